@@ -1,0 +1,1 @@
+"""DataFrame <-> bytes: no HTTP, no endpoint."""

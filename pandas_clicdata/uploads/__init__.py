@@ -1,0 +1,1 @@
+"""A chunked append whose outcome is known."""
