@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pandas_clicdata.uploads.changes import ChangeReceipt
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 __all__ = [
@@ -66,13 +67,14 @@ class ClicDataError(Exception):
 
     Attributes
     ----------
-    receipt : AppendReceipt or None
-        What is stored of an append that this error ended; None for any other call.
+    receipt : AppendReceipt, ChangeReceipt or None
+        What was done of an append, or of a delete or update row by row, that this error ended; None for any
+        other call.
     in_doubt : bool
         Whether the call was a write that the service may have applied all the same.
     """
 
-    receipt: AppendReceipt | None = None
+    receipt: AppendReceipt | ChangeReceipt | None = None
     in_doubt: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -167,7 +169,11 @@ class ApiError(_Answered):
         What ClicData said.
     operation : str or None
         The call that was refused, such as ``"append rows"``.
+    retry_after : float or None
+        Seconds after which the service takes calls again, if it said so.
     """
+
+    retry_after: float | None = None
 
 
 class NotFound(ApiError, LookupError):
@@ -183,17 +189,7 @@ class TooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    """Too many calls, and waiting was not, or no longer, worth it. Nothing was done.
-
-    Attributes
-    ----------
-    retry_after : float or None
-        Seconds after which the service takes calls again, if it said so.
-    """
-
-    def __init__(self, message: str, *, retry_after: float | None = None, **stated: Any) -> None:
-        self.retry_after = retry_after
-        super().__init__(message, **stated)
+    """Too many calls, and waiting was not, or no longer, worth it. Nothing was done: see ``.retry_after``."""
 
 
 class ApiVersionError(ApiError):
@@ -210,6 +206,8 @@ class TransportError(ClicDataError):
         and applied.
     operation : str or None
         The call that got no answer.
+    reason : str or None
+        What happened, in a few words: ``"the host name can't be found"``, ``"the connection was refused"``.
     """
 
     def __init__(
@@ -218,8 +216,10 @@ class TransportError(ClicDataError):
         *,
         sent: Literal["no", "unknown"] = "unknown",
         operation: str | None = None,
+        reason: str | None = None,
     ) -> None:
         self.sent: Literal["no", "unknown"] = sent
+        self.reason = reason
         self.operation = operation
         super().__init__(message)
 
@@ -247,9 +247,12 @@ class ProtocolError(ClicDataError):
         The call that was answered so.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, operation: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, operation: str | None = None, repeat: int = 0
+    ) -> None:
         self.status = status
         self.operation = operation
+        self._repeat = repeat  # how often asking again may help
         super().__init__(message)
 
 

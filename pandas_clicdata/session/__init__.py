@@ -1,0 +1,1 @@
+"""One account: the only folder that speaks HTTP."""

@@ -1,0 +1,155 @@
+"""Connections that know two things urllib3's own don't: whether a request was sent, and its deadline.
+
+The time limits of urllib3 hold for one step on the socket, and the one for sending is the one for
+connecting. Here every step on the socket is given what is left of the whole call, so that neither
+an answer that drips in nor a line that is slow can hold a call longer than it may last.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import urllib3
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+_PIECE = 1 << 18  # bytes sent under one time limit
+
+
+class Attempt(threading.local):
+    """What the attempt that this thread is making has come to."""
+
+    sent = False  # whether a byte of it may have left
+    deadline = float("inf")  # second on the monotonic clock
+    step = 60.0  # seconds that one step on the socket may take
+
+    def begin(self, deadline: float, step: float) -> None:
+        """Start anew: nothing is sent."""
+        self.sent, self.deadline, self.step = False, deadline, step
+
+    def left(self) -> float:
+        """Seconds that the next step may take; a `TimeoutError` when there are none."""
+        seconds = min(self.step, self.deadline - time.monotonic())
+        if seconds <= 0:
+            raise TimeoutError("the deadline of the call is over")
+        return seconds
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket, each time with the limit that holds then."""
+
+    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+        self._sock, self._attempt = sock, attempt
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._attempt.left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+            super().close()
+
+
+class _TimedSocket:
+    """A connected socket whose every step is timed; in all else the socket itself."""
+
+    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+        self._sock, self._attempt = sock, attempt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def settimeout(self, _: float | None) -> None:
+        """Leave it: the limit is set before each step."""
+
+    def sendall(self, data: Any) -> None:
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), _PIECE):
+            self._sock.settimeout(self._attempt.left())
+            self._sock.sendall(view[start : start + _PIECE])
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_TimedReader(self._sock, self._attempt))
+
+
+def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
+    """The pools, by scheme, whose connections keep ``attempt`` up to date."""
+
+    class TimedPool(HTTPConnectionPool):
+        def _validate_conn(self, conn: Any) -> None:
+            super()._validate_conn(conn)
+            _make_ready(conn, attempt)
+
+    class TimedTlsPool(HTTPSConnectionPool):
+        def _validate_conn(self, conn: Any) -> None:
+            super()._validate_conn(conn)
+            _make_ready(conn, attempt)
+
+    return {"http": TimedPool, "https": TimedTlsPool}
+
+
+def _make_ready(conn: Any, attempt: Attempt) -> None:
+    """Connect before anything is sent, so that what fails up to here is known not to be sent."""
+    if conn.is_closed:
+        conn.connect()
+    if isinstance(conn.sock, (socket.socket, ssl.SSLSocket)):
+        conn.sock = _TimedSocket(conn.sock, attempt)
+    attempt.sent = True
+
+
+def is_tls_failure(error: BaseException) -> bool:
+    """Whether the secure connection itself failed, somewhere down the causes of an error."""
+    return any(isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) for cause in _causes(error))
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether time ran out, somewhere down the causes of an error."""
+    kinds = (TimeoutError, urllib3.exceptions.TimeoutError)
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
+def is_broken_body(error: BaseException) -> bool:
+    """Whether an answer came that can't be decoded: bad gzip, bad chunks."""
+    kinds = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidChunkLength)
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
+def plain_reason(error: BaseException) -> str:
+    """What happened, in a word or two that hold no address, header or secret."""
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "the host name can't be found"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
+            return "the connection was cut"
+        if isinstance(cause, urllib3.exceptions.ProxyError):
+            return "the proxy refused or failed"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    if is_timeout(error):
+        return "no answer in time"
+    return "the connection was closed before the answer was complete"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and what it came from: causes, contexts, and errors handed on as arguments."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting and len(found) < 50:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+    return found

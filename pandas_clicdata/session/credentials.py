@@ -1,0 +1,287 @@
+"""Each way to log in, a token and its age. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from pandas_clicdata.errors import InputError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MARGIN = 60.0  # seconds before its end at which a token is renewed
+ASSUMED_LIFETIME = 300.0  # seconds, for a token that doesn't say how long it lives
+
+_LONGEST_LIFETIME = 10 * 365 * 86400.0
+
+
+class Secret:
+    """A text that is never shown: each of its text forms is ``***``."""
+
+    __slots__ = ("_reveal",)
+
+    def __init__(self, text: str) -> None:
+        def reveal() -> str:  # held in a closure, where no vars() or dump of attributes shows it
+            return text
+
+        self._reveal: Callable[[], str] = reveal
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._reveal()
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.reveal() == self.reveal()
+
+    def __hash__(self) -> int:
+        return hash(self.reveal())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret can't be pickled or copied; log in anew in the other process")
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token and the second, on a monotonic clock, at which it ends."""
+
+    value: Secret
+    ends: float
+
+    def fresh(self, now: float) -> bool:
+        """Whether it is good for longer than the margin."""
+        return now < self.ends - MARGIN
+
+    def alive(self, now: float) -> bool:
+        """Whether it is good at all."""
+        return now < self.ends
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """What a token endpoint gave."""
+
+    access: Secret
+    lifetime: float
+    refresh: Secret | None
+
+    def token(self, now: float) -> Token:
+        """The token, received at that second."""
+        return Token(self.access, now + self.lifetime)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One way to log in. The subclasses say what goes into the headers or to the token endpoint."""
+
+    method: ClassVar[str]
+    needs_token: ClassVar[bool] = False
+
+    def form(self) -> dict[str, str]:
+        """The fields for the token endpoint."""
+        raise TypeError(f"{self.method} asks for no token")
+
+    def headers(self, token: Token | None) -> dict[str, str]:
+        """The headers that prove who is calling."""
+        assert token is not None
+        return {"Authorization": f"Bearer {token.value.reveal()}"}
+
+    def renewed(self, answer: TokenAnswer) -> Credentials:
+        """The credentials to use from now on, after a token came."""
+        return self
+
+
+@dataclass(frozen=True)
+class ClientCredentials(Credentials):
+    """OAuth2 client credentials: an app's id and secret."""
+
+    client_id: str
+    client_secret: Secret
+    method: ClassVar[str] = "client_credentials"
+    needs_token: ClassVar[bool] = True
+
+    def form(self) -> dict[str, str]:
+        """No ``scope``: no client that worked ever sent one."""
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.reveal(),
+        }
+
+
+@dataclass(frozen=True)
+class AuthorizationCode(Credentials):
+    """OAuth2 with a refresh token, which is replaced at each renewal."""
+
+    client_id: str
+    client_secret: Secret
+    refresh_token: Secret
+    method: ClassVar[str] = "authorization_code"
+    needs_token: ClassVar[bool] = True
+
+    def form(self) -> dict[str, str]:
+        """The refresh grant."""
+        return {
+            "grant_type": "refresh_token",
+            "refresh_token": self.refresh_token.reveal(),
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.reveal(),
+        }
+
+    def renewed(self, answer: TokenAnswer) -> AuthorizationCode:
+        """The same with the refresh token that came, if one came."""
+        return self if answer.refresh is None else replace(self, refresh_token=answer.refresh)
+
+
+@dataclass(frozen=True)
+class Basic(Credentials):
+    """An app's id with a user's name and password."""
+
+    client_id: str
+    username: str
+    password: Secret
+    method: ClassVar[str] = "basic"
+
+    def headers(self, token: Token | None) -> dict[str, str]:
+        """Basic authentication inside basic authentication: ``id:base64(user:password)``."""
+        inner = _base64(f"{self.username}:{self.password.reveal()}")
+        return {"Authorization": f"Basic {_base64(f'{self.client_id}:{inner}')}"}
+
+
+@dataclass(frozen=True)
+class ApiKey(Credentials):
+    """A key in a header of its own; no ``Authorization`` beside it."""
+
+    api_key: Secret
+    method: ClassVar[str] = "api_key"
+
+    def headers(self, token: Token | None) -> dict[str, str]:
+        """The key's header."""
+        return {"CLICDATA-API-KEY": self.api_key.reveal()}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# From arguments to credentials
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "api_key": ("api_key",),
+    "authorization_code": ("client_id", "client_secret", "refresh_token"),
+    "basic": ("client_id", "username", "password"),
+    "client_credentials": ("client_id", "client_secret"),
+}
+GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refresh_token")
+
+
+def credentials_of(auth_method: str | None, given: Mapping[str, Any]) -> Credentials:
+    """The credentials that the arguments of a `Session` mean.
+
+    Parameters
+    ----------
+    auth_method : str or None
+        One of `NEEDS`; None lets the arguments decide.
+    given : mapping
+        Every name of `GIVEN`, None where it was not given.
+
+    Raises
+    ------
+    InputError
+        Something is missing, contradicts itself, or can't be sent in a header.
+    """
+    texts = {name: value for name, value in given.items() if value is not None}
+    problems = [problem for name, value in texts.items() for problem in _unfit(name, value)]
+    if problems:
+        raise InputError(problems)
+    method = auth_method or _meant(texts)
+    if method not in NEEDS:
+        raise InputError(f"auth_method must be one of {', '.join(sorted(NEEDS))}, not {auth_method!r}")
+    missing = [name for name in NEEDS[method] if name not in texts]
+    if missing:
+        raise InputError(f"auth_method {method!r} also needs {' and '.join(missing)}")
+    return _made(method, texts)
+
+
+def _meant(texts: Mapping[str, str]) -> str:
+    complete = [method for method, names in NEEDS.items() if all(name in texts for name in names)]
+    if "authorization_code" in complete and "client_credentials" in complete:
+        complete.remove("client_credentials")  # the refresh token is what tells the two apart
+    if len(complete) == 1:
+        return complete[0]
+    if complete:
+        raise InputError(f"the credentials given fit {' and '.join(complete)}: say which one with auth_method=")
+    wanted = "; ".join(f"{method}: {', '.join(names)}" for method, names in NEEDS.items())
+    have = f"only {' and '.join(texts)}" if texts else "nothing"
+    raise InputError(f"credentials are missing: given was {have}. Each way to log in needs: {wanted}")
+
+
+def _made(method: str, texts: Mapping[str, str]) -> Credentials:
+    if method == "api_key":
+        return ApiKey(Secret(texts["api_key"]))
+    if method == "basic":
+        return Basic(texts["client_id"], texts["username"], Secret(texts["password"]))
+    if method == "client_credentials":
+        return ClientCredentials(texts["client_id"], Secret(texts["client_secret"]))
+    return AuthorizationCode(texts["client_id"], Secret(texts["client_secret"]), Secret(texts["refresh_token"]))
+
+
+def _unfit(name: str, value: object) -> list[str]:
+    """What keeps a text from being a credential; the text itself is never in the message."""
+    if not isinstance(value, str):
+        return [f"{name} must be text, not {type(value).__name__}"]
+    if not value.strip():
+        return [f"{name} is empty"]
+    if any(c in value for c in "\r\n\0"):
+        return [f"{name} has a line break or a NUL in it"]
+    if name != "password" and value != value.strip():
+        return [f"{name} has white space around it"]
+    if name == "api_key" and not value.isascii():
+        return [f"{name} has characters that no header can carry"]
+    if name in ("client_id", "username") and ":" in value:
+        return [f"{name} has a colon, which Basic authentication can't carry"]
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return [f"{name} has characters that can't be encoded"]
+    return []
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What a token endpoint answers
+
+
+def token_answer(members: object) -> TokenAnswer:
+    """The token in an answer of the token endpoint.
+
+    Raises
+    ------
+    ProtocolError
+        There is no token in it. The message holds nothing of the answer: it might be secret.
+    """
+    if isinstance(members, dict):
+        access, refresh = members.get("access_token"), members.get("refresh_token")
+        if isinstance(access, str) and access and access.isascii() and access.isprintable():
+            new = Secret(refresh) if isinstance(refresh, str) and refresh else None
+            return TokenAnswer(Secret(access), _lifetime(members.get("expires_in")), new)
+    raise ProtocolError("log in: the token endpoint answered without an access token", operation="log in")
+
+
+def _lifetime(stated: object) -> float:
+    """Seconds; a lifetime that is not stated, or is nonsense, is five minutes, one that is over is none."""
+    if isinstance(stated, bool) or not isinstance(stated, (int, float, str)):
+        return ASSUMED_LIFETIME
+    try:
+        seconds = float(stated)
+    except (ValueError, OverflowError):
+        return ASSUMED_LIFETIME
+    return ASSUMED_LIFETIME if math.isnan(seconds) else max(0.0, min(seconds, _LONGEST_LIFETIME))

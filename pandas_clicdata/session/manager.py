@@ -1,0 +1,183 @@
+"""Which session is meant when none is named."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.errors import InputError, NotConnected
+from pandas_clicdata.session.credentials import GIVEN, NEEDS
+from pandas_clicdata.session.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A refresh token changes at each use, so that one in the environment would be good just once.
+ENVIRONMENT = {
+    "api_key": "CLICDATA_API_KEY",
+    "client_id": "CLICDATA_CLIENT_ID",
+    "client_secret": "CLICDATA_CLIENT_SECRET",
+    "username": "CLICDATA_USERNAME",
+    "password": "CLICDATA_PASSWORD",
+    "url": "CLICDATA_URL",
+    "api_version": "CLICDATA_API_VERSION",
+}
+
+_lock = threading.RLock()
+_default: Session | None = None
+
+
+def connect(**connection_params: Any) -> Session:
+    """Open a session and make it the one that every call without ``session=`` uses.
+
+    Parameters
+    ----------
+    **connection_params
+        Those of `Session`. Without any credentials among them, these are read from the environment:
+        ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with ``CLICDATA_USERNAME`` and
+        ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``; and then, where they are not given,
+        ``CLICDATA_URL`` and ``CLICDATA_API_VERSION`` too.
+
+    Returns
+    -------
+    Session
+        The open session. No request was sent: the first call logs in.
+
+    Raises
+    ------
+    NotConnected
+        No credentials were given and there are none in the environment.
+    InputError
+        An argument can't be used.
+
+    Examples
+    --------
+    >>> session = pandas_clicdata.connect(**credentials)
+    >>> SessionManager.get_session() is session
+    True
+    """
+    named = any(connection_params.get(name) is not None for name in GIVEN)
+    session = Session(**connection_params) if named else _from_environment(connection_params)
+    make_default(session)
+    return session
+
+
+def make_default(session: Session) -> None:
+    """Use a session in every call without ``session=``."""
+    global _default
+    with _lock:
+        _default = session
+
+
+def current(session: Session | None = None) -> Session:
+    """The session that is meant: the one given, else the default one, else one made of the environment.
+
+    Raises
+    ------
+    NotConnected
+        There is none; the message lists where it was looked for.
+    """
+    if session is not None:
+        if not callable(getattr(session, "call", None)):
+            raise InputError(f"session must be a Session, not {type(session).__name__}")
+        return session
+    with _lock:
+        if _default is None:
+            return connect()
+        if _default.closed:
+            raise NotConnected(
+                "the default session was closed: open another with pandas_clicdata.connect(...), or name one "
+                "with session="
+            )
+        return _default
+
+
+class SessionManager:
+    """Opens a session and makes it the one that every call without ``session=`` uses.
+
+    Parameters
+    ----------
+    **connection_params
+        Those of `Session`; without credentials among them the environment is read, as `connect` does.
+
+    Examples
+    --------
+    >>> manager = SessionManager(**credentials)
+    >>> manager.session is SessionManager.get_session()
+    True
+    """
+
+    def __init__(self, **connection_params: Any) -> None:
+        self.session = connect(**connection_params)
+
+    @staticmethod
+    def get_session() -> Session:
+        """The session that calls without ``session=`` use.
+
+        Raises
+        ------
+        NotConnected
+            There is none, and no credentials in the environment.
+        """
+        return current()
+
+    def __repr__(self) -> str:
+        return f"SessionManager({self.session!r})"
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The environment
+
+
+def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The way to log in that the environment holds, and what was found or missing at each way.
+
+    Parameters
+    ----------
+    environ : mapping
+        Such as ``os.environ``; an empty variable counts as one that is not set.
+
+    Returns
+    -------
+    method : str or None
+        The first complete way of: API key, Basic, client credentials.
+    found : list of str
+        A sentence for each way.
+    """
+    method, found = None, []
+    for candidate in ("api_key", "basic", "client_credentials"):
+        names = [ENVIRONMENT[name] for name in NEEDS[candidate]]
+        missing = [name for name in names if not environ.get(name)]
+        if not missing:
+            method = method or candidate
+            found.append(f"{' + '.join(names)} ({candidate}): set")
+        else:
+            found.append(f"{' + '.join(names)} ({candidate}): {' and '.join(missing)} not set")
+    return method, found
+
+
+def environment_params(environ: Mapping[str, str], method: str) -> dict[str, Any]:
+    """The arguments of `Session` that the environment holds for a way to log in."""
+    names = (*NEEDS[method], "url", "api_version")
+    found: dict[str, Any] = {name: environ[ENVIRONMENT[name]] for name in names if environ.get(ENVIRONMENT[name])}
+    if found.get("api_version", "").lower() == "none":
+        found["api_version"] = None
+    return {"auth_method": method, **found}
+
+
+def _from_environment(params: Mapping[str, Any]) -> Session:
+    method, found = environment_sources(os.environ)
+    wanted = params.get("auth_method")
+    if wanted in NEEDS and all(name in ENVIRONMENT and os.environ.get(ENVIRONMENT[name]) for name in NEEDS[wanted]):
+        method = wanted
+    elif wanted is not None:
+        method = None
+    if method is None:
+        tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *found))
+        raise NotConnected(
+            "no connection to ClicData. Looked for credentials in:"
+            f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...) or set these variables; "
+            "without an account, try pandas_clicdata.sandbox.start().session()."
+        )
+    return Session(**{**environment_params(os.environ, method), **params})

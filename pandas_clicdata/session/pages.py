@@ -1,0 +1,217 @@
+"""Following pages in either dialect: every page once, or an error; never a part as the whole.
+
+Pure but for the call it is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, TornRead
+from pandas_clicdata.session.wire import Dialect, Query, Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
+_FAR = 1_000_000_000  # a page that no data set has
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one answer, as a JSON array, and whether there are more."""
+
+    number: int
+    rows: bytes
+    count: int
+    more: bool
+    total: int | None
+
+
+def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
+    """How a page is asked for."""
+    query: Query = (("page", str(number)),)
+    if dialect is Dialect.MODERN and size is not None:
+        query += (("page_size", str(size)),)
+    return query
+
+
+def page_of(reply: Reply, number: int, before: int = 0) -> Page:
+    """The page in a reply; ``before`` rows came with the pages before it.
+
+    Raises
+    ------
+    ProtocolError
+        The rows are not a list, or the flags that say whether there are more are not flags.
+    """
+    operation = reply.request.operation
+    count = _length(reply.payload)
+    if count is None:
+        raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
+    more, total = _more(reply, operation)
+    if more is None:
+        more = total is not None and before + count < total
+    return Page(number, reply.payload, count, more, total)
+
+
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _length(rows: bytes) -> int | None:
+    try:
+        return len(_array.decode(rows))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
+    """Whether there are more pages, and how many rows there are in all; None where the answer doesn't say."""
+    flags = reply.field("pagination") or {}
+    if not isinstance(flags, dict):
+        raise ProtocolError(f"{operation}: the pagination of the answer is not an object", operation=operation)
+    flags = {
+        **{name: reply.field(name) for name in ("has_more_data", "count") if name in reply.fields},
+        **flags,
+    }
+    total = _whole(flags, "result_total_count")
+    # C: the order in which the flags are believed.
+    if "has_more_data" in flags:
+        return _flag(flags, "has_more_data", operation), total
+    if flags.get("has_more_results") is not None:
+        return _flag(flags, "has_more_results", operation), total
+    if flags.get("last_page") is not None:
+        return not _flag(flags, "last_page", operation), total
+    current, size = _whole(flags, "current_page"), _whole(flags, "page_size")
+    if current is not None and size is not None and total is not None:
+        return current * size < total, total
+    return None, _whole(flags, "count")
+
+
+def _flag(flags: dict[str, Any], name: str, operation: str) -> bool:
+    if not isinstance(flags[name], bool):
+        raise ProtocolError(f"{operation}: {name} is neither true nor false", operation=operation)
+    return bool(flags[name])
+
+
+def _whole(flags: dict[str, Any], name: str) -> int | None:
+    value = flags.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Following
+
+
+class Follower:
+    """Goes from page to page, and stops with an error where that would lose or double rows.
+
+    Parameters
+    ----------
+    call : callable
+        Sends a `Request` and gives its `Reply`.
+    request : callable
+        Makes the request of a page from its number.
+    """
+
+    def __init__(self, call: Callable[[Request], Reply], request: Callable[[int], Request]) -> None:
+        self._call = call
+        self._request = request
+        self._seen: dict[bytes, int] = {}
+        self._honoured = False  # whether the service is known to look at the page's number
+        self._rows = 0
+        self._total: int | None = None
+
+    def __iter__(self) -> Iterator[Page]:
+        number, more = 1, True
+        while more:
+            page = self._checked(self.ask(number))
+            more, number = page.more, number + 1
+            yield page
+
+    def ask(self, number: int, *, fresh: bool = False) -> Page:
+        """One page, as the service gives it."""
+        request = self._request(number)
+        return page_of(self._call(replace(request, fresh=True) if fresh else request), number, self._rows)
+
+    def _checked(self, page: Page) -> Page:
+        if self._suspicious(page):
+            page = self._asked_again(page.number)
+        if page.count:
+            self._seen.setdefault(_digest(page), page.number)
+        self._rows += page.count
+        self._check_total(page)
+        return page
+
+    def _suspicious(self, page: Page) -> bool:
+        if page.count == 0:
+            return page.more
+        return not self._honoured and _digest(page) in self._seen
+
+    def _asked_again(self, number: int) -> Page:
+        """A page that came before, or is empty though more are promised: a glitch, a loop, or true."""
+        page = self.ask(number, fresh=True)
+        if not self._suspicious(page):
+            return page
+        if page.count and self._beyond_is_empty():
+            self._honoured = True  # the data set does hold the same rows twice
+            return page
+        if page.count:
+            what = f"page {number} repeats page {self._seen[_digest(page)]}, and so does one far beyond the end"
+        else:
+            what = f"page {number} is empty, yet more pages are promised"
+        raise PagingLoop(
+            f"{self._request(number).operation}: {what}. The rows read so far were thrown away: they would "
+            "not be the whole data set. Try again; if it stays so, the service has a fault."
+        )
+
+    def _beyond_is_empty(self) -> bool:
+        """Whether a page that can't exist comes empty or is refused: then page numbers are honoured."""
+        try:
+            return self.ask(_FAR).count == 0
+        except ApiError as error:
+            return error.status is None or error.status < 500
+
+    def _check_total(self, page: Page) -> None:
+        """Hold the rows that came against the number that the service counts."""
+        if page.total is None:
+            return
+        first = self._total = page.total if self._total is None else self._total
+        if self._rows > page.total or (not page.more and (self._rows, first) != (page.total, page.total)):
+            raise TornRead(
+                f"{self._request(page.number).operation}: {self._rows} rows came; ClicData counted {first} "
+                f"at first and {page.total} at the end. The data set changed while it was read, or rows are "
+                "missing. Read it again, or read a stored version with ver_id=."
+            )
+
+
+def _digest(page: Page) -> bytes:
+    return hashlib.blake2b(page.rows, digest_size=16).digest()
+
+
+def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
+    """The objects of a short list (data sets, versions, ...), however many pages it takes.
+
+    Raises
+    ------
+    ProtocolError
+        The answer is not a list of objects.
+    """
+
+    def asked(number: int) -> Request:
+        # C: nobody was ever seen to page a list; its first page is asked for without a number.
+        return request if number == 1 else request.with_query(("page", str(number)))
+
+    listed: list[dict[str, Any]] = []
+    for page in Follower(call, asked):
+        for item in msgspec.json.decode(page.rows):
+            if not isinstance(item, dict):
+                raise ProtocolError(
+                    f"{request.operation}: the list holds something that is not an object",
+                    operation=request.operation,
+                )
+            listed.append(item)
+    return listed

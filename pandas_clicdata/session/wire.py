@@ -1,0 +1,415 @@
+"""Request, Answer, Reply: what goes over the wire in either dialect, and the rule for what is an error.
+
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from pandas_clicdata.errors import (
+    ApiError,
+    ApiVersionError,
+    AuthError,
+    BadCredentials,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    ProtocolError,
+    RateLimited,
+    RedirectRefused,
+    TooLarge,
+    UsageError,
+    server_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+FIRST_MODERN = "2022.01"  # C: the version to speak when the service wants one
+TABLE_VERSION = "2025.3"  # the only version in which /table is seen
+
+Query = tuple[tuple[str, str], ...]
+
+
+class Dialect(enum.Enum):
+    """The two ways the service speaks: without ``api_version``, and with one."""
+
+    LEGACY = "legacy"
+    MODERN = "modern"
+
+
+class Replay(enum.Enum):
+    """When the same request may be sent a second time. A fact of the operation, not of the verb."""
+
+    FREELY = "freely"
+    IF_NOTHING_WAS_DONE = "if nothing was done"
+
+
+class DialectChanged(UsageError):  # private: never leaves the package
+    """The session speaks another dialect than the one this request was built for. It was not sent."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, before anybody knows when and with which token it is sent.
+
+    ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
+    the one the path and body were made for, None where they are the same in both. ``in_text`` says
+    that the answer may be bare text instead of JSON.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: Query = ()
+    body: bytes | None = None
+    key: str | None = None
+    replay: Replay = Replay.IF_NOTHING_WAS_DONE
+    api_version: str | None = None
+    dialect: Dialect | None = None
+    in_text: bool = False
+    fresh: bool = False
+
+    def with_query(self, *more: tuple[str, str]) -> Request:
+        """The same request with more in its query."""
+        return replace(self, query=self.query + more)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, before anybody has judged it. Header names are in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that is not an error.
+
+    ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
+    of the envelope that stood beside it, each as JSON.
+    """
+
+    request: Request
+    payload: bytes
+    fields: Mapping[str, bytes]
+    status: int = 200
+
+    def value(self) -> Any:
+        """The payload as Python objects; integers keep all their digits."""
+        return parsed(self.payload, self.request.operation)
+
+    def field(self, name: str) -> Any:
+        """A part of the envelope as Python objects, None when it is not there."""
+        return parsed(self.fields[name], self.request.operation) if name in self.fields else None
+
+
+class Caller(Protocol):
+    """What an endpoint needs of a session; a fake has it too."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that is spoken now."""
+        ...
+
+    def call(self, request: Request) -> Reply:
+        """Send a request and give what was asked for, or raise a `ClicDataError`."""
+        ...
+
+
+def call_in_dialect(caller: Caller, build: Callable[[Dialect], Request]) -> Reply:
+    """Call with the request that fits the dialect, built anew should the session change it meanwhile."""
+    while True:
+        dialect = caller.dialect
+        try:
+            return caller.call(replace(build(dialect), dialect=dialect))
+        except DialectChanged:
+            if caller.dialect is dialect:
+                raise
+
+
+def get(operation: str, path: str, *, key: str | None = None, query: Query = (), **more: Any) -> Request:
+    """A request that changes nothing and may be repeated freely."""
+    return Request(operation, "GET", path, query=query, key=key, replay=Replay.FREELY, **more)
+
+
+def json_body(value: object) -> bytes:
+    """A small body, written by the rules of JSON."""
+    return msgspec.json.encode(value)
+
+
+def parsed(text: bytes, operation: str | None = None) -> Any:
+    """JSON to Python objects, or a `ProtocolError`."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError):
+        pass
+    raise ProtocolError(
+        f"{_said(operation)}ClicData answered with something that is not valid JSON", operation=operation
+    )
+
+
+def query_of(**filters: str | bool | int | None) -> Query:
+    """The query of a call: what is None is left out, booleans go as ``true`` and ``false``."""
+    return tuple(
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in filters.items()
+        if value is not None
+    )
+
+
+def _said(operation: str | None) -> str:
+    return f"{operation}: " if operation else ""
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The judge
+
+
+def judge(request: Request, answer: Answer) -> Reply:
+    """The reply in an answer, or the error that the answer is.
+
+    An answer is an error when its status is not 2xx, when it has ``success`` false, or when it has an
+    ``error``; whatever the status says. Success need not be stated: the legacy dialect never does.
+
+    Raises
+    ------
+    ApiError, AuthError
+        ClicData said no.
+    RedirectRefused
+        The answer points elsewhere.
+    ProtocolError
+        The answer can't be understood.
+    """
+    if 300 <= answer.status < 400:
+        raise RedirectRefused(
+            f"{request.operation}: the service answered with a redirect (status {answer.status}), which is "
+            "never followed. Check url=: it must name the API itself.",
+            operation=request.operation,
+        )
+    body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
+    if not 200 <= answer.status < 300:
+        code, description, _ = _stated_error(_object(body) or {}, body)
+        raise _refusal(request, answer, code, description)
+    return _unwrapped(request, answer, body)
+
+
+def _unwrapped(request: Request, answer: Answer, body: bytes) -> Reply:
+    if request.in_text and not body.startswith(b"{"):
+        return Reply(request, body, {}, answer.status)
+    fields = _object(body)
+    if fields is None:
+        _check_json(request, answer, body)
+        return Reply(request, body, {}, answer.status)
+    _check_success(request, answer, fields, body)
+    payload: bytes = body
+    if "result" in fields:
+        payload = fields.pop("result")
+        inner = _object(payload)
+    else:
+        inner = dict(fields)
+    if request.key is not None and inner is not None:
+        found = _named_list(inner, request.key)
+        if found is not None:
+            name, payload = found
+            fields |= {n: v for n, v in inner.items() if n != name}
+    return Reply(request, payload, fields, answer.status)
+
+
+def _named_list(fields: Mapping[str, bytes], key: str) -> tuple[str, bytes] | None:
+    """The list among the fields: the one of that name, else the only one there is."""
+    if key in fields:
+        return key, fields[key]
+    lists = [(name, value) for name, value in fields.items() if value.startswith(b"[")]
+    return lists[0] if len(lists) == 1 else None
+
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+def _object(body: bytes) -> dict[str, bytes] | None:
+    """The members of a JSON object, each still as JSON; None when it is something else."""
+    if not body.startswith(b"{"):
+        return None
+    try:
+        return {name: bytes(value) for name, value in _fields.decode(body).items()}
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _check_json(request: Request, answer: Answer, body: bytes) -> None:
+    """Refuse a 2xx answer that is not JSON: HTML, cut off, or empty."""
+    try:
+        _anything.decode(body)
+        if not body.startswith(b"{"):
+            return
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    kind = answer.headers.get("content-type", "")
+    if not body:
+        what, repeat = "with nothing", 1
+    elif body.startswith(b"<") or "html" in kind:
+        what, repeat = "with a web page instead of data (a login page, a proxy or maintenance?)", 1
+    elif body[:1] in b'{["':
+        what, repeat = "with JSON that is cut off or broken", 3
+    else:
+        what, repeat = "with something that is not JSON", 1
+    raise ProtocolError(
+        f"{request.operation}: ClicData answered status {answer.status} {what}",
+        status=answer.status,
+        operation=request.operation,
+        repeat=repeat,
+    )
+
+
+def _check_success(request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes) -> None:
+    code, description, stated = _stated_error(fields, body)
+    success = fields.get("success", b"true")
+    if len(body) < 4096 and _twice(body):
+        raise _odd(request, answer, "a key that stands twice")
+    if success not in (b"true", b"false"):
+        raise _odd(request, answer, f'"success": {server_text(success.decode("utf-8", "replace"))}')
+    if success == b"false" or stated:
+        raise _refusal(request, answer, code, description)
+
+
+def _odd(request: Request, answer: Answer, what: str) -> ProtocolError:
+    return ProtocolError(
+        f"{request.operation}: ClicData's answer has {what}: neither a clear yes nor a clear no",
+        status=answer.status,
+        operation=request.operation,
+    )
+
+
+def _twice(body: bytes) -> bool:
+    """Whether ``success`` or ``error`` stands twice in the envelope, so that readers would differ."""
+
+    def members(pairs: list[tuple[str, Any]]) -> bool:
+        names = [name for name, _ in pairs if name in ("success", "error")]
+        return len(names) != len(set(names))
+
+    try:
+        return json.loads(body, object_pairs_hook=members) is True
+    except (ValueError, RecursionError):
+        return False
+
+
+def _stated_error(fields: Mapping[str, bytes], body: bytes) -> tuple[str | None, str | None, bool]:
+    """Code, description, and whether an error is stated at all."""
+    error = parsed(fields["error"]) if "error" in fields else None
+    if isinstance(error, dict):
+        return _text(error.get("code")), _text(error.get("description") or error.get("message")), True
+    if error:  # OAuth answers carry the code as text, its description beside it
+        beside = fields.get("error_description")
+        return _text(error), _text(parsed(beside)) if beside else None, True
+    plain = fields.get("message") or fields.get("description")
+    if plain is not None:
+        return None, _text(parsed(plain)), False
+    if body and not fields and not body.startswith(b"<"):
+        return None, _text(body[:2000].decode("utf-8", "replace")), False
+    return None, None, False
+
+
+def _text(value: object) -> str | None:
+    return None if value in (None, "") else server_text(value)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# From what the service said to one of our errors
+
+_BY_STATUS: dict[int, type[ApiError | AuthError]] = {
+    401: BadCredentials,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    429: RateLimited,
+}
+# C: apart from the first three and "unauthorized" no code is known; spelled without case, blanks and dashes.
+_BY_CODE: dict[str, type[ApiError | AuthError]] = {
+    "apiversionrequired": ApiVersionError,
+    "invalidversion": ApiVersionError,
+    "unauthorized": PermissionDenied,
+    "forbidden": PermissionDenied,
+    "insufficientscope": PermissionDenied,
+    "invalidclient": BadCredentials,
+    "invalidgrant": BadCredentials,
+    "invalidtoken": BadCredentials,
+    "unsupportedgranttype": BadCredentials,
+    "unauthorizedclient": BadCredentials,
+    "notfound": NotFound,
+    "conflict": Conflict,
+    "duplicatename": Conflict,
+    "alreadyexists": Conflict,
+    "toolarge": TooLarge,
+    "toomanyrequests": RateLimited,
+    "ratelimited": RateLimited,
+    "ratelimitexceeded": RateLimited,
+    "quotaexceeded": RateLimited,
+    "badrequest": ApiError,
+    "validation": ApiError,
+    "validationerror": ApiError,
+    "validationfailed": ApiError,
+    "invalidrequest": ApiError,
+    "invalidinput": ApiError,
+    "toomanyrows": ApiError,
+}
+_REFUSING = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 422, 429})
+
+
+def _plain(code: str | None) -> str:
+    return "".join(c for c in (code or "").lower() if c.isalnum())
+
+
+def nothing_was_done(error: ApiError | AuthError) -> bool:
+    """Whether the service, in saying no, also said that it did nothing."""
+    if error.status is not None and not 200 <= error.status < 300:
+        return error.status in _REFUSING
+    code = _plain(error.code)
+    return code in _BY_CODE or (code.isdigit() and int(code[:4]) in _REFUSING)
+
+
+def _kind(status: int, code: str | None) -> type[ApiError | AuthError]:
+    plain = _plain(code)
+    if _BY_CODE.get(plain) is ApiVersionError:
+        return ApiVersionError
+    if 200 <= status < 300:
+        if plain.isdigit():
+            return _BY_STATUS.get(int(plain[:4]), ApiError)
+        return _BY_CODE.get(plain, ApiError)
+    if status == 400 and _BY_CODE.get(plain) is BadCredentials:
+        return BadCredentials
+    return _BY_STATUS.get(status, ApiError)
+
+
+_ADVICE: dict[type, str] = {
+    BadCredentials: "Check the client id and secret, the user name and password, or the key.",
+    PermissionDenied: "The credentials are good but lack the right for this call: see the app's scopes.",
+    NotFound: "Check the id: Data().get_data() lists the data sets this account can see.",
+    RateLimited: "Wait, or make fewer calls.",
+}
+
+
+def _refusal(request: Request, answer: Answer, code: str | None, description: str | None) -> ApiError | AuthError:
+    kind = _kind(answer.status, code)
+    said = (description or code or f"status {answer.status}").rstrip(".")
+    named = f" ({code})" if code and description else ""
+    status = "" if 200 <= answer.status < 300 else f" [status {answer.status}]"
+    message = f"{request.operation}: ClicData said no: {said}{named}{status}"
+    if kind in _ADVICE and (kind is not NotFound or request.path.startswith(("/data", "/table"))):
+        message = f"{message}. {_ADVICE[kind]}"
+    raise kind(message, status=answer.status, code=code, description=description, operation=request.operation)
+
+
+def version_query(version: str | None) -> Iterable[tuple[str, str]]:
+    """How the dialect is chosen: always in the query, on every verb, never as a number."""
+    return () if version is None else (("api_version", version),)

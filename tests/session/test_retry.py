@@ -1,0 +1,121 @@
+"""Which failure of which operation is repeated, and when."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pandas_clicdata import errors
+from pandas_clicdata.session import retry
+from pandas_clicdata.session.retry import Outcome
+from pandas_clicdata.session.wire import Request, get
+
+READ = get("read rows", "/data/5")
+WRITE = Request("append rows", "POST", "/data/5/row")
+
+
+def api(status: int, code: str | None = None, retry_after: float | None = None) -> errors.ApiError:
+    kind = errors.RateLimited if status == 429 else errors.ApiError
+    error = kind("no", status=status, code=code)
+    error.retry_after = retry_after
+    return error
+
+
+NOT_SENT = errors.TransportError("refused", sent="no")
+LOST = errors.TransportError("reset", sent="unknown")
+
+# what happened, what is known of it, is a read repeated, is an append
+TABLE = [
+    (NOT_SENT, Outcome.NOT_SENT, True, True),
+    (LOST, Outcome.UNKNOWN, True, False),
+    (errors.TlsError("certificate", sent="no"), Outcome.NOT_SENT, False, False),
+    (errors.RedirectRefused("moved"), Outcome.UNKNOWN, False, False),
+    (errors.DeadlineExceeded("late", sent="unknown"), Outcome.UNKNOWN, False, False),
+    (errors.InputError("bad"), Outcome.NOT_SENT, False, False),
+    (errors.BadCredentials("no", status=401), Outcome.REFUSED, False, False),
+    (errors.PermissionDenied("no", status=403), Outcome.REFUSED, False, False),
+    (errors.PermissionDenied("no", status=200, code="unauthorized"), Outcome.REFUSED, False, False),
+    (api(429), Outcome.REFUSED, True, True),
+    (api(429, retry_after=7), Outcome.REFUSED, True, True),
+    (api(429, retry_after=121), Outcome.REFUSED, False, False),
+    (api(429, retry_after=math.inf), Outcome.REFUSED, False, False),
+    (api(500), Outcome.UNKNOWN, True, False),
+    (api(502), Outcome.UNKNOWN, True, False),
+    (api(503), Outcome.UNKNOWN, True, False),
+    (api(503, retry_after=5), Outcome.UNKNOWN, True, False),
+    (api(504), Outcome.UNKNOWN, True, False),
+    (api(408), Outcome.UNKNOWN, True, False),
+    *[(api(status), Outcome.REFUSED, False, False) for status in (400, 405, 406, 411, 413, 414, 415, 422)],
+    (api(418), Outcome.UNKNOWN, False, False),
+    (api(200, code="validation"), Outcome.REFUSED, False, False),
+    (api(200, code="never heard of"), Outcome.UNKNOWN, False, False),
+    (api(200), Outcome.UNKNOWN, False, False),
+    (errors.ProtocolError("cut JSON", repeat=3), Outcome.UNKNOWN, True, False),
+    (errors.ProtocolError("odd"), Outcome.UNKNOWN, False, False),
+]
+
+
+@pytest.mark.parametrize(("error", "known", "read", "write"), TABLE)
+def test_the_table(error: errors.ClicDataError, known: Outcome, read: bool, write: bool) -> None:
+    assert retry.outcome(error) is known
+    assert (retry.pause(READ, error, 1, lambda: 0.5) is not None) is read
+    assert (retry.pause(WRITE, error, 1, lambda: 0.5) is not None) is write
+
+
+def test_a_web_page_is_asked_for_a_second_time_but_no_third() -> None:
+    page = errors.ProtocolError("a web page", repeat=1)
+    assert retry.pause(READ, page, 1, lambda: 0.5) is not None
+    assert retry.pause(READ, page, 2, lambda: 0.5) is None
+
+
+def test_pauses_are_drawn_from_zero_to_a_bound_that_doubles() -> None:
+    bounds = [retry.pause(READ, LOST, attempt, lambda: 1.0) for attempt in range(1, 9)]
+    assert bounds == [0.5, 1, 2, 4, 8, 16, 20, 20]
+    assert retry.pause(READ, LOST, 3, lambda: 0.0) == 0
+
+
+def test_a_wait_that_is_asked_for_is_never_cut_short() -> None:
+    for dice in (0.0, 0.5, 0.999):
+        waited = retry.pause(WRITE, api(429, retry_after=7), 1, lambda dice=dice: dice)
+        assert waited is not None
+        assert 7 <= waited <= 8
+    assert retry.pause(READ, api(503, retry_after=0), 1, lambda: 0.0) == 0
+
+
+NOW = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "value"),
+    [
+        (7, "7"),
+        (7, " 7 "),
+        (0, "0"),
+        (120, "120"),
+        (math.inf, "9" * 400),
+        (20, "Wed, 18 Nov 2026 11:07:00 GMT"),
+        (0, "Wed, 18 Nov 2026 00:00:00 GMT"),
+        (None, ""),
+        (None, "-3"),
+        (None, "1.5"),
+        (None, "soon"),
+        (None, "nan"),
+        (None, "inf"),
+        (None, "٧"),
+        (None, "Thu, 99 Nov 2026 00:27:00 GMT"),
+        (None, "Thu, 19 Nov 999999999 00:27:00 GMT"),
+        (None, "7, 8"),
+    ],
+)
+def test_retry_after_in_both_spellings_and_junk(seconds: float | None, value: str) -> None:
+    assert retry.retry_after({"retry-after": value}, NOW) == seconds
+
+
+def test_a_clock_that_is_off_does_not_matter() -> None:
+    headers = {"retry-after": "Thu, 19 Nov 2026 00:27:00 GMT", "date": "Thu, 19 Nov 2026 00:26:30 GMT"}
+    assert retry.retry_after(headers, NOW + 86_400) == 30
+
+
+def test_without_the_header_there_is_no_wait() -> None:
+    assert retry.retry_after({}, NOW) is None

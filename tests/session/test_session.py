@@ -1,0 +1,624 @@
+"""One session on a real socket: what it sends, how long it waits, what it makes of failures."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import logging
+import multiprocessing
+import os
+import pickle
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pandas_clicdata import errors
+from pandas_clicdata.session.session import LONGEST_BODY, Session
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
+from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn, reset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+READ = get("read rows", "/data/5", key="data")
+WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
+OK = Says({"data": [{"a": 1}], "has_more_data": False})
+DONE = Says({"success": True})
+
+
+class Clock:
+    """Seconds that pass only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def opened(server: ScriptedServer, **params: Any) -> tuple[Session, Clock]:
+    if not any(name in params for name in ("api_key", "username", "refresh_token")):
+        params = {"client_id": "id", "client_secret": "s3cret-canary", **params}
+    session = Session(url=server.url, **params)
+    clock = Clock()
+    session._clock, session._sleep, session._random = clock, clock.sleep, lambda: 0.5
+    return session, clock
+
+
+def with_token(script: Callable[[Seen], Says], token: Says = TOKEN) -> Callable[[Seen], Says]:
+    return lambda seen: token if seen.path == "/oauth20/token" else script(seen)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is sent
+
+
+def test_a_call_is_sent_with_a_token_that_was_asked_for_by_form() -> None:
+    with ScriptedServer(with_token(lambda _: OK)) as server:
+        session, _ = opened(server)
+        with session:
+            assert session.call(READ).value() == [{"a": 1}]
+        login, call = server.seen
+    assert (login.method, login.path) == ("POST", "/oauth20/token")
+    assert login.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert login.body == b"grant_type=client_credentials&client_id=id&client_secret=s3cret-canary"
+    assert "authorization" not in login.headers
+    assert call.headers["authorization"] == "Bearer token-1"
+    assert call.headers["user-agent"].startswith("pandas-clicdata/")
+    assert call.query == {}
+
+
+def test_a_key_starts_in_the_modern_dialect_and_sends_no_authorization() -> None:
+    with ScriptedServer(lambda _: OK) as server, opened(server, api_key="k")[0] as session:
+        session.call(READ)
+        assert session.dialect is Dialect.MODERN
+        [call] = server.seen
+    assert call.headers["clicdata-api-key"] == "k"
+    assert "authorization" not in call.headers
+    assert call.query == {"api_version": "2022.01"}
+
+
+def test_basic_needs_no_token() -> None:
+    with ScriptedServer(lambda _: OK) as server:
+        with opened(server, client_id="demo-client", username="jane@example.com", password="s3cret")[0] as session:
+            session.call(READ)
+        [call] = server.seen
+    assert call.headers["authorization"] == "Basic ZGVtby1jbGllbnQ6YW1GdVpVQmxlR0Z0Y0d4bExtTnZiVHB6TTJOeVpYUT0="
+
+
+def test_a_body_goes_with_every_verb() -> None:
+    with ScriptedServer(lambda _: DONE) as server, opened(server, api_key="k")[0] as session:
+        for method in ("POST", "PUT", "DELETE"):
+            session.call(Request("change", method, "/data/5/row", body=b'{"find":[1]}'))
+        assert [(seen.method, seen.json()) for seen in server.seen] == [
+            (method, {"find": [1]}) for method in ("POST", "PUT", "DELETE")
+        ]
+        assert all(seen.headers["content-type"] == "application/json" for seen in server.seen)
+
+
+def test_names_are_quoted_and_never_change_the_path() -> None:
+    with ScriptedServer(lambda _: OK) as server, opened(server, api_key="k")[0] as session:
+        session.call(get("list data sets", "/data", key="data", query=(("name", "a&b=c/../ü #?"),)))
+        [call] = server.seen
+    assert call.path == "/data"
+    assert call.query == {"name": "a&b=c/../ü #?", "api_version": "2022.01"}
+
+
+def test_one_connection_serves_many_calls() -> None:
+    with ScriptedServer(lambda _: OK) as server, opened(server, api_key="k")[0] as session:
+        for _ in range(5):
+            session.call(READ)
+        assert {seen.connection for seen in server.seen} == {0}
+
+
+def test_netrc_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login eve password overheard\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer(with_token(lambda _: OK)) as server:
+        for params in ({}, {"api_key": "k"}):
+            with opened(server, **params)[0] as session:
+                session.call(READ)
+        assert {seen.headers.get("authorization") for seen in server.seen} == {None, "Bearer token-1"}
+
+
+def test_cookies_are_not_kept() -> None:
+    cookie = Says(OK.body, headers={"Set-Cookie": "who=eve; Path=/"})
+    with ScriptedServer(lambda _: cookie) as server, opened(server, api_key="k")[0] as session:
+        session.call(READ)
+        session.call(READ)
+        assert all("cookie" not in seen.headers for seen in server.seen)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The token
+
+
+def test_the_token_is_renewed_a_minute_before_its_end_and_not_a_tick_earlier() -> None:
+    with ScriptedServer(with_token(lambda _: OK)) as server:
+        session, clock = opened(server)
+        session.call(READ)
+        clock.now += 3600 - 60 - 0.001
+        session.call(READ)
+        assert server.paths().count("POST /oauth20/token") == 1
+        clock.now += 0.001
+        session.call(READ)
+        assert server.paths().count("POST /oauth20/token") == 2
+        session.close()
+
+
+def test_a_token_that_is_good_for_less_than_the_margin_is_used_for_one_call() -> None:
+    token = Says({"access_token": "brief", "expires_in": 30})
+    with ScriptedServer(with_token(lambda _: OK, token)) as server, opened(server)[0] as session:
+        session.call(READ)
+        session.call(READ)
+        assert server.paths() == ["POST /oauth20/token", "GET /data/5"] * 2
+
+
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+def test_a_401_is_answered_by_one_renewal_and_one_replay(request_: Request) -> None:
+    with ScriptedServer(with_token(in_turn(Says(b"", 401), OK))) as server, opened(server)[0] as session:
+        session.call(request_)
+        assert [seen.path for seen in server.seen] == ["/oauth20/token", request_.path] * 2
+
+
+def test_a_second_401_is_bad_credentials() -> None:
+    with ScriptedServer(with_token(lambda _: Says(b"", 401))) as server, opened(server)[0] as session:
+        with pytest.raises(errors.BadCredentials) as caught:
+            session.call(WRITE)
+        assert len(server.seen) == 4
+        assert not caught.value.in_doubt
+
+
+def test_a_401_of_a_key_is_final() -> None:
+    with ScriptedServer(lambda _: Says(b"", 401)) as server, opened(server, api_key="k")[0] as session:
+        with pytest.raises(errors.BadCredentials):
+            session.call(READ)
+        assert len(server.seen) == 1
+
+
+def test_a_wrong_secret_is_asked_for_once() -> None:
+    refusal = Says({"error": "invalid_client", "error_description": "no such app"}, 400)
+    with ScriptedServer(lambda _: refusal) as server, opened(server)[0] as session:
+        with pytest.raises(errors.BadCredentials, match="no such app"):
+            session.call(READ)
+        assert len(server.seen) == 1
+
+
+def test_a_url_without_a_token_endpoint_is_no_wrong_secret() -> None:
+    with ScriptedServer(lambda _: Says(b"<html>nothing here</html>", 404)) as server, opened(server)[0] as session:
+        with pytest.raises(errors.NotFound):
+            session.call(READ)
+
+
+def test_many_threads_ask_for_one_token() -> None:
+    slow = Says(TOKEN.body, after=0.2)
+    with ScriptedServer(with_token(lambda _: OK, slow)) as server, opened(server)[0] as session:
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: session.call(READ), range(20)))
+        assert server.paths().count("POST /oauth20/token") == 1
+        assert server.paths().count("GET /data/5") == 20
+
+
+def test_many_threads_share_one_refusal() -> None:
+    refusal = Says({"error": "invalid_client"}, 401, after=0.3)
+    with ScriptedServer(lambda _: refusal) as server, opened(server)[0] as session:
+        together = threading.Barrier(12)
+
+        def refused(_: int) -> bool:
+            together.wait()
+            with pytest.raises(errors.BadCredentials):
+                session.call(READ)
+            return True
+
+        with ThreadPoolExecutor(12) as pool:
+            assert all(pool.map(refused, range(12)))
+        assert len(server.seen) == 1
+
+
+def test_a_renewal_ahead_of_time_that_fails_does_not_fail_the_call() -> None:
+    tokens = in_turn(TOKEN, Says(b"", 503))
+    script = lambda seen: tokens(seen) if seen.path == "/oauth20/token" else OK  # noqa: E731
+    with ScriptedServer(script) as server:
+        session, clock = opened(server)
+        session.call(READ)
+        clock.now += 3600 - 40
+        assert session.call(READ).value() == [{"a": 1}]
+        session.close()
+
+
+def test_a_refresh_token_is_replaced_and_handed_over() -> None:
+    tokens = in_turn(
+        Says({"access_token": "a1", "refresh_token": "r1", "expires_in": 30}),
+        Says({"access_token": "a2", "refresh_token": "r2", "expires_in": 3600}),
+    )
+    kept: list[str] = []
+    with ScriptedServer(with_token(lambda _: OK)) as server:
+        server.script = lambda seen: tokens(seen) if seen.path == "/oauth20/token" else OK
+        session, _ = opened(
+            server, client_id="i", client_secret="s", refresh_token="r0", on_new_refresh_token=kept.append
+        )
+        with session:
+            session.call(READ)
+            session.call(READ)
+        logins = [seen.body.decode() for seen in server.seen if seen.path == "/oauth20/token"]
+    assert kept == ["r1", "r2"]
+    assert ["refresh_token=r0" in logins[0], "refresh_token=r1" in logins[1]] == [True, True]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The dialect
+
+
+VERSION_PLEASE = Says({"error": {"code": "APIVersionRequired", "description": "say which"}})
+
+
+def only_modern(seen: Seen) -> Says:
+    return OK if "api_version" in seen.query else VERSION_PLEASE
+
+
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+def test_auto_changes_the_dialect_once_and_stays(request_: Request) -> None:
+    with ScriptedServer(with_token(only_modern)) as server, opened(server)[0] as session:
+        session.call(request_)
+        session.call(request_)
+        versions = [seen.query.get("api_version") for seen in server.seen if seen.path != "/oauth20/token"]
+    assert versions == [None, "2022.01", "2022.01"]
+
+
+def test_a_request_made_for_one_dialect_is_never_sent_in_the_other() -> None:
+    legacy = Request("append rows", "POST", "/data/5/row", body=b"{}", dialect=Dialect.LEGACY)
+    with ScriptedServer(with_token(only_modern)) as server, opened(server)[0] as session:
+        with pytest.raises(DialectChanged):
+            session.call(legacy)
+        assert server.paths() == ["POST /oauth20/token", "POST /data/5/row"]
+
+
+@pytest.mark.parametrize("pinned", [None, "2021.08"])
+def test_a_pinned_session_says_which_argument_to_change(pinned: str | None) -> None:
+    answer = VERSION_PLEASE if pinned is None else Says({"success": False, "error": {"code": "InvalidVersion"}})
+    with ScriptedServer(with_token(lambda _: answer)) as server, opened(server, api_version=pinned)[0] as session:
+        with pytest.raises(errors.ApiVersionError, match="api_version="):
+            session.call(READ)
+        assert len(server.seen) == 2
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Failures
+
+
+def refused_port() -> int:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return int(closed.getsockname()[1])
+
+
+def test_a_connection_that_is_refused_is_tried_again_even_for_a_write() -> None:
+    with ScriptedServer(lambda _: DONE) as server:
+        session, clock = opened(server, api_key="k")
+    session._url = f"http://127.0.0.1:{refused_port()}"
+    with session, pytest.raises(errors.TransportError, match="refused") as caught:
+        session.call(WRITE)
+    assert caught.value.sent == "no"
+    assert not caught.value.in_doubt
+    assert clock.slept == [0.25, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Says(raw=reset),
+        Says(raw=lambda connection: None),
+        Says(b"", 500),
+        Says(b"", 503, {"Retry-After": "1"}),
+        Says(raw=lambda c: c.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"data": [')),
+        Says(raw=lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")),
+        Says(b"not gzip", headers={"Content-Encoding": "gzip"}),
+        Says(b'{"data": [1, 2'),
+    ],
+    ids=["reset", "closed", "500", "503", "cut body", "bad chunk", "bad gzip", "cut JSON"],
+)
+def test_a_lost_answer_is_asked_for_again_by_a_read_and_never_by_a_write(lost: Says) -> None:
+    with ScriptedServer(in_turn(lost, OK)) as server, opened(server, api_key="k")[0] as session:
+        assert session.call(READ).value() == [{"a": 1}]
+        assert len(server.seen) == 2
+    with ScriptedServer(in_turn(lost, DONE)) as server, opened(server, api_key="k")[0] as session:
+        with pytest.raises(errors.ClicDataError) as caught:
+            session.call(WRITE)
+        assert caught.value.in_doubt
+        assert len(server.seen) == 1
+
+
+def test_a_read_is_tried_four_times_at_most() -> None:
+    with ScriptedServer(lambda _: Says(b"", 502)) as server:
+        session, clock = opened(server, api_key="k")
+        with session, pytest.raises(errors.ApiError) as caught:
+            session.call(READ)
+        assert len(server.seen) == 4
+        assert clock.slept == [0.25, 0.5, 1.0]
+        assert not caught.value.in_doubt
+
+
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+def test_a_429_is_waited_for(request_: Request) -> None:
+    busy = Says(b"", 429, {"Retry-After": "7"})
+    with ScriptedServer(in_turn(busy, OK)) as server:
+        session, clock = opened(server, api_key="k")
+        with session:
+            session.call(request_)
+        assert len(clock.slept) == 1
+        assert 7 <= clock.slept[0] <= 8
+
+
+def test_a_429_that_asks_for_too_much_is_raised_at_once() -> None:
+    with ScriptedServer(lambda _: Says(b"", 429, {"Retry-After": "121"})) as server:
+        session, clock = opened(server, api_key="k")
+        with session, pytest.raises(errors.RateLimited) as caught:
+            session.call(READ)
+        assert (caught.value.retry_after, clock.slept, len(server.seen)) == (121, [], 1)
+
+
+def test_no_pause_is_begun_that_would_end_after_the_deadline() -> None:
+    with ScriptedServer(lambda _: Says(b"", 429, {"Retry-After": "20"})) as server:
+        session, clock = opened(server, api_key="k", deadline=15)
+        with session, pytest.raises(errors.RateLimited):
+            session.call(READ)
+        assert clock.slept == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+def test_a_redirect_is_never_followed(status: int, request_: Request) -> None:
+    with ScriptedServer(lambda _: OK) as other:
+        moved = Says(b"", status, {"Location": other.url + "data/5"})
+        with ScriptedServer(lambda _: moved) as server, opened(server, api_key="k")[0] as session:
+            with pytest.raises(errors.RedirectRefused):
+                session.call(request_)
+            assert len(server.seen) == 1
+        assert other.seen == []
+
+
+def test_a_bomb_is_stopped_at_the_limit() -> None:
+    bomb = gzip.compress(b"[" + b" " * (LONGEST_BODY + 10) + b"]")
+    says = Says(bomb, headers={"Content-Encoding": "gzip"})
+    with ScriptedServer(lambda _: says) as server, opened(server, api_key="k")[0] as session:
+        with pytest.raises(errors.ProtocolError, match="larger than 64 MiB"):
+            session.call(READ)
+        assert len(server.seen) == 1
+
+
+def test_an_answer_that_is_compressed_is_read() -> None:
+    says = Says(gzip.compress(b'{"data": [{"a": 1}]}'), headers={"Content-Encoding": "gzip"})
+    with ScriptedServer(lambda _: says) as server, opened(server, api_key="k")[0] as session:
+        assert session.call(READ).value() == [{"a": 1}]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Time
+
+
+def timed(session: Session, request: Request) -> tuple[errors.ClicDataError, float]:
+    session._clock, session._sleep = time.monotonic, time.sleep
+    began = time.monotonic()
+    with pytest.raises(errors.ClicDataError) as caught:
+        session.call(request)
+    return caught.value, time.monotonic() - began
+
+
+def test_the_read_limit_reaches_the_wire() -> None:
+    with ScriptedServer(lambda _: Says(OK.body, after=5)) as server:
+        with opened(server, api_key="k", timeout=(5, 0.2), max_retries=0)[0] as session:
+            error, seconds = timed(session, WRITE)
+    assert isinstance(error, errors.TransportError)
+    assert not isinstance(error, errors.DeadlineExceeded)
+    assert error.sent == "unknown"
+    assert 0.15 < seconds < 1.5
+
+
+DRIPS = {
+    "status line": b"HTTP/1.1 200 OK\r\n" * 9,
+    "headers": b"HTTP/1.1 200 OK\r\n" + b"X-Slow: yes\r\n" * 20,
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + b" " * 999,
+    "chunked body": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 99,
+}
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None:
+    head, _, tail = DRIPS[where].partition(b"\r\n\r\n") if "body" in where else (b"", b"", DRIPS[where])
+
+    def raw(connection: socket.socket) -> None:
+        if head:
+            connection.sendall(head + b"\r\n\r\n")
+        drip(0.05, tail)(connection)
+
+    with ScriptedServer(lambda _: Says(raw=raw)) as server:
+        with opened(server, api_key="k", timeout=(5, 0.4), deadline=0.6)[0] as session:
+            error, seconds = timed(session, WRITE)
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert error.in_doubt
+    assert 0.5 < seconds < 1.2
+
+
+def test_the_connect_limit_reaches_the_wire() -> None:
+    with socket.socket() as full:  # takes no connection: its queue is full
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+            with Session(api_key="k", url=url, timeout=(0.2, 5), max_retries=0) as session:
+                error, seconds = timed(session, WRITE)
+        finally:
+            for one in waiting:
+                one.close()
+    assert isinstance(error, errors.TransportError)
+    assert error.sent == "no"
+    assert seconds < 1.5
+
+
+def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:
+    body = b'{"data":[' + b" " * 6_000_000 + b"]}"
+    request = Request("append rows", "POST", "/data/5/row", body=body)
+    with ScriptedServer(lambda _: DONE) as server, opened(server, api_key="k", timeout=(0.2, 10))[0] as session:
+        listener = server._server.socket
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        began = server._server.RequestHandlerClass.setup
+
+        def late(handler: Any) -> None:
+            time.sleep(0.6)
+            began(handler)
+
+        server._server.RequestHandlerClass.setup = late
+        session.call(request)
+        assert len(server.seen[0].body) == len(body)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Arguments, secrets, ends
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"url": "http://api.clicdata.com/"}, "in clear"),
+        ({"url": "http://127.0.0.1.evil.example/"}, "in clear"),
+        ({"url": "ftp://api.clicdata.com/"}, "not a URL"),
+        ({"url": "api.clicdata.com"}, "not a URL"),
+        ({"url": "https://me:pw@api.clicdata.com/"}, "credentials"),
+        ({"url": "https://api.clicdata.com/?x=1"}, "query"),
+        ({"url": None}, "url must be text"),
+        ({"api_version": 2022.01}, "api_version"),
+        ({"api_version": ""}, "api_version"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": (1, 2, 3)}, "timeout"),
+        ({"timeout": None}, "timeout"),
+        ({"timeout": (True, 5)}, "timeout"),
+        ({"deadline": -1}, "deadline"),
+        ({"deadline": float("nan")}, "deadline"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"max_retries": 1.5}, "max_retries"),
+        ({"ca_bundle": "/nowhere/at/all.pem"}, "ca_bundle"),
+    ],
+)
+def test_arguments_that_cannot_be_used(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(errors.InputError, match=message):
+        Session(**{"api_key": "k", **params})
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1/", "http://127.0.0.1:1", "http://127.9.9.9/", "http://[::1]:1/"])
+def test_this_machine_may_be_reached_without_tls(url: str) -> None:
+    assert Session(api_key="k", url=url).url == url.rstrip("/") + "/"
+
+
+def test_a_closed_session_refuses_to_work() -> None:
+    with ScriptedServer(lambda _: OK) as server:
+        session, _ = opened(server, api_key="k")
+        session.call(READ)
+        session.close()
+        session.close()
+        with pytest.raises(errors.NotConnected, match="closed"):
+            session.call(READ)
+        assert session.closed
+        assert "closed" in repr(session)
+        assert len(server.seen) == 1
+
+
+def test_a_session_refuses_to_be_pickled_or_copied() -> None:
+    session = Session(api_key="k")
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="can't be pickled or copied"):
+            attempt(session)
+
+
+def test_no_secret_is_shown_logged_or_raised(caplog: pytest.LogCaptureFixture) -> None:
+    echo = lambda seen: Says(  # noqa: E731  # a service that repeats what it was sent
+        {"error": {"code": "400", "description": f"bad: {seen.headers.get('authorization')} {seen.body.decode()}"}}, 400
+    )
+    token = Says({"access_token": "t0ken-canary", "expires_in": 3600})
+    with caplog.at_level(logging.DEBUG), ScriptedServer(with_token(echo, token)) as server:
+        session, _ = opened(server)
+        with session, pytest.raises(errors.ApiError) as caught:
+            session.call(READ)
+        server.script = echo
+        fresh, _ = opened(server)
+        with fresh, pytest.raises(errors.BadCredentials) as login:
+            fresh.call(READ)
+        shown = [caplog.text, repr(session), str(session), f"{session}", str(vars(session))]
+    for error in (caught.value, login.value):
+        shown += [str(error), repr(error), str(vars(error)), str(error.__cause__), str(error.__context__)]
+        assert pickle.loads(pickle.dumps(error)).args == error.args
+    assert "canary" not in "\n".join(shown)
+    assert "***" in str(caught.value)
+
+
+def test_an_error_keeps_no_way_to_the_request() -> None:
+    with ScriptedServer(lambda _: Says(raw=reset)) as server, opened(server, api_key="k-canary", max_retries=0)[0] as s:
+        with pytest.raises(errors.TransportError) as caught:
+            s.call(READ)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    frame = caught.value.__traceback__
+    while frame is not None:
+        if "pandas_clicdata" in frame.tb_frame.f_code.co_filename:
+            assert "canary" not in repr(frame.tb_frame.f_locals)
+        frame = frame.tb_next
+
+
+def test_two_accounts_never_meet() -> None:
+    def script(seen: Seen) -> Says:
+        if seen.path == "/oauth20/token":
+            return Says(
+                {"access_token": f"for-{dict(p.split('=') for p in seen.body.decode().split('&'))['client_id']}"}
+            )
+        return Says({"data": [{"who": seen.headers["authorization"]}]})
+
+    with ScriptedServer(script) as server:
+        sessions = [opened(server, client_id=name, client_secret="s")[0] for name in ("one", "two")]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda n: (n % 2, sessions[n % 2].call(READ).value()[0]["who"]), range(80)))
+        assert set(answers) == {(0, "Bearer for-one"), (1, "Bearer for-two")}
+        for session in sessions:
+            session.close()
+
+
+def _in_child(session: Session, results: Any) -> None:
+    results.put(
+        [session.call(get("echo", f"/data/{os.getpid()}", key="data")).value() == [os.getpid()] for _ in range(50)]
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_gets_its_own_answers() -> None:
+    with ScriptedServer(lambda seen: Says({"data": [int(seen.path.rsplit("/", 1)[1])]})) as server:
+        session = Session(api_key="k", url=server.url)
+        session.call(get("echo", "/data/1", key="data"))
+        context = multiprocessing.get_context("fork")
+        results = context.Queue()
+        children = [context.Process(target=_in_child, args=(session, results)) for _ in range(2)]
+        for child in children:
+            child.start()
+        mine = [session.call(get("echo", "/data/7", key="data")).value() == [7] for _ in range(50)]
+        theirs = [results.get(timeout=30) for _ in children]
+        for child in children:
+            child.join()
+        session.close()
+        results.close()
+        results.join_thread()
+    assert all(mine)
+    assert all(all(each) for each in theirs)

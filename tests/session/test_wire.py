@@ -1,0 +1,125 @@
+"""The judge: literals in, replies or errors out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pandas_clicdata import errors
+from pandas_clicdata.session.wire import Answer, Request, get, judge, query_of
+
+READ = get("read rows", "/data/5", key="data")
+WRITE = Request("append rows", "POST", "/data/5/row", body=b"{}")
+
+
+def answer(body: object, status: int = 200, **headers: str) -> Answer:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, text, headers)
+
+
+@pytest.mark.parametrize(
+    ("expected", "body"),
+    [
+        ([{"a": 1}], {"data": [{"a": 1}], "has_more_data": False}),
+        ([{"a": 1}], {"success": True, "result": [{"a": 1}], "pagination": {"last_page": True}}),
+        ([{"a": 1}], {"success": True, "result": {"data": [{"a": 1}], "has_more_data": False}}),
+        ([{"a": 1}], {"result": [{"a": 1}]}),
+        ([{"a": 1}], {"rows": [{"a": 1}], "count": 1}),
+        ([{"a": 1}], [{"a": 1}]),
+        ([], {"data": []}),
+        ([1], {"success": True, "error": None, "data": [1]}),
+    ],
+)
+def test_the_payload_is_found_in_every_envelope(expected: object, body: object) -> None:
+    assert judge(READ, answer(body)).value() == expected
+
+
+def test_a_byte_order_mark_is_no_error() -> None:
+    assert judge(READ, answer(b'\xef\xbb\xbf{"data": [1]}')).value() == [1]
+
+
+def test_two_lists_and_neither_of_the_name_asked_for_is_the_whole_body() -> None:
+    body = {"a": [1], "b": [2]}
+    assert judge(READ, answer(body)).value() == body
+
+
+def test_integers_keep_their_digits() -> None:
+    assert judge(READ, answer(b'{"data": [123456789012345678901234567890]}')).value() == [
+        123456789012345678901234567890
+    ]
+
+
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        (errors.ApiVersionError, {"error": {"code": "APIVersionRequired", "description": "give one"}}, 200),
+        (errors.ApiVersionError, {"success": False, "error": {"code": "InvalidVersion"}}, 400),
+        (errors.PermissionDenied, {"success": False, "error": {"code": "unauthorized"}}, 200),
+        (errors.BadCredentials, {"success": False, "error": {"code": "401"}}, 200),
+        (errors.BadCredentials, {"error": {"code": "401", "description": "expired"}}, 401),
+        (errors.BadCredentials, {"error": "invalid_client", "error_description": "no"}, 400),
+        (errors.PermissionDenied, b"", 403),
+        (errors.NotFound, b"<html>nothing here</html>", 404),
+        (errors.Conflict, {"error": {"code": "x"}}, 409),
+        (errors.TooLarge, b"", 413),
+        (errors.RateLimited, b"slow down", 429),
+        (errors.ApiError, {"error": {"code": "validation", "description": "row 3"}}, 400),
+        (errors.ApiError, {"success": False}, 200),
+        (errors.ApiError, {"success": False, "error": "just text"}, 200),
+        (errors.ApiError, {"success": True, "error": {"code": "odd"}}, 200),
+        (errors.ApiError, {"data": [1], "error": {}}, 200),
+        (errors.ApiError, {"error": {"code": 7, "description": None}}, 200),
+        (errors.ApiError, b"oops", 500),
+        (errors.ApiError, b"", 503),
+        (errors.ApiError, [1], 418),
+        (errors.RedirectRefused, b"", 301),
+        (errors.RedirectRefused, b"", 308),
+        (errors.ProtocolError, b"", 200),
+        (errors.ProtocolError, b"", 204),
+        (errors.ProtocolError, b"<html>log in</html>", 200),
+        (errors.ProtocolError, b'{"data": [1, 2', 200),
+        (errors.ProtocolError, b'{"data": [NaN]}', 200),
+        (errors.ProtocolError, b"hello", 200),
+        (errors.ProtocolError, {"success": "false", "data": []}, 200),
+        (errors.ProtocolError, {"success": 0, "data": []}, 200),
+        (errors.ProtocolError, b'{"success": false, "success": true, "data": []}', 200),
+        (errors.ProtocolError, b"[" * 100_000, 200),
+    ],
+)
+def test_every_error_shape_is_an_error(request_: Request, kind: type[Exception], body: object, status: int) -> None:
+    with pytest.raises(errors.ClicDataError) as caught:
+        judge(request_, answer(body, status))
+    assert type(caught.value) is kind
+    assert request_.operation in str(caught.value)
+
+
+def test_what_the_service_said_is_in_the_error() -> None:
+    body = {"success": False, "error": {"code": "validation", "description": "row 3 has no such column"}}
+    with pytest.raises(errors.ApiError, match="row 3 has no such column") as caught:
+        judge(WRITE, answer(body))
+    error = caught.value
+    assert (error.status, error.code, error.operation) == (200, "validation", "append rows")
+    assert error.description == "row 3 has no such column"
+
+
+def test_server_text_is_cut_and_loses_its_control_characters() -> None:
+    body = {"error": {"code": "validation", "description": "\x1b[31mred\x07" + "x" * 10_000}}
+    with pytest.raises(errors.ApiError) as caught:
+        judge(WRITE, answer(body, 400))
+    assert "\x1b" not in str(caught.value)
+    assert "\x07" not in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+def test_text_that_is_asked_for_is_taken_as_it_is() -> None:
+    picture = get("get a thumbnail", "/dashboard/1/thumbnail", in_text=True)
+    assert judge(picture, answer(b"iVBORw0KGgo=\n")).payload == b"iVBORw0KGgo="
+    assert judge(picture, answer({"success": True, "result": "iVBO"})).value() == "iVBO"
+    with pytest.raises(errors.ApiError):
+        judge(picture, answer({"error": {"code": "notfound"}}))
+
+
+def test_filters_that_are_not_given_are_not_sent() -> None:
+    assert query_of(name="x y", refresh=False, uniquekeyavailable=None) == (("name", "x y"), ("refresh", "false"))
