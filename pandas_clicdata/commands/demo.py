@@ -1,0 +1,152 @@
+"""The main job from end to end, over HTTP, on a sandbox of its own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import pandas_clicdata
+from pandas_clicdata.errors import ClicDataError
+
+if TYPE_CHECKING:
+    from pandas_clicdata import DataFrame
+
+KEY = "row"
+
+
+class _Differs(Exception):
+    """What came back is not what was sent."""
+
+
+def demo(csv: str | None, api_version: str | None) -> int:
+    """Push a table, read it back, change it, and hold every step against what should be there.
+
+    Parameters
+    ----------
+    csv : str or None
+        A CSV file of the user's own; None takes one that the package ships.
+    api_version : str or None
+        The dialect to speak: ``"auto"``, None or a version.
+
+    Returns
+    -------
+    int
+        0 when everything is as it should be, 1 when anything differs.
+    """
+    from pandas_clicdata import sandbox
+
+    try:
+        table, name = _table(csv)
+    except (OSError, ValueError) as error:
+        print(f"can't read {csv}: {error}", file=sys.stderr)
+        return 1
+    began = time.perf_counter()
+    try:
+        with sandbox.start() as service:
+            print(f"sandbox   a ClicData on this machine, at {service.url}")
+            with service.session(api_version=api_version) as session:
+                pandas_clicdata.session.manager.make_default(session)
+                _run(table, name)
+    except (_Differs, AssertionError) as error:
+        print(f"DIFFERS   {error}", file=sys.stderr)
+        return 1
+    except ClicDataError as error:
+        print(f"FAILED    {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    print(f"done      everything came back as it was sent, in {time.perf_counter() - began:.1f} s")
+    return 0
+
+
+def _table(csv: str | None) -> tuple[DataFrame, str]:
+    path = Path(csv) if csv else Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
+    frame = pd.read_csv(path)
+    frame.columns = [str(column) for column in frame.columns]
+    key = KEY
+    while key in frame.columns:
+        key += "_"
+    frame.insert(0, key, range(1, len(frame) + 1))
+    return frame, f"Demo of {path.stem}"  # type: ignore[return-value]  # the same class, but for its accessor's type
+
+
+def _run(table: DataFrame, name: str) -> None:
+    data = pandas_clicdata.Data()
+    key = str(table.columns[0])
+    print(f"connect   as {data.session!r}")
+    print(f"list      {', '.join(data.get_data()['name'])}")
+
+    receipt = table.clicdata.push(name, desc="made by python -m pandas_clicdata demo")
+    rec_id = receipt.rec_id
+    print(f"push      {receipt.summary()}")
+    types = ", ".join(f"{column}: {kind}" for column, kind in _types(table).items())
+    print(f"          {types}")
+
+    def compare(expected: DataFrame, what: str) -> None:
+        _equal(pandas_clicdata.read_clicdata(rec_id, dtype=table.dtypes), expected, what)
+
+    compare(table, "read      ")
+    more = table.head(3).assign(**{key: range(len(table) + 1, len(table) + 1 + len(table.head(3)))})
+    print(f"append    {more.clicdata.append(rec_id).summary()}")
+    compare(_joined(table, more), "read      ")
+    changed = more.tail(2)[[key]].assign(**_changes(table, key))
+    if len(changed.columns) > 1:
+        print(f"update    {changed.clicdata.update_rows(rec_id, on=key).summary()}")
+        more = more.assign(
+            **{c: more[c].mask(more[key].isin(changed[key]), changed[c].iloc[0]) for c in changed.columns[1:]}
+        )
+        compare(_joined(table, more), "read      ")
+    print(f"delete    {more.clicdata.delete_rows(rec_id, on=[key]).summary()}")
+    compare(table, "read      ")
+    _history(data, rec_id, table)
+    _account()
+
+
+def _joined(table: DataFrame, more: DataFrame) -> DataFrame:
+    return pd.concat([table, more], ignore_index=True).astype(table.dtypes)  # type: ignore[return-value]
+
+
+def _types(table: DataFrame) -> dict[str, str]:
+    from pandas_clicdata.frames.columns import clicdata_types
+
+    return clicdata_types(table)
+
+
+def _changes(table: DataFrame, key: str) -> dict[str, object]:
+    """A new value for one column, of a kind that the column can hold."""
+    for column in table.columns:
+        if column != key and pd.api.types.is_numeric_dtype(table[column]) and table[column].dtype != bool:
+            return {column: table[column].dtype.type(0)}
+    return {table.columns[1]: table[table.columns[1]].iloc[0]} if len(table) and len(table.columns) > 1 else {}
+
+
+def _history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:
+    versions = data.get_data_history(rec_id)
+    print(f"history   {len(versions)} versions, of {', '.join(map(str, versions['row_count']))} rows")
+    full = versions.loc[versions["row_count"] == len(table), "version"]
+    if len(full):
+        version = int(full.iloc[0])
+        read = pandas_clicdata.read_clicdata(rec_id, ver_id=version, dtype=table.dtypes)
+        _equal(read, table, f"version {version} ")
+
+
+def _account() -> None:
+    account = pandas_clicdata.Account().get_account()
+    print("account   " + account.to_string(index=False).replace("\n", "\n          "))
+    dashboard = pandas_clicdata.Dashboard()
+    name = dashboard.get_dashboard()["name"].iloc[0]
+    picture = dashboard.get_dashboard_snapshot(name, output="image")
+    path = Path(tempfile.mkdtemp(prefix="clicdata-demo-")) / "dashboard.png"
+    picture.save(path)
+    print(f"picture   {name}, {picture.width} x {picture.height} pixels: {path}")
+
+
+def _equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
+    try:
+        pd.testing.assert_frame_equal(read, expected.reset_index(drop=True))
+    except AssertionError as error:
+        raise _Differs(f"{what.strip()}: {error}") from None
+    print(f"{what}{len(read):,} rows x {len(read.columns)} columns, equal to what was sent")

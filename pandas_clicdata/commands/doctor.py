@@ -1,0 +1,140 @@
+"""Which setting came from where, and whether a call gets through; if not, what to change."""
+
+from __future__ import annotations
+
+import os
+import socket
+from urllib.parse import urlsplit
+
+from pandas_clicdata.errors import (
+    ApiVersionError,
+    AuthError,
+    BadCredentials,
+    ClicDataError,
+    NotFound,
+    PermissionDenied,
+    ProtocolError,
+    RedirectRefused,
+    TlsError,
+    TransportError,
+    UsageError,
+)
+from pandas_clicdata.session import manager
+from pandas_clicdata.session.session import Session, package_version
+from pandas_clicdata.session.wire import get
+
+DEFAULT_URL = "https://api.clicdata.com/"
+SECRET = ("client_secret", "password", "api_key")
+RIGHTS = {"data sets": "/data", "account": "/account", "dashboards": "/dashboard", "schedules": "/schedule"}
+
+
+def doctor() -> int:
+    """Print the settings and what a call with them does.
+
+    Returns
+    -------
+    int
+        0 when a call gets through, 1 when none does.
+    """
+    print(f"pandas_clicdata {package_version()}\n\nSettings")
+    for name, variable in manager.ENVIRONMENT.items():
+        _line(variable, _shown(name, os.environ.get(variable)))
+    method, found = manager.environment_sources(os.environ)
+    print("\nWays to log in")
+    for line in found:
+        print(f"  {line}")
+    if method is None:
+        print("\nNo complete set of credentials. Set CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (from ClicData,")
+        print("Account > API Apps), or CLICDATA_API_KEY. Without an account: python -m pandas_clicdata demo")
+        return 1
+    try:
+        session = Session(**manager.environment_params(os.environ, method))
+    except UsageError as error:
+        print(f"\nA setting can't be used: {error}")
+        return 1
+    with session:
+        return _examined(session)
+
+
+def _examined(session: Session) -> int:
+    print("\nConnection")
+    _line("url", session.url)
+    _line("log in by", session.auth_method)
+    try:
+        session.call(get("connect", "/account"))
+    except PermissionDenied:
+        pass  # the credentials are good; which rights are there is asked next
+    except ClicDataError as error:
+        _line("result", f"no: {error}")
+        print(f"\nWhat to change: {advice(error, session.url)}")
+        return 1
+    _line("credentials", "accepted")
+    _line("api_version", session.api_version or "none (the dialect without version)")
+    print("\nRights")
+    for name, path in RIGHTS.items():
+        _line(name, _right(session, path))
+    return 0
+
+
+def _right(session: Session, path: str) -> str:
+    try:
+        session.call(get("look", path))
+    except AuthError as error:
+        return f"no: {error.description or error.code or 'refused'}"
+    except ClicDataError as error:
+        return f"can't tell: {error}"
+    return "yes"
+
+
+def advice(error: ClicDataError, url: str) -> str:
+    """What to change, so that the next try gets further."""
+    host = urlsplit(url).hostname or ""
+    if isinstance(error, BadCredentials):
+        return "the id, secret, password or key is wrong, or was withdrawn. Copy it anew from ClicData, Account > API Apps."
+    if isinstance(error, ApiVersionError):
+        return "the API version. Unset CLICDATA_API_VERSION, or set it to auto or 2022.01."
+    if isinstance(error, TlsError):
+        return "the certificate of the server is not trusted. Behind a company proxy, give its certificates with ca_bundle=."
+    if isinstance(error, (RedirectRefused, ProtocolError, NotFound)):
+        return f"CLICDATA_URL: what answers at {url} is not the API. Without CLICDATA_URL it is {DEFAULT_URL}"
+    if isinstance(error, TransportError):
+        return _network_advice(error, url, host)
+    return "nothing here: the service itself has a fault. Try again later."
+
+
+def _network_advice(error: TransportError, url: str, host: str) -> str:
+    reason = error.reason or ""
+    if "can't be found" in reason:
+        usual = urlsplit(DEFAULT_URL).hostname or ""
+        if host != usual and _resolves(usual):
+            return f"CLICDATA_URL: there is no host {host}, while {usual} is found."
+        return "the network: no host name can be looked up. Is this machine connected (cable, Wi-Fi, VPN, DNS)?"
+    if "refused" in reason:
+        return f"CLICDATA_URL: nothing listens at {url}. Check host and port."
+    if "unreachable" in reason or "no route" in reason or "down" in reason:
+        return "the network: it can't be reached from this machine (cable, Wi-Fi, VPN)."
+    if "proxy" in reason:
+        return "the proxy settings (HTTPS_PROXY): the proxy refused or can't be reached."
+    return f"the network or CLICDATA_URL: {url} gives no complete answer. A firewall may be in between."
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
+
+
+def _shown(name: str, value: str | None) -> str:
+    if not value:
+        return "not set" if name not in ("url", "api_version") else f"not set ({_default(name)})"
+    return "set: ***" if name in SECRET else f"set: {value}"
+
+
+def _default(name: str) -> str:
+    return DEFAULT_URL if name == "url" else "auto"
+
+
+def _line(name: str, text: str) -> None:
+    print(f"  {name:<24} {text}")
