@@ -1,0 +1,39 @@
+"""What every test may rely on: no account in the environment, no session left over, the sandbox's fixtures."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pandas_clicdata.session import manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):
+    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]  # run from a checkout that was never installed
+
+
+@pytest.fixture(autouse=True)
+def no_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins without credentials in the environment and without a default session."""
+    for name in [name for name in os.environ if name.startswith("CLICDATA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(manager, "_default", None)
+    yield
+    if manager._default is not None:
+        manager._default.close()
+
+
+@pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
+def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterator[Session]:
+    """A session on a fresh sandbox, in either dialect, and the default one."""
+    with clicdata_sandbox.session(api_version=request.param) as opened:
+        manager.make_default(opened)
+        yield opened

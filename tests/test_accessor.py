@@ -1,0 +1,331 @@
+"""df.clicdata on the sandbox: what goes in comes out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import inspect
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+from pandas_clicdata import errors
+from pandas_clicdata.sandbox import start
+
+if TYPE_CHECKING:
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+ODD = pd.DataFrame(
+    {
+        "text with 'quotes' and \"double\"": ['say "hi"', "back\\slash", "tab\tline\nend", "😀 é \u2028", "", "01234"],
+        "whole": [2**53 + 1, -(2**63), 0, 1, 2, 3],
+        "with gaps": pd.array([1, None, 2**60 + 1, None, 5, 6], dtype="Int64"),
+        "decimal number": [0.1, 1e-300, np.nan, -0.0, 1.5e300, 1 / 3],
+        "flag": [True, False, True, False, True, False],
+        "maybe": pd.array([True, None, False, None, True, False], dtype="boolean"),
+        "day": pd.to_datetime(["2026-11-24", "1900-01-01", None, "2262-01-01", "2000-02-29", "1970-01-01"]),
+        "moment": pd.to_datetime(
+            ["2026-11-24 10:00:00.123456", "2026-03-29 01:30", None, "2000-01-01", "1999-12-31 23:59:59", "2026-01-01"],
+            format="ISO8601",
+        ).tz_localize("UTC"),
+        "missing": [None, np.nan, "x", pd.NA, "y", None],
+        "category": pd.Categorical(["a", "b", None, "a", "c", "b"]),
+    },
+    index=["i", "i", "j", "k", "k", "l"],
+)
+
+
+def test_an_odd_table_comes_back_equal(session: Session) -> None:
+    before = ODD.copy()
+    receipt = ODD.clicdata.push("Odd")
+    assert receipt.complete
+    back = pandas_clicdata.read_clicdata(receipt.rec_id, dtype=ODD.dtypes)
+    expected = ODD.reset_index(drop=True)
+    for column in ODD.columns:
+        if column == "missing":
+            assert [None if pd.isna(v) else v for v in back[column]] == [None, None, "x", None, "y", None]
+        else:
+            pd.testing.assert_series_equal(back[column], expected[column], check_categorical=False)
+    assert back.columns.tolist() == ODD.columns.tolist()
+    pd.testing.assert_frame_equal(ODD, before)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 999, 1000, 1001, 2500])
+def test_tables_of_any_length(session: Session, rows: int) -> None:
+    frame = pd.DataFrame({"n": np.arange(rows), "t": pd.Series([f"r{n}" for n in range(rows)], dtype="object")})
+    receipt = frame.clicdata.push("Long", types={"t": "text"})
+    back = pandas_clicdata.read_clicdata(receipt.rec_id)
+    assert receipt.rows_appended == rows == len(back)
+    if rows:
+        assert back["n"].tolist() == frame["n"].tolist()
+        assert back["t"].tolist() == frame["t"].tolist()
+
+
+def test_two_hundred_columns(session: Session) -> None:
+    frame = pd.DataFrame({f"column {n}": [n, n + 1] for n in range(200)})
+    back = pandas_clicdata.read_clicdata(frame.clicdata.push("Broad").rec_id)
+    pd.testing.assert_frame_equal(back, frame)
+
+
+def test_the_types_a_table_is_made_with(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame(
+        {
+            "b": [True],
+            "i": [1],
+            "f": [0.5],
+            "d": [decimal.Decimal("1.25")],
+            "when": [pd.Timestamp("2026-11-24")],
+            "day": [dt.date(2026, 11, 24)],
+            "t": ["x"],
+            "u": [uuid.UUID(int=7)],
+            "share": [0.25],
+        }
+    )
+    rec_id = frame.clicdata.create_table("Typed", "a description", types={"share": "percentage"})
+    [made] = [one for one in clicdata_sandbox.data_sets() if one.rec_id == rec_id]
+    assert {column.name: column.data_type for column in made.columns} == {
+        "b": "checkbox",
+        "i": "number",
+        "f": "number",
+        "d": "number",
+        "when": "datetime",
+        "day": "date",
+        "t": "text",
+        "u": "text",
+        "share": "percentage",
+    }
+    assert made.description == "a description"
+    assert clicdata_sandbox.count(rec_id) == 0
+    frame.clicdata.append(rec_id)
+    [row] = clicdata_sandbox.rows(rec_id)
+    assert row["day"] == "2026-11-24"
+    assert row["u"] == str(uuid.UUID(int=7))
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame({"a": [1, "x"]}), "types="),
+        (pd.DataFrame({"a": [b"x"]}), "bytes"),
+        (pd.DataFrame({"a": [np.inf]}), "infinit"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a'"),
+        (pd.DataFrame({1: [1]}), "1"),
+        (pd.DataFrame({"a": [[1]]}), "list"),
+        (pd.DataFrame({"a": [1j]}), "complex"),
+        (pd.DataFrame({"a": ["\ud800"]}, dtype=object), "'a'"),
+        (pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), "MultiIndex|levels"),
+        (pd.DataFrame(), "column"),
+    ],
+    ids=["mixed", "bytes", "inf", "twice", "number as name", "list", "complex", "surrogate", "levels", "nothing"],
+)
+def test_what_cannot_be_pushed_is_refused_before_any_request(
+    clicdata_sandbox: Sandbox, frame: pd.DataFrame, message: str
+) -> None:
+    with clicdata_sandbox.session() as session:
+        with pytest.raises(errors.InputError, match=message):
+            frame.clicdata.push("Bad", session=session)
+    assert clicdata_sandbox.requests == []
+
+
+def test_every_problem_is_named_at_once(session: Session) -> None:
+    frame = pd.DataFrame({"a": [1.0, np.inf], "b": [b"x", b"y"], "c": [1, 2]}, index=["first", "second"])
+    with pytest.raises(errors.InputError) as caught:
+        frame.clicdata.push("Bad")
+    assert len(caught.value.problems) == 2
+    assert "second" in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_push_fails_or_appends_where_the_table_exists(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    first = frame.clicdata.push("Twice")
+    with pytest.raises(errors.Conflict, match=str(first.rec_id)):
+        frame.clicdata.push("Twice")
+    assert clicdata_sandbox.count(first.rec_id) == 2
+    again = frame.clicdata.push("Twice", if_exists="append")
+    assert again.rec_id == first.rec_id
+    assert clicdata_sandbox.count(first.rec_id) == 4
+    new = frame.clicdata.push("Twice and more", if_exists="append")
+    assert new.rec_id != first.rec_id
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "", None, True])
+def test_push_knows_no_other_way(session: Session, if_exists: Any) -> None:
+    with pytest.raises(errors.InputError, match="if_exists"):
+        ODD.clicdata.push("Odd", if_exists=if_exists)
+
+
+def test_the_index_goes_along_when_asked(session: Session) -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key"))
+    rec_id = frame.clicdata.push("Indexed", index=True).rec_id
+    pd.testing.assert_frame_equal(pandas_clicdata.read_clicdata(rec_id, index_col="key"), frame, check_index_type=False)
+
+
+def test_rows_are_deleted_by_key(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame({"k": [1, 2, 2, 3], "s": ["a", "b", "b", "c"], "v": [10, 20, 21, 30]})
+    rec_id = frame.clicdata.push("Keyed").rec_id
+    clicdata_sandbox.requests.clear()
+    gone = pd.DataFrame({"s": ["b", "b", "zzz"], "k": [2, 2, 9], "other": [None, 1, 2]})
+    result = gone.clicdata.delete_rows(rec_id, on=["k", "s"])
+    assert pandas_clicdata.read_clicdata(rec_id)["v"].tolist() == [10, 30]
+    assert len([seen for seen in clicdata_sandbox.requests if seen.method == "DELETE"]) == 2
+    assert (result.keys_total, result.keys_applied, result.keys_in_doubt) == (2, 2, 0)
+    assert result.keys["state"].tolist() == ["applied", "applied"]
+    assert result.keys[["k", "s"]].to_numpy().tolist() == [[2, "b"], [9, "zzz"]]
+
+
+def test_only_the_first_match_goes_when_asked(session: Session) -> None:
+    frame = pd.DataFrame({"k": [1, 1, 2]})
+    rec_id = frame.clicdata.push("First").rec_id
+    frame.head(1).clicdata.delete_rows(rec_id, on="k", multiple_rows="first")
+    assert pandas_clicdata.read_clicdata(rec_id)["k"].tolist() == [1, 2]
+
+
+def test_rows_are_updated_by_key(session: Session) -> None:
+    frame = pd.DataFrame(
+        {"k": ["a", "b", "c"], "v": [1.5, 2.5, 3.5], "when": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"])}
+    )
+    rec_id = frame.clicdata.push("Updated").rec_id
+    new = pd.DataFrame({"v": [9.0, np.nan], "k": ["b", "c"], "when": [pd.Timestamp("2030-01-01"), pd.NaT]})
+    result = new.clicdata.update_rows(rec_id, on="k")
+    assert result.keys_applied == 2
+    back = pandas_clicdata.read_clicdata(rec_id, parse_dates=["when"], dtype={"v": "float64"})
+    assert back["v"].tolist()[:2] == [1.5, 9.0]
+    assert np.isnan(back["v"].iloc[2])
+    assert back["when"].tolist()[1] == pd.Timestamp("2030-01-01")
+    assert pd.isna(back["when"].iloc[2])
+
+
+@pytest.mark.parametrize(
+    ("frame", "on", "message"),
+    [
+        (pd.DataFrame({"k": [1]}), [], "on must name"),
+        (pd.DataFrame({"k": [1]}), None, "on must name"),
+        (pd.DataFrame({"k": [1]}), ["nope"], "'nope'"),
+        (pd.DataFrame({"k": [1]}), ["k", "k"], "twice"),
+        (pd.DataFrame({"k": [1, None]}), ["k"], "missing value"),
+        (pd.DataFrame({"k": [np.inf]}), ["k"], "infinit"),
+    ],
+)
+def test_keys_that_cannot_be_used_send_nothing(
+    clicdata_sandbox: Sandbox, frame: pd.DataFrame, on: Any, message: str
+) -> None:
+    with clicdata_sandbox.session() as session:
+        with pytest.raises(errors.InputError, match=message):
+            frame.clicdata.delete_rows(1001, on=on, session=session)
+        with pytest.raises(errors.InputError, match=message):
+            frame.assign(other=1).clicdata.update_rows(1001, on=on, session=session)
+    assert clicdata_sandbox.requests == []
+
+
+def test_an_update_that_contradicts_itself_sends_nothing(clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame({"k": [1, 1], "v": [1, 2]}, index=["x", "y"])
+    with clicdata_sandbox.session() as session:
+        with pytest.raises(errors.InputError, match="'y'"):
+            frame.clicdata.update_rows(1001, on="k", session=session)
+        with pytest.raises(errors.InputError, match="nothing would be set"):
+            frame[["k"]].clicdata.update_rows(1001, on="k", session=session)
+        assert frame.assign(v=1).clicdata.update_rows is not None
+    assert clicdata_sandbox.requests == []
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_delete_whose_answer_is_lost_is_not_sent_again(clicdata_sandbox: Sandbox, applied: bool) -> None:
+    frame = pd.DataFrame({"k": [1, 2, 3]})
+    with clicdata_sandbox.session() as session:
+        rec_id = frame.clicdata.push("Lost", session=session).rec_id
+        clicdata_sandbox.requests.clear()
+        clicdata_sandbox.faults.drop(applied=applied, method="DELETE", after=1)
+        with pytest.raises(errors.DeleteAmbiguous) as caught:
+            frame.clicdata.delete_rows(rec_id, on="k", session=session)
+    receipt: Any = caught.value.receipt
+    assert caught.value.safe_to_repeat
+    assert receipt.keys["state"].tolist() == ["applied", "in doubt", "pending"]
+    assert len(clicdata_sandbox.requests) == 2
+    assert [row["k"] for row in clicdata_sandbox.rows(rec_id)] == ([3] if applied else [2, 3])
+
+
+def test_an_update_that_is_refused_midway_says_what_was_done(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame({"k": [1, 2, 3], "v": [1, 2, 3]})
+    rec_id = frame.clicdata.push("Midway").rec_id
+    clicdata_sandbox.faults.status(400, method="PUT", after=1)
+    with pytest.raises(errors.WriteError) as caught:
+        frame.assign(v=0).clicdata.update_rows(rec_id, on="k")
+    receipt: Any = caught.value.receipt
+    assert receipt.keys["state"].tolist() == ["applied", "refused", "pending"]
+    assert [row["v"] for row in clicdata_sandbox.rows(rec_id)] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("fate", ["applied", "not applied", "answer without id"])
+def test_a_create_whose_answer_is_lost_is_looked_up(session: Session, clicdata_sandbox: Sandbox, fate: str) -> None:
+    if fate == "answer without id":
+        clicdata_sandbox.faults.answer("{}", applied=True, method="POST", path="/data")
+    else:
+        clicdata_sandbox.faults.drop(applied=fate == "applied", method="POST", path="/data")
+    frame = pd.DataFrame({"a": [1]})
+    if fate == "not applied":
+        with pytest.raises(errors.CreateAmbiguous, match="no data set has that name now"):
+            frame.clicdata.push("Lost")
+        assert "Lost" not in [one.name for one in clicdata_sandbox.data_sets()]
+    else:
+        receipt = frame.clicdata.push("Lost")
+        assert clicdata_sandbox.count(receipt.rec_id) == 1
+        assert [one.name for one in clicdata_sandbox.data_sets()].count("Lost") == 1
+
+
+@pytest.mark.parametrize("method", ["client_credentials", "basic", "api_key", "authorization_code"])
+def test_every_way_to_log_in_does_the_main_job(clicdata_sandbox: Sandbox, method: str) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    with clicdata_sandbox.session(auth_method=method) as session:
+        rec_id = frame.clicdata.push("By " + method, session=session).rec_id
+        assert pandas_clicdata.read_clicdata(rec_id, session=session)["a"].tolist() == [1, 2]
+
+
+def test_auto_finds_the_dialect_of_a_service_that_wants_a_version() -> None:
+    with start(require_version=True) as sandbox, sandbox.session() as session:
+        frame = pd.DataFrame({"a": range(700)})
+        receipt = frame.clicdata.push("Auto", session=session)
+        assert session.api_version == "2022.01"
+        assert receipt.chunks["rows"].tolist() == [500, 200]
+        assert len(pandas_clicdata.read_clicdata(receipt.rec_id, session=session)) == 700
+
+
+def test_a_closed_default_session_says_so(clicdata_sandbox: Sandbox) -> None:
+    params = {"url": clicdata_sandbox.url, "api_key": clicdata_sandbox.credentials.api_key}
+    with pandas_clicdata.connect(**params):
+        ODD.head(0).clicdata.push("Nothing")
+    with pytest.raises(errors.NotConnected, match="closed"):
+        ODD.clicdata.append(5)
+
+
+def test_the_environment_is_read_when_nothing_was_opened(
+    clicdata_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICDATA_URL", clicdata_sandbox.url)
+    monkeypatch.setenv("CLICDATA_CLIENT_ID", clicdata_sandbox.credentials.client_id)
+    with pytest.raises(errors.NotConnected, match="CLICDATA_CLIENT_SECRET not set"):
+        pandas_clicdata.Data().get_data()
+    monkeypatch.setenv("CLICDATA_CLIENT_SECRET", clicdata_sandbox.credentials.client_secret)
+    assert len(pandas_clicdata.Data().get_data()) == 3
+    assert pandas_clicdata.SessionManager.get_session().auth_method == "client_credentials"
+
+
+def test_the_accessor_completes_and_keeps_no_session() -> None:
+    verbs = {"append", "create_table", "push", "delete_rows", "update_rows"}
+    assert verbs <= set(dir(pd.DataFrame().clicdata))
+    for verb in verbs:
+        method = getattr(pandas_clicdata.accessor.ClicDataAccessor, verb)
+        assert "Examples" in inspect.getdoc(method)
+        assert "session" in inspect.signature(method).parameters
+    assert vars(pd.DataFrame().clicdata).keys() == {"_frame"}
+
+
+def test_a_column_of_that_name_still_works() -> None:
+    frame = pd.DataFrame({"clicdata": [1]})
+    assert frame["clicdata"].tolist() == [1]
+    assert hasattr(frame, "clicdata")

@@ -1,0 +1,137 @@
+"""The directions of the house: which module may know which."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pandas_clicdata
+
+PACKAGE = Path(pandas_clicdata.__path__[0])
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A room may import from itself and from the rooms named beside it.
+FRAMES = {"errors", "frames"}
+SESSION = {"errors", "session"}
+UPLOADS = FRAMES | SESSION | {"uploads", "progress"}
+ENDPOINTS = UPLOADS | {"endpoints"}
+FACE = ENDPOINTS | {"accessor", "reader"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": {"errors"},
+    "progress": {"errors", "progress"},
+    "frames": FRAMES,
+    "session": SESSION,
+    "uploads": UPLOADS,
+    "endpoints": ENDPOINTS,
+    "accessor": ENDPOINTS | {"accessor"},
+    "reader": ENDPOINTS | {"reader"},
+    "__init__": FACE,
+    "commands": FACE | {"", "commands", "sandbox"},
+    "__main__": {"commands", "sandbox"},
+    "sandbox": {"sandbox", ""},  # and the client just once, when it is asked for a session
+}
+# Within session/, from what is known to what is done.
+SESSION_ORDER = ["wire", "credentials", "retry", "pages", "connection", "session", "manager"]
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path: Path) -> list[tuple[str, bool]]:
+    """The modules that a module imports at run time, and whether it does so at its top."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, top: bool) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for child in node.orelse:
+                visit(child, top)
+            return
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, top) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where things come from"
+            assert node.module is not None
+            for alias in node.names:
+                inner = PACKAGE.parent / node.module.replace(".", "/") / alias.name
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                found.append((f"{node.module}.{alias.name}" if is_module else node.module, top))
+        for child in ast.iter_child_nodes(node):
+            visit(child, top and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    return found
+
+
+def third_parties(path: Path) -> set[str]:
+    return {name.split(".")[0] for name, _ in imported(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    here = room(path)
+    for name, top in imported(path):
+        if name.split(".")[0] != "pandas_clicdata":
+            continue
+        there = ([*name.split("."), ""])[1]
+        assert there in MAY_IMPORT[here], f"{path.relative_to(PACKAGE)} imports {name}"
+        assert not (here == "sandbox" and there == "" and top), "the sandbox is to stand without the client"
+
+
+def test_within_the_session_too() -> None:
+    for path in (PACKAGE / "session").glob("*.py"):
+        if path.stem == "__init__":
+            continue
+        known = SESSION_ORDER[: SESSION_ORDER.index(path.stem)]
+        for name, _ in imported(path):
+            if name.startswith("pandas_clicdata.session."):
+                assert name.split(".")[2] in known, f"{path.name} imports {name}"
+
+
+def test_each_library_has_its_room() -> None:
+    users: dict[str, set[str]] = {}
+    for path in MODULES:
+        for library in third_parties(path):
+            users.setdefault(library, set()).add(str(path.relative_to(PACKAGE)))
+    assert users["requests"] == {"session/session.py"}
+    assert users["urllib3"] == {"session/connection.py"}
+    assert {user for user in users["PIL"] if not user.startswith("sandbox/")} == {"endpoints/dashboard.py"}
+    with_pandas = users["pandas"] | users["pyarrow"] | users.get("numpy", set())
+    allowed = {"__init__.py", "accessor.py", "reader.py", "commands/demo.py"}
+    assert {user for user in with_pandas if not user.startswith("frames/")} <= allowed
+    assert {user.split("/")[0] for user in users["werkzeug"]} == {"sandbox"}
+    assert "unittest" not in users
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    assert not {path.stem for path in MODULES} & {"utils", "util", "helpers", "common", "base", "misc"}
+
+
+def test_importing_opens_nothing_and_reads_no_credentials() -> None:
+    code = """
+import os, socket, sys
+def refuse(*a, **k):
+    raise AssertionError("a socket was opened")
+socket.socket.connect = refuse
+os.environ["CLICDATA_API_KEY"] = "a key\\nthat no session would take"
+import pandas as pd
+import pandas_clicdata
+assert pd.read_clicdata is pandas_clicdata.read_clicdata
+assert pd.DataFrame.clicdata is not None
+loaded = [name for name in sys.modules if name.split(".")[0] in ("werkzeug", "sqlite3", "PIL", "IPython", "matplotlib")]
+assert not loaded, loaded
+assert not [name for name in sys.modules if name.startswith("pandas_clicdata.sandbox")]
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=PACKAGE.parent)
+
+
+def test_the_public_names() -> None:
+    assert len(set(pandas_clicdata.__all__)) == len(pandas_clicdata.__all__)
+    for name in pandas_clicdata.__all__:
+        assert getattr(pandas_clicdata, name) is not None
+    spec = "connect read_clicdata Session SessionManager Data Account Dashboard Schedule Team User errors __version__"
+    assert set(spec.split()) <= set(pandas_clicdata.__all__)

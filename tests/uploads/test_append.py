@@ -1,0 +1,310 @@
+"""An append whose outcome is known, held against the sandbox's own ledger."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pandas_clicdata import errors
+from pandas_clicdata.session.wire import Dialect
+from pandas_clicdata.uploads.append import LEGACY_ROWS, MODERN_ROWS
+from pandas_clicdata.uploads.receipt import AppendReceipt
+
+if TYPE_CHECKING:
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+FRAME = pd.DataFrame({"n": range(25), "t": [f"row {n}" for n in range(25)]}, index=[n // 2 for n in range(25)])
+
+
+@pytest.fixture
+def rec_id(clicdata_sandbox: Sandbox) -> int:
+    return clicdata_sandbox.create("Target", {"n": "number", "t": "text"})
+
+
+def stored(sandbox: Sandbox, rec_id: int) -> Counter[int]:
+    return Counter(row["n"] for row in sandbox.rows(rec_id))
+
+
+def assert_true(receipt: AppendReceipt, frame: pd.DataFrame, ledger: Counter[int]) -> None:
+    """Every word of the receipt holds in the ledger."""
+    remaining, in_doubt = receipt.remaining(frame), receipt.in_doubt(frame)
+    assert receipt.rows_total == len(frame)
+    assert receipt.rows_appended + len(remaining) + len(in_doubt) == len(frame)
+    assert receipt.rows_in_doubt == len(in_doubt)
+    open_rows = set(remaining["n"]) | set(in_doubt["n"])
+    assert all(ledger[n] == 1 for n in frame["n"] if n not in open_rows)
+    assert all(ledger[n] == 0 for n in remaining["n"])
+    assert all(ledger[n] in (0, 1) for n in in_doubt["n"])
+
+
+def test_every_row_is_stored_once_and_in_order(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10)
+    assert [row["n"] for row in clicdata_sandbox.rows(rec_id)] == list(range(25))
+    assert (receipt.rec_id, receipt.rows_total, receipt.rows_appended, receipt.rows_in_doubt) == (rec_id, 25, 25, 0)
+    chunks = receipt.chunks
+    assert chunks["rows"].tolist() == [10, 10, 5]
+    assert chunks["state"].tolist() == ["applied"] * 3
+    assert chunks["start"].tolist() == [0, 10, 20]
+    assert session.last_receipt is receipt
+    assert receipt.remaining(FRAME).empty
+    assert receipt.in_doubt(FRAME).empty
+
+
+def test_the_largest_chunk_of_the_dialect_is_the_default(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame({"n": range(LEGACY_ROWS + 1)})
+    receipt = frame.clicdata.push("Many")
+    most = LEGACY_ROWS if session.dialect is Dialect.LEGACY else MODERN_ROWS
+    assert receipt.chunks["rows"].max() == most
+    assert len(receipt.chunks) == -(-len(frame) // most)
+    assert clicdata_sandbox.count(receipt.rec_id) == len(frame)
+
+
+def test_a_chunk_is_bounded_in_bytes_too(clicdata_sandbox: Sandbox) -> None:
+    with clicdata_sandbox.session() as session:
+        frame = pd.DataFrame({"t": ["x" * 1_500_000] * 5})
+        receipt = frame.clicdata.push("Wide", session=session)
+    assert receipt.chunks["rows"].tolist() == [2, 2, 1]
+    bodies = [len(seen.body) for seen in clicdata_sandbox.requests if seen.path.endswith("/row")]
+    assert max(bodies) <= 4_000_000
+
+
+def test_more_than_the_service_takes_is_never_sent(clicdata_sandbox: Sandbox) -> None:
+    with clicdata_sandbox.session(api_version="2022.01") as session:
+        receipt = pd.DataFrame({"n": range(1100)}).clicdata.push("Many", chunksize=10_000, session=session)
+    assert receipt.chunks["rows"].tolist() == [500, 500, 100]
+
+
+def test_no_rows_are_no_request(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    before = len(clicdata_sandbox.requests)
+    receipt = FRAME.head(0).clicdata.append(rec_id)
+    assert len(clicdata_sandbox.requests) == before
+    assert (receipt.rows_total, len(receipt.chunks)) == (0, 0)
+    assert receipt.chunks.columns.tolist() == ["start", "stop", "rows", "state", "rows_inserted", "error"]
+
+
+def test_a_bad_row_at_the_end_keeps_all_rows_from_being_sent(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    frame = FRAME.assign(n=[*range(24), np.inf])
+    before = len(clicdata_sandbox.requests)
+    with pytest.raises(errors.InputError, match=r"infinit") as caught:
+        frame.clicdata.append(rec_id, chunksize=5)
+    assert "'n'" in str(caught.value)
+    assert len(clicdata_sandbox.requests) == before
+
+
+@pytest.mark.parametrize("chunksize", [0, -1, 1.5, "5", True])
+def test_a_bad_chunksize_is_refused(session: Session, clicdata_sandbox: Sandbox, rec_id: int, chunksize: Any) -> None:
+    with pytest.raises(errors.InputError, match="chunksize"):
+        FRAME.clicdata.append(rec_id, chunksize=chunksize)
+    assert stored(clicdata_sandbox, rec_id).total() == 0
+
+
+# what befalls the second chunk, and how many of its ten rows are then stored
+LOST: dict[str, tuple[str, dict[str, Any], int]] = {
+    "applied, then reset": ("drop", {"applied": True}, 10),
+    "applied, then closed": ("drop", {"applied": True, "reset": False}, 10),
+    "dropped before it was applied": ("drop", {}, 0),
+    "cut off while it was sent": ("drop_request", {"after_bytes": 20}, 0),
+    "no answer, applied": ("stall", {"applied": True}, 10),
+    "no answer, not applied": ("stall", {}, 0),
+    "500": ("status", {"status": 500}, 0),
+    "502 after it was applied": ("status", {"status": 502, "applied": True}, 10),
+    "503": ("status", {"status": 503, "headers": {"Retry-After": "0"}}, 0),
+    "408": ("status", {"status": 408}, 0),
+    "a cut answer": ("cut", {}, 10),
+    "a bad chunk": ("bad_chunk", {}, 10),
+    "bad gzip": ("bad_gzip", {}, 10),
+    "a web page": ("answer", {"body": "<html>maintenance</html>", "content_type": "text/html"}, 0),
+    "nothing": ("answer", {"body": ""}, 0),
+    "success as text": ("answer", {"body": '{"success": "false"}'}, 0),
+    "an unheard-of code": ("error", {"code": "Oddity"}, 0),
+    "a redirect": ("redirect", {"url": "http://127.0.0.1:1/"}, 0),
+    "a count that is too small": ("keep_rows", {"count": 4}, 4),
+}
+
+
+def befall(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
+    name, params, kept = table[fault]
+    getattr(sandbox.faults, name)(**params, **where)
+    return kept
+
+
+@pytest.mark.parametrize("fault", LOST)
+@pytest.mark.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])
+def test_a_lost_answer_is_in_doubt_and_never_sent_again(
+    clicdata_sandbox: Sandbox, rec_id: int, fault: str, api_version: str | None
+) -> None:
+    if fault == "a count that is too small" and api_version is None:
+        pytest.skip("the legacy answer has no count")
+    kept = befall(clicdata_sandbox, fault, LOST, path=f"/data/{rec_id}", method="POST", after=1)
+    with clicdata_sandbox.session(api_version=api_version, timeout=(5, 0.5)) as session:
+        with pytest.raises(errors.AppendAmbiguous) as caught:
+            FRAME.clicdata.append(rec_id, chunksize=10, session=session)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert session.last_receipt is receipt
+    ledger = stored(clicdata_sandbox, rec_id)
+    assert ledger.total() == 10 + kept
+    assert_true(receipt, FRAME, ledger)
+    assert (receipt.rows_appended, receipt.rows_in_doubt) == (10, 10)
+    assert receipt.remaining(FRAME)["n"].tolist() == list(range(20, 25))
+    assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
+    assert receipt.in_doubt(FRAME).index.tolist() == FRAME.index[10:20].tolist()
+    posts = [seen for seen in clicdata_sandbox.requests if seen.method == "POST" and str(rec_id) in seen.path]
+    assert len(posts) == 2
+    assert caught.value.in_doubt
+    assert "may be stored or not" in str(caught.value) or "not which" in str(caught.value)
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
+    "400": ("status", {"status": 400}, 0),
+    "404": ("status", {"status": 404}, 0),
+    "413": ("status", {"status": 413}, 0),
+    "422": ("status", {"status": 422}, 0),
+    "429 for long": ("status", {"status": 429, "headers": {"Retry-After": "9999"}}, 0),
+    "403": ("status", {"status": 403}, 0),
+    "a known code under 200": ("error", {"code": "validation"}, 0),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_refusal_after_some_rows_is_an_interruption(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
+) -> None:
+    befall(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST", after=1)
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
+    assert (receipt.rows_appended, receipt.rows_in_doubt) == (10, 0)
+    assert receipt.chunks["state"].tolist() == ["applied", "refused", "pending"]
+    assert not caught.value.in_doubt
+    receipt.remaining(FRAME).clicdata.append(rec_id)
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_a_refusal_before_any_row_is_what_it_is_and_carries_a_receipt(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
+) -> None:
+    befall(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST")
+    with pytest.raises((errors.ApiError, errors.AuthError)) as caught:
+        FRAME.clicdata.append(rec_id)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert receipt.rows_remaining == 25
+    assert stored(clicdata_sandbox, rec_id).total() == 0
+
+
+HARMLESS: dict[str, tuple[str, dict[str, Any], int]] = {
+    "429": ("status", {"status": 429, "headers": {"Retry-After": "0"}}, 0),
+    "429 without a wait": ("status", {"status": 429}, 0),
+    "429 with junk": ("status", {"status": 429, "headers": {"Retry-After": "soon"}}, 0),
+    "429 under 200": ("error", {"code": "429"}, 0),
+    "an expired token": ("unauthorized", {}, 0),
+    "a slow answer": ("latency", {"seconds": 0.1}, 0),
+    "a cookie": ("header", {"name": "Set-Cookie", "value": "a=b"}, 0),
+}
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_what_is_known_to_have_done_nothing_is_repeated(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
+) -> None:
+    session._sleep = lambda seconds: None
+    befall(clicdata_sandbox, fault, HARMLESS, path=f"/data/{rec_id}", method="POST", after=1)
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10)
+    assert receipt.complete
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+
+
+def test_a_service_that_wants_a_version_midway_gets_the_rest_in_its_dialect(
+    clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    please = b'{"error": {"code": "APIVersionRequired", "description": "say which"}}'
+    with clicdata_sandbox.session() as session:
+        clicdata_sandbox.faults.answer(please, path=f"/data/{rec_id}", method="POST", after=1)
+        receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=session)
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+    assert receipt.complete
+    paths = [seen.path for seen in clicdata_sandbox.requests if seen.method == "POST" and str(rec_id) in seen.path]
+    assert paths == [f"/data/{rec_id}/row"] * 2 + [f"/data/{rec_id}/insert"] * 2
+
+
+def test_a_service_that_is_gone_leaves_every_row_pending(clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    with clicdata_sandbox.session(api_version="2022.01", auth_method="api_key") as session:
+        session._sleep = lambda seconds: None
+        clicdata_sandbox.close()
+        with pytest.raises(errors.TransportError) as caught:
+            FRAME.clicdata.append(rec_id, session=session)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert receipt.chunks["state"].tolist() == ["pending"]
+    assert receipt.rows_remaining == 25
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    clicdata_sandbox.faults.stall(applied=True, path=f"/data/{rec_id}", method="POST", after=1)
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    waiting = threading.Timer(0.4, interrupt)
+    waiting.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    assert time.monotonic() - began < 2
+    waiting.join()
+    receipt = session.last_receipt
+    assert receipt is not None
+    assert getattr(caught.value, "receipt", None) is receipt
+    assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
+    assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
+    assert session.last_receipt is receipt
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The receipt itself
+
+
+def test_a_receipt_wants_the_frame_it_is_of(session: Session, rec_id: int) -> None:
+    receipt = FRAME.clicdata.append(rec_id)
+    with pytest.raises(errors.InputError, match="25 rows"):
+        receipt.remaining(FRAME.head(3))
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+
+
+def test_a_receipt_reads_well(session: Session, rec_id: int) -> None:
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10)
+    assert repr(receipt) == f"<AppendReceipt: 25 of 25 rows appended to data set {rec_id} in 3 chunks>"
+    parser = Tags()
+    parser.feed(receipt._repr_html_())
+    assert parser.tags == {"table", "caption", "tbody", "tr", "th", "td"}
+
+
+def test_the_frame_is_never_changed(session: Session, rec_id: int) -> None:
+    before = FRAME.copy()
+    FRAME.clicdata.append(rec_id, chunksize=7)
+    pd.testing.assert_frame_equal(FRAME, before)
+    assert FRAME.attrs == before.attrs
