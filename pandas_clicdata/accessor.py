@@ -12,7 +12,6 @@ from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.columns import clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads import append as uploads
 from pandas_clicdata.uploads import changes
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ class ClicDataAccessor:
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
         index: bool = False,
+        workers: int = 1,
+        compress: bool = False,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
@@ -64,6 +65,11 @@ class ClicDataAccessor:
             and 500, the service's limit, from version 2022.01 on.
         index : bool, default False
             Whether the index goes too, as the first columns.
+        workers : int, default 1
+            Chunks on the wire at once, 32 at most. With one the rows are stored in the frame's order; with more,
+            chunk by chunk in any order.
+        compress : bool, default False
+            Whether to send the rows compressed (gzip). Whether the service takes that is not known.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
         session : Session, optional
@@ -91,7 +97,14 @@ class ClicDataAccessor:
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
         return Data(session=manager.current(session)).append_data(
-            rec_id, self._frame, types=types, chunksize=chunksize, index=index, progress=progress
+            rec_id,
+            self._frame,
+            types=types,
+            chunksize=chunksize,
+            index=index,
+            workers=workers,
+            compress=compress,
+            progress=progress,
         )
 
     def create_table(
@@ -154,6 +167,8 @@ class ClicDataAccessor:
         *,
         chunksize: int | None = None,
         index: bool = False,
+        workers: int = 1,
+        compress: bool = False,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
@@ -171,7 +186,7 @@ class ClicDataAccessor:
             What to do when there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
             ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
-        chunksize, index, progress, session
+        chunksize, index, workers, compress, progress, session
             As in `append`.
 
         Returns
@@ -200,7 +215,14 @@ class ClicDataAccessor:
         checked_text("name", name)
         checked_choice("if_exists", if_exists, IF_EXISTS)
         data = Data(session=manager.current(session))
-        more: dict[str, Any] = {"types": types, "chunksize": chunksize, "index": index, "progress": progress}
+        more: dict[str, Any] = {
+            "types": types,
+            "chunksize": chunksize,
+            "index": index,
+            "workers": workers,
+            "compress": compress,
+            "progress": progress,
+        }
         if if_exists == "append":
             rec_id = self._table_named(data, name, types, index=index)
             if rec_id is not None:
@@ -317,7 +339,6 @@ class ClicDataAccessor:
         """The table of exactly that name; the frame is checked first, so that a bad one sends nothing."""
         clicdata_types(self._frame, types, index=index)
         FrameEncoder(self._frame, types=types, index=index)
-        uploads.checked_chunksize(None)
         found = data.ids_named(name)
         if len(found) > 1:
             raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")

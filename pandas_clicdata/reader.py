@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.endpoints.data import Data
-from pandas_clicdata.endpoints.noun import whole_id
+from pandas_clicdata.endpoints.noun import checked_workers, whole_id
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.progress import bar
@@ -16,7 +17,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.pages import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.session.pages import Page
@@ -35,6 +36,7 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
+    workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
 ) -> DataFrame: ...
@@ -52,6 +54,7 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     nrows: int | None = ...,
     chunksize: int,
+    workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
 ) -> Iterator[DataFrame]: ...
@@ -68,6 +71,7 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = None,
     nrows: int | None = None,
     chunksize: int | None = None,
+    workers: int = 1,
     progress: bool | None = None,
     session: Session | None = None,
 ) -> DataFrame | Iterator[DataFrame]:
@@ -98,6 +102,9 @@ def read_clicdata(
         Read no more rows than this, and ask for no more pages than that takes.
     chunksize : int, optional
         Rows a frame: gives an iterator of frames that asks for pages as they are needed.
+    workers : int, default 1
+        Pages asked for at once, 32 at most. Where ClicData doesn't say how many there are, a few may be asked for
+        in vain.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     session : Session, optional
@@ -120,7 +127,7 @@ def read_clicdata(
 
     Examples
     --------
-    >>> df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["opened"], index_col="shop")
+    >>> df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["opened"], index_col="shop_code")
     >>> df["opened"].dtype.kind
     'M'
     """
@@ -135,46 +142,53 @@ def read_clicdata(
         parse_dates=parse_dates,
         index_col=index_col,
     )
-    shown = bar(progress, f"read {rec_id}", limit)
     size = PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit))
-    pages = Data(session=manager.current(session)).pages(rec_id, ver_id, page_size=size)
-    frames = _frames(pages, assembler, limit, each, shown, {"rec_id": rec_id, "ver_id": ver_id})
+    taker = _Taker(assembler, limit, each, {"rec_id": rec_id, "ver_id": ver_id})
+    data = Data(session=manager.current(session))
+    workers = checked_workers(workers)
+    pages = data.pages(rec_id, ver_id, page_size=size, workers=workers, wanted=taker.wanted)
+    frames = taker.frames(pages, bar(progress, f"read {rec_id}", limit))
     if each is not None:
         return frames
     [frame] = frames
     return frame
 
 
-def _frames(
-    pages: Iterator[Page],
-    assembler: Assembler,
-    limit: int | None,
-    each: int | None,
-    shown: Any,
-    source: dict[str, Any],
-) -> Iterator[DataFrame]:
-    """Frames of ``each`` rows, at most ``limit`` in all; one frame of everything without ``each``."""
-    given = 0
+class _Taker:
+    """Makes frames of pages: of ``each`` rows, or one of everything; at most ``limit`` rows in all."""
 
-    def frame(rows: int | None) -> DataFrame:
-        nonlocal given
-        made: Any = assembler.take(rows)
-        made.attrs["clicdata"] = source
-        given += len(made)
+    def __init__(self, assembler: Assembler, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
+        self._assembler = assembler
+        self._left = limit
+        self._each = each
+        self._source = source
+
+    def wanted(self) -> int | None:
+        """Rows that the next frame still lacks, None for no bound."""
+        bounds = [bound - self._assembler.rows for bound in (self._left, self._each) if bound is not None]
+        return min(bounds) if bounds else None
+
+    def frames(self, pages: Generator[Page, None, None], shown: Any) -> Iterator[DataFrame]:
+        """The frames, each as soon as its rows are there; one without rows when there are none at all."""
+        given = False
+        with shown, closing(pages):
+            for page in pages:
+                shown.update(self._assembler.add(page.rows))
+                while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
+                    yield self._frame(self._each)
+                    given = True
+                if self._left is not None and self._assembler.rows >= self._left:
+                    break
+        if not given or (self._assembler.rows and self._left != 0):
+            yield self._frame(None)
+
+    def _frame(self, rows: int | None) -> DataFrame:
+        most = [bound for bound in (rows, self._left) if bound is not None]
+        made: Any = self._assembler.take(min(most) if most else None)
+        made.attrs["clicdata"] = self._source
+        if self._left is not None:
+            self._left -= len(made)
         return made  # type: ignore[no-any-return]  # the same class, but for its accessor's type
-
-    with shown:
-        for page in pages:
-            shown.update(assembler.add(page.rows))
-            if limit is not None and given + assembler.rows >= limit:
-                break
-            while each is not None and assembler.rows > each:
-                yield frame(each)
-    while each is not None and assembler.rows > each and (limit is None or limit - given > each):
-        yield frame(each)
-    rest = None if limit is None else limit - given
-    if each is None or given == 0 or (rest != 0 and assembler.rows):
-        yield frame(rest)
 
 
 def _whole(name: str, value: Any, *, least: int) -> int:

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": {"sandbox", ""},  # and the client just once, when it is asked for a session
 }
 # Within session/, from what is known to what is done.
-SESSION_ORDER = ["wire", "credentials", "retry", "pages", "connection", "session", "manager"]
+SESSION_ORDER = ["ahead", "wire", "credentials", "retry", "pages", "connection", "session", "manager"]
 
 
 def room(path: Path) -> str:

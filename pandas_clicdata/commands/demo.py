@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -64,7 +64,9 @@ def demo(csv: str | None, api_version: str | None) -> int:
 
 def _table(csv: str | None) -> tuple[DataFrame, str]:
     path = Path(csv) if csv else Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
-    frame = pd.read_csv(path)
+    text = pd.read_csv(path, dtype=str)
+    codes = [column for column in text if text[column].str.match(r"0\d", na=False).any()]  # 00312 is no number
+    frame = pd.read_csv(path, dtype=dict.fromkeys(codes, str))
     frame.columns = [str(column) for column in frame.columns]
     key = KEY
     while key in frame.columns:
@@ -92,12 +94,11 @@ def _run(table: DataFrame, name: str) -> None:
     more = table.head(3).assign(**{key: range(len(table) + 1, len(table) + 1 + len(table.head(3)))})
     print(f"append    {more.clicdata.append(rec_id).summary()}")
     compare(_joined(table, more), "read      ")
-    changed = more.tail(2)[[key]].assign(**_changes(table, key))
-    if len(changed.columns) > 1:
+    column, value = _change(table)
+    if column is not None:
+        changed = more.tail(2)[[key]].assign(**{column: value})
         print(f"update    {changed.clicdata.update_rows(rec_id, on=key).summary()}")
-        more = more.assign(
-            **{c: more[c].mask(more[key].isin(changed[key]), changed[c].iloc[0]) for c in changed.columns[1:]}
-        )
+        more = more.assign(**{column: more[column].mask(more[key].isin(changed[key]), value)})
         compare(_joined(table, more), "read      ")
     print(f"delete    {more.clicdata.delete_rows(rec_id, on=[key]).summary()}")
     compare(table, "read      ")
@@ -106,7 +107,7 @@ def _run(table: DataFrame, name: str) -> None:
 
 
 def _joined(table: DataFrame, more: DataFrame) -> DataFrame:
-    return pd.concat([table, more], ignore_index=True).astype(table.dtypes)  # type: ignore[return-value]
+    return pd.concat([table, more], ignore_index=True).astype(table.dtypes)
 
 
 def _types(table: DataFrame) -> dict[str, str]:
@@ -115,12 +116,12 @@ def _types(table: DataFrame) -> dict[str, str]:
     return clicdata_types(table)
 
 
-def _changes(table: DataFrame, key: str) -> dict[str, object]:
-    """A new value for one column, of a kind that the column can hold."""
-    for column in table.columns:
-        if column != key and pd.api.types.is_numeric_dtype(table[column]) and table[column].dtype != bool:
-            return {column: table[column].dtype.type(0)}
-    return {table.columns[1]: table[table.columns[1]].iloc[0]} if len(table) and len(table.columns) > 1 else {}
+def _change(table: DataFrame) -> tuple[str | None, Any]:
+    """A column beside the first, and a value to set in it, of a kind that it can hold."""
+    for column in table.columns[1:]:
+        if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column]):
+            return str(column), 0
+    return (str(table.columns[1]), table.iloc[0, 1]) if len(table) and len(table.columns) > 1 else (None, None)
 
 
 def _history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:

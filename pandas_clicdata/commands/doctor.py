@@ -90,11 +90,11 @@ def advice(error: ClicDataError, url: str) -> str:
     """What to change, so that the next try gets further."""
     host = urlsplit(url).hostname or ""
     if isinstance(error, BadCredentials):
-        return "the id, secret, password or key is wrong, or was withdrawn. Copy it anew from ClicData, Account > API Apps."
+        return "the id, secret, password or key is wrong, or withdrawn. Copy it anew from ClicData, Account > API Apps."
     if isinstance(error, ApiVersionError):
         return "the API version. Unset CLICDATA_API_VERSION, or set it to auto or 2022.01."
     if isinstance(error, TlsError):
-        return "the certificate of the server is not trusted. Behind a company proxy, give its certificates with ca_bundle=."
+        return "the server's certificate is not trusted. Behind a company proxy, name its certificates with ca_bundle=."
     if isinstance(error, (RedirectRefused, ProtocolError, NotFound)):
         return f"CLICDATA_URL: what answers at {url} is not the API. Without CLICDATA_URL it is {DEFAULT_URL}"
     if isinstance(error, TransportError):

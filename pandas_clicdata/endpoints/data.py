@@ -13,6 +13,7 @@ from pandas_clicdata.endpoints.noun import (
     checked_choice,
     checked_flag,
     checked_text,
+    checked_workers,
     new_id,
     whole_id,
 )
@@ -38,7 +39,7 @@ from pandas_clicdata.uploads import append as uploads
 from pandas_clicdata.uploads import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     import pandas as pd
 
@@ -223,8 +224,16 @@ class Data(Noun):
         listed = records(self._call, get("list versions", f"/data/{rec_id}/versions", key="versions"))
         return listed if output == "dict" else frame_of_records(listed, VERSIONS)
 
-    def pages(self, rec_id: int, ver_id: int | None = None, *, page_size: int = PAGE_SIZE) -> Iterator[Page]:
-        """The pages of a data set or of one of its versions, each once, asked for as they are taken.
+    def pages(
+        self,
+        rec_id: int,
+        ver_id: int | None = None,
+        *,
+        page_size: int = PAGE_SIZE,
+        workers: int = 1,
+        wanted: Callable[[], int | None] | None = None,
+    ) -> Generator[Page, None, None]:
+        """The pages of a data set or of one of its versions, each once and in order.
 
         Parameters
         ----------
@@ -234,6 +243,10 @@ class Data(Noun):
             A stored version of it.
         page_size : int, default 1000
             Rows a page, where the dialect lets the caller choose.
+        workers : int, default 1
+            Pages asked for at once.
+        wanted : callable, optional
+            Gives the number of rows that are still wanted, so that no page is asked for ahead in vain.
 
         Yields
         ------
@@ -250,9 +263,9 @@ class Data(Noun):
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
         asked = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return self._followed(asked, page_size)
+        return self._followed(asked, page_size, workers=workers, wanted=wanted)
 
-    def _followed(self, asked: Request, page_size: int | None) -> Iterator[Page]:
+    def _followed(self, asked: Request, page_size: int | None, **ahead: Any) -> Generator[Page, None, None]:
         """Every page of one read in one dialect and one page size: to change them midway would shift the rows."""
         session = self.session
         begun = False
@@ -263,7 +276,7 @@ class Data(Noun):
                 return replace(asked, query=page_query(dialect, number, size), dialect=dialect)
 
             try:
-                for page in Follower(session.call, request):
+                for page in Follower(session.call, request, **ahead):
                     begun = True
                     yield page
             except DialectChanged:
@@ -369,6 +382,25 @@ class Data(Noun):
         ) from failure
 
     def ids_named(self, name: str) -> list[int]:
+        """The ``rec_id`` of each data set of exactly this name.
+
+        ``GET /data``
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        list of int
+            None, one, or (if the service allows it) several.
+
+        Examples
+        --------
+        >>> Data().ids_named("Shops")
+        [1001]
+        """
         listed = self.get_data(name=name, output="dict")
         return [int(_named(item)["rec_id"]) for item in listed if item.get("name") == name]
 
@@ -385,6 +417,8 @@ class Data(Noun):
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
         index: bool = False,
+        workers: int = 1,
+        compress: bool = False,
         progress: bool | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
@@ -405,6 +439,11 @@ class Data(Noun):
             and 500, the service's limit, from version 2022.01 on.
         index : bool, default False
             Whether the index goes too, as the first columns.
+        workers : int, default 1
+            Chunks on the wire at once, 32 at most. With one the rows are stored in the frame's order; with more,
+            chunk by chunk in any order.
+        compress : bool, default False
+            Whether to send the rows compressed (gzip). Whether the service takes that is not known.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
 
@@ -429,9 +468,9 @@ class Data(Noun):
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
         rec_id = whole_id("rec_id", rec_id)
-        chunksize = uploads.checked_chunksize(chunksize)
+        how = _how(chunksize, workers, compress, progress)
         encoder = FrameEncoder(_checked_frame(data), types=types, index=index)
-        return uploads.append(self.session, rec_id, encoder, chunksize=chunksize, progress=progress)
+        return uploads.append(self.session, rec_id, encoder, **how)
 
     def static_send_data(
         self,
@@ -442,6 +481,8 @@ class Data(Noun):
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
         index: bool = False,
+        workers: int = 1,
+        compress: bool = False,
         progress: bool | None = None,
     ) -> AppendReceipt:
         """Create a data set with a frame's columns and append its rows.
@@ -458,7 +499,7 @@ class Data(Noun):
             A description.
         types : mapping of str to str, optional
             ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
-        chunksize, index, progress
+        chunksize, index, workers, compress, progress
             As in `append_data`.
 
         Returns
@@ -482,10 +523,10 @@ class Data(Noun):
         >>> Data().static_send_data("Rain", pd.DataFrame({"mm": [0.5, 2.25]})).rows_appended
         2
         """
-        chunksize = uploads.checked_chunksize(chunksize)
+        how = _how(chunksize, workers, compress, progress)
         encoder = FrameEncoder(_checked_frame(data), types=types, index=index)
         rec_id = self.create_data(name, clicdata_types(data, types, index=index), desc)
-        return uploads.append(self.session, rec_id, encoder, chunksize=chunksize, progress=progress)
+        return uploads.append(self.session, rec_id, encoder, **how)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing rows
@@ -671,6 +712,16 @@ def _checked_filters(name: str, filters: Mapping[str, Any]) -> Mapping[str, Any]
     if not filters:
         raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
     return filters
+
+
+def _how(chunksize: Any, workers: Any, compress: Any, progress: Any) -> dict[str, Any]:
+    """How to append, checked."""
+    return {
+        "chunksize": uploads.checked_chunksize(chunksize),
+        "workers": checked_workers(workers),
+        "compress": bool(checked_flag("compress", compress)),
+        "progress": checked_flag("progress", progress),
+    }
 
 
 def _checked_frame(data: Any) -> pd.DataFrame:

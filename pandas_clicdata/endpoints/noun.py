@@ -12,6 +12,7 @@ from pandas_clicdata.session.session import Session
 if TYPE_CHECKING:
     from pandas_clicdata.session.wire import Reply, Request
 
+MOST_WORKERS = 32
 _LARGEST_ID = 2**53  # beyond it a number isn't told from its neighbours by every JSON reader
 
 
@@ -113,6 +114,19 @@ def checked_flag(name: str, value: Any) -> bool | None:
     if type(value).__name__ in ("bool_", "bool"):  # numpy's
         return bool(value)
     raise InputError(f"{name} must be True, False or None, not {value!r}")
+
+
+def checked_workers(workers: Any) -> int:
+    """A number of requests at once.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
+        raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
+    return workers
 
 
 def new_id(reply: Reply) -> int | None:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, TornRead
+from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.wire import Dialect, Query, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
 PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
 _FAR = 1_000_000_000  # a page that no data set has
@@ -23,12 +26,12 @@ _FAR = 1_000_000_000  # a page that no data set has
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one answer, as a JSON array, and whether there are more."""
+    """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say)."""
 
     number: int
     rows: bytes
     count: int
-    more: bool
+    more: bool | None
     total: int | None
 
 
@@ -40,8 +43,8 @@ def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
     return query
 
 
-def page_of(reply: Reply, number: int, before: int = 0) -> Page:
-    """The page in a reply; ``before`` rows came with the pages before it.
+def page_of(reply: Reply, number: int) -> Page:
+    """The page in a reply.
 
     Raises
     ------
@@ -52,10 +55,7 @@ def page_of(reply: Reply, number: int, before: int = 0) -> Page:
     count = _length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
-    more, total = _more(reply, operation)
-    if more is None:
-        more = total is not None and before + count < total
-    return Page(number, reply.payload, count, more, total)
+    return Page(number, reply.payload, count, *_more(reply, operation))
 
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
@@ -109,51 +109,99 @@ def _whole(flags: dict[str, Any], name: str) -> int | None:
 class Follower:
     """Goes from page to page, and stops with an error where that would lose or double rows.
 
+    The next page is on its way while one is being used. With more than one worker, so are those after it: as many
+    as the service says there are; where it doesn't say, a window that opens from 1, so that a short data set
+    wastes nothing. What comes for a page beyond the end is never looked at and never waited for.
+
     Parameters
     ----------
     call : callable
         Sends a `Request` and gives its `Reply`.
     request : callable
         Makes the request of a page from its number.
+    workers : int, default 1
+        Pages asked for at once.
+    wanted : callable, optional
+        Gives the number of rows that are still wanted, None for all of them. No page is asked for ahead that would
+        go beyond it.
     """
 
-    def __init__(self, call: Callable[[Request], Reply], request: Callable[[int], Request]) -> None:
+    def __init__(
+        self,
+        call: Callable[[Request], Reply],
+        request: Callable[[int], Request],
+        *,
+        workers: int = 1,
+        wanted: Callable[[], int | None] | None = None,
+    ) -> None:
         self._call = call
         self._request = request
+        self._workers = workers
+        self._wanted = wanted or (lambda: None)
         self._seen: dict[bytes, int] = {}
         self._honoured = False  # whether the service is known to look at the page's number
         self._rows = 0
         self._total: int | None = None
+        self._size = 0  # rows of the fullest page so far
 
     def __iter__(self) -> Iterator[Page]:
-        number, more = 1, True
-        while more:
-            page = self._checked(self.ask(number))
-            more, number = page.more, number + 1
-            yield page
+        window = 1
+        asked: dict[int, Future[Page]] = {}
+        page = self._checked(self.ask(1))
+        with Ahead(self._workers) as ahead:
+            while True:
+                if page.more:
+                    for number in self._worth_asking(page, window):
+                        if number not in asked:
+                            asked[number] = ahead.submit(partial(self.ask, number))
+                yield page
+                if not page.more:
+                    return
+                number = page.number + 1
+                coming = asked.pop(number, None)
+                page = self._checked(self.ask(number) if coming is None else coming.result())
+                window = min(2 * window, self._workers)
+
+    def _worth_asking(self, page: Page, window: int) -> range:
+        """The numbers of the pages to be asked for before this one is used."""
+        pages = window
+        if page.total is not None and self._size:
+            pages = min(self._workers, -(-(page.total - self._rows) // self._size))
+        wanted = self._wanted()
+        if wanted is not None:
+            pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))
+        return range(page.number + 1, page.number + 1 + max(0, pages))
 
     def ask(self, number: int, *, fresh: bool = False) -> Page:
         """One page, as the service gives it."""
         request = self._request(number)
-        return page_of(self._call(replace(request, fresh=True) if fresh else request), number, self._rows)
+        return page_of(self._call(replace(request, fresh=True) if fresh else request), number)
 
     def _checked(self, page: Page) -> Page:
+        page = self._settled(page)
         if self._suspicious(page):
             page = self._asked_again(page.number)
         if page.count:
             self._seen.setdefault(_digest(page), page.number)
         self._rows += page.count
+        self._size = max(self._size, page.count)
         self._check_total(page)
         return page
 
+    def _settled(self, page: Page) -> Page:
+        """Whether there are more, where the answer itself only counts how many there are in all."""
+        if page.more is not None:
+            return page
+        return replace(page, more=page.total is not None and self._rows + page.count < page.total)
+
     def _suspicious(self, page: Page) -> bool:
         if page.count == 0:
-            return page.more
+            return bool(page.more)
         return not self._honoured and _digest(page) in self._seen
 
     def _asked_again(self, number: int) -> Page:
         """A page that came before, or is empty though more are promised: a glitch, a loop, or true."""
-        page = self.ask(number, fresh=True)
+        page = self._settled(self.ask(number, fresh=True))
         if not self._suspicious(page):
             return page
         if page.count and self._beyond_is_empty():

@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -114,8 +115,9 @@ class Session:
 
     Examples
     --------
-    >>> with Session(api_key="my-key", url=sandbox.url) as session:  # doctest: +SKIP
-    ...     Data(session=session).get_data()
+    >>> with Session(api_key=sandbox.credentials.api_key, url=sandbox.url) as session:
+    ...     len(Data(session=session).get_data())
+    3
     """
 
     def __init__(
@@ -455,9 +457,11 @@ class Session:
             headers |= self._credentials.headers(token)
             if request.body is not None:
                 headers["Content-Type"] = "application/json"
+            if request.compressed:
+                headers["Content-Encoding"] = "gzip"
         prepared = requests.PreparedRequest()
         prepared.prepare(method=request.method, url=f"{self._url}{request.path}" + (query and f"?{query}"))
-        prepared.headers = requests.structures.CaseInsensitiveDict(headers)
+        prepared.headers = CaseInsensitiveDict(headers)
         prepared.prepare_body(request.body, None)
         return prepared
 
@@ -465,7 +469,7 @@ class Session:
         """The answer's decoded body, read piece by piece so that neither size nor time can run away."""
         pieces: list[bytes] = []
         size = 0
-        while piece := response.raw.read1(1 << 18, decode_content=True):
+        for piece in response.raw.stream(1 << 18, decode_content=True):
             size += len(piece)
             if size > LONGEST_BODY:
                 return ProtocolError(
@@ -474,7 +478,6 @@ class Session:
                     operation=request.operation,
                 )
             pieces.append(piece)
-            self._attempt.left()
         return b"".join(pieces)
 
     def _transport(self) -> tuple[_Adapter, dict[str, Any]]:

@@ -31,6 +31,8 @@ from pandas_clicdata.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pandas_clicdata.uploads.receipt import AppendReceipt
+
 FIRST_MODERN = "2022.01"  # C: the version to speak when the service wants one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
 
@@ -61,7 +63,8 @@ class Request:
 
     ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
     the one the path and body were made for, None where they are the same in both. ``in_text`` says
-    that the answer may be bare text instead of JSON.
+    that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
+    body is gzip.
     """
 
     operation: str
@@ -75,6 +78,7 @@ class Request:
     dialect: Dialect | None = None
     in_text: bool = False
     fresh: bool = False
+    compressed: bool = False
 
     def with_query(self, *more: tuple[str, str]) -> Request:
         """The same request with more in its query."""
@@ -114,6 +118,8 @@ class Reply:
 
 class Caller(Protocol):
     """What an endpoint needs of a session; a fake has it too."""
+
+    last_receipt: AppendReceipt | None
 
     @property
     def dialect(self) -> Dialect:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import gzip
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import (
@@ -12,9 +13,11 @@ from pandas_clicdata.errors import (
     ClicDataError,
     InputError,
     ProtocolError,
+    WriteError,
 )
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
+from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Dialect, DialectChanged, Reply, Request
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
@@ -31,9 +34,16 @@ MODERN_BYTES = 4_000_000  # C: no limit in bytes is known
 
 
 def append(
-    caller: Caller, rec_id: int, encoder: FrameEncoder, *, chunksize: int | None, progress: bool | None
+    caller: Caller,
+    rec_id: int,
+    encoder: FrameEncoder,
+    *,
+    chunksize: int | None,
+    progress: bool | None,
+    workers: int = 1,
+    compress: bool = False,
 ) -> AppendReceipt:
-    """Append the rows of a checked frame to a data set, one chunk at a time and in order.
+    """Append the rows of a checked frame to a data set.
 
     Parameters
     ----------
@@ -47,6 +57,10 @@ def append(
         Rows a request at most.
     progress : bool or None
         Whether to show a bar.
+    workers : int, default 1
+        Chunks on the wire at once. With one, the rows are stored in the order of the frame.
+    compress : bool, default False
+        Whether to send the bodies compressed.
 
     Returns
     -------
@@ -64,8 +78,9 @@ def append(
     caller.last_receipt = receipt
     with bar(progress, f"append to {rec_id}", encoder.rows) as shown:
         while not receipt.complete:
+            run = _Run(caller, receipt, encoder, caller.dialect, compress=compress)
             try:
-                for chunk in _run(caller, receipt, encoder, caller.dialect, chunksize):
+                for chunk in run.chunks(chunksize, workers):
                     shown.update(chunk.rows)
             except DialectChanged:
                 continue  # nothing of the chunk was sent: what is left is cut for the other dialect
@@ -75,14 +90,15 @@ def append(
     return receipt
 
 
-def bounds(encoder: FrameEncoder, dialect: Dialect, chunksize: int | None, start: int) -> list[tuple[int, int]]:
-    """The chunks of the rows from ``start`` on, as large as the dialect allows."""
+def bounds(encoder: FrameEncoder, dialect: Dialect, chunksize: int | None, spans: list[range]) -> list[tuple[int, int]]:
+    """The chunks of the rows in the spans, as large as the dialect allows."""
     most_rows = LEGACY_ROWS if dialect is Dialect.LEGACY else MODERN_ROWS
     if chunksize is not None:
         most_rows = chunksize if dialect is Dialect.LEGACY else min(chunksize, MODERN_ROWS)
     most_bytes = LEGACY_BYTES if dialect is Dialect.LEGACY else MODERN_BYTES
     cut = encoder.cut(row_format(dialect), max_rows=most_rows, max_bytes=most_bytes)
-    return [(max(first, start), stop) for first, stop in cut if stop > start]
+    clipped = ((max(first, span.start), min(stop, span.stop)) for span in spans for first, stop in cut)
+    return [(first, stop) for first, stop in clipped if first < stop]
 
 
 def row_format(dialect: Dialect) -> RowFormat:
@@ -90,10 +106,12 @@ def row_format(dialect: Dialect) -> RowFormat:
     return RowFormat.CELLS if dialect is Dialect.LEGACY else RowFormat.OBJECTS
 
 
-def request(rec_id: int, dialect: Dialect, body: bytes) -> Request:
+def request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
     """The request that appends a chunk."""
     path = f"/data/{rec_id}/row" if dialect is Dialect.LEGACY else f"/data/{rec_id}/insert"
-    return Request("append rows", "POST", path, body=body, dialect=dialect)
+    if compress:
+        body = gzip.compress(body, compresslevel=1)
+    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
 
 
 def checked_chunksize(chunksize: Any) -> int | None:
@@ -105,36 +123,81 @@ def checked_chunksize(chunksize: Any) -> int | None:
     return int(chunksize)
 
 
-def _run(
-    caller: Caller, receipt: AppendReceipt, encoder: FrameEncoder, dialect: Dialect, chunksize: int | None
-) -> Iterator[Chunk]:
-    planned = receipt.plan(bounds(encoder, dialect, chunksize, receipt.rows_appended))
-    spans = [(chunk.start, chunk.stop) for chunk in planned]
-    with _one_ahead(encoder.bodies(row_format(dialect), spans)) as bodies:
-        for chunk, body in zip(planned, bodies, strict=True):
-            _send(caller, receipt, chunk, request(receipt.rec_id, dialect, body))
-            yield chunk
+class _Run:
+    """One go at the rows that are not stored yet, in one dialect."""
 
+    def __init__(
+        self, caller: Caller, receipt: AppendReceipt, encoder: FrameEncoder, dialect: Dialect, *, compress: bool
+    ) -> None:
+        self._caller = caller
+        self._receipt = receipt
+        self._encoder = encoder
+        self._dialect = dialect
+        self._compress = compress
 
-def _send(caller: Caller, receipt: AppendReceipt, chunk: Chunk, asked: Request) -> None:
-    chunk.state = State.SENDING
-    try:
-        reply = caller.call(asked)
-        chunk.rows_inserted = rows_inserted(reply)
-    except DialectChanged:
-        chunk.state = State.PENDING
-        raise
-    except ClicDataError as error:
-        failure = _stopped(receipt, chunk, error)
-    except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored
-        chunk.state, chunk.error = State.IN_DOUBT, type(interrupt).__name__
-        raise
-    else:
-        if chunk.rows_inserted in (None, chunk.rows):
-            chunk.state = State.APPLIED
+    def chunks(self, chunksize: int | None, workers: int) -> Iterator[Chunk]:
+        """Send the chunks, and give each when it is stored. The first that fails ends it."""
+        cut = bounds(self._encoder, self._dialect, chunksize, self._receipt.remaining_spans())
+        planned = self._receipt.plan(cut)
+        bodies = self._encoder.bodies(row_format(self._dialect), [(chunk.start, chunk.stop) for chunk in planned])
+        if workers > 1:
+            yield from self._side_by_side(planned, bodies, workers)
             return
-        failure = _partly(receipt, chunk)
-    raise failure
+        with Ahead(1) as ahead:
+            for chunk, body in zip(planned, _one_ahead(bodies, ahead), strict=True):
+                self._send(chunk, body)
+                yield chunk
+
+    def _side_by_side(self, planned: list[Chunk], bodies: Iterator[bytes], workers: int) -> Iterator[Chunk]:
+        """Keep ``workers`` chunks on the wire. After a failure no other is sent; those on the wire are heard out."""
+        waiting = zip(planned, bodies, strict=True)
+        sent: dict[Future[None], Chunk] = {}
+        failures: list[BaseException] = []
+        with Ahead(workers) as ahead:
+            while True:
+                while len(sent) < workers and not failures and (ready := next(waiting, None)) is not None:
+                    sent[ahead.submit(partial(self._send, *ready))] = ready[0]
+                if not sent:
+                    break
+                for future in wait(sent, return_when=FIRST_COMPLETED).done:
+                    chunk = sent.pop(future)
+                    problem = future.exception()
+                    if problem is None:
+                        yield chunk
+                    else:
+                        failures.append(problem)
+        if failures:
+            raise self._worst(failures)
+
+    def _worst(self, failures: list[BaseException]) -> BaseException:
+        """The failure that says most: a chunk in doubt before one that was refused, told with all that is stored."""
+        found = sorted(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
+        worst = found[0]
+        if isinstance(worst, ClicDataError) and not isinstance(worst, (WriteError, DialectChanged)):
+            return _interrupted(self._receipt, worst)
+        if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
+            worst.args = (f"{worst.args[0]} In the end: {self._receipt.summary()}.",)
+        return worst
+
+    def _send(self, chunk: Chunk, body: bytes) -> None:
+        chunk.state = State.SENDING
+        try:
+            reply = self._caller.call(request(self._receipt.rec_id, self._dialect, body, compress=self._compress))
+            chunk.rows_inserted = rows_inserted(reply)
+        except DialectChanged:
+            chunk.state = State.PENDING
+            raise
+        except ClicDataError as error:
+            failure = _stopped(self._receipt, chunk, error)
+        except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored
+            chunk.state, chunk.error = State.IN_DOUBT, type(interrupt).__name__
+            raise
+        else:
+            if chunk.rows_inserted in (None, chunk.rows):
+                chunk.state = State.APPLIED
+                return
+            failure = _partly(self._receipt, chunk)
+        raise failure
 
 
 def rows_inserted(reply: Reply) -> int | None:
@@ -171,10 +234,18 @@ def _stopped(receipt: AppendReceipt, chunk: Chunk, error: ClicDataError) -> Clic
         )
     else:
         chunk.state = State.PENDING if what is Outcome.NOT_SENT else State.REFUSED
-        if not receipt.rows_appended:
-            error.receipt = receipt
-            return error
-        failure = AppendInterrupted(f"stopped at {where} ({error}). {receipt.summary()}.")
+        return _interrupted(receipt, error)
+    failure.receipt = receipt
+    failure.__cause__ = error
+    return failure
+
+
+def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
+    """The error itself when no row is stored; else one that says what is."""
+    if not receipt.rows_appended:
+        error.receipt = receipt
+        return error
+    failure = AppendInterrupted(f"stopped: {error}. {receipt.summary()}.")
     failure.receipt = receipt
     failure.__cause__ = error
     return failure
@@ -198,15 +269,10 @@ def _tell(interrupt: BaseException, receipt: AppendReceipt) -> None:
         interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
 
 
-@contextmanager
-def _one_ahead(bodies: Iterator[bytes]) -> Iterator[Iterator[bytes]]:
+def _one_ahead(bodies: Iterator[bytes], ahead: Ahead) -> Iterator[bytes]:
     """The same bodies, each being encoded while the one before it is on the wire."""
-    with ThreadPoolExecutor(1, "clicdata-encode") as pool:
-
-        def handed_out() -> Iterator[bytes]:
-            waiting = pool.submit(next, bodies, None)
-            while (body := waiting.result()) is not None:
-                waiting = pool.submit(next, bodies, None)
-                yield body
-
-        yield handed_out()
+    following = partial(next, bodies, None)
+    waiting = ahead.submit(following)
+    while (body := waiting.result()) is not None:
+        waiting = ahead.submit(following)
+        yield body

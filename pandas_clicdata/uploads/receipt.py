@@ -149,7 +149,7 @@ class AppendReceipt:
         InputError
             The frame has another number of rows than the one that was appended.
         """
-        return self._rows(df, self._complement(self._spans(_STORED + _IN_DOUBT)))
+        return self._rows(df, self.remaining_spans())
 
     def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
         """The rows that may be stored or not.
@@ -175,10 +175,12 @@ class AppendReceipt:
         spans = [range(chunk.start, chunk.stop) for chunk in self._chunks if chunk.state in states]
         return sorted(spans, key=lambda span: span.start)
 
-    def _complement(self, spans: list[range]) -> list[range]:
+    def remaining_spans(self) -> list[range]:
+        """The positions of the rows that are known not to be stored."""
+        spans = self._spans(_STORED + _IN_DOUBT)
         starts = [0, *(span.stop for span in spans)]
         stops = [*(span.start for span in spans), self.rows_total]
-        return [range(start, stop) for start, stop in zip(starts, stops, strict=True)]
+        return [range(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
 
     def _rows(self, df: pd.DataFrame, spans: list[range]) -> pd.DataFrame:
         if len(df) != self.rows_total:

@@ -1,0 +1,65 @@
+"""ClicData as a part of pandas.
+
+Importing this package registers ``df.clicdata`` and ``pd.read_clicdata``. It opens no connection and reads
+no credentials.
+
+>>> import pandas_clicdata
+>>> session = pandas_clicdata.connect(**credentials)
+>>> df = pandas_clicdata.read_clicdata(rec_id)
+
+The package is not affiliated with ClicData.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+import pandas as _pd
+
+from pandas_clicdata import errors
+from pandas_clicdata.accessor import DataFrame
+from pandas_clicdata.endpoints.account import Account
+from pandas_clicdata.endpoints.dashboard import Dashboard
+from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.schedule import Schedule
+from pandas_clicdata.endpoints.team import Team
+from pandas_clicdata.endpoints.user import User
+from pandas_clicdata.reader import read_clicdata
+from pandas_clicdata.session.manager import SessionManager, connect
+from pandas_clicdata.session.session import Session, package_version
+from pandas_clicdata.uploads.changes import ChangeReceipt
+from pandas_clicdata.uploads.receipt import AppendReceipt
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pandas_clicdata import sandbox
+
+__version__ = package_version()
+
+__all__ = [
+    "Account",
+    "AppendReceipt",
+    "ChangeReceipt",
+    "Dashboard",
+    "Data",
+    "DataFrame",
+    "Schedule",
+    "Session",
+    "SessionManager",
+    "Team",
+    "User",
+    "__version__",
+    "connect",
+    "errors",
+    "read_clicdata",
+    "sandbox",
+]
+
+setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # pandas' types know no such name
+
+
+def __getattr__(name: str) -> "ModuleType":
+    """The sandbox, which is loaded when it is first asked for."""
+    if name == "sandbox":
+        return _import_module("pandas_clicdata.sandbox")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,62 @@
+"""Threads that work ahead, and that nobody has to wait for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+_T = TypeVar("_T")
+
+
+class Ahead:
+    """A few threads that run what they are given.
+
+    Unlike those of `concurrent.futures` they are not joined at the end, neither here nor by the interpreter: an answer
+    that nobody wants any more holds nobody up.
+
+    Parameters
+    ----------
+    threads : int
+        How many things are done at once. Each thread is started when it is first needed.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._most = threads
+        self._started = 0
+        self._work: queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _thread in range(self._started):
+            self._work.put(None)
+
+    def submit(self, function: Callable[[], _T]) -> Future[_T]:
+        """Run a function; its result or error is in the future."""
+        future: Future[_T] = Future()
+        self._work.put((future, function))  # type: ignore[arg-type]  # what comes out is what goes in
+        if self._started < self._most:
+            self._started += 1
+            threading.Thread(target=self._run, name=f"clicdata-{self._started}", daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            future, function = work
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function()
+            except BaseException as error:  # noqa: BLE001  # handed to whoever asks for the result
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, function, work

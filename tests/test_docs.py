@@ -1,0 +1,120 @@
+"""What the documentation says is run: each block of the README, each example of a docstring."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+
+if TYPE_CHECKING:
+    from pandas_clicdata.sandbox import Sandbox
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+
+PUBLIC = ["", ".accessor", ".reader", ".session.session", ".session.manager", ".uploads.receipt", ".uploads.changes"]
+ENDPOINTS = [f".endpoints.{name}" for name in ("account", "dashboard", "data", "schedule", "team", "user")]
+
+
+def run_examples(test: doctest.DocTest) -> int:
+    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+    runner.run(test, out=sys.stderr.write)
+    assert runner.failures == 0, f"{test.name}: see stderr"
+    return runner.tries
+
+
+def test_the_tour_of_the_readme() -> None:
+    tour = "".join(block for language, block in BLOCKS if language == "pycon")
+    test = doctest.DocTestParser().get_doctest(tour, {}, "README.md", str(README), 0)
+    assert run_examples(test) > 20
+
+
+def test_every_block_of_the_readme_is_of_a_kind_that_is_run() -> None:
+    assert [language for language, _ in BLOCKS].count("console") == 2
+    assert {language for language, _ in BLOCKS} == {"console", "pycon", "python"}
+    assert len(BLOCKS) == TEXT.count("```") // 2
+
+
+def test_the_command_of_the_readme_runs_the_main_job(tmp_path: Path) -> None:
+    command = BLOCKS[0][1].strip()
+    assert command == "pip install '.[sandbox]' && python -m pandas_clicdata demo"
+    module = command.split("python -m ")[1].split()
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
+    done = subprocess.run(
+        [sys.executable, "-m", *module], cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
+    [block] = [block for language, block in BLOCKS if language == "python"]
+    (tmp_path / "test_mine.py").write_text("import pandas as pd\nimport pandas_clicdata\n\n\n" + block)
+    (tmp_path / "conftest.py").write_text(
+        "from importlib.metadata import entry_points\n"
+        'if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):\n'
+        '    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]\n'
+    )
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_every_name_in_the_readme_is_there() -> None:
+    names = set(re.findall(r"`(?:pandas_clicdata\.errors\.)?([A-Z]\w+)`", TEXT)) & {
+        name for name in dir(pandas_clicdata.errors) if name[0].isupper()
+    }
+    assert names >= set(pandas_clicdata.errors.__all__)
+
+
+def examples() -> list[Any]:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = []
+    for name in [*PUBLIC, *ENDPOINTS]:
+        module = importlib.import_module("pandas_clicdata" + name)
+        found += [test for test in finder.find(module, module.__name__) if test.examples]
+    return [pytest.param(test, id=test.name.removeprefix("pandas_clicdata.")) for test in found]
+
+
+@pytest.mark.parametrize("test", examples())
+def test_the_examples_of_the_docstrings(test: doctest.DocTest, clicdata_sandbox: Sandbox) -> None:
+    known = clicdata_sandbox.credentials
+    credentials = {"client_id": known.client_id, "client_secret": known.client_secret, "url": clicdata_sandbox.url}
+    names = {name: getattr(pandas_clicdata, name) for name in pandas_clicdata.__all__}
+    with pandas_clicdata.connect(**credentials) as session:
+        test.globs = {
+            **names,
+            "pd": pd,
+            "pandas": pd,
+            "pandas_clicdata": pandas_clicdata,
+            "sandbox": clicdata_sandbox,
+            "session": session,
+            "credentials": credentials,
+            "rec_id": 1001,
+        }
+        assert run_examples(test)
+
+
+def test_every_public_method_has_an_example_and_says_its_endpoint() -> None:
+    documented = {param.id for param in examples()}
+    for noun in ("Account", "Dashboard", "Data", "Schedule", "Team", "User"):
+        methods = [name for name in vars(getattr(pandas_clicdata, noun)) if not name.startswith("_")]
+        calls = [name for name in methods if name not in ("pages", "ids_named")]
+        for name in calls:
+            doc = getattr(pandas_clicdata, noun).__dict__[name].__doc__ or ""
+            assert f"endpoints.{noun.lower()}.{noun}.{name}" in documented, f"{noun}.{name} has no example"
+            assert re.search(r"``(GET|POST|PUT|DELETE) /", doc), f"{noun}.{name} names no endpoint"
