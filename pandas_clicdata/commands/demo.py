@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas_clicdata import DataFrame
 
 KEY = "row"
+_MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 
 
 class _Differs(Exception):
@@ -66,7 +67,10 @@ def _table(csv: str | None) -> tuple[DataFrame, str]:
     path = Path(csv) if csv else Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
     text = pd.read_csv(path, dtype=str)
     codes = [column for column in text if text[column].str.match(r"0\d", na=False).any()]  # 00312 is no number
-    frame = pd.read_csv(path, dtype=dict.fromkeys(codes, str))
+    frame = pd.read_csv(path, dtype=dict.fromkeys(codes, "string"), dtype_backend="numpy_nullable")
+    for column in text:
+        if text[column].notna().any() and text[column].dropna().str.fullmatch(_MOMENT).all():
+            frame[column] = pd.to_datetime(text[column], format="ISO8601")
     frame.columns = [str(column) for column in frame.columns]
     key = KEY
     while key in frame.columns:
@@ -136,7 +140,7 @@ def _history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:
 
 def _account() -> None:
     account = pandas_clicdata.Account().get_account()
-    print("account   " + account.to_string(index=False).replace("\n", "\n          "))
+    print("account   " + account[["metric", "used", "limit"]].to_string(index=False).replace("\n", "\n          "))
     dashboard = pandas_clicdata.Dashboard()
     name = dashboard.get_dashboard()["name"].iloc[0]
     picture = dashboard.get_dashboard_snapshot(name, output="image")

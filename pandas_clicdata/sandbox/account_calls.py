@@ -1,0 +1,125 @@
+"""The endpoints under ``/account``, ``/dashboard`` and ``/schedule``."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.sandbox.answers import Answer, done, listing, value
+from pandas_clicdata.sandbox.charts import chart_of
+from pandas_clicdata.sandbox.routes import ID, Route, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.routing import Rule
+
+    from pandas_clicdata.sandbox.account import Account, Dashboard
+    from pandas_clicdata.sandbox.answers import Call, Settings
+    from pandas_clicdata.sandbox.people import People
+    from pandas_clicdata.sandbox.store import Store
+
+_NAME = "Sandbox Trading"
+_THUMBNAIL = (320, 200)  # pixels
+_SNAPSHOT = (1200, 750)
+
+
+class AccountCalls:
+    """What can be asked of the account, its dashboards and schedules."""
+
+    def __init__(self, account: Account, people: People, store: Store, settings: Settings) -> None:
+        self._account = account
+        self._people = people
+        self._store = store
+        self._settings = settings
+
+    def metrics(self, call: Call) -> Answer:
+        """``GET /account``."""
+        metrics = self._account.metrics()
+        modern = {"id": 1, "name": _NAME, "domain": "sandbox.example.com", "metrics": metrics}
+        return value(call, {"name": _NAME, "metrics": metrics}, modern)
+
+    def user_activity(self, call: Call) -> Answer:
+        """``GET /account/activity/users``."""
+        return listing(call, "users", self._people.activity(), self._settings, counted=True)
+
+    def dashboard_activity(self, call: Call) -> Answer:
+        """``GET /account/activity/dashboards``."""
+        return listing(call, "dashboards", self._account.views(), self._settings, counted=True)
+
+    # -- dashboards ---------------------------------------------------------------------------------------
+
+    def dashboards(self, call: Call) -> Answer:
+        """``GET /dashboard``."""
+        name, with_picture = call.text("name"), call.flag("includethumbnail")
+        found = [
+            self._shown(dashboard, with_picture=bool(with_picture))
+            for dashboard in self._account.dashboards()
+            if name is None or name.lower() in dashboard.name.lower()
+        ]
+        return listing(call, "dashboards", found, self._settings, counted=False)
+
+    def thumbnail(self, call: Call, dashboard_id: int) -> Answer:
+        """``GET /dashboard/{id}/thumbnail``."""
+        return self._looked_at(call, dashboard_id, _THUMBNAIL)
+
+    def snapshot(self, call: Call, dashboard_id: int) -> Answer:
+        """``GET /dashboard/{id}/snapshot``."""
+        return self._looked_at(call, dashboard_id, _SNAPSHOT)
+
+    def _looked_at(self, call: Call, dashboard_id: int, size: tuple[int, int]) -> Answer:
+        dashboard = self._account.dashboard(dashboard_id)
+        text = self._picture(dashboard, size)
+        self._account.note_view(dashboard)
+        if call.caller.username is not None:
+            self._people.note(call.caller.username, f'viewed dashboard "{dashboard.name}"')
+        if call.modern:
+            return value(call, text)
+        return Answer(body=text.encode(), content_type="text/plain; charset=utf-8")  # C: the content type
+
+    def _shown(self, dashboard: Dashboard, *, with_picture: bool) -> dict[str, Any]:
+        shown = dashboard._asdict()
+        del shown["chart"]
+        if with_picture:
+            shown["thumbnail"] = self._picture(dashboard, _THUMBNAIL)
+        return shown
+
+    def _picture(self, dashboard: Dashboard, size: tuple[int, int]) -> str:
+        from pandas_clicdata.sandbox.pictures import draw  # Pillow, only when a picture is wanted
+
+        chart = chart_of(self._store, dashboard.name, dashboard.chart)
+        return base64.b64encode(draw(chart, *size)).decode()
+
+    # -- schedules ----------------------------------------------------------------------------------------
+
+    def schedules(self, call: Call) -> Answer:
+        """``GET /schedule``."""
+        return listing(call, "schedules", self._account.schedules(), self._settings, counted=False)
+
+    def schedule(self, call: Call, schedule_id: int) -> Answer:
+        """``GET /schedule/{id}``."""
+        found = self._account.schedule(schedule_id)
+        return value(call, {"schedules": [found]}, found)  # C: in which wrapping
+
+    def trigger(self, call: Call, schedule_id: int) -> Answer:
+        """``POST /schedule/{id}/trigger``."""
+        self._account.trigger(schedule_id)
+        return done(call)
+
+
+def _rule(verb: str, path: str, answer: Callable[..., Answer], scope: str) -> Rule:
+    return rule(verb, path, Route(AccountCalls, answer, scope))
+
+
+_DASHBOARD, _SCHEDULE = ID.format("dashboard_id"), ID.format("schedule_id")
+RULES = [
+    _rule("GET", "/account", AccountCalls.metrics, "account_read"),
+    _rule("GET", "/account/activity/users", AccountCalls.user_activity, "account_read"),
+    _rule("GET", "/account/activity/dashboards", AccountCalls.dashboard_activity, "account_read"),
+    _rule("GET", "/dashboard", AccountCalls.dashboards, "dashboard_read"),
+    _rule("GET", f"/dashboard/{_DASHBOARD}/thumbnail", AccountCalls.thumbnail, "dashboard_read"),
+    _rule("GET", f"/dashboard/{_DASHBOARD}/snapshot", AccountCalls.snapshot, "dashboard_read"),
+    _rule("GET", "/schedule", AccountCalls.schedules, "schedule_read"),
+    _rule("GET", f"/schedule/{_SCHEDULE}", AccountCalls.schedule, "schedule_read"),
+    _rule("POST", f"/schedule/{_SCHEDULE}/trigger", AccountCalls.trigger, "schedule_write"),
+]

@@ -1,0 +1,116 @@
+"""The types a column can have, and what a value of each looks like as JSON.
+
+Values are kept as the JSON text they were sent as, so a number never loses a digit.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NULL = b"null"
+
+TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
+ALIASES = {"rec_id": "id"}  # C: other clients were seen to spell it so
+
+_NUMBER = re.compile(rb"null|-?[0-9].*", re.DOTALL)
+_TEXT = re.compile(rb'null|".*"', re.DOTALL)
+_SHAPES: dict[str, tuple[re.Pattern[bytes], str]] = {
+    "text": (_TEXT, "text"),
+    "dropdown": (_TEXT, "text"),
+    "number": (_NUMBER, "a number"),
+    "percentage": (_NUMBER, "a number"),
+    "checkbox": (re.compile(rb"null|true|false"), "true or false"),
+    "id": (re.compile(rb"null|-?[0-9]+"), "an integer"),
+    "date": (_TEXT, "a date as text, YYYY-MM-DD"),
+    "datetime": (_TEXT, "a date and time as text, YYYY-MM-DDTHH:MM:SS with an optional fraction and offset"),
+}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_decode_text = msgspec.json.Decoder(str | None)
+# A column these take as a whole is good; one they don't is looked at cell by cell. They know no number
+# beyond the range of a double, and a few moments more than are allowed here.
+_QUICK: dict[str, msgspec.json.Decoder[Any]] = {
+    "text": msgspec.json.Decoder(list[str | None]),
+    "dropdown": msgspec.json.Decoder(list[str | None]),
+    "number": msgspec.json.Decoder(list[float | None]),
+    "percentage": msgspec.json.Decoder(list[float | None]),
+    "checkbox": msgspec.json.Decoder(list[bool | None]),
+    "date": msgspec.json.Decoder(list[date | None]),
+    "datetime": msgspec.json.Decoder(list[datetime | None]),
+}
+_MOMENT = re.compile(rb'null|"[-0-9]{10}[T ][:0-9]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][:0-9]{5})?"')
+
+Key = object
+"""What two equal values of one type have in common, however they are written."""
+
+
+Value = bytes | msgspec.Raw
+"""A value as the JSON text it was sent as."""
+
+
+def problem(data_type: str, values: Sequence[Value]) -> tuple[int, str] | None:
+    """The place of the first value that is not of the type, and what is wrong with it."""
+    if _all_good(data_type, values):
+        return None
+    shape, wanted = _SHAPES[data_type]
+    for place, value in enumerate(map(bytes, values)):
+        good = shape.fullmatch(value) is not None
+        if good and data_type in ("date", "datetime") and value != NULL:
+            good = _moment(data_type, value) is not None
+        if not good:
+            return place, f"expected {wanted}, got {_shown(value)}"
+    return None
+
+
+def _all_good(data_type: str, values: Sequence[Value]) -> bool:
+    """Whether a quick look is enough to see that all values are of the type."""
+    if data_type not in _QUICK:
+        return False
+    try:
+        _QUICK[data_type].decode(b"[" + b",".join(values) + b"]")
+    except msgspec.ValidationError:
+        return False
+    return data_type != "datetime" or all(map(_MOMENT.fullmatch, values))
+
+
+def key(data_type: str, value: bytes) -> Key:
+    """What to compare by: numbers exactly, moments as instants, text letter by letter, null with null."""
+    if value == NULL:
+        return None
+    if data_type in ("number", "percentage", "id"):
+        try:
+            return Decimal(value.decode())
+        except InvalidOperation:  # an exponent beyond what even Decimal holds
+            return value
+    if data_type in ("date", "datetime"):
+        return _moment(data_type, value)
+    return value if data_type == "checkbox" else _decode_text.decode(value)
+
+
+def _moment(data_type: str, value: bytes) -> Key:
+    """A real date or moment, or None. A moment without offset equals no moment with one."""
+    text = _decode_text.decode(value) or ""
+    try:
+        if data_type == "date":
+            return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+        if not (match := _DATETIME.fullmatch(text)):
+            return None
+        day, hour, minute, second, fraction, offset = match.groups()
+        offset = "+00:00" if offset == "Z" else offset
+        moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}{offset or ''}")
+    except ValueError:
+        return None
+    return moment, (fraction or "").ljust(9, "0")
+
+
+def _shown(value: bytes) -> str:
+    text = value.decode()
+    return text if len(text) <= 60 else f"{text[:59]}…"

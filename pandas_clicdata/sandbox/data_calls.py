@@ -1,0 +1,208 @@
+"""The endpoints under ``/data`` and ``/table``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pandas_clicdata.sandbox.answers import (
+    Answer,
+    Page,
+    Refusal,
+    done,
+    invalid,
+    listing,
+    value,
+)
+from pandas_clicdata.sandbox.cells import ALIASES, TYPES
+from pandas_clicdata.sandbox.routes import ID, Route, rule
+from pandas_clicdata.sandbox.rows import (
+    Change,
+    Column,
+    Deletion,
+    change_decoder,
+    deletion_decoder,
+    read_cells,
+    read_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.routing import Rule
+
+    from pandas_clicdata.sandbox.answers import Call, Settings
+    from pandas_clicdata.sandbox.store import DataSet, Store
+
+# C: reload, rebuild and recreate mean the same here, with or without keeping the structure.
+REFRESH_WORDS = ("reload", "rebuild", "recreate", "update", "append", "updateappend")
+_MODES = ("reload", "rebuild", "update", "append", "updateappend")
+
+
+class _NewColumn(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    data_type: str
+
+
+class _NewDataSet(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    columns: list[_NewColumn]
+    description: str | None = None
+
+
+class _Refresh(msgspec.Struct, forbid_unknown_fields=True):
+    mode: str
+
+
+_new_decoder = msgspec.json.Decoder(_NewDataSet)
+_refresh_decoder = msgspec.json.Decoder(_Refresh)
+
+
+class DataCalls:
+    """What can be asked of data sets."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def list(self, call: Call) -> Answer:
+        """``GET /data``."""
+        name = call.text("name")
+        has_key, refreshable = call.flag("uniquekeyavailable"), call.flag("refresh")
+        found = [
+            _shown(data_set)
+            for data_set in self._store.data_sets()
+            if (name is None or name.lower() in data_set.name.lower())
+            and has_key in (None, data_set.unique_key is not None)
+            and refreshable in (None, data_set.refreshable)
+        ]
+        return listing(call, "data", found, self._settings, counted=True)
+
+    def create(self, call: Call) -> Answer:
+        """``POST /data``."""
+        wanted = call.decoded(_new_decoder)
+        if not wanted.name.strip():
+            raise invalid("name is empty.")
+        columns = [Column(column.name, ALIASES.get(column.data_type, column.data_type)) for column in wanted.columns]
+        if not columns:
+            raise invalid("columns is empty; a data set has at least one.")
+        names = [column.name for column in columns]
+        for name, data_type in columns:
+            if not name.strip():
+                raise invalid("A column has an empty name.")
+            if names.count(name) > 1:
+                raise invalid(f'The column "{name}" stands twice.')
+            if data_type not in TYPES:
+                raise invalid(f'Column "{name}": no data_type {data_type!r}; there are {", ".join(TYPES)}.')
+        rec_id = self._store.create(wanted.name, wanted.description or "", columns, history=self._settings.history)
+        return value(call, rec_id)
+
+    def read(self, call: Call, rec_id: int, version: int | None = None) -> Answer:
+        """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
+        page = Page.asked(call, self._settings)
+        rows, total = self._store.rows(rec_id, page.start, page.size, version)
+        return page.answer(call, "data", rows, len(rows), total)
+
+    def append(self, call: Call, rec_id: int) -> Answer:
+        """``POST`` to ``/data/{id}/row``, ``/data/{id}/rows`` and ``/table/{id}``."""
+        self._append(call, rec_id)
+        return done(call)
+
+    def insert(self, call: Call, rec_id: int) -> Answer:
+        """``POST /data/{id}/insert``."""
+        stored = self._append(call, rec_id, self._settings.insert_limit)
+        return value(call, {"rows_inserted": stored, "rows_found": stored})  # C: what is "found"
+
+    def _append(self, call: Call, rec_id: int, limit: int | None = None) -> int:
+        columns = self._store.data_set(rec_id).columns
+        texts = read_rows(call.json_body(), columns)
+        if limit is not None and len(texts) > limit:
+            raise Refusal(400, "TooManyRows", f"{len(texts)} rows were sent, {limit} is the most; none was stored.")
+        return self._store.append(rec_id, texts)
+
+    def update(self, call: Call, rec_id: int) -> Answer:
+        """``PUT /data/{id}/row``."""
+        columns = self._store.data_set(rec_id).columns
+        wanted = call.decoded(change_decoder)
+        find = read_cells(wanted.find, columns, "find")
+        values = read_cells(wanted.data, columns, "data")
+        self._store.update(rec_id, find, values, first_only=_first_only(wanted))
+        return done(call)
+
+    def delete(self, call: Call, rec_id: int) -> Answer:
+        """``DELETE /data/{id}/row``."""
+        columns = self._store.data_set(rec_id).columns
+        wanted = call.decoded(deletion_decoder)
+        find = read_cells(wanted.find, columns, "find")
+        self._store.delete(rec_id, find, first_only=_first_only(wanted))
+        return done(call)
+
+    def versions(self, call: Call, rec_id: int) -> Answer:
+        """``GET /data/{id}/versions``."""
+        return listing(call, "versions", self._store.versions(rec_id), self._settings, counted=False)
+
+    def refresh(self, call: Call, rec_id: int, word: str) -> Answer:
+        """``POST /data/{id}/reload`` and its five siblings."""
+        self._store.refresh(rec_id, word, self._settings.refresh_limit)
+        return done(call)
+
+    def list_tables(self, call: Call) -> Answer:
+        """``GET /table``."""
+        tables = [
+            {"id": data_set.rec_id, "name": data_set.name, "description": data_set.description}
+            for data_set in self._store.data_sets()
+        ]
+        return listing(call, "tables", tables, self._settings, counted=False)
+
+    def refresh_table(self, call: Call, rec_id: int) -> Answer:
+        """``POST /table/{id}/refresh``."""
+        mode = call.decoded(_refresh_decoder).mode
+        if mode not in _MODES:
+            raise invalid(f"There is no mode {mode!r}; there are {', '.join(_MODES)}.")
+        return self.refresh(call, rec_id, mode)
+
+
+def _first_only(wanted: Change | Deletion) -> bool:
+    if wanted.multiplerows not in ("all", "first"):
+        raise invalid(f'multiplerows is "all" or "first", not {wanted.multiplerows!r}.')
+    return wanted.multiplerows == "first"
+
+
+def _shown(data_set: DataSet) -> dict[str, Any]:
+    return {
+        "id": data_set.rec_id,  # C: which of the two names the service uses is not known
+        "rec_id": data_set.rec_id,
+        "name": data_set.name,
+        "description": data_set.description,
+        "source": data_set.source,
+        "creation_date": data_set.created,
+        "last_data_update_date": data_set.updated,
+    }
+
+
+def _rule(verb: str, path: str, answer: Callable[..., Answer], scope: str, **needs: Any) -> Rule:
+    return rule(verb, path, Route(DataCalls, answer, scope, **needs))
+
+
+_REC, _VERSION = ID.format("rec_id"), ID.format("version")
+RULES = [
+    _rule("GET", "/data", DataCalls.list, "data_read"),
+    _rule("POST", "/data", DataCalls.create, "data_write"),
+    _rule("GET", f"/data/{_REC}", DataCalls.read, "data_read"),
+    _rule("POST", f"/data/{_REC}/row", DataCalls.append, "data_write"),
+    _rule("POST", f"/data/{_REC}/rows", DataCalls.append, "data_write"),
+    _rule("POST", f"/data/{_REC}/insert", DataCalls.insert, "data_write", needs_version=True),
+    _rule("PUT", f"/data/{_REC}/row", DataCalls.update, "data_write"),
+    _rule("DELETE", f"/data/{_REC}/row", DataCalls.delete, "data_write"),
+    _rule("GET", f"/data/{_REC}/versions", DataCalls.versions, "data_read"),
+    _rule("GET", f"/data/{_REC}/v/{_VERSION}", DataCalls.read, "data_read"),
+    *(
+        _rule("POST", f"/data/{_REC}/{word}", partial(DataCalls.refresh, word=word), "data_write")
+        for word in REFRESH_WORDS
+    ),
+    _rule("GET", "/table", DataCalls.list_tables, "table_read", needs_version=True),
+    _rule("POST", f"/table/{_REC}", DataCalls.append, "table_write", needs_version=True),
+    _rule("POST", f"/table/{_REC}/refresh", DataCalls.refresh_table, "table_write", needs_version=True),
+]

@@ -1,0 +1,155 @@
+"""From the body of a request to rows: three formats, one strictness."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from pandas_clicdata.sandbox.answers import decoded, invalid, to_json
+from pandas_clicdata.sandbox.cells import NULL, Value, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+class Column(NamedTuple):
+    """A column of a data set."""
+
+    name: str
+    data_type: str
+
+
+class _Rows(msgspec.Struct, forbid_unknown_fields=True):
+    data: list[msgspec.Raw]
+
+
+class _Cell(msgspec.Struct, forbid_unknown_fields=True):
+    column: str
+    value: msgspec.Raw
+
+
+class Change(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a row update."""
+
+    find: list[_Cell]
+    data: list[_Cell]
+    multiplerows: str = "all"
+
+
+class Deletion(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a row delete."""
+
+    find: list[_Cell]
+    multiplerows: str = "all"
+
+
+change_decoder = msgspec.json.Decoder(Change)
+deletion_decoder = msgspec.json.Decoder(Deletion)
+_rows_decoder = msgspec.json.Decoder(_Rows)
+_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_cells_decoder = msgspec.json.Decoder(list[_Cell])
+_values_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+_Values = list[Value]
+
+
+def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
+    """The rows of a request, each as a JSON object with every column in its place.
+
+    Raises
+    ------
+    Refusal
+        When anything is wrong with any of them; then none is to be stored.
+    """
+    sent = list(map(bytes, decoded(_rows_decoder, body).data))
+    names = [column.name for column in columns]
+    rows = [_values(row, number, names) for number, row in enumerate(sent, start=1)]
+    for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+        if found := problem(column.data_type, values):
+            place, wrong = found
+            raise invalid(f'row {place + 1}, column "{column.name}": {wrong}.')
+    template = _template(columns)
+    texts = [template % tuple(values) for values in rows]
+    for number, (row, text) in enumerate(zip(sent, texts, strict=True), start=1):
+        # An object with a key twice lost one; with its keys once, no spelling of it is shorter than ours.
+        if len(row) != len(text) and row.startswith(b"{") and len(_without_blanks(row)) != len(text):
+            _check_unrepeated(row, number)
+    return texts
+
+
+def row_text(values: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
+    """A row as the JSON that is stored."""
+    return _template(columns) % tuple(values.get(column.name, NULL) for column in columns)
+
+
+def row_values(text: bytes) -> dict[str, bytes]:
+    """A stored row as column to JSON value."""
+    return {name: bytes(value) for name, value in _object_decoder.decode(text).items()}
+
+
+def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) -> dict[str, bytes]:
+    """The cells of ``find`` or ``data`` in an update or delete, checked against the columns."""
+    types = dict(columns)
+    found = _by_column(((cell.column, cell.value) for cell in cells), list(types), where)
+    if not found:
+        raise invalid(f"{where} is empty; it must name at least one column.")
+    for name, value in found.items():
+        if wrong := problem(types[name], (value,)):
+            raise invalid(f'{where}, column "{name}": {wrong[1]}.')
+    return {name: bytes(value) for name, value in found.items()}
+
+
+def _values(row: bytes, number: int, names: Sequence[str]) -> _Values:
+    """The values of a row in the order of the columns, whichever of the three formats it has."""
+    where = f"row {number}"
+    if row.startswith(b"{"):
+        by_name = _object_decoder.decode(row)
+        if list(by_name) == names:
+            return [*by_name.values()]
+        return _in_order(_by_column(by_name.items(), names, where), names)
+    if not row.startswith(b"["):
+        raise invalid(f"{where} is neither an object nor a list.")
+    if row[1:].lstrip().startswith(b"{"):
+        cells = decoded(_cells_decoder, row)
+        if [cell.column for cell in cells] == names:
+            return [cell.value for cell in cells]
+        return _in_order(_by_column(((cell.column, cell.value) for cell in cells), names, where), names)
+    values = _values_decoder.decode(row)
+    if len(values) != len(names):
+        raise invalid(f"{where} has {len(values)} values, the data set has {len(names)} columns.")
+    return [*values]
+
+
+def _in_order(found: Mapping[str, Value], names: Sequence[str]) -> _Values:
+    return [found.get(name, NULL) for name in names]
+
+
+def _by_column(pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], where: str) -> dict[str, msgspec.Raw]:
+    found: dict[str, msgspec.Raw] = {}
+    for name, value in pairs:
+        if name not in names:
+            raise invalid(f'{where}: there is no column "{name}"; the columns are: {", ".join(names)}.')
+        if name in found:
+            raise invalid(f'{where}: the column "{name}" stands twice.')
+        found[name] = value
+    return found
+
+
+def _without_blanks(row: bytes) -> bytes:
+    return msgspec.json.format(row, indent=-1)
+
+
+def _check_unrepeated(row: bytes, number: int) -> None:
+    def unrepeated(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise invalid(f'row {number}: the column "{twice}" stands twice.')
+
+    json.loads(row, object_pairs_hook=unrepeated, parse_int=str)
+
+
+def _template(columns: Sequence[Column]) -> bytes:
+    cells = (to_json(column.name).replace(b"%", b"%%") + b":%b" for column in columns)
+    return b"{" + b",".join(cells) + b"}"

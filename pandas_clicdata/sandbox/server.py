@@ -1,0 +1,288 @@
+"""A ClicData on this machine: `start`, and the running `Sandbox`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pandas_clicdata.sandbox.account import Account
+from pandas_clicdata.sandbox.account_calls import AccountCalls
+from pandas_clicdata.sandbox.answers import Settings
+from pandas_clicdata.sandbox.data_calls import DataCalls
+from pandas_clicdata.sandbox.faults import Faults, Received
+from pandas_clicdata.sandbox.listener import HOST, Listener
+from pandas_clicdata.sandbox.logins import Credentials, Logins
+from pandas_clicdata.sandbox.people import People
+from pandas_clicdata.sandbox.people_calls import PeopleCalls
+from pandas_clicdata.sandbox.rows import Column, read_rows
+from pandas_clicdata.sandbox.sample import load_sample
+from pandas_clicdata.sandbox.service import Service
+from pandas_clicdata.sandbox.store import Database, DataSet, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from pandas_clicdata import Session
+
+
+def start(
+    port: int = 0,
+    path: str | Path | None = None,
+    sample: bool = True,
+    *,
+    page_size: int = 1000,
+    max_page_size: int = 10_000,
+    require_version: bool = False,
+    token_lifetime: int = 3600,
+    latency: float = 0.0,
+    history: bool = True,
+    insert_limit: int = 500,
+    row_limit: int | None = None,
+    refresh_limit: int | None = None,
+    requests_per_minute: int | None = None,
+    schedule_seconds: float = 2.0,
+    record: bool = True,
+) -> Sandbox:
+    """Start a ClicData on this machine, at 127.0.0.1.
+
+    Parameters
+    ----------
+    port : int, default 0
+        The port to listen on; 0 takes any free one.
+    path : str or Path, optional
+        The SQLite file to keep everything in. When not given, all is kept in memory and gone at the end.
+    sample : bool, default True
+        Whether a new account begins with sample data sets.
+    page_size : int, default 1000
+        Rows a page where the caller doesn't choose: always in the legacy dialect.
+    max_page_size : int, default 10000
+        The most rows a page; a caller who asks for more gets this many.
+    require_version : bool, default False
+        Whether calls without ``api_version`` are refused, as they always are with an API key.
+    token_lifetime : int, default 3600
+        Seconds an access token lives.
+    latency : float, default 0.0
+        Seconds each request takes longer.
+    history : bool, default True
+        Whether Data History is on for new data sets, so that each write makes a version that can be read.
+    insert_limit : int, default 500
+        The most rows of one ``/data/{id}/insert``.
+    row_limit, refresh_limit : int, optional
+        The most rows and refreshes of the account; no limit when not given.
+    requests_per_minute : int, optional
+        The most requests in a minute before 429 is answered; no limit when not given.
+    schedule_seconds : float, default 2.0
+        Seconds a triggered schedule runs.
+    record : bool, default True
+        Whether ``.requests`` keeps what was received. Switch it off where much is sent for long.
+
+    Returns
+    -------
+    Sandbox
+        It runs until ``.close()``, or to the end of the ``with`` block it is used in.
+
+    Raises
+    ------
+    OSError
+        When the port is taken.
+
+    Examples
+    --------
+    >>> from pandas_clicdata.sandbox import start
+    >>> with start() as sandbox:
+    ...     sandbox.url.startswith("http://127.0.0.1:")
+    True
+    """
+    settings = Settings(
+        page_size=page_size,
+        max_page_size=max_page_size,
+        require_version=require_version,
+        token_lifetime=token_lifetime,
+        latency=latency,
+        history=history,
+        insert_limit=insert_limit,
+        row_limit=row_limit,
+        refresh_limit=refresh_limit,
+        requests_per_minute=requests_per_minute,
+        schedule_seconds=schedule_seconds,
+        record=record,
+    )
+    return Sandbox(settings, port=port, path=path, sample=sample)
+
+
+class Sandbox:
+    """A running sandbox. `start` makes one.
+
+    Attributes
+    ----------
+    url : str
+        Where it listens.
+    credentials : Credentials
+        What it lets in: ``client_id``, ``client_secret``, ``username``, ``password``, ``api_key`` and
+        ``refresh_token``, the same in every sandbox.
+    faults : Faults
+        How to make it misbehave.
+    requests : list of Received
+        Everything it was sent: ``method``, ``path``, ``query``, ``headers``, ``body``, ``json`` and the
+        ``status`` that was answered.
+    """
+
+    def __init__(
+        self, settings: Settings, *, port: int = 0, path: str | Path | None = None, sample: bool = True
+    ) -> None:
+        self.credentials = Credentials()
+        self._settings = settings
+        self._database = Database(path)
+        try:
+            self._store = Store(self._database, row_limit=settings.row_limit)
+            people = People(self._database)
+            self._account = Account(self._database, self._store, people, settings)
+            if self._database.is_new:
+                self._begin(people, sample=sample)
+            self._logins = Logins(self.credentials, people, settings)
+            self.faults = Faults(self._logins)
+            nouns = (
+                DataCalls(self._store, settings),
+                AccountCalls(self._account, people, self._store, settings),
+                PeopleCalls(people, settings),
+            )
+            self._service = Service(nouns, self._logins, self.faults, settings)
+            self._listener = Listener(port, self._service)
+        except BaseException:
+            self._database.close()
+            raise
+        self.requests: list[Received] = self._service.requests
+        self.url = f"http://{HOST}:{self._listener.port}/"
+        self._closed = False
+
+    def _begin(self, people: People, *, sample: bool) -> None:
+        """Fill a new account: with the user whose credentials are known, and with samples."""
+        people.create_user(self.credentials.username, "Jane", "Doe", "editor", self.credentials.password)
+        if sample:
+            load_sample(self._store, self._account, people, history=self._settings.history)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Sandbox at {self.url}{', closed' if self._closed else ''}>"
+
+    def close(self) -> None:
+        """Stop. What a file holds stays there; what is in memory is gone. Closing twice does no harm."""
+        if not self._closed:
+            self._closed = True
+            self._listener.close()
+            self.faults.settle()
+            self._database.close()
+
+    def session(self, **overrides: Any) -> Session:
+        """A `Session` of this package, connected to this sandbox.
+
+        Parameters
+        ----------
+        **overrides
+            Any parameter of `Session`. ``auth_method`` (``"client_credentials"`` when not given),
+            chooses which of the sandbox's credentials go with it; a credential given here is used instead.
+
+        Returns
+        -------
+        Session
+            To be closed by the caller; it is a context manager.
+        """
+        from pandas_clicdata import Session  # the one line that knows the client, and only when asked
+
+        method = overrides.pop("auth_method", None) or _method_of(overrides)
+        return Session(**{"url": self.url, "auth_method": method, **self._login_by(method), **overrides})
+
+    def _login_by(self, method: str) -> dict[str, str]:
+        known = asdict(self.credentials)
+        names = {
+            "client_credentials": ("client_id", "client_secret"),
+            "basic": ("client_id", "username", "password"),
+            "api_key": ("api_key",),
+            "authorization_code": ("client_id", "client_secret"),
+        }.get(method, ())
+        login = {name: known[name] for name in names}
+        if method == "authorization_code":  # a refresh token is good once, so each session gets its own
+            login["refresh_token"] = self._logins.new_refresh_token()
+        return login
+
+    # -- looking inside, and another writer ---------------------------------------------------------------
+
+    def data_sets(self) -> list[DataSet]:
+        """The data sets without their rows: ``rec_id``, ``name``, ``columns``, ``row_count``, ``version``, ..."""
+        return self._store.data_sets()
+
+    def count(self, rec_id: int) -> int:
+        """How many rows a data set has."""
+        return self._store.data_set(rec_id).row_count
+
+    def rows(self, rec_id: int, version: int | None = None, *, exact: bool = False) -> list[dict[str, Any]]:
+        """The rows as they are stored.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        version : int, optional
+            A stored version; what is stored now when not given.
+        exact : bool, default False
+            Whether numbers with a fraction or exponent come as `decimal.Decimal` instead of `float`.
+
+        Returns
+        -------
+        list of dict
+            Column name to value, in the order of the columns.
+        """
+        fraction = Decimal if exact else float
+        return [json.loads(row, parse_float=fraction) for row in self._store.rows(rec_id, version=version)[0]]
+
+    def create(
+        self, name: str, columns: Mapping[str, str], description: str = "", *, history: bool | None = None
+    ) -> int:
+        """Make an empty data set, past the API: column name to ClicData type. Its ``rec_id``.
+
+        ``history`` is whether it has Data History, as all of the sandbox have when not given.
+        """
+        wanted = [Column(*column) for column in columns.items()]
+        kept = self._settings.history if history is None else history
+        return self._store.create(name, description, wanted, history=kept)
+
+    def append(self, rec_id: int, rows: Sequence[Mapping[str, object]]) -> None:
+        """Append rows past the API, as another writer would."""
+        body = msgspec.json.encode({"data": rows})
+        self._store.append(rec_id, read_rows(body, self._store.data_set(rec_id).columns))
+
+    def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
+        """Delete the matching rows past the API, as another writer would; how many."""
+        wanted = {name: msgspec.json.encode(value) for name, value in find.items()}
+        return self._store.delete(rec_id, wanted, first_only=False)
+
+    def refreshes(self, rec_id: int | None = None) -> list[str]:
+        """The words by which data sets were refreshed, oldest first."""
+        return self._store.refreshes(rec_id)
+
+    def runs(self, schedule_id: int) -> list[str]:
+        """How each run of a schedule went, oldest first: ``"succeeded"`` or ``"failed"``."""
+        return self._account.runs(schedule_id)
+
+
+def _method_of(overrides: Mapping[str, object]) -> str:
+    if "api_key" in overrides:
+        return "api_key"
+    if "refresh_token" in overrides:
+        return "authorization_code"
+    return "basic" if {"username", "password"} & overrides.keys() else "client_credentials"

@@ -1,0 +1,169 @@
+"""The way of a request through the sandbox: recorded, misled, let in, routed, answered."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map
+
+from pandas_clicdata.sandbox import account_calls, data_calls, people_calls
+from pandas_clicdata.sandbox.answers import Answer, Call, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pandas_clicdata.sandbox.answers import Settings
+    from pandas_clicdata.sandbox.faults import Faults, Meeting, Received
+    from pandas_clicdata.sandbox.logins import Caller, Logins
+    from pandas_clicdata.sandbox.routes import Route
+
+KNOWN_VERSIONS = ("2021.08", "2022.01", "2025.3")
+_ROUTES = Map(
+    [*data_calls.RULES, *account_calls.RULES, *people_calls.RULES],
+    strict_slashes=False,
+    merge_slashes=False,
+    redirect_defaults=False,
+)
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Deals with every request, from the moment its head is read."""
+
+    def __init__(self, nouns: Sequence[object], logins: Logins, faults: Faults, settings: Settings) -> None:
+        self.requests: list[Received] = []
+        self._logins = logins
+        self._faults = faults
+        self._settings = settings
+        self._nouns = {type(noun): noun for noun in nouns}
+        self._routes = _ROUTES.bind("127.0.0.1")
+        self._lately: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def arrival(self, meeting: Meeting) -> None:
+        """Note the request, and let happen what happens before it is read."""
+        request = meeting.request
+        if self._settings.record:
+            self.requests.append(request)
+        if self._settings.latency:
+            meeting.wait(self._settings.latency)
+        if fault := self._faults.meet("arrival", request.method, request.path):
+            fault.act(meeting)
+
+    def answer(self, meeting: Meeting) -> Answer:
+        """Do what is asked, unless a fault is due."""
+        request = meeting.request
+        answer: Answer | None
+        if fault := self._faults.meet("instead", request.method, request.path):
+            answer = fault.act(meeting, self._answered)
+        else:
+            answer = self._answered(request)
+            if fault := self._faults.meet("answer", request.method, request.path):
+                answer = fault.act(meeting, answer)
+        assert answer is not None
+        request.status = answer.status
+        return answer
+
+    def _answered(self, request: Received) -> Answer:
+        version = request.query.get("api_version")
+        try:
+            return self._dealt_with(request, version)
+        except Refusal as refusal:
+            return refusal.answer(version)
+        except Exception as error:  # noqa: BLE001 - a mistake in the sandbox: say so on both sides
+            _log.exception("%s %s", request.method, request.path)
+            return Refusal(500, "SandboxError", f"A mistake in the sandbox: {error!r}").answer(version)
+
+    def _dealt_with(self, request: Received, version: str | None) -> Answer:
+        path = request.path.rstrip("/")
+        if path == "/oauth20/token":
+            return self._token(request)
+        if path == "/oauth20/authorize":
+            _check_verb(request, "GET")
+            return self._logins.authorize(MultiDict(request.query))
+        self._check_rate()
+        caller = self._logins.caller(request.headers)
+        self._check_version(caller, version)
+        route, arguments = self._route(request)
+        if route.needs_version and version is None:
+            raise _version_required()
+        caller.check(route.scope)
+        call = Call(
+            method=request.method,
+            args=MultiDict(request.query),
+            body=request.body,
+            content_type=request.headers.get("Content-Type", ""),
+            version=version,
+            caller=caller,
+        )
+        return route.answer(self._nouns[route.noun], call, **arguments)
+
+    def _token(self, request: Received) -> Answer:
+        _check_verb(request, "POST")
+        kind = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            raise Refusal(415, "UnsupportedMediaType", "The token endpoint takes a form, url-encoded.")
+        form = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+        return self._logins.token(MultiDict(form))
+
+    def _check_version(self, caller: Caller, version: str | None) -> None:
+        if version is None:
+            if caller.way == "api_key" or self._settings.require_version:
+                raise _version_required()
+        elif version not in KNOWN_VERSIONS:
+            raise Refusal(
+                200,
+                "InvalidVersion",
+                f"There is no api_version {version!r}; there are {', '.join(KNOWN_VERSIONS)}.",
+            )
+
+    def _route(self, request: Received) -> tuple[Route, dict[str, int]]:
+        try:
+            route, arguments = self._routes.match(request.path, method=request.method)
+        except MethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            raise Refusal(
+                405,
+                "MethodNotAllowed",
+                f"{request.path} does not take {request.method}; it takes {allowed}.",
+                {"Allow": allowed},
+            ) from None
+        except NotFound:
+            raise Refusal(404, "NotFound", f"There is no {request.path}.") from None
+        return route, dict(arguments)
+
+    def _check_rate(self) -> None:
+        limit = self._settings.requests_per_minute
+        if limit is None:
+            return
+        now = time.monotonic()
+        with self._lock:
+            while self._lately and self._lately[0] <= now - 60:
+                self._lately.popleft()
+            if len(self._lately) < limit:
+                self._lately.append(now)
+                return
+            wait = math.ceil(self._lately[0] + 60 - now) if self._lately else 60
+        raise Refusal(
+            429,
+            "RateLimitExceeded",
+            f"At most {limit} requests a minute.",
+            {"Retry-After": str(max(wait, 1))},
+        )
+
+
+def _check_verb(request: Received, verb: str) -> None:
+    if request.method != verb:
+        raise Refusal(405, "MethodNotAllowed", f"{request.path} takes {verb}.", {"Allow": verb})
+
+
+def _version_required() -> Refusal:
+    return Refusal(200, "APIVersionRequired", "This call needs an api_version in its query.")

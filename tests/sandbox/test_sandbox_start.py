@@ -1,0 +1,253 @@
+"""Starting, stopping, keeping, looking inside, and what importing costs."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pandas_clicdata import sandbox as package
+from pandas_clicdata.sandbox import start
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(code, *, cwd=ROOT):
+    """The output of a fresh interpreter, warnings being errors."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+class TestLife:
+    def test_any_free_port(self):
+        with start() as one, start() as other:
+            assert one.url != other.url
+            assert urlsplit(one.url).hostname == "127.0.0.1"
+
+    def test_a_chosen_port_and_a_taken_one(self, caller_of):
+        with start() as sandbox:
+            port = urlsplit(sandbox.url).port
+            with pytest.raises(OSError, match=f"Port {port} is taken"):
+                start(port=port)
+        with start(port=port) as again:
+            assert urlsplit(again.url).port == port
+            assert len(caller_of(again, "2022.01").ok("GET", "data")) == 3
+
+    def test_closing_is_prompt_with_connections_open(self, caller_of):
+        sandbox = start()
+        callers = [caller_of(sandbox) for _ in range(10)]
+        before = threading.active_count()
+        began = time.monotonic()
+        sandbox.close()
+        sandbox.close()
+        assert time.monotonic() - began < 1
+        assert threading.active_count() <= before - 11
+        assert "closed" in repr(sandbox)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", urlsplit(callers[0].url).port), 1)
+
+    def test_connections_are_kept(self, sandbox, legacy):
+        before = threading.active_count()
+        for _ in range(5):
+            assert "Connection" not in legacy("GET", "data").headers
+        assert threading.active_count() == before
+
+    def test_a_caller_may_end_a_connection(self, legacy):
+        assert legacy("GET", "data", headers={"Connection": "close"}).headers["Connection"] == "close"
+        assert legacy("GET", "data").status_code == 200
+
+    def test_a_file_keeps_everything(self, tmp_path, caller_of):
+        file = tmp_path / "account.db"
+        with start(path=file) as sandbox:
+            caller = caller_of(sandbox)
+            rec_id = caller.ok("POST", "data", json={"name": "n", "columns": [{"name": "a", "data_type": "number"}]})
+            caller.ok("POST", f"data/{rec_id}/rows", json={"data": [[1], [2]]})
+            caller.ok("DELETE", f"data/{rec_id}/row", json={"find": [{"column": "a", "value": 1}]})
+        with start(path=str(file)) as sandbox:
+            assert [item.name for item in sandbox.data_sets()][-1] == "n"
+            assert len(sandbox.data_sets()) == 4
+            assert sandbox.rows(rec_id) == [{"a": 2}]
+            assert sandbox.rows(rec_id, 1) == [{"a": 1}, {"a": 2}]
+
+    def test_without_samples(self, caller_of):
+        with start(sample=False) as sandbox:
+            assert caller_of(sandbox).ok("GET", "data") == {"count": 0, "data": []}
+
+    def test_nothing_is_printed_and_nothing_left(self):
+        code = """
+import requests
+from pandas_clicdata.sandbox import start
+with start() as sandbox, requests.Session() as http:
+    http.get(sandbox.url + "data")
+    http.get(sandbox.url, data="x")
+    sandbox.faults.drop()
+    try:
+        http.get(sandbox.url + "data")
+    except requests.ConnectionError:
+        pass
+"""
+        assert python(code) == ""
+
+    def test_many_at_once(self, sandbox, caller_of):
+        rec_id = sandbox.create("one", {"v": "number"})
+        callers = [caller_of(sandbox) for _ in range(8)]
+
+        def write(number, caller):
+            for n in range(20):
+                caller.ok("POST", f"data/{rec_id}/rows", json={"data": [[number * 100 + n]]})
+
+        threads = [threading.Thread(target=write, args=pair) for pair in enumerate(callers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(row["v"] for row in sandbox.rows(rec_id)) == [a * 100 + n for a in range(8) for n in range(20)]
+        assert sandbox.data_sets()[-1].version == 160
+
+
+class TestInside:
+    def test_requests_are_recorded(self, sandbox, legacy):
+        legacy("POST", "data/1001/row", params={"x": "1"}, json={"data": []}, headers={"X-Mine": "y"})
+        login, request = sandbox.requests
+        assert (login.path, login.status) == ("/oauth20/token", 200)
+        assert (request.method, request.path, request.query) == ("POST", "/data/1001/row", {"x": "1"})
+        assert request.headers["x-mine"] == "y"
+        assert request.body == b'{"data": []}'
+        assert request.json == {"data": []}
+        assert request.status == 200
+        assert login.json is None
+
+    def test_or_not(self, caller_of):
+        with start(record=False) as sandbox:
+            caller_of(sandbox).ok("GET", "data")
+            assert sandbox.requests == []
+
+    def test_another_writer(self, sandbox):
+        rec_id = sandbox.create("one", {"v": "number", "t": "text"}, "mine")
+        sandbox.append(rec_id, [{"v": 1}, {"v": 2.5, "t": "x"}])
+        assert sandbox.delete(rec_id, {"v": 1}) == 1
+        assert sandbox.rows(rec_id) == [{"v": 2.5, "t": "x"}]
+        assert sandbox.count(rec_id) == 1
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {},
+            {"auth_method": "client_credentials"},
+            {"auth_method": "basic"},
+            {"auth_method": "api_key"},
+            {"auth_method": "authorization_code"},
+        ],
+    )
+    def test_sessions(self, sandbox, overrides):
+        from pandas_clicdata import Data
+
+        for _ in range(2):
+            with sandbox.session(**overrides) as session:
+                assert len(Data(session=session).get_data(output="dict")) == 3
+
+    def test_a_session_with_a_wrong_key(self, sandbox):
+        from pandas_clicdata import Data
+        from pandas_clicdata.errors import BadCredentials
+
+        with sandbox.session(api_key="wrong") as session, pytest.raises(BadCredentials):
+            Data(session=session).get_data()
+
+
+class TestImports:
+    def test_names(self):
+        assert set(package.__all__) <= set(dir(package))
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            package.nothing  # noqa: B018 - the attribute access is the test
+
+    def test_without_the_extra(self):
+        code = """
+import sys
+sys.modules["werkzeug"] = None
+import pandas_clicdata.sandbox.plugin
+try:
+    from pandas_clicdata.sandbox import start
+except ImportError as error:
+    print(error)
+"""
+        assert "pip install 'pandas-clicdata[sandbox]'" in python(code)
+
+    def test_the_plugin_imports_next_to_nothing(self):
+        code = """
+import importlib, sys, types
+from pathlib import Path
+package = types.ModuleType("pandas_clicdata")  # what the package itself imports is not the plugin's matter
+package.__path__ = [str(Path("pandas_clicdata").resolve())]
+sys.modules["pandas_clicdata"] = package
+import pandas_clicdata.sandbox.plugin
+print([name for name in ("pandas", "werkzeug", "msgspec", "requests", "PIL", "sqlite3") if name in sys.modules])
+"""
+        assert python(code).strip() == "[]"
+
+    def test_the_server_knows_nothing_of_the_client(self):
+        code = """
+import importlib, json, sys, types
+from pathlib import Path
+package = types.ModuleType("pandas_clicdata")
+package.__path__ = [str(Path("pandas_clicdata").resolve())]
+sys.modules["pandas_clicdata"] = package
+from pandas_clicdata.sandbox import start
+start().close()
+print(json.dumps([name for name in sys.modules if name.startswith("pandas")]))
+"""
+        modules = json.loads(python(code))
+        assert "pandas_clicdata.sandbox.server" in modules
+        assert [name for name in modules[1:] if not name.startswith("pandas_clicdata.sandbox")] == []
+
+
+def test_fixtures(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        """
+from pandas_clicdata import SessionManager, Data
+
+def test_one(clicdata_sandbox, clicdata_session):
+    data = Data(session=clicdata_session)
+    rec_id = data.create_data("mine", {"a": "number"})
+    assert clicdata_sandbox.count(rec_id) == 0
+
+def test_two_begins_afresh(clicdata_sandbox, clicdata_session):
+    assert len(clicdata_sandbox.data_sets()) == 3
+    assert clicdata_sandbox.requests[0].path == "/oauth20/token" if clicdata_sandbox.requests else True
+"""
+    )
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-p", "pandas_clicdata.sandbox.plugin", f"--rootdir={tmp_path}", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_speed(sandbox, modern):
+    """A page and an append of 5,000 rows; the limits are several times what is usual."""
+    rec_id = sandbox.create("big", {f"c{n}": "number" for n in range(10)})
+    body = json.dumps({"data": [[n / 3] * 10 for n in range(5000)]}).encode()
+    began = time.perf_counter()
+    modern.ok("POST", f"data/{rec_id}/rows", data=body, headers={"Content-Type": "application/json"})
+    between = time.perf_counter()
+    answer = modern("GET", f"data/{rec_id}", params={"page_size": 5000})
+    ended = time.perf_counter()
+    assert len(answer.json()["result"]) == 5000
+    assert between - began < 1.0
+    assert ended - between < 0.5
