@@ -6,6 +6,7 @@ import logging
 import math
 import threading
 import time
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.logins import Caller, Logins
     from pandas_clicdata.sandbox.routes import Route
 
+_LARGEST_BODY = 256 << 20  # bytes, unpacked
 KNOWN_VERSIONS = ("2021.08", "2022.01", "2025.3")
 _ROUTES = Map(
     [*data_calls.RULES, *account_calls.RULES, *people_calls.RULES],
@@ -99,7 +101,7 @@ class Service:
         call = Call(
             method=request.method,
             args=MultiDict(request.query),
-            body=request.body,
+            body=_unpacked(request),
             content_type=request.headers.get("Content-Type", ""),
             version=version,
             caller=caller,
@@ -158,6 +160,26 @@ class Service:
             f"At most {limit} requests a minute.",
             {"Retry-After": str(max(wait, 1))},
         )
+
+
+def _unpacked(request: Received) -> bytes:
+    """The body without its compression.
+
+    C: whether the service takes compressed bodies is not known; the sandbox takes gzip.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return request.body
+    if encoding != "gzip":
+        raise Refusal(415, "UnsupportedMediaType", f"The body is encoded as {encoding}, not gzip.")
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        body = unpacker.decompress(request.body, _LARGEST_BODY)
+    except zlib.error:
+        raise Refusal(400, "BadRequest", "The body is not gzip, as its header says.") from None
+    if not unpacker.eof:
+        raise Refusal(413, "TooLarge", f"The body is cut off, or larger than {_LARGEST_BODY} bytes unpacked.")
+    return body
 
 
 def _check_verb(request: Received, verb: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -341,3 +343,25 @@ class TestHttp:
             assert 1 <= int(answer.headers["Retry-After"]) <= 60
             assert answer.json()["error"]["code"] == "RateLimitExceeded"
             caller.login()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed", "status"),
+    [
+        ("gzip", gzip.compress(b'{"data": [["00999", "X", null, null, null, null, null]]}'), 200),
+        ("gzip", b"not gzip", 400),
+        ("gzip", gzip.compress(b'{"data": []}')[:-9], 413),
+        ("br", b"x", 415),
+    ],
+)
+def test_a_compressed_body(encoding: str, packed: bytes, status: int) -> None:
+    with start() as sandbox:
+        login = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
+        token = requests.post(f"{sandbox.url}oauth20/token", data=login, timeout=5).json()["access_token"]
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "Content-Encoding": encoding,
+        }
+        answer = requests.post(f"{sandbox.url}data/1001/rows", data=packed, headers=headers, timeout=5)
+        assert answer.status_code == status, answer.text
