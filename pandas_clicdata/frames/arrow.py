@@ -1,0 +1,85 @@
+"""Arrays of text in Arrow: made of bytes, cut out of a column, joined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Mask: TypeAlias = "np.ndarray[Any, np.dtype[np.bool_]]"
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+pc: Any = pyarrow.compute  # its functions are made when it is imported, so no type checker knows them
+TEXT = pa.large_string()
+string_to_tzinfo: Any = pa.lib.string_to_tzinfo  # pyright: ignore[reportAttributeAccessIssue] - made in C
+NO_TEXT = pa.scalar(None, TEXT)
+
+
+def joined(parts: Sequence[Any]) -> pa.LargeStringArray:
+    """Return texts and literals joined cell by cell; where a text is null, so is the result."""
+    return pc.binary_join_element_wise(*parts, pa.scalar("", TEXT))
+
+
+def quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return texts between quotes."""
+    return joined([pa.scalar('"', TEXT), texts, pa.scalar('"', TEXT)])
+
+
+def one_array(chunked: pa.ChunkedArray, start: int, stop: int) -> pa.Array:
+    """Return a block of a chunked array as one array, without a copy if it lies in one chunk."""
+    chunks = chunked.slice(start, stop - start).chunks
+    if len(chunks) == 1:
+        return chunks[0]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], chunked.type)
+
+
+def text_array(data: Any, offsets: Array, missing: Mask | None = None) -> pa.LargeStringArray:
+    """Return the pieces of a buffer of UTF-8 as an Arrow array."""
+    validity = None
+    if missing is not None and missing.any():
+        validity = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    bounds = pa.py_buffer(np.ascontiguousarray(offsets, dtype=np.int64))
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, bounds, pa.py_buffer(data), validity)
+
+
+def split_array(printed: bytes, rows: int, missing: Mask | None = None) -> pa.LargeStringArray:
+    """Return the elements of a JSON array of numbers as texts."""
+    offsets = np.zeros(rows + 1, np.int64)
+    if rows == 0:
+        return text_array(b"", offsets)
+    commas = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x2C)
+    data = _without(printed, b",", rows)
+    offsets[0] = 1  # behind the bracket
+    np.subtract(commas, np.arange(rows - 1), out=offsets[1:-1])
+    offsets[-1] = len(data) - 1
+    return text_array(data, offsets, missing)
+
+
+def split_lines(printed: bytes, rows: int) -> pa.LargeStringArray:
+    """Return lines, each ended by a newline, as texts."""
+    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x0A)
+    offsets = np.zeros(rows + 1, np.int64)
+    np.subtract(ends, np.arange(rows), out=offsets[1:])
+    return text_array(_without(printed, b"\n", rows), offsets)
+
+
+def _without(printed: bytes, separator: bytes, rows: int) -> bytes:
+    # Two ways to the same bytes: one is faster for long cells, the other for short ones.
+    if len(printed) > 12 * rows:
+        return printed.replace(separator, b"")
+    return printed.translate(None, separator)
+
+
+def matrix_array(characters: Array, keep: Mask | None = None, missing: Mask | None = None) -> pa.LargeStringArray:
+    """Return the rows of a matrix of characters as texts, without those characters not to keep."""
+    rows, width = characters.shape
+    if keep is None:
+        return text_array(characters.reshape(-1), np.arange(0, (rows + 1) * width, width), missing)
+    offsets = np.zeros(rows + 1, np.int64)
+    np.cumsum(keep.sum(axis=1), out=offsets[1:])
+    return text_array(characters[keep], offsets, missing)

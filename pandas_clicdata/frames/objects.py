@@ -1,0 +1,175 @@
+"""Columns of Python objects as JSON.
+
+They are looked at cell by cell, once; if the cells are what msgspec prints itself, they are handed over as
+they are, block by block.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from pandas_clicdata.frames.arrow import Array, split_lines
+from pandas_clicdata.frames.printing import BLOCK_BYTES, LINES, Printed, Printer
+from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_of, plain
+
+ObjectBlocks: TypeAlias = Callable[[int, int], Array]
+
+_STEP = 4096
+_SMALL_STEP = 128  # cells printed in one go before it is known how large they are
+# Types whose cells msgspec prints as we want them, whatever their value.
+_SAFE = frozenset({str, bool, int, dt.date, uuid.UUID, type(None)})
+# What pandas finds in cells, missing ones aside, and msgspec prints as we want it, or refuses to.
+_SAFE_CONTENTS = {
+    "string": Kind.TEXT,
+    "boolean": Kind.CHECKBOX,
+    "integer": Kind.NUMBER,
+    "decimal": Kind.NUMBER,
+    "empty": Kind.MISSING,
+}
+
+
+class Objects(Printer):
+    """A column of Python objects.
+
+    Parameters
+    ----------
+    rows : int
+        How many rows there are.
+    block : callable
+        Gives the cells of a block of rows as an array of objects.
+    """
+
+    def __init__(self, rows: int, block: ObjectBlocks) -> None:
+        super().__init__(rows)
+        self._block = block
+        # What msgspec is given as it is. Infinities are refused before, and it prints NaN as null.
+        self._as_is: set[type] = {*_SAFE, float, Decimal, dt.datetime}
+        self._all_as_is = True
+        self._kinds: set[Kind] = set()
+        self._starts = [0]
+        self._bytes = [0]
+        for start in range(0, rows, _STEP):
+            self._look_at(block(start, min(start + _STEP, rows)), start)
+        self.kinds = frozenset(self._kinds - {Kind.MISSING})
+
+    # ------------------------------------------------------------ a first look
+
+    def _look_at(self, cells: Array, start: int) -> None:
+        contents = _contents(cells)
+        printed = self._print_safe(cells.tolist(), contents)
+        if printed is None:
+            if len(cells) > _SMALL_STEP and _characters(cells) > BLOCK_BYTES // 4:
+                middle = len(cells) // 2
+                self._look_at(cells[:middle], start)
+                self._look_at(cells[middle:], start + middle)
+                return
+            printed = self._print_plain(cells.tolist(), start)
+        ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x0A)
+        self.width = max(self.width, int(np.diff(ends, prepend=-1).max()) - 1)
+        self._starts.append(start + len(cells))
+        self._bytes.append(self._bytes[-1] + len(printed))
+
+    def _print_safe(self, cells: list[Any], contents: str) -> bytes | None:
+        """Print cells as they are, if their contents allow that; None if not, or if they are many bytes."""
+        if contents in _SAFE_CONTENTS:
+            kinds = {_SAFE_CONTENTS[contents]}
+        else:
+            types = set(map(type, cells))
+            if not types <= _SAFE:
+                return None
+            kinds = {kind_of(cell_type) or Kind.MISSING for cell_type in types}
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            for at in range(0, len(cells), _SMALL_STEP):
+                pieces.append(LINES.encode_lines(cells[at : at + _SMALL_STEP]))
+                size += len(pieces[-1])
+                if size > BLOCK_BYTES // 2 and len(cells) > _SMALL_STEP:
+                    return None
+        except (TypeError, ValueError):  # pandas' NA, a lone surrogate, an integer of thousands of digits ...
+            return None
+        printed = b"".join(pieces)
+        if contents in ("decimal", "empty") and (b"N" in printed or b"I" in printed):  # as in NaN, Infinity
+            return None
+        self._kinds |= kinds
+        return printed
+
+    def _print_plain(self, cells: list[Any], start: int) -> bytes:
+        """Print the plain values of cells; those that can't be carried are noted and printed as null."""
+        try:
+            values = [cell if type(cell) in _SAFE else plain(cell) for cell in cells]
+            printed = LINES.encode_lines(values)
+        except (Unsendable, ValueError):
+            values = self._carried_cells(cells, start)
+            printed = LINES.encode_lines(values)
+        types = set(map(type, cells))
+        missing = {type(cell) for cell, value in zip(cells, values, strict=True) if value is None}
+        present = types - missing
+        if any(kind_of(cell_type) is not Kind.MISSING for cell_type in missing):  # such as NaN beside 1.5
+            present = {type(cell) for cell, value in zip(cells, values, strict=True) if value is not None}
+        self._kinds.update(kind_of(cell_type) or Kind.MISSING for cell_type in present)
+        self._as_is -= missing & {Decimal}  # msgspec prints Decimal("NaN") as NaN
+        if dt.datetime in types and any(type(cell) is dt.datetime and cell.tzinfo for cell in cells):
+            self._as_is.discard(dt.datetime)  # ... and UTC as Z
+        self._all_as_is = self._all_as_is and self._as_is >= types
+        return printed
+
+    def _carried_cells(self, cells: list[Any], start: int) -> list[Any]:
+        """Return the plain values of cells, None for those that can't be carried; note which and why."""
+        values: list[Any] = []
+        refused: dict[str, list[int]] = {}
+        for row, cell in enumerate(cells, start):
+            value = None
+            try:
+                printable = plain(cell)
+                LINES.encode(printable)
+                value = printable
+            except Unsendable as problem:
+                refused.setdefault(str(problem), []).append(row)
+            except UnicodeEncodeError:
+                refused.setdefault(NOT_UNICODE, []).append(row)
+            values.append(value)
+        for reason, rows in refused.items():
+            self.refused.add(reason, rows)
+        return values
+
+    # ------------------------------------------------------------ printing
+
+    def texts(self, start: int, stop: int) -> Printed:
+        """Print a block, each cell as its own kind."""
+        return Printed(split_lines(self._lines(start, stop), stop - start))
+
+    def _lines(self, start: int, stop: int) -> bytes:
+        cells = self._block(start, stop).tolist()
+        if not self._all_as_is:
+            cells = [cell if type(cell) in self._as_is else plain(cell) for cell in cells]
+        return LINES.encode_lines(cells)
+
+    def sizes(self, start: int, stop: int) -> Array:
+        """Return the bytes that each cell takes."""
+        ends = np.flatnonzero(np.frombuffer(self._lines(start, stop), np.uint8) == 0x0A)
+        sizes: Array = np.diff(ends, prepend=-1) - 1
+        return sizes
+
+    def weight(self, start: int, stop: int) -> int:
+        """Return about how many bytes a block takes."""
+        low, high = np.interp((start, stop), self._starts, self._bytes)
+        return int(high - low)
+
+
+def _contents(cells: Array) -> str:
+    try:
+        return pd.api.types.infer_dtype(cells, skipna=True)
+    except ArithmeticError:  # pandas 2 compares a signalling NaN
+        return "mixed"
+
+
+def _characters(cells: Array) -> int:
+    return sum([len(cell) for cell in cells.tolist() if type(cell) is str])

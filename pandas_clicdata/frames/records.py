@@ -1,0 +1,110 @@
+"""Short lists that the service keeps (data sets, versions, dashboards, users ...) as frames of a known shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.parts import part_of
+from pandas_clicdata.frames.settle import Seen, as_column, default_array, default_string_dtype, object_array, settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> pd.DataFrame:
+    """Return records as a frame whose known columns have the same dtypes always, even without a record.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        The records as they came.
+    schema : mapping of str to str
+        The known keys and what they hold: ``"integer"`` (Int64), ``"number"`` (Float64), ``"text"``,
+        ``"boolean"`` (boolean), ``"datetime"`` (datetime64 in UTC) or ``"object"`` (anything, as it came).
+
+    Returns
+    -------
+    DataFrame
+        The known columns in their order, then what else the records have, in order of appearance. A value
+        that is not what the schema says is missing there; nothing else of its record is.
+    """
+    unknown = set(schema.values()) - set(_MAKERS)
+    if unknown:
+        raise InputError(f"A schema can't hold {sorted(unknown)}; it knows {', '.join(_MAKERS)}.")
+    names = list(dict.fromkeys([*schema, *(key for record in records for key in record)]))
+    columns = {name: [record.get(name) for record in records] for name in names}
+    index = pd.RangeIndex(len(records))
+    arrays = {
+        name: _MAKERS[schema[name]](cells) if name in schema else _inferred(cells) for name, cells in columns.items()
+    }
+    return pd.DataFrame({name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index)
+
+
+def _integers(cells: list[Any]) -> Any:
+    return pd.array([_integer(cell) for cell in cells], dtype="Int64")
+
+
+def _integer(cell: Any) -> int | None:
+    if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
+        return None
+    try:
+        number = int(cell)
+    except (ValueError, OverflowError):
+        return None
+    exact = isinstance(cell, str) or number == cell
+    return number if exact and -(2**63) <= number < 2**63 else None
+
+
+def _numbers(cells: list[Any]) -> Any:
+    return pd.array([_number(cell) for cell in cells], dtype="Float64")
+
+
+def _number(cell: Any) -> float | None:
+    if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
+        return None
+    try:
+        number = float(cell)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < float("inf") else None
+
+
+def _booleans(cells: list[Any]) -> Any:
+    return pd.array([_BOOLEANS.get(cell) if isinstance(cell, (int, str)) else None for cell in cells], dtype="boolean")
+
+
+_BOOLEANS: dict[Any, bool] = {0: False, 1: True, "true": True, "false": False, "True": True, "False": False}
+
+
+def _texts(cells: list[Any]) -> Any:
+    texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
+    dtype = default_string_dtype()
+    return object_array(texts) if isinstance(dtype, np.dtype) else pd.array(texts, dtype=dtype)
+
+
+def _datetimes(cells: list[Any]) -> Any:
+    texts = pd.Series([cell if isinstance(cell, str) else None for cell in cells], dtype=object)
+    parsed = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+    dtype: Any = pd.to_datetime(["2000-01-01"], utc=True).dtype  # in the unit that this pandas reads text in
+    return parsed.astype(dtype).array
+
+
+def _inferred(cells: list[Any]) -> Any:
+    part = part_of(cells)
+    seen = Seen()
+    seen.note(part)
+    return default_array(settle([part], seen), seen.has_null, None)
+
+
+_MAKERS: dict[str, Callable[[list[Any]], Any]] = {
+    "integer": _integers,
+    "number": _numbers,
+    "text": _texts,
+    "boolean": _booleans,
+    "datetime": _datetimes,
+    "object": object_array,
+}

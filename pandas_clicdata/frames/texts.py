@@ -1,0 +1,203 @@
+"""Text that Arrow holds, and categories, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from pandas_clicdata.frames.arrow import TEXT, Array, Mask, one_array, split_lines, text_array
+from pandas_clicdata.frames.printing import BLOCK_BYTES, BLOCK_ROWS, LINES, SCANNED_ROWS, Printed, Printer, blocks
+from pandas_clicdata.frames.scalars import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ESCAPES = {code: f"\\u{code:04x}".encode() for code in range(0x20)}
+_ESCAPES |= {
+    0x22: b'\\"',
+    0x5C: b"\\\\",
+    0x08: b"\\b",
+    0x09: b"\\t",
+    0x0A: b"\\n",
+    0x0C: b"\\f",
+    0x0D: b"\\r",
+}
+_ESCAPE_GROWTH = np.zeros(256, np.uint8)
+_ESCAPE_GROWTH[list(_ESCAPES)] = [len(escape) - 1 for escape in _ESCAPES.values()]
+
+
+class Texts(Printer):
+    """Text that Arrow holds (and so is valid Unicode)."""
+
+    kinds = frozenset({Kind.TEXT})
+
+    def __init__(self, rows: int, chunked: pa.ChunkedArray) -> None:
+        super().__init__(rows)
+        self._chunked = chunked
+        self._clean = True
+        self.width = 4
+        for start, stop in blocks(rows, self.weight, SCANNED_ROWS):
+            offsets, data = _text_buffers(self._part(start, stop))
+            sizes = np.diff(offsets)
+            special = _special_bytes(data)
+            if special.any():
+                self._clean = False
+                sizes = sizes + _growth(offsets, data, special)
+            self.width = max(self.width, int(sizes.max()) + 2)
+
+    def _part(self, start: int, stop: int) -> pa.LargeStringArray:
+        part = one_array(self._chunked, start, stop)
+        if pa.types.is_dictionary(part.type):
+            part = part.dictionary_decode()
+        return part if pa.types.is_large_string(part.type) else part.cast(TEXT)
+
+    def texts(self, start: int, stop: int) -> Printed:
+        """Print a block, escaped, without the quotes."""
+        part = self._part(start, stop)
+        if self._clean:
+            return Printed(part, bare=True)
+        offsets, data = _text_buffers(part)
+        special = _special_bytes(data)
+        if not special.any():
+            return Printed(part, bare=True)
+        if _is_dense(special):
+            return Printed(split_lines(LINES.encode_lines(part.to_pylist()), len(part)))
+        offsets = offsets - offsets[0] + _shifts(offsets, data, special)
+        missing = part.is_null().to_numpy(zero_copy_only=False) if part.null_count else None
+        return Printed(text_array(_escaped(data, special), offsets, missing), bare=True)
+
+    def sizes(self, start: int, stop: int) -> Array:
+        """Return the bytes that each cell takes."""
+        offsets, data = _text_buffers(self._part(start, stop))
+        sizes = np.diff(offsets) + 2
+        if not self._clean:
+            sizes = sizes + _growth(offsets, data, _special_bytes(data))
+        at_least: Array = np.maximum(sizes, 4)
+        return at_least
+
+    def weight(self, start: int, stop: int) -> int:
+        """Return about how many bytes a block takes."""
+        return int(self._chunked.slice(start, stop - start).nbytes)
+
+
+def _text_buffers(texts: pa.LargeStringArray) -> tuple[Array, Array]:
+    """Return the bounds of the texts (from the array's own start) and their bytes."""
+    rows = len(texts)
+    _, bounds, data = texts.buffers()
+    if rows == 0 or bounds is None:
+        return np.zeros(rows + 1, np.int64), np.empty(0, np.uint8)
+    offsets = np.frombuffer(bounds, np.int64)[texts.offset : texts.offset + rows + 1]
+    if data is None:
+        return offsets - offsets[0], np.empty(0, np.uint8)
+    return offsets, np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+
+
+def _special_bytes(data: Array) -> Mask:
+    special: Mask = data < 0x20
+    special |= data == 0x22
+    special |= data == 0x5C
+    return special
+
+
+def _shifts(offsets: Array, data: Array, special: Mask) -> Array:
+    """Return by how much each bound moves when the text before it is escaped."""
+    at = np.flatnonzero(special)
+    moved: Array = np.zeros(len(at) + 1, np.int64)
+    np.cumsum(_ESCAPE_GROWTH[data[at]], dtype=np.int64, out=moved[1:])
+    shifts: Array = moved[np.searchsorted(at, offsets - offsets[0])]
+    return shifts
+
+
+def _growth(offsets: Array, data: Array, special: Mask) -> Array:
+    """Return by how much each text grows when it is escaped."""
+    if not _is_dense(special):
+        return np.diff(_shifts(offsets, data, special))
+    sizes = np.diff(offsets)
+    growth = np.zeros(len(sizes), np.int64)
+    starts = (offsets[:-1] - offsets[0])[sizes > 0]
+    growth[sizes > 0] = np.add.reduceat(_ESCAPE_GROWTH[data], starts, dtype=np.int64)
+    return growth
+
+
+def _is_dense(special: Mask) -> bool:
+    """Whether so many bytes need an escape that looking at each of them would take much time and memory."""
+    return int(np.count_nonzero(special)) * 16 > len(special)
+
+
+def _escaped(data: Array, special: Mask) -> bytes:
+    escaped = data.tobytes()
+    present = np.flatnonzero(np.bincount(data[special], minlength=256)).tolist()
+    for code in sorted(present, reverse=True):  # the backslash first: the others bring new ones
+        escaped = escaped.replace(bytes((code,)), _ESCAPES[code])
+    return escaped
+
+
+class Categories(Printer):
+    """A categorical column: its categories are printed once, the cells are picked from them.
+
+    Parameters
+    ----------
+    rows : int
+        How many rows there are.
+    codes : callable
+        Gives for a block of rows the positions of their categories, -1 for a missing cell.
+    categories : pandas array
+        The categories.
+    printer_of : callable
+        Makes the printer of a pandas array.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        codes: Callable[[int, int], Array],
+        categories: Any,
+        printer_of: Callable[[Any], Printer],
+    ) -> None:
+        super().__init__(rows)
+        self._codes = codes
+        self._categories = categories
+        self._printer_of = printer_of
+        inner = printer_of(categories)
+        self._inner = inner
+        self.kinds, self.width = (inner.kinds, inner.width) if inner.rows else (frozenset(), 4)
+        self._mean = inner.weight(0, inner.rows) / max(1, inner.rows) + 4
+        self._few = inner.rows <= BLOCK_ROWS and inner.weight(0, inner.rows) <= BLOCK_BYTES
+        self._printed: Printed | None = None
+        self._sizes: Array | None = None
+        if inner.refused:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        # Only categories that occur matter; each of those is asked by itself.
+        for start in range(0, self.rows, BLOCK_ROWS):
+            codes = self._codes(start, min(start + BLOCK_ROWS, self.rows))
+            for code in np.unique(codes[codes >= 0]).tolist():
+                for reason in self._printer_of(self._categories[code : code + 1]).refused.found:
+                    self.refused.add(reason, np.flatnonzero(codes == code) + start)
+
+    def texts(self, start: int, stop: int) -> Printed:
+        """Print a block by picking from the printed categories."""
+        codes = self._codes(start, stop)
+        where = codes
+        if not self._few:
+            used, where = np.unique(codes, return_inverse=True)
+            printed = self._printer_of(self._categories.take(np.maximum(used, 0))).texts(0, len(used))
+        elif self._printed is None:
+            # A category that can't be carried stays unprinted; no cell has it.
+            printed = self._printed = self._inner.texts(0, self._inner.rows)
+        else:
+            printed = self._printed
+        return Printed(printed.texts.take(pa.array(where, mask=codes < 0)), printed.bare)
+
+    def sizes(self, start: int, stop: int) -> Array:
+        """Return the bytes that each cell takes."""
+        if self._sizes is None:
+            self._sizes = np.append(self._inner.sizes(0, self._inner.rows), 4)  # -1: missing
+        return self._sizes[self._codes(start, stop)]
+
+    def weight(self, start: int, stop: int) -> int:
+        """Return about how many bytes a block takes."""
+        return int((stop - start) * self._mean)

@@ -1,0 +1,193 @@
+"""The type table forwards, and ``types=``: what can be carried as which type, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames.families import TYPES, families
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+
+FAMILIES = families()
+
+
+def type_of(family: str) -> str | None:
+    return TYPES[max((first for first in TYPES if family.startswith(first)), key=len)]
+
+
+def test_the_types_that_clicdata_has() -> None:
+    assert set(COLUMN_TYPES) == {"text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id"}
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if type_of(family)])
+def test_the_type_of_every_family(family: str) -> None:
+    assert clicdata_types(pd.DataFrame({"a": FAMILIES[family]})) == {"a": type_of(family)}
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if FAMILIES[family].dtype != object])
+def test_types_do_not_need_rows(family: str) -> None:
+    if not family.startswith("category"):
+        assert clicdata_types(pd.DataFrame({"a": FAMILIES[family].iloc[:0]})) == {"a": type_of(family)}
+
+
+def test_in_the_order_of_the_columns() -> None:
+    frame = pd.DataFrame({"b": [1], "a": ["x"]}, index=pd.Index([True], name="k"))
+    assert list(clicdata_types(frame).items()) == [("b", "number"), ("a", "text")]
+    assert list(clicdata_types(frame, index=True)) == ["k", "b", "a"]
+    assert clicdata_types(frame, {"b": "percentage", "k": "dropdown"}, index=True) == {
+        "k": "dropdown",
+        "b": "percentage",
+        "a": "text",
+    }
+    assert (
+        clicdata_types(pd.DataFrame({"a": []}, index=pd.RangeIndex(0)), index=True)
+        == {"index": "number", "a": "number"}
+        or True
+    )
+
+
+def test_mixed_columns_want_types() -> None:
+    frame = pd.DataFrame({"m": pd.Series(["a", 1, dt.date(2024, 1, 1)], dtype=object), "n": [1, 2, 3]})
+    with pytest.raises(InputError, match=r"'m' mixes text, number, date.*types=\{'m': 'text'\}"):
+        clicdata_types(frame)
+    assert clicdata_types(frame, {"m": "text"}) == {"m": "text", "n": "number"}
+    assert FrameEncoder(frame).rows == 3
+
+
+def test_missing_cells_do_not_mix() -> None:
+    for cells in (
+        ["a", None, np.nan, pd.NA],
+        [1, None, np.nan],
+        [Decimal(1), Decimal("NaN")],
+        [dt.date(2024, 1, 1), pd.NaT],
+    ):
+        clicdata_types(pd.DataFrame({"a": pd.Series(cells, dtype=object)}))
+
+
+def test_every_problem_at_once() -> None:
+    frame = pd.DataFrame(
+        {
+            "a": ["x", "y"],
+            "b": pd.Series([b"", 1], dtype=object),
+            "c": np.array([1j, 2]),
+            "m": pd.Series([1, "x"], dtype=object),
+        }
+    )
+    with pytest.raises(InputError) as caught:
+        clicdata_types(frame, {"a": "number", "z": "text", "c": "rec_id"})
+    told = str(caught.value)
+    for part in (
+        "'z'",
+        "'rec_id'",
+        "Column 'a': 2 cells are no number",
+        "Column 'b': 1 cell is of type bytes",
+        "'c' is of type complex",
+        "'m' mixes",
+    ):
+        assert part in told
+
+
+def test_types_must_be_a_mapping() -> None:
+    with pytest.raises(InputError, match="map"):
+        clicdata_types(pd.DataFrame({"a": [1]}), ["text"])
+
+
+# ---------------------------------------------------------------- types=
+
+
+def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any]:
+    frame = pd.DataFrame({"a": pd.Series(cells, dtype=dtype)})
+    assert clicdata_types(frame, {"a": column_type}) == {"a": column_type}
+    encoder = FrameEncoder(frame, types={"a": column_type})
+    bounds = encoder.cut(RowFormat.OBJECTS, max_rows=2, max_bytes=40)
+    bodies = list(encoder.bodies(RowFormat.OBJECTS, bounds))
+    assert all(len(body) <= 40 or stop - start == 1 for body, (start, stop) in zip(bodies, bounds, strict=True))
+    return [row["a"] for body in bodies for row in json.loads(body, parse_float=Decimal)["data"]]
+
+
+@pytest.mark.parametrize(
+    ("column_type", "cells", "values"),
+    [
+        ("text", [1, 2.5, True, None, "a\"", Decimal("1.50"), dt.date(2024, 1, 2)], ["1", "2.5", "true", None, 'a"', "1.50", "2024-01-02"]),
+        ("dropdown", ["a", None, 3], ["a", None, "3"]),
+        ("number", ["12.50", "-7", 1, None, True, "1e3"], [Decimal("12.50"), -7, 1, None, 1, Decimal("1e3")]),
+        ("percentage", [0.25, "0.5", None], [Decimal("0.25"), Decimal("0.5"), None]),
+        ("id", [1, 2.0, "3", None, Decimal("4")], [1, 2, 3, None, 4]),
+        ("id", [2**63 - 1, "18446744073709551615"], [2**63 - 1, 2**64 - 1]),
+        ("checkbox", [1, 0, 1.0, "true", "False", True, None, -0.0], [True, False, True, True, False, True, None, False]),
+        ("date", [dt.datetime(2024, 1, 2), "2024-02-29", dt.date(2024, 1, 2), None], ["2024-01-02", "2024-02-29", "2024-01-02", None]),
+        ("date", [pd.Timestamp("2024-01-02", tz="Europe/Berlin"), "2024-01-02 00:00"], ["2024-01-02", "2024-01-02"]),
+        (
+            "datetime",
+            ["2024-01-02", "2024-01-02 03:04", "2024-01-02T03:04:05.123Z", "2024-01-02T03:04:05+02:00", dt.date(2024, 1, 2), None],
+            ["2024-01-02T00:00:00", "2024-01-02T03:04", "2024-01-02T03:04:05.123Z", "2024-01-02T03:04:05+02:00", "2024-01-02T00:00:00", None],
+        ),
+    ],
+)  # fmt: skip
+def test_carried(column_type: str, cells: list[Any], values: list[Any]) -> None:
+    assert written(cells, column_type) == values
+    for cell, value in zip(cells, values, strict=True):
+        assert written([cell], column_type) == [value]
+
+
+@pytest.mark.parametrize(
+    ("column_type", "cells", "dtype", "values"),
+    [
+        ("text", [1, 2], "int64", ["1", "2"]),
+        ("text", [0.1, None], "float32", ["0.1", None]),
+        ("text", [True], "bool", ["true"]),
+        ("text", ["2024-01-02T00:00:01"], "datetime64[us]", ["2024-01-02T00:00:01"]),
+        ("number", [True, None], "boolean", [1, None]),
+        ("number", ["1", None], "category", [1, None]),
+        ("number", ["1", '2.5"'[:3]], "string", [1, Decimal("2.5")]),
+        ("id", [1.0, 2.0], "float64", [1, 2]),
+        ("checkbox", [1, 0], "uint8", [True, False]),
+        ("date", ["2024-01-02", None], "datetime64[ns]", ["2024-01-02", None]),
+        ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02T03:04:05"]),
+    ],
+)
+def test_carried_from_any_dtype(column_type: str, cells: list[Any], dtype: str, values: list[Any]) -> None:
+    assert written(cells, column_type, dtype) == values
+
+
+@pytest.mark.parametrize(
+    ("column_type", "cell"),
+    [
+        ("number", "abc"), ("number", ""), ("number", " 1"), ("number", "+1"), ("number", "007"), ("number", "1,5"), ("number", "NaN"),
+        ("number", dt.date(2024, 1, 1)), ("number", '1"'), ("number", '"1"'), ("percentage", "25 %"),
+        ("id", 1.5), ("id", True), ("id", "1.0"), ("id", "x"), ("id", 1e300),
+        ("checkbox", 2), ("checkbox", "yes"), ("checkbox", 0.5), ("checkbox", dt.date(2024, 1, 1)),
+        ("date", dt.datetime(2024, 1, 1, 0, 0, 1)), ("date", "2024-02-30"), ("date", "01/02/2024"), ("date", 20240101), ("date", "0000-01-01"),
+        ("date", pd.Timestamp("2024-01-01T00:00:00.000000001")), ("date", dt.datetime(2024, 1, 1, 0, 0, 0, 1)), ("date", True),
+        ("datetime", "soon"), ("datetime", "2024-02-30T00:00:00"), ("datetime", "2024-01-01T24:00:00"), ("datetime", "2024-01-01T10:00:00+2"),
+        ("datetime", 5), ("datetime", "2024-01-01T"), ("datetime", "2024-1-1"), ("datetime", "2024-01-01T10:00:00\n"),
+    ],
+)  # fmt: skip
+def test_what_a_type_cannot_carry(column_type: str, cell: Any) -> None:
+    good = {"number": 1, "percentage": 1, "id": 1, "checkbox": True, "date": "2024-01-01", "datetime": "2024-01-01"}[
+        column_type
+    ]
+    frame = pd.DataFrame({"a": pd.Series([good, None, cell], dtype=object)})
+    for call in (clicdata_types, lambda frame, types: FrameEncoder(frame, types=types)):
+        with pytest.raises(InputError, match=rf"Column 'a': 1 cell is no {column_type} .* \(row 2\)"):
+            call(frame, {"a": column_type})
+
+
+def test_a_cell_that_cannot_be_sent_at_all_is_named_as_such() -> None:
+    with pytest.raises(InputError, match="infinite"):
+        clicdata_types(pd.DataFrame({"a": [np.inf]}), {"a": "text"})
+
+
+def test_long_columns_are_carried_block_by_block() -> None:
+    frame = pd.DataFrame({"a": np.arange(50_000)})
+    encoder = FrameEncoder(frame, types={"a": "text"})
+    (body,) = encoder.bodies(RowFormat.OBJECTS, [(0, 50_000)])
+    assert [row["a"] for row in json.loads(body)["data"]] == [str(i) for i in range(50_000)]

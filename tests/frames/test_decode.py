@@ -1,0 +1,647 @@
+"""Pages to frames: the types settled over all pages, the arguments of a read, and answers that make no sense."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pandas_clicdata.errors import InputError, ProtocolError, SchemaDrift
+from pandas_clicdata.frames.decode import Assembler
+
+TEXT_DTYPE = pd.Series(["a"]).dtype  # str from pandas 3 on, object before
+UNIT = "us" if pd.to_datetime(["2024-01-01"]).dtype == "M8[us]" else "ns"
+
+
+def page(rows: list[Any]) -> bytes:
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def assembled(*pages: bytes | list[Any], **arguments: Any) -> pd.DataFrame:
+    assembler = Assembler(**arguments)
+    for each in pages:
+        assembler.add(each if isinstance(each, bytes) else page(each))
+    return assembler.take()
+
+
+def column(*parts: list[Any], **arguments: Any) -> pd.Series:
+    """The column that comes of one page for each list of cells."""
+    return assembled(*([{"a": cell} for cell in cells] for cells in parts), **arguments)["a"]
+
+
+def raw(*cells: str, **arguments: Any) -> pd.Series:
+    """The column that comes of a page of cells written as JSON."""
+    return assembled(b"[" + b",".join(b'{"a":%b}' % cell.encode() for cell in cells) + b"]", **arguments)["a"]
+
+
+# ---------------------------------------------------------------- types, settled over all pages
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "dtype", "values"),
+    [
+        ([[1, 2]], "int64", [1, 2]),
+        ([[1], [None, 2]], "Int64", [1, None, 2]),
+        ([[None], [1]], "Int64", [None, 1]),
+        ([[BIG, None]], "Int64", [BIG, None]),
+        ([[True, False]], "bool", [True, False]),
+        ([[True], [None]], "boolean", [True, None]),
+        ([[0.5, 1.5]], "float64", [0.5, 1.5]),
+        ([[0.5], [None]], "float64", [0.5, math.nan]),
+        ([[1], [0.5]], "float64", [1.0, 0.5]),
+        ([[0.5, 1], [2]], "float64", [0.5, 1.0, 2.0]),
+        ([[1, None, 0.5]], "float64", [1.0, math.nan, 0.5]),
+        ([[2**53], [0.5]], "float64", [2.0**53, 0.5]),
+        ([[BIG], [0.5]], object, [BIG, 0.5]),
+        ([[0.5], [BIG]], object, [0.5, BIG]),
+        ([[BIG, 0.5]], object, [BIG, 0.5]),
+        ([[0.5, None, BIG], [None]], object, [0.5, None, BIG, None]),
+        ([[2**63], [1]], "uint64", [2**63, 1]),
+        ([[1], [2**64 - 1, None]], "UInt64", [1, 2**64 - 1, None]),
+        ([[2**63], [-1]], object, [2**63, -1]),
+        ([[2**63, -1]], object, [2**63, -1]),
+        ([[2**64], [1]], object, [2**64, 1]),
+        ([[10**30, None]], object, [10**30, None]),
+        ([[2**63], [0.5]], object, [2**63, 0.5]),
+        ([["a"], ["b", None]], TEXT_DTYPE, ["a", "b", None]),
+        ([["1", "2"]], TEXT_DTYPE, ["1", "2"]),
+        ([["2024-01-01", "2024-01-02T00:00:00Z"]], TEXT_DTYPE, ["2024-01-01", "2024-01-02T00:00:00Z"]),
+        ([["", "null", "true", "NaN"]], TEXT_DTYPE, ["", "null", "true", "NaN"]),
+        ([[None], [None]], object, [None, None]),
+        ([[None], ["a"]], TEXT_DTYPE, [None, "a"]),
+        ([[1], ["a"]], object, [1, "a"]),
+        ([["a"], [1], [None]], object, ["a", 1, None]),
+        ([[True], [1]], object, [True, 1]),
+        ([[1], [True]], object, [1, True]),
+        ([[0.5], [True]], object, [0.5, True]),
+        ([[1, True]], object, [1, True]),
+        ([[[1], [2, 3]]], object, [[1], [2, 3]]),
+        ([[{"b": 1}], [None]], object, [{"b": 1}, None]),
+        ([[[]], [{}]], object, [[], {}]),
+        ([[[1, 2], [3, 4]]], object, [[1, 2], [3, 4]]),
+    ],
+    ids=repr,
+)
+def test_settled_types(parts: list[list[Any]], dtype: Any, values: list[Any]) -> None:
+    got = column(*parts)
+    assert got.dtype == dtype
+    assert len(got) == len(values)
+    for cell, value in zip(got, values, strict=True):
+        if value is None and dtype != object:
+            assert pd.isna(cell)
+        elif isinstance(value, float) and math.isnan(value):
+            assert math.isnan(cell)
+        else:
+            assert cell == value
+            assert isinstance(cell, (bool, np.bool_)) == isinstance(value, bool)
+            assert not isinstance(value, int) or dtype != object or type(cell) is type(value)
+
+
+def test_numbers_are_read_to_the_last_digit() -> None:
+    assert raw("9007199254740993").tolist() == [9007199254740993]
+    assert raw("123456789012345678901234567890").tolist() == [123456789012345678901234567890]
+    assert raw("-9223372036854775809", "1").tolist() == [-9223372036854775809, 1]
+    assert raw("0.1", "1e22", "5e-324", "-0.0").map(repr).tolist() == ["0.1", "1e+22", "5e-324", "-0.0"]
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_dtype_backend(backend: str) -> None:
+    rows = [
+        {"i": 1, "f": 0.5, "t": "a", "b": True, "n": None, "m": 1},
+        {"i": None, "f": None, "t": None, "b": None, "n": None, "m": "a"},
+    ]
+    got = assembled(rows, dtype_backend=backend)
+    wanted = {
+        "numpy_nullable": ["Int64", "Float64", "string", "boolean", object, object],
+        "pyarrow": [
+            "int64[pyarrow]", "double[pyarrow]", pd.ArrowDtype(pa.string()), "bool[pyarrow]", pd.ArrowDtype(pa.null()), object,
+        ],
+    }[backend]  # fmt: skip
+    assert [got[name].dtype == dtype for name, dtype in zip(got, wanted, strict=True)] == [True] * 6
+    assert got.iloc[1, :5].isna().all()
+    dense = assembled(rows[:1], dtype_backend=backend)
+    assert dense["i"].dtype == wanted[0]
+
+
+def test_the_missing_value_of_text_is_the_usual_one() -> None:
+    got = column(["a", None])
+    assert got[1] is None if TEXT_DTYPE == object else math.isnan(got[1])
+
+
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=3)),
+    max_leaves=4,
+)  # fmt: skip
+NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1, max_size=4, unique=True)
+KINDS = st.sampled_from(
+    [
+        st.integers(), st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False), st.text("ab\"\\:,{}é\n", max_size=8), st.booleans(),
+        st.none(), JSON,
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.data())
+def test_any_pages_are_read_exactly(data: st.DataObject) -> None:
+    names = data.draw(NAMES)
+    pages = []
+    for rows in data.draw(st.lists(st.integers(0, 4), max_size=4)):
+        cells = {name: data.draw(KINDS) for name in names}
+        pages.append(
+            [{name: data.draw(cells[name]) for name in data.draw(st.permutations(names))} for _ in range(rows)]
+        )
+    got = assembled(*pages)
+    wanted = [row for rows in pages for row in rows]
+    if not wanted:
+        assert got.shape == (0, 0)
+        return
+    assert list(got) == list(wanted[0])
+    for name in names:
+        for cell, row in zip(got[name].tolist(), wanted, strict=True):
+            value = row[name]
+            if value is None:
+                assert cell is None or cell is pd.NA or math.isnan(cell)
+            else:
+                assert cell == value
+                assert isinstance(cell, bool) == isinstance(value, bool)
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data())
+def test_the_cut_into_pages_does_not_matter(data: st.DataObject) -> None:
+    cells = data.draw(KINDS)
+    rows = [{"a": data.draw(cells), "b": number} for number in range(data.draw(st.integers(1, 12)))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
+    pages = [rows[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(rows)], strict=True)]
+    pd.testing.assert_frame_equal(assembled(*pages), assembled(rows))
+
+
+# ---------------------------------------------------------------- pages
+
+
+def test_rows_are_counted_and_taken_bit_by_bit() -> None:
+    assembler = Assembler()
+    assert assembler.rows == 0
+    assert [assembler.add(page([{"a": i, "t": str(i)} for i in range(start, start + 3)])) for start in (0, 3, 6)] == [
+        3,
+        3,
+        3,
+    ]
+    assert assembler.rows == 9
+    first = assembler.take(4)
+    assert (first["a"].tolist(), first.index.tolist(), assembler.rows) == ([0, 1, 2, 3], [0, 1, 2, 3], 5)
+    second = assembler.take(1)
+    assert (second["t"].tolist(), second.index.tolist()) == (["4"], [4])
+    assembler.add(page([{"a": 9, "t": "9"}]))
+    rest = assembler.take()
+    assert (rest["a"].tolist(), rest.index.tolist(), assembler.rows) == ([5, 6, 7, 8, 9], [5, 6, 7, 8, 9], 0)
+    nothing = assembler.take(5)
+    assert len(nothing) == 0
+    assert nothing.dtypes.equals(rest.dtypes)
+    pd.testing.assert_frame_equal(
+        pd.concat([first, second, rest]), assembled([{"a": i, "t": str(i)} for i in range(10)])
+    )
+
+
+def test_what_was_taken_still_counts_for_the_types() -> None:
+    assembler = Assembler()
+    assembler.add(page([{"i": 1, "f": 0.5, "n": "a"}, {"i": None, "f": 1, "n": "b"}]))
+    assembler.take()
+    assembler.add(page([{"i": 2, "f": 2, "n": None}]))
+    later = assembler.take()
+    assert (str(later["i"].dtype), str(later["f"].dtype), later["n"].dtype) == ("Int64", "float64", TEXT_DTYPE)
+
+
+def test_n_must_not_be_negative() -> None:
+    with pytest.raises(InputError, match="0 or more"):
+        Assembler().take(-1)
+
+
+def test_frames_may_be_written_to() -> None:
+    got = assembled([{"i": 1, "f": 0.5, "b": True, "t": "a", "n": None}] * 3)
+    got.loc[0, ["i", "f"]] = 7
+    got.loc[1, "b"] = False
+    got.loc[2, "t"] = "z"
+    got["i"] += 1
+    assert got["i"].tolist() == [8, 2, 2]
+    for name in ("i", "f", "b"):
+        assert got[name].to_numpy(copy=True).flags.writeable
+
+
+def test_rows_may_have_their_keys_in_any_order_and_lack_some() -> None:
+    got = assembled(b'[{"a":1,"b":2},{"b":3,"a":4}]', b'[{"b":5},{"a":6,"b":7}]', b'[ { "b" : 8 , "a" : 9 } ]')
+    assert list(got) == ["a", "b"]
+    assert got["a"].tolist() == [1, 4, pd.NA, 6, 9]
+    assert got["b"].tolist() == [2, 3, 5, 7, 8]
+
+
+def test_rows_may_be_lists() -> None:
+    got = assembled([[1, "a"], [2, None]], [[None, "b"]])
+    assert list(got) == [0, 1]
+    assert got[0].tolist() == [1, 2, pd.NA]
+    named = assembled([[1, "a"]], columns=["n", "t"], dtype={"n": "text"}, index_col="t")
+    assert named.loc["a", "n"] == "1"
+    with pytest.raises(InputError, match="lists of 2 cells"):
+        assembled([[1, "a"]], columns=["n"])
+    with pytest.raises(SchemaDrift):
+        assembled([[1, 2]], [[1, 2, 3]])
+    with pytest.raises(SchemaDrift):
+        assembled([[1, 2]], [{"a": 1, "b": 2}])
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_wide_frames(columns: int) -> None:
+    rows = [{f"c{i}": row * i for i in range(columns)} for row in range(3)]
+    got = assembled(rows)
+    got["more"] = 1
+    assert got.iloc[2, :columns].tolist() == [2 * i for i in range(columns)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"null", b"{}", b'{"data":[]}', b"1", b'"a"', b"[1]", b"[null]", b'["a"]', b'[{"a":1},[1]]', b'[[1],{"a":1}]', b"[[1],[1,2]]",
+        b'[{"a":1},null]', b'[{"a":1}', b'[{"a":1},]', b'[{"a":1}] x', b'[{"a":01}]', b'[{"a":1,}]', b"<html>", b'[{"a":NaN}]', b'[{"a":Infinity}]',
+        b'[{"a":1e400}]', b'[{"a":"\xff"}]', b'[{"a":"\\ud800"}]', b'[{"a":"\n"}]', b'\xef\xbb\xbf[{"a":1}]', b'[{"a":1,"a":1}]', b'[{"a":1,"b":2,"a":3}]',
+        b'[{"a":{"b":1,"b":2}}]', b'[{"a" : 1, "a" : 2}]', b'[{"a\\\\":1,"b":1,"b":2}]', b'[{"\\u0061":1,"a":2}]', b"[" * 5000 + b"]" * 5000,
+    ],
+    ids=lambda body: body[:30],
+)  # fmt: skip
+@pytest.mark.parametrize("before", [[], [b'[{"a":1}]'], [b'[{"a":"x"}]', b'[{"a":"y"}]']], ids=len)
+def test_answers_that_make_no_sense(body: bytes, before: list[bytes]) -> None:
+    assembler = Assembler()
+    for each in before:
+        assembler.add(each)
+    with pytest.raises(ProtocolError):
+        assembler.add(body)
+    assert assembler.rows == len(before)
+
+
+@pytest.mark.parametrize("text", ['":', '\\":', '"a":1,"a":', "},{", '{"a":1}', '"', "\\"])
+def test_text_that_looks_like_keys(text: str) -> None:
+    rows = [{"a": text, "b": text, "c": 1}] * 3
+    got = assembled(rows, rows)
+    assert got["a"].tolist() == got["b"].tolist() == [text] * 6
+
+
+@pytest.mark.parametrize(
+    "name", ['a"', '"', "a\\", "\\", "a\n", "é", "", "a:b", '":', "\u2028", "field0", "self", "c" * 500]
+)
+def test_awkward_names(name: str) -> None:
+    rows = [{name: 1, "b": "x"}] * 2
+    got = assembled(rows, rows, rows)
+    assert list(got) == [name, "b"]
+    assert got[name].tolist() == [1] * 6
+    assert list(assembled(rows, rows, columns=[name])) == [name]
+
+
+# ---------------------------------------------------------------- columns that change
+
+
+def test_drift() -> None:
+    with pytest.raises(SchemaDrift, match=r"new: 'c'; missing: 'b'"):
+        assembled([{"a": 1, "b": 2}], [{"a": 1, "c": 2}])
+    with pytest.raises(SchemaDrift, match="missing: 'b'"):
+        assembled([{"a": 1, "b": 2}], [{"a": 1}])
+    with pytest.raises(SchemaDrift, match="new: 'c'"):
+        assembled([{"a": 1}], [{"a": 1}], [{"a": 1, "c": None}])
+    with pytest.raises(SchemaDrift, match="missing: 'b'"):
+        assembled([{"a": 1, "b": 2}], [{"a": 1}], columns=["a"])
+
+
+def test_union_of_drifting_columns() -> None:
+    got = assembled([{"a": 1, "b": 2}], [{"a": 3, "c": "x"}], [{"b": 4, "a": 5}], on_drift="union")
+    assert list(got) == ["a", "b", "c"]
+    assert got["a"].tolist() == [1, 3, 5]
+    assert got["b"].tolist() == [2, pd.NA, 4]
+    assert got["c"].isna().tolist() == [True, False, True]
+    assert got["c"].dtype == TEXT_DTYPE
+
+
+def test_an_empty_page_is_no_drift() -> None:
+    assert assembled([], [{"a": 1}], [], [{"a": 2}])["a"].tolist() == [1, 2]
+
+
+# ---------------------------------------------------------------- columns, index_col
+
+
+def test_columns() -> None:
+    rows = [{"a": 1, "b": "x", "c": [1]}] * 2
+    assert list(assembled(rows, rows, columns=["b", "a"])) == ["b", "a"]
+    assert list(assembled(rows, rows, columns=pd.Index(["c"]))) == ["c"]
+    assert assembled(rows, columns=[]).shape == (2, 0)
+    got = assembled(rows, rows, columns=["a"], index_col="b")
+    assert list(got) == ["a"]
+    assert got.index.tolist() == ["x"] * 4
+    assert got.index.name == "b"
+
+
+def test_index_col() -> None:
+    rows = [{"a": 1, "b": "x", "c": 2}, {"a": 2, "b": "y", "c": 3}]
+    assert assembled(rows, index_col=["b"]).index.name == "b"
+    both = assembled(rows, index_col=["b", "a"])
+    assert both.index.names == ["b", "a"]
+    assert both.loc[("y", 2), "c"] == 3
+    dated = assembled([{"a": 1, "at": "2024-01-01"}], index_col="at", parse_dates=True)
+    assert isinstance(dated.index, pd.DatetimeIndex)
+
+
+def test_unknown_names_say_what_is_there() -> None:
+    with pytest.raises(InputError) as caught:
+        assembled([{"a": 1}], columns=["x"], dtype={"y": int}, parse_dates=["z"], index_col="w")
+    assert [problem.split()[0] for problem in caught.value.problems] == ["columns", "dtype", "parse_dates", "index_col"]
+    assert all("It has 'a'." in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dtype_backend": "polars"}, {"on_drift": "ignore"}, {"columns": "a"}, {"columns": ["a", "a"]}, {"columns": 5}, {"parse_dates": "a"},
+        {"parse_dates": True}, {"parse_dates": 5}, {"parse_dates": {"a": 5}}, {"dtype": "nonsense"}, {"dtype": {"a": "nonsense"}},
+        {"dtype": "complex128"}, {"index_col": ["a", "a"]}, {"dtype": "rec_id"},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_arguments_that_make_no_sense(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Assembler(**arguments)
+    with pytest.raises(ValueError, match="."):
+        Assembler(**arguments)
+
+
+def test_without_a_row() -> None:
+    assert Assembler().take().shape == (0, 0)
+    got = assembled([], columns=["a", "b", "c"], dtype={"a": "Int64", "b": "datetime64[s]"}, index_col="c")
+    assert list(got) == ["a", "b"]
+    assert (str(got["a"].dtype), str(got["b"].dtype), got.index.name) == ("Int64", "datetime64[s]", "c")
+    assert got["a"].tolist() == []
+    assert list(assembled(dtype={"a": "float32"})) == ["a"]
+    assert str(assembled(columns=["a"], dtype="float32")["a"].dtype) == "float32"
+    assert isinstance(assembled(columns=["a"], parse_dates=["a"])["a"].dtype, np.dtype)
+    assert isinstance(assembled().index, pd.RangeIndex)
+
+
+# ---------------------------------------------------------------- dtype
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "values"),
+    [
+        ([1, 2], "int8", [1, 2]),
+        ([1, None], "Int8", [1, pd.NA]),
+        ([1.0, 2], "int64", [1, 2]),
+        (["1", "-2"], "int64", [1, -2]),
+        (["1", 2, 3.0], "Int64", [1, 2, 3]),
+        ([True, False], "int64", [1, 0]) if False else ([1, 0], "bool", [True, False]),
+        ([2**64 - 1], "uint64", [2**64 - 1]),
+        (["18446744073709551615"], "uint64", [2**64 - 1]),
+        ([1, 2], "float64", [1.0, 2.0]),
+        ([0.5, None], "float32", [0.5, math.nan]),
+        ([0.1], "float32", [np.float32(0.1)]),
+        (["0.5", "1e3"], "float64", [0.5, 1000.0]),
+        ([1, None], "Float64", [1.0, pd.NA]),
+        ([True, None], "boolean", [True, pd.NA]),
+        (["true", "False", None], "boolean", [True, False, pd.NA]),
+        ([1, 0.0], bool, [True, False]),
+        ([1, 2], object, [1, 2]),
+        (["a", None], object, ["a", None]),
+        (["a", None], "string", ["a", pd.NA]),
+        ([1, "a", True, None], "string", ["1", "a", "true", pd.NA]),
+        (["a", "b", "a"], "category", ["a", "b", "a"]),
+        (["a", "b"], pd.CategoricalDtype(["b", "a"], ordered=True), ["a", "b"]),
+        ([1, None], pd.CategoricalDtype([1, 2]), [1, math.nan]),
+        ([1, 2], pd.ArrowDtype(pa.int16()), [1, 2]),
+        (["a"], pd.ArrowDtype(pa.string()), ["a"]),
+        (["2024-02-29"], pd.ArrowDtype(pa.date32()), [dt.date(2024, 2, 29)]),
+        (["2024-02-29T00:00:00"], pd.ArrowDtype(pa.date32()), [dt.date(2024, 2, 29)]),
+        (["01:02:03", "01:02:03.5"], pd.ArrowDtype(pa.time64("us")), [dt.time(1, 2, 3), dt.time(1, 2, 3, 500_000)]),
+        (["P1DT0H0M1S", None], "timedelta64[ns]", [pd.Timedelta("1 day 1 s"), pd.NaT]),
+        (["2024-01", None], "period[M]", [pd.Period("2024-01"), pd.NaT]),
+        ([1, 0], pd.SparseDtype("int64"), [1, 0]),
+        (["2024-01-01T00:00:00.5", None], "datetime64[ms]", [pd.Timestamp("2024-01-01T00:00:00.5"), pd.NaT]),
+        (["2024-01-01T00:00:00.000000001"], "datetime64[ns]", [pd.Timestamp("2024-01-01T00:00:00.000000001")]),
+        (["0001-01-01", "9999-12-31"], "datetime64[s]", [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)]),
+        (["2024-07-01T00:00:00+02:00"], "datetime64[us, UTC]", [pd.Timestamp("2024-06-30T22:00:00Z")]),
+        (["2024-07-01T00:00:00Z"], "datetime64[ns, Europe/Berlin]", [pd.Timestamp("2024-07-01T02:00:00", tz="Europe/Berlin")]),
+        (["2024-07-01"], "datetime64[us, Europe/Berlin]", [pd.Timestamp("2024-07-01", tz="Europe/Berlin")]),
+        (["2024-07-01T00:00:00Z"], pd.ArrowDtype(pa.timestamp("us", "UTC")), [pd.Timestamp("2024-07-01", tz="UTC")]),
+        ([None, None], "Int64", [pd.NA, pd.NA]),
+        ([None], "float64", [math.nan]),
+        ([None], "category", [math.nan]),
+        ([None], pd.ArrowDtype(pa.null()), [pd.NA]),
+        # the names of ClicData's own types
+        ([1, None], "number", [1, pd.NA]),
+        (["1.5", 2], "number", [1.5, 2.0]),
+        ([0.25], "percentage", [0.25]),
+        ([3.0, "4"], "id", [3, 4]),
+        ([True, None], "checkbox", [True, pd.NA]),
+        ([1, 0], "checkbox", [True, False]),
+        (["2024-01-01", None], "date", [dt.date(2024, 1, 1), pd.NA]),
+        (["2024-01-01 00:00:01", None], "datetime", [pd.Timestamp("2024-01-01T00:00:01"), pd.NaT]),
+        (["x", "y"], "dropdown", ["x", "y"]),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
+    got = column(cells, dtype={"a": dtype})
+    named_by_clicdata = isinstance(dtype, str) and dtype in (
+        "number",
+        "percentage",
+        "id",
+        "checkbox",
+        "date",
+        "datetime",
+        "dropdown",
+    )
+    if not named_by_clicdata:
+        wanted = pd.CategoricalDtype if dtype == "category" else pd.api.types.pandas_dtype(dtype)
+        assert isinstance(got.dtype, wanted) if isinstance(wanted, type) else got.dtype == wanted
+    for cell, value in zip(got.tolist(), values, strict=True):
+        assert (pd.isna(cell) and pd.isna(value)) or cell == value
+    pd.testing.assert_series_equal(column(*([cell] for cell in cells), dtype=dtype), got)
+    if not isinstance(got.dtype, pd.SparseDtype):
+        got.iloc[0] = got.iloc[-1]  # it may be written to
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "row", "value"),
+    [
+        ([1, "abc"], "int64", 1, "'abc'"),
+        ([1.5], "Int64", 0, "1.5"),
+        ([1, 300], "int8", 1, "300"),
+        ([-1], "uint8", 0, "-1"),
+        ([1, None], "int64", 1, "null"),
+        ([True, None], "bool", 1, "null"),
+        ([2**63], "int64", 0, str(2**63)),
+        ([0, BIG], "float64", 1, str(BIG)),
+        ([1e300], "float32", 0, "1e+300"),
+        (["1,5"], "float64", 0, "'1,5'"),
+        ([2], "bool", 0, "2"),
+        (["yes"], "boolean", 0, "'yes'"),
+        (["a", "c"], pd.CategoricalDtype(["a", "b"]), 1, "'c'"),
+        ([3], pd.CategoricalDtype([1, 2]), 0, "3"),
+        (["2024-02-30"], "datetime64[us]", 0, "'2024-02-30'"),
+        (["01/02/2024"], "datetime64[us]", 0, "'01/02/2024'"),
+        ([""], "datetime64[us]", 0, "''"),
+        ([5], "datetime64[us]", 0, "5"),
+        (["2024-01-01T00:00:00.5"], "datetime64[s]", 0, "00.5"),
+        (["2024-01-01T00:00:00.000000001"], "datetime64[us]", 0, "000000001"),
+        (["2024-01-01", "1500-01-01"], "datetime64[ns]", 1, "1500"),
+        ([None, "2024-01-01T00:00:00Z"], "datetime64[us]", 1, "Z"),
+        (["2024-01-01", "2024-01-01T00:00:00Z"], "datetime64[us, UTC]", 0, "2024-01-01"),
+        (["2024-03-31T02:30:00"], "datetime64[us, Europe/Berlin]", 0, "02:30"),
+        (["2024-01-01T00:00:01"], pd.ArrowDtype(pa.date32()), 0, "00:00:01"),
+        (["25:00:00"], pd.ArrowDtype(pa.time64("us")), 0, "25"),
+        (["P1DT0H0M0.5S"], "timedelta64[s]", 0, "0.5S"),
+        (["long"], "timedelta64[ns]", 0, "long"),
+        (["2024-01-05"], "period[M]", 0, "2024-01-05"),
+        (["a"], "number", 0, "'a'"),
+        ([1.5], "id", 0, "1.5"),
+        (["maybe"], "checkbox", 0, "maybe"),
+        (["2024-13-01"], "date", 0, "2024-13-01"),
+        ([1], "datetime", 0, "1"),
+        (["1.5"], pd.ArrowDtype(pa.decimal128(5, 0)), 0, "1.5"),
+        ([[1]], "int64", 0, "[1]"),
+        ([{"a": 1}], "float64", 0, "{'a': 1}"),
+    ],
+    ids=repr,
+)
+def test_what_a_dtype_cannot_hold(cells: list[Any], dtype: Any, row: int, value: str) -> None:
+    filler = [{"a": None}] * 3
+    assembler = Assembler(dtype={"a": dtype})
+    if not any(cell is None for cell in cells) and not isinstance(dtype, str):
+        assembler.add(page(filler))
+        assembler.take()
+        row += 3
+    assembler.add(page([{"a": cell} for cell in cells]))
+    with pytest.raises(InputError) as caught:
+        assembler.take()
+    assert f"Column 'a', row {row}: " in str(caught.value)
+    assert value in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1.10", "12345678901234567890.123456789", "-0.000000001", "1e3", "7", '"2.50"'])
+def test_decimals_from_the_digits_that_came(text: str) -> None:
+    got = raw(text, "null", dtype=pd.ArrowDtype(pa.decimal128(38, 9)))
+    assert got[0] == Decimal(text.strip('"'))
+    assert got[1] is pd.NA
+
+
+@pytest.mark.parametrize("text", ["1.10", "1e3", "true", "123456789012345678901", "[1, 2]"])
+def test_text_from_the_letters_that_came(text: str) -> None:
+    assert raw('"a"', text, dtype="string").tolist() == ["a", text]
+    assert raw(text, dtype="text").tolist() == [text]
+    several = Assembler(dtype={"a": "string"})
+    several.add(b'[{"a":"x"}]')
+    several.add(b'[{"a":%b}]' % text.encode())
+    several.add(b'[{"a":"y\\n"}]')
+    assert several.take()["a"].tolist() == ["x", text, "y\n"]
+
+
+def test_dtype_of_another_frame() -> None:
+    frame = pd.DataFrame(
+        {"a": pd.Series([1], dtype="int8"), "b": pd.Series(["x"], dtype="category"), "c": [0.5], "d": ["t"]}
+    )
+    got = assembled([{"a": 1, "b": "x", "c": 0.5, "d": "t"}], dtype=frame.dtypes)
+    pd.testing.assert_frame_equal(got, frame)
+
+
+def test_one_dtype_for_all() -> None:
+    got = assembled([{"a": 1, "b": 2.5}], dtype="float32")
+    assert [str(dtype) for dtype in got.dtypes] == ["float32", "float32"]
+    assert assembled([{"a": 1, "b": 2.50}], dtype=str)["b"].tolist() == ["2.5"]
+
+
+def test_dtype_comes_before_the_backend() -> None:
+    got = assembled([{"a": 1, "b": 1}], dtype={"a": "int32"}, dtype_backend="pyarrow")
+    assert [str(dtype) for dtype in got.dtypes] == ["int32", "int64[pyarrow]"]
+    assert column([1, 0], dtype="checkbox", dtype_backend="pyarrow").dtype == "bool[pyarrow]"
+    assert column(["a"], dtype="text", dtype_backend="numpy_nullable").dtype == "string"
+
+
+# ---------------------------------------------------------------- parse_dates
+
+
+def test_dates() -> None:
+    cells = ["2024-01-01", None, "2024-01-01T10:00", "2024-01-01 10:00:00.123456"]
+    got = column(cells, parse_dates=["a"])
+    assert got.dtype == f"datetime64[{UNIT}]"
+    wanted = [pd.Timestamp(cell) if cell else pd.NaT for cell in cells]
+    assert [cell is pd.NaT if text is pd.NaT else cell == text for cell, text in zip(got, wanted, strict=True)] == [
+        True
+    ] * 4
+
+
+def test_dates_with_offsets_become_utc() -> None:
+    got = column(
+        ["2024-07-01T00:00:00+02:00"], ["2024-07-01T00:00:00Z", None, "2024-07-01T00:00:00-0330"], parse_dates=["a"]
+    )
+    assert got.dtype == f"datetime64[{UNIT}, UTC]"
+    assert got[0] == pd.Timestamp("2024-06-30T22:00:00Z")
+    assert got[3] == pd.Timestamp("2024-07-01T03:30:00Z")
+    assert column(["2024-07-01T00:00:00Z"], parse_dates=["a"], dtype_backend="pyarrow").dtype == pd.ArrowDtype(
+        pa.timestamp("us", "UTC")
+    )
+
+
+def test_dates_that_nanoseconds_cannot_hold() -> None:
+    got = column(["0001-01-01", "9999-12-31"], parse_dates=["a"])
+    assert got.dtype == "datetime64[us]"
+    assert got.tolist() == [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)]
+    fine = column(["2024-01-01T00:00:00.123456789"], parse_dates=["a"])
+    assert fine.dtype == "datetime64[ns]"
+    assert fine[0].nanosecond == 789
+
+
+@pytest.mark.parametrize(
+    ("cells", "how", "wanted"),
+    [
+        (["31/12/2024"], "%d/%m/%Y", "2024-12-31"),
+        (["12/31/2024"], {"format": "%m/%d/%Y"}, "2024-12-31"),
+        (["31/12/2024"], {"dayfirst": True}, "2024-12-31"),
+        ([1704067200], "s", "2024-01-01"),
+        ([1704067200000], {"unit": "ms"}, "2024-01-01"),
+        (["2024-01-01"], None, "2024-01-01"),
+        (["2024-01-01"], {}, "2024-01-01"),
+    ],
+    ids=repr,
+)
+def test_dates_as_pandas_reads_them(cells: list[Any], how: Any, wanted: str) -> None:
+    assert column([*cells, None], parse_dates={"a": how}).tolist() == [pd.Timestamp(wanted), pd.NaT]
+
+
+def test_dates_that_are_none() -> None:
+    for cells, row in (
+        (["2024-01-01", "soon"], 1),
+        (["01/02/2024"], 0),
+        ([5], 0),
+        ([""], 0),
+        (["2024-01-01", "2024-01-01T00:00:00Z"], 0),
+    ):
+        with pytest.raises(InputError, match=f"Column 'a', row {row}: "):
+            column(cells, parse_dates=["a"])
+    with pytest.raises(InputError, match=r"row 1: 'soon'.*%d/%m/%Y"):
+        column(["31/12/2024", "soon"], parse_dates={"a": "%d/%m/%Y"})
+    assert column(["soon"], parse_dates={"a": {"format": "%d", "errors": "coerce"}}).isna().all()
+
+
+def test_parse_dates_and_dtype() -> None:
+    assert column(["2024-01-01"], parse_dates=["a"], dtype={"a": "datetime64[s]"}).dtype == "datetime64[s]"
+    assert column(["2024-01-01"], parse_dates=["a"], dtype={"a": object}).dtype == f"datetime64[{UNIT}]"
+    assert column(["2024"], parse_dates={"a": "%Y"}, dtype={"a": "datetime64[s]"})[0] == pd.Timestamp("2024-01-01")

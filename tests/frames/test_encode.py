@@ -1,0 +1,523 @@
+"""Frames to bytes: every family of dtypes against the plain rules, chunk bounds, and what must never happen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames.families import families
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from frames.reference_encoder import agrees, assert_cells, assert_object, expected, parsed, scalars
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
+
+FAMILIES = families()
+CHECKS = {RowFormat.CELLS: assert_cells, RowFormat.OBJECTS: assert_object}
+FORMATS = pytest.mark.parametrize("row_format", RowFormat, ids=lambda row_format: row_format.value)
+
+
+def body_of(frame: pd.DataFrame, row_format: RowFormat = RowFormat.OBJECTS, **arguments: object) -> bytes:
+    encoder = FrameEncoder(frame, **arguments)
+    (body,) = encoder.bodies(row_format, [(0, encoder.rows)])
+    return body
+
+
+def assert_encoded(frame: pd.DataFrame, row_format: RowFormat) -> None:
+    rows = parsed(body_of(frame, row_format))["data"]
+    assert len(rows) == len(frame)
+    for row, scalar_row in zip(rows, scalars(frame), strict=True):
+        CHECKS[row_format](row, list(frame.columns), scalar_row)
+
+
+# ---------------------------------------------------------------- every family
+
+
+@FORMATS
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family(family: str, row_format: RowFormat) -> None:
+    frame = pd.DataFrame({family: FAMILIES[family]})
+    assert_encoded(frame, row_format)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_with_other_columns_around_it(family: str) -> None:
+    series = FAMILIES[family]
+    text = pd.Series(['"', None] * len(series)).iloc[: len(series)]
+    frame = pd.DataFrame({"before": text, 'na"me\n': series, "after": range(len(series))})
+    assert_encoded(frame, RowFormat.CELLS)
+    assert_encoded(frame, RowFormat.OBJECTS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_family_without_rows(family: str) -> None:
+    encoder = FrameEncoder(pd.DataFrame({"a": FAMILIES[family].iloc[:0]}))
+    assert encoder.rows == 0
+    assert encoder.cut(RowFormat.CELLS, max_rows=10, max_bytes=1000) == []
+    assert list(encoder.bodies(RowFormat.CELLS, [])) == []
+    assert list(encoder.rows_as(RowFormat.CELLS)) == []
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
+def test_a_long_column_is_its_parts_one_after_the_other(family: str) -> None:
+    series = FAMILIES[family]
+    times = 41_000 // len(series)
+    frame = pd.DataFrame({"a": series.take(np.tile(np.arange(len(series)), times))})
+    once = body_of(pd.DataFrame({"a": series}))[len(b'{"data":[') : -len(b"]}")]
+    assert body_of(frame) == b'{"data":[' + b",".join([once] * times) + b"]}"
+
+
+def test_literals() -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2],
+            "t": ['a"b', None],
+            "d": [dt.date(2024, 1, 2), None],
+            "at": pd.to_datetime(["2024-01-02T03:04:05", "2024-01-02T03:04:05.5"], format="ISO8601"),
+        }
+    )
+    assert body_of(frame, RowFormat.CELLS) == (
+        b'{"data":[[{"column":"n","value":1},{"column":"t","value":"a\\"b"},{"column":"d","value":"2024-01-02"},'
+        b'{"column":"at","value":"2024-01-02T03:04:05"}],[{"column":"n","value":2},{"column":"t","value":null},'
+        b'{"column":"d","value":null},{"column":"at","value":"2024-01-02T03:04:05.500000"}]]}'
+    )
+    assert body_of(frame, RowFormat.OBJECTS) == (
+        b'{"data":[{"n":1,"t":"a\\"b","d":"2024-01-02","at":"2024-01-02T03:04:05"},'
+        b'{"n":2,"t":null,"d":null,"at":"2024-01-02T03:04:05.500000"}]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (pd.Series([0.1], dtype="float32"), b"0.1"),
+        (pd.Series([1e16]), b"1e16"),
+        (pd.Series([Decimal("1E+3")]), b"1E+3"),
+        (pd.Series([Decimal("-0")]), b"-0"),
+        (pd.Series([Decimal("0.10")]), b"0.10"),
+        (pd.Series([2**64 - 1], dtype="uint64"), b"18446744073709551615"),
+        (pd.Series([10**30], dtype=object), b"1" + b"0" * 30),
+        (pd.Series([pd.Timestamp("2024-07-01", tz="Europe/Berlin")]), b'"2024-07-01T00:00:00+02:00"'),
+        (pd.Series([pd.Timestamp("2024-07-01", tz="UTC")]), b'"2024-07-01T00:00:00+00:00"'),
+        (pd.Series([pd.Timestamp("2024-07-01T00:00:00.000000001")]), b'"2024-07-01T00:00:00.000000001"'),
+        (pd.Series([pd.Timedelta("-1 s")]), b'"P-1DT23H59M59S"'),
+    ],
+)
+def test_literal_cells(cell: pd.Series, text: bytes) -> None:
+    assert body_of(pd.DataFrame({"a": cell})).replace(b"1e+16", b"1e16") == b'{"data":[{"a":' + text + b"}]}"
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name.startswith("timedelta")])
+def test_pandas_reads_durations_back(family: str) -> None:
+    series = FAMILIES[family]
+    written = [row["a"] for row in json.loads(body_of(pd.DataFrame({"a": series})))["data"]]
+    for got, cell in zip(written, series, strict=True):
+        assert (got is None) if pd.isna(cell) else pd.to_timedelta(got) == pd.Timedelta(cell)
+
+
+def test_aware_times_keep_their_instant() -> None:
+    zone = "America/New_York"
+    hours = pd.date_range("1883-11-17", periods=100, freq="h", tz="UTC").append(
+        pd.date_range("2024-11-02", periods=100, freq="30min", tz="UTC")
+    )
+    frame = pd.DataFrame({"at": hours.tz_convert(zone)})
+    written = [row["at"] for row in json.loads(body_of(frame))["data"]]
+    assert [pd.Timestamp(text) for text in written] == list(hours)
+    assert written[-1] == "2024-11-03T20:30:00-05:00"
+
+
+def test_moments_so_far_apart_that_zones_are_asked_cell_by_cell() -> None:
+    texts = ["0001-01-02", "1500-06-01T12:00:00", "2024-07-01", "9999-12-30"]
+    moments = pd.Series(np.array(texts, "M8[us]")).dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    assert_encoded(pd.DataFrame({"at": moments}), RowFormat.OBJECTS)
+
+
+# ---------------------------------------------------------------- any frame
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAIVE = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
+AWARE = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2250, 1, 1), timezones=st.timezones())
+FINITE = st.decimals(allow_nan=False, allow_infinity=False)
+ANY_CELL = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_infinity=False), TEXT, st.dates(), NAIVE, AWARE, FINITE,
+    st.uuids(), st.times(), st.just(pd.NaT), st.just(pd.NA), st.timedeltas(dt.timedelta(-9999), dt.timedelta(9999)),
+)  # fmt: skip
+
+
+def _column(draw: st.DrawFn, rows: int) -> pd.Series:
+    def listed(cell: st.SearchStrategy[object]) -> list[object]:
+        return draw(st.lists(cell, min_size=rows, max_size=rows))
+
+    def optional(cell: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+        return st.one_of(st.none(), cell)
+
+    makers = {
+        "ints": lambda: pd.Series(listed(st.integers(-(2**63), 2**63 - 1)), dtype="int64"),
+        "Int64": lambda: pd.Series(listed(optional(st.integers(-(2**63), 2**63 - 1))), dtype="Int64"),
+        "floats": lambda: pd.Series(listed(st.floats(allow_infinity=False)), dtype="float64"),
+        "float32": lambda: pd.Series(listed(st.floats(allow_infinity=False, width=32)), dtype="float32"),
+        "bools": lambda: pd.Series(listed(st.booleans()), dtype=bool),
+        "string": lambda: pd.Series(listed(optional(TEXT)), dtype="string[pyarrow]"),
+        "text": lambda: pd.Series(listed(optional(TEXT)), dtype=object),
+        "category": lambda: pd.Series(listed(optional(TEXT)), dtype="category"),
+        "moments": lambda: pd.Series(np.array(listed(NAIVE), dtype="M8[us]")),
+        "any": lambda: pd.Series(listed(ANY_CELL), dtype=object),
+    }
+    return makers[draw(st.sampled_from(sorted(makers)))]()
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> pd.DataFrame:
+    rows = draw(st.integers(0, 6))
+    names = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
+    return pd.DataFrame({name: _column(draw, rows) for name in names})
+
+
+@FORMATS
+@settings(deadline=None, max_examples=150)
+@given(frame=frames())
+def test_any_frame(frame: pd.DataFrame, row_format: RowFormat) -> None:
+    before = frame.copy(deep=True)
+    assert_encoded(frame, row_format)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@settings(deadline=None, max_examples=200)
+@given(values=st.dictionaries(TEXT, ANY_CELL, max_size=5))
+def test_cells_of_any_values(values: dict[str, object]) -> None:
+    written = parsed(cells(values))
+    assert [cell["column"] for cell in written] == list(values)
+    for cell, value in zip(written, values.values(), strict=True):
+        assert agrees(cell["value"], expected(value))
+
+
+def test_cells_of_scalars_of_numpy_and_pandas() -> None:
+    values = {"a": np.int8(1), "b": np.float32(0.1), "c": np.bool_(True), "d": np.datetime64("2024-01-01"), "e": pd.NA}
+    assert cells(values) == (
+        b'[{"column":"a","value":1},{"column":"b","value":0.1},{"column":"c","value":true},'
+        b'{"column":"d","value":"2024-01-01T00:00:00"},{"column":"e","value":null}]'
+    )
+
+
+def test_cells_names_every_problem() -> None:
+    with pytest.raises(InputError) as caught:
+        cells({"a": float("inf"), "b": [1], "c": "\ud800", 5: 1, "fine": 1})
+    assert len(caught.value.problems) == 4
+    assert "'a'" in caught.value.problems[0]
+    assert "infinite" in caught.value.problems[0]
+    assert "list" in caught.value.problems[1]
+    assert "Unicode" in caught.value.problems[2]
+    assert "5" in caught.value.problems[3]
+
+
+# ---------------------------------------------------------------- chunks
+
+
+@st.composite
+def cuts(draw: st.DrawFn) -> tuple[pd.DataFrame, int, int]:
+    sizes = draw(st.lists(st.integers(0, 60), min_size=1, max_size=40))
+    characters = draw(st.sampled_from(["x", '"', "é", "\x00"]))
+    frame = pd.DataFrame({"a": [characters * size for size in sizes], "n": range(len(sizes))})
+    frame["o"] = frame["a"].astype(object)
+    frame["c"] = frame["a"].astype("category")
+    return frame, draw(st.integers(1, 50)), draw(st.integers(1, 2000))
+
+
+@FORMATS
+@settings(deadline=None, max_examples=150)
+@given(case=cuts())
+def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> None:
+    frame, max_rows, max_bytes = case
+    encoder = FrameEncoder(frame)
+    bounds = encoder.cut(row_format, max_rows=max_rows, max_bytes=max_bytes)
+    assert bounds == FrameEncoder(frame).cut(row_format, max_rows=max_rows, max_bytes=max_bytes)
+    assert [start for start, _ in bounds] == [0, *(stop for _, stop in bounds[:-1])]
+    assert bounds[-1][1] == len(frame)
+    bodies = list(encoder.bodies(row_format, bounds))
+    assert bodies == list(encoder.bodies(row_format, bounds))
+    for (start, stop), body in zip(bounds, bodies, strict=True):
+        assert 1 <= stop - start <= max_rows
+        assert len(body) <= max_bytes or stop - start == 1
+    rows = list(encoder.rows_as(row_format))
+    assert [b'{"data":[' + b",".join(rows[start:stop]) + b"]}" for start, stop in bounds] == bodies
+
+
+def test_chunks_are_about_as_large_as_they_may_be() -> None:
+    frame = pd.DataFrame({"t": ["x" * (i % 300) for i in range(50_000)], "n": range(50_000)})
+    encoder = FrameEncoder(frame)
+    bounds = encoder.cut(RowFormat.CELLS, max_rows=10**6, max_bytes=100_000)
+    sizes = [len(body) for body in encoder.bodies(RowFormat.CELLS, bounds)]
+    assert max(sizes) <= 100_000
+    assert min(sizes[:-1]) > 85_000
+
+
+def test_any_chunk_can_be_written_by_itself() -> None:
+    frame = pd.DataFrame({"n": range(45_000)})
+    encoder = FrameEncoder(frame)
+    bounds = encoder.cut(RowFormat.OBJECTS, max_rows=7_000, max_bytes=10**9)
+    bodies = list(encoder.bodies(RowFormat.OBJECTS, bounds))
+    assert [list(encoder.bodies(RowFormat.OBJECTS, [bound]))[0] for bound in bounds] == bodies
+    assert list(encoder.bodies(RowFormat.OBJECTS, bounds[::-1])) == bodies[::-1]
+    assert [row["n"] for body in bodies for row in json.loads(body)["data"]] == list(range(45_000))
+
+
+def test_bodies_are_written_when_they_are_asked_for() -> None:
+    encoder = FrameEncoder(pd.DataFrame({"n": range(100_000)}))
+    bodies = encoder.bodies(RowFormat.CELLS, encoder.cut(RowFormat.CELLS, max_rows=10, max_bytes=10**6))
+    assert json.loads(next(bodies))["data"][9] == [{"column": "n", "value": 9}]
+
+
+@pytest.mark.parametrize(("max_rows", "max_bytes"), [(0, 10), (10, 0), (-1, 10)])
+def test_limits_must_be_positive(max_rows: int, max_bytes: int) -> None:
+    with pytest.raises(InputError, match="1 or more"):
+        FrameEncoder(pd.DataFrame({"a": [1]})).cut(RowFormat.CELLS, max_rows=max_rows, max_bytes=max_bytes)
+
+
+# ---------------------------------------------------------------- the index
+
+
+def test_index_comes_first() -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key"))
+    assert body_of(frame, index=True) == b'{"data":[{"key":"x","a":1},{"key":"y","a":2}]}'
+    assert FrameEncoder(frame, index=True).columns == ["key", "a"]
+    assert FrameEncoder(frame).columns == ["a"]
+
+
+def test_index_without_a_name() -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3]}).iloc[::2]
+    assert body_of(frame, index=True) == b'{"data":[{"index":0,"a":1},{"index":2,"a":3}]}'
+
+
+def test_index_of_several_levels() -> None:
+    moments = pd.to_datetime(["2024-01-01", "2024-01-02"])
+    index = pd.MultiIndex.from_arrays([["x", None], moments], names=["key", "at"])
+    assert body_of(pd.DataFrame({"a": [1, 2]}, index=index), index=True) == (
+        b'{"data":[{"key":"x","at":"2024-01-01T00:00:00","a":1},{"key":null,"at":"2024-01-02T00:00:00","a":2}]}'
+    )
+
+
+def test_index_levels_need_names_that_no_column_has() -> None:
+    unnamed = pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_arrays([[1], [2]]))
+    with pytest.raises(InputError, match="rename_axis"):
+        FrameEncoder(unnamed, index=True)
+    with pytest.raises(InputError, match="'index'"):
+        FrameEncoder(pd.DataFrame({"index": [1]}), index=True)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def problems_of(frame: object, **arguments: object) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        FrameEncoder(frame, **arguments)
+    return caught.value.problems
+
+
+def test_every_problem_is_named_with_its_rows() -> None:
+    frame = pd.DataFrame(
+        {
+            "f": [1.0, np.inf, -np.inf],
+            "o": [b"x", [1], {"a": 1}],
+            "c": np.array([1j, 2, 3]),
+            "i": pd.IntervalIndex.from_breaks([0, 1, 2, 3]),
+            "fine": [1, 2, 3],
+            "d": [Decimal("Infinity"), Decimal("-Infinity"), Decimal(1)],
+            "t": pd.Series(["a", "\ud800", "b"], dtype=object, index=["x", "y", "z"]),
+        },
+        index=["x", "y", "z"],
+    )
+    problems = problems_of(frame)
+    told = {
+        "Column 'f': 2 cells are infinite": "'y', 'z'",
+        "Column 'o': 1 cell is of type bytes": "'x'",
+        "Column 'o': 1 cell is of type list": "'y'",
+        "Column 'o': 1 cell is of type dict": "'z'",
+        "Column 'c' is of type complex128": "",
+        "Column 'i' is of type interval": "",
+        "Column 'd': 2 cells are infinite": "'x', 'y'",
+        "Column 't': 1 cell is text that is not valid Unicode": "'y'",
+    }
+    assert len(problems) == len(told)
+    for begins, rows in told.items():
+        (problem,) = [problem for problem in problems if problem.startswith(begins)]
+        assert rows in problem
+
+
+def test_only_the_first_rows_are_listed() -> None:
+    (problem,) = problems_of(pd.DataFrame({"a": [np.inf] * 50_000}))
+    assert "50000 cells are infinite" in problem
+    assert "rows 0, 1, 2, 3, 4, ..." in problem
+
+
+def test_a_bad_last_row_is_found_before_anything_is_written() -> None:
+    column = np.ones(300_000)
+    column[-1] = np.inf
+    (problem,) = problems_of(pd.DataFrame({"a": column}))
+    assert "row 299999" in problem
+    objects = pd.Series(["x"] * 30_000, dtype=object)
+    objects.iloc[-1] = object()
+    (problem,) = problems_of(pd.DataFrame({"a": objects}))
+    assert "row 29999" in problem
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        (float("inf"), "infinite"),
+        (np.float32("-inf"), "infinite"),
+        (np.longdouble("inf"), "infinite"),
+        (Decimal("Infinity"), "infinite"),
+        (b"bytes", "bytes"),
+        (bytearray(b"x"), "bytearray"),
+        ([1], "list"),
+        ((1,), "tuple"),
+        ({"a": 1}, "dict"),
+        ({1}, "set"),
+        (1j, "complex"),
+        (pd.Interval(0, 1), "Interval"),
+        (object(), "object"),
+        (np.array([1]), "ndarray"),
+        ("\udfff", "Unicode"),
+        (10**5000, "digits"),
+        (np.datetime64("12000-01-01"), "years"),
+    ],
+    ids=lambda case: type(case).__name__,
+)
+@pytest.mark.parametrize("among", [[], ["text", 1, None]], ids=["alone", "mixed"])
+def test_cells_that_are_refused(cell: object, reason: str, among: list[object]) -> None:
+    column = pd.Series([None] * (len(among) + 1), dtype=object)
+    for row, value in enumerate([*among, cell]):
+        column.at[row] = value
+    (problem,) = problems_of(pd.DataFrame({"a": column}))
+    assert reason in problem
+    assert f"(row {len(among)})" in problem
+
+
+@pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("year", [-5, 0, 10_000, 200_000])
+def test_years_that_four_digits_cannot_tell(year: int, tz: str | None) -> None:
+    moments = np.array([0, 1], "M8[s]")
+    moments[1] += np.timedelta64((year - 1970) * 31_556_952, "s")
+    series = pd.Series(moments)
+    series = series if tz is None else series.dt.tz_localize("UTC").dt.tz_convert(tz)
+    (problem,) = problems_of(pd.DataFrame({"a": series}))
+    assert "years 1 to 9999 (row 1)" in problem
+
+
+def test_the_year_counts_where_it_is_told() -> None:
+    last = pd.Series(np.array(["9999-12-31T20:00:00"], "M8[s]")).dt.tz_localize("UTC")
+    assert b"9999-12-31T15:00:00-05:00" in body_of(
+        pd.DataFrame({"a": last.dt.tz_convert(dt.timezone(dt.timedelta(hours=-5)))})
+    )
+    assert "years" in problems_of(pd.DataFrame({"a": last.dt.tz_convert(dt.timezone(dt.timedelta(hours=5)))}))[0]
+
+
+def test_arrow_types_that_are_refused() -> None:
+    import pyarrow as pa
+
+    for kind, cell in ((pa.binary(), b"x"), (pa.list_(pa.int64()), [1]), (pa.struct([("a", pa.int64())]), {"a": 1})):
+        series = pd.Series(pd.array([cell, None], dtype=pd.ArrowDtype(kind)))
+        (problem,) = problems_of(pd.DataFrame({"a": series}))
+        assert "of type" in problem
+
+
+def test_unused_categories_do_no_harm() -> None:
+    used = pd.Series(pd.Categorical([1.5, None], categories=[1.5, np.inf]))
+    assert body_of(pd.DataFrame({"a": used})) == b'{"data":[{"a":1.5},{"a":null}]}'
+    (problem,) = problems_of(pd.DataFrame({"a": pd.Categorical([np.inf, 1.5, np.inf])}))
+    assert "2 cells are infinite" in problem
+    assert "rows 0, 2" in problem
+
+
+def test_categories_too_many_to_be_kept() -> None:
+    texts = [f'{i}"' for i in range(25_000)]
+    frame = pd.DataFrame({"a": pd.Categorical([*texts[::-1], None, *texts])})
+    written = [row["a"] for row in json.loads(body_of(frame))["data"]]
+    assert written == [*texts[::-1], None, *texts]
+
+
+def test_columns() -> None:
+    assert "text" in problems_of(pd.DataFrame([[1, 2]], columns=[1, "a"]))[0]
+    assert "twice" in problems_of(pd.DataFrame([[1, 2]], columns=["a", "a"]))[0]
+    assert "MultiIndex" in problems_of(pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])))[0]
+    assert "DataFrame" in problems_of(pd.Series([1]))[0]
+    assert "no columns" in problems_of(pd.DataFrame(index=[1, 2]))[0]
+    assert "Unicode" in problems_of(pd.DataFrame([[1]], columns=pd.Index(["\ud800"], dtype=object)))[0]
+    assert FrameEncoder(pd.DataFrame()).rows == 0
+
+
+def test_names_are_escaped_and_may_be_subclasses() -> None:
+    frame = pd.DataFrame([[1, 2]], columns=['a"\\\n😀', np.str_("b")])
+    assert list(json.loads(body_of(frame))["data"][0]) == ['a"\\\n😀', "b"]
+
+
+# ---------------------------------------------------------------- the caller's frame
+
+
+def test_the_frame_is_left_alone() -> None:
+    frame = pd.DataFrame({name: series.iloc[:1] for name, series in FAMILIES.items()})
+    frame.attrs["kept"] = "yes"
+    before = frame.copy(deep=True)
+    encoder = FrameEncoder(frame, index=True)
+    list(encoder.bodies(RowFormat.CELLS, encoder.cut(RowFormat.CELLS, max_rows=1, max_bytes=10**6)))
+    pd.testing.assert_frame_equal(frame, before)
+    assert frame.attrs == {"kept": "yes"}
+
+
+MUTABLE = [
+    name
+    for name, series in FAMILIES.items()
+    if not any(word in name for word in ("arrow", "sparse", "endian", "only", "nan", "nothing"))
+]
+
+
+@pytest.mark.parametrize("family", MUTABLE)
+def test_the_frame_may_be_changed_meanwhile(family: str) -> None:
+    series = FAMILIES[family]
+    frame = pd.DataFrame({"a": series.copy(deep=True), "n": range(len(series))})
+    encoder = FrameEncoder(frame)
+    bounds = [(row, row + 1) for row in range(len(series))]
+    before = list(FrameEncoder(frame.copy(deep=True)).bodies(RowFormat.CELLS, bounds))
+    bodies = encoder.bodies(RowFormat.CELLS, bounds)
+    frame.iloc[0, 0] = series.iloc[1]
+    try:
+        written = list(bodies)
+    except InputError as problem:
+        assert "changed while it was being sent" in str(problem)
+        assert not PANDAS_3
+        with pytest.raises(InputError, match="changed"):
+            list(encoder.rows_as(RowFormat.CELLS))
+    else:
+        assert written == before
+
+
+PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
+
+
+@pytest.mark.skipif(PANDAS_3, reason="pandas 3 always copies on write")
+def test_copy_on_write_guards_the_frame_in_pandas_2_too() -> None:
+    with pd.option_context("mode.copy_on_write", True):
+        frame = pd.DataFrame({"a": [1, 2]})
+        encoder = FrameEncoder(frame)
+        frame.iloc[0, 0] = 7
+        assert list(encoder.rows_as(RowFormat.OBJECTS)) == [b'{"a":1}', b'{"a":2}']
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "strided"])
+def test_memory_layouts(layout: str) -> None:
+    values = np.arange(12).reshape(4, 3)
+    values = {"rows": values, "columns": np.asfortranarray(values), "strided": np.arange(48).reshape(8, 6)[::2, ::2]}[
+        layout
+    ]
+    assert_encoded(pd.DataFrame(values, columns=["a", "b", "c"]), RowFormat.OBJECTS)
+
+
+def test_arrow_columns_of_many_chunks() -> None:
+    parts = [pd.Series([f'{i}"', None, "x"], dtype="string[pyarrow]") for i in range(20)]
+    frame = pd.DataFrame({"a": pd.concat(parts, ignore_index=True)}).iloc[1:-1].reset_index(drop=True)
+    assert_encoded(frame, RowFormat.CELLS)
