@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             return demo(chosen.csv, None if chosen.api_version.lower() == "none" else chosen.api_version)
         return _serve(chosen.port, chosen.path)
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, OSError) as error:  # without the extra; a port that is taken, a path that is none
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("csv", nargs="?", metavar="FILE.csv", help="a table of your own")
     demo.add_argument("--api-version", default="auto", help='the dialect: "auto" (default), "none" or "2022.01"')
     serve = commands.add_parser("sandbox", help="serve a ClicData on this machine until interrupted")
-    serve.add_argument("--port", type=int, default=0, help="default: any that is free")
+    serve.add_argument("--port", type=int, choices=range(65536), metavar="N", default=0, help="default: any free one")
     serve.add_argument("--path", help="a file to keep what is stored; default: memory")
     commands.add_parser("doctor", help="which setting came from where, and whether a call gets through")
     return parser
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(port: int, path: str | None) -> int:
     from pandas_clicdata import sandbox
 
-    with sandbox.start(port=port, path=path) as service:
+    with sandbox.start(port=port, path=path, record=False) as service:
         print(f"ClicData sandbox at {service.url}  (Ctrl-C ends it)\n")
         print("These credentials work here, and only here:")
         print(f"  CLICDATA_URL={service.url}")

@@ -225,3 +225,16 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert ended.value.code == 0
     assert issubclass(ClicDataError, Exception)
     assert "FILE.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x"])
+def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sandbox", "--port", port])
+    assert "--port" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said(clicdata_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    port = clicdata_sandbox.url.rstrip("/").rsplit(":", 1)[1]
+    assert main(["sandbox", "--port", port]) == 1
+    assert capsys.readouterr().err.strip()

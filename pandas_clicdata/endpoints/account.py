@@ -12,7 +12,7 @@ from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -63,9 +63,9 @@ class Account(Noun):
         -------
         DataFrame or dict
             A row per metric: ``metric`` (text), ``used``, ``limit`` and ``share``, which is used / limit (Float64);
-            then ``id`` (as it came), ``name``, ``domain`` (text) of the account, the same in each row, so that the
-            frames of several accounts can be put below each other. An account that tells no metrics is one row
-            without them.
+            then ``id`` (as it came), ``name``, ``domain`` (text) of the account and whatever else ClicData says
+            of it, the same in each row, so that the frames of several accounts can be put below each other. An
+            account that tells no metrics is one row without them.
 
         Raises
         ------
@@ -83,7 +83,10 @@ class Account(Noun):
         if output == "dict":
             return account
         named = {key: account.get(key) for key in ("id", "name", "domain")}
-        frame = frame_of_records([{**metric, **named} for metric in _metrics(account)] or [named], METRICS)
+        metrics = _metrics(account)
+        told = {metric["metric"] for metric in metrics}
+        more = {key: value for key, value in account.items() if key not in {*named, *told, *_HOLDERS}}
+        frame = frame_of_records([{**metric, **named, **more} for metric in metrics] or [{**named, **more}], METRICS)
         frame["share"] = frame["used"] / frame["limit"].where(frame["limit"] > 0)
         return frame
 
@@ -141,15 +144,25 @@ class Account(Noun):
         return listed if output == "dict" else frame_of_records(listed, ACTIVITY[entity_])
 
 
+_HOLDERS = ("metrics", "usage")  # C: the keys that may hold the metrics
+
+
 def _metrics(account: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A record per metric, in whichever of the likely shapes they come."""
-    # C: an object of objects under "metrics"; a list of them, bare numbers, or no such key are read too.
-    stated = account.get("metrics")
-    if isinstance(stated, list):
-        return [_metric(item.get("metric", item.get("name")), item) for item in stated if isinstance(item, dict)]
-    if isinstance(stated, dict):
-        return [_metric(name, value) for name, value in stated.items()]
-    return [_metric(name, value) for name, value in _used_or_limited(account.items())]
+    """A record per metric, in whichever of the likely shapes they come.
+
+    C: an object of objects under a key of its own is proposed; a list of them, and bare numbers, under such a key or
+    beside the name of the account, are read too.
+    """
+    stated = [account[key] for key in _HOLDERS if key in account]
+    found = [metric for holder in stated for metric in _held(holder)]
+    beside = ((name, value) for name, value in account.items() if name not in {*_HOLDERS, "id", "name", "domain"})
+    return found or [_metric(name, value) for name, value in beside if _is_measured(value)]
+
+
+def _held(holder: Any) -> list[dict[str, Any]]:
+    if isinstance(holder, list):
+        return [_metric(item.get("metric", item.get("name")), item) for item in holder if isinstance(item, dict)]
+    return [_metric(name, value) for name, value in holder.items()] if isinstance(holder, dict) else []
 
 
 def _metric(name: Any, value: Any) -> dict[str, Any]:
@@ -158,5 +171,8 @@ def _metric(name: Any, value: Any) -> dict[str, Any]:
     return {"metric": name, "used": stated.get("used"), "limit": stated.get("limit"), **more}
 
 
-def _used_or_limited(items: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
-    return ((name, value) for name, value in items if isinstance(value, dict) and ("used" in value or "limit" in value))
+def _is_measured(value: Any) -> bool:
+    """Whether a value is that of a metric: a number, or an object that says what is used."""
+    if isinstance(value, dict):
+        return "used" in value or "limit" in value
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

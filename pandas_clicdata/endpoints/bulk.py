@@ -64,7 +64,7 @@ class Run:
             for position in range(len(self._rows)):
                 failure = self._one(position, send)
                 if failure is not None:
-                    raise self._ended(position, failure) from failure.__cause__
+                    raise self._ended(position, failure)
                 shown.update(1)
         return self.report()
 

@@ -116,7 +116,8 @@ class Dashboard(Noun):
             return frame_of_records(rows, DASHBOARDS)
         problems = _check_thumbnails(rows)
         if problems:
-            warnings.warn(f"left out {len(problems)} thumbnails: {'; '.join(problems[:5])}", UserWarning, stacklevel=2)
+            more = "" if len(problems) <= 5 else f"; and {len(problems) - 5} more"
+            warnings.warn(f"thumbnails were left out: {'; '.join(problems[:5])}{more}", UserWarning, stacklevel=2)
         return _shown_with_thumbnails(frame_of_records(rows, {**DASHBOARDS, "thumbnail": "text"}))
 
     def _listed(self, thumbnail: bool, name: str | None = None) -> list[dict[str, Any]]:

@@ -106,12 +106,15 @@ class Data(Noun):
     def get_data(
         self,
         rec_id: int | None = ...,
-        output: Literal["dict"] = ...,
         *,
+        output: Literal["dict"],
         name: str | None = ...,
         unique_key_available: bool | None = ...,
         refresh: bool | None = ...,
     ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_data(self, rec_id: int | None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
 
     def get_data(
         self,
@@ -178,8 +181,11 @@ class Data(Noun):
 
     @overload
     def get_data_history(
-        self, rec_id: int, ver_id: int | None = ..., output: Literal["dict"] = ...
+        self, rec_id: int, ver_id: int | None = ..., *, output: Literal["dict"]
     ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def get_data_history(self, rec_id: int, ver_id: int | None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
 
     def get_data_history(
         self, rec_id: int, ver_id: int | None = None, output: Output = "df"

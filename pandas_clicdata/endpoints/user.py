@@ -219,6 +219,7 @@ class User(Noun):
         bodies, secrets = _checked_users(users)
         rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
         run = bulk.Run("create users", rows, CREATED, users)
+        del users  # which holds the passwords, from what a traceback leads to
 
         def send(position: int) -> dict[str, Any]:
             return {"user_id": self._created(bodies[position], secrets[position]), "state": "created"}

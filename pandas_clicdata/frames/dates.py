@@ -81,10 +81,17 @@ def _by_to_datetime(settled: Settled, arguments: dict[str, Any]) -> Any:
 # ---------------------------------------------------------------- points in time
 
 
+_KINDS = [pa.timestamp(unit, tz) for unit in ("us", "ns") for tz in (None, "UTC")]
+
+
 def _moments(settled: Settled) -> tuple[pa.ChunkedArray, bool]:
     """Return ISO 8601 text as timestamps, and whether they are aware."""
-    if is_arrow(settled, pa.null()):
-        return pa.nulls(len(settled), pa.timestamp("us")), False
+    if not isinstance(settled, list) and is_arrow(settled, TEXT, pa.null()):
+        for kind in _KINDS:
+            try:
+                return settled.cast(kind), kind.tz is not None
+            except pa.ArrowInvalid:
+                continue
     texts = unquoted(carry(settled, "datetime"))
     zoned = pc.match_substring_regex(texts, "T.*(Z|[+-][0-9:]+)$")
     aware = bool(pc.any(zoned).as_py())

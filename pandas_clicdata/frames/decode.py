@@ -233,9 +233,9 @@ class Assembler:
         seen = self._seen.setdefault(name, Seen())
         if self._union:
             seen.has_null = seen.has_null or any(part.kind == NULL for part in parts)
+        wish, arguments = self._wishes.get(name), self._date_parsers.get(name)
         settled = settle(parts, seen)
         del parts
-        wish, arguments = self._wishes.get(name), self._date_parsers.get(name)
         if is_moment(wish) and not arguments:
             arguments = None  # the dtype says as much, and more
         try:

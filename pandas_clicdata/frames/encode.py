@@ -88,6 +88,8 @@ class FrameEncoder:
         The number of rows.
     columns : list of str
         The names of the columns, in order.
+    types, index
+        As given.
 
     Raises
     ------
@@ -104,10 +106,17 @@ class FrameEncoder:
         if problems:
             raise InputError(problems)
         self._columns: list[Column] = columns
+        self.types = dict(types) if types else None
+        self.index = index
         self.rows = len(frame)
         self.columns = [column.name for column in columns]
         self._blocks = blocks(self.rows, self._weight)
         self._snapshot.note(self._blocks)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The frame, as it was checked."""
+        return self._snapshot.frame
 
     def _weight(self, start: int, stop: int) -> int:
         names = sum(len(name) for name in self.columns) + 23 * len(self.columns)
@@ -184,6 +193,7 @@ class FrameEncoder:
             at = start
             while at < stop:
                 if rows is None or not rows.start <= at < rows.stop:
+                    rows = None  # one block is enough to hold
                     rows = self._printed_from(row_format, at, last)
                 end = min(stop, rows.stop)
                 pieces += [b",", rows.slice(at, end)]

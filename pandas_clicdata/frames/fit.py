@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import TEXT, pc
+from pandas_clicdata.frames.arrow import TEXT, pc, quoted
 from pandas_clicdata.frames.carrying import carry_cells
 from pandas_clicdata.frames.settle import Settled, python_cells
 
@@ -34,11 +34,17 @@ def carry(settled: Settled, column_type: str) -> pa.ChunkedArray:
     Unfit
         If that type can't hold a cell.
     """
-    lines = _LINES.encode_lines(python_cells(settled)).decode().split("\n")[:-1]
-    texts = pa.array([None if line == "null" else line for line in lines], TEXT)
+    texts = _json_texts(settled)
     carried = carry_cells(texts, column_type)
     refuse_first(pc.and_(texts.is_valid(), carried.is_null()), f"it is no {column_type}")
-    return pa.chunked_array([carried])
+    return carried if isinstance(carried, pa.ChunkedArray) else pa.chunked_array([carried])
+
+
+def _json_texts(settled: Settled) -> pa.ChunkedArray:
+    if not isinstance(settled, list) and settled.type == TEXT:
+        return quoted(settled)  # what would need an escape fits nothing anyway
+    lines = _LINES.encode_lines(python_cells(settled)).decode().split("\n")[:-1]
+    return pa.chunked_array([pa.array([None if line == "null" else line for line in lines], TEXT)])
 
 
 def unquoted(texts: pa.ChunkedArray) -> pa.ChunkedArray:

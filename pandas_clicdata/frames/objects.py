@@ -21,6 +21,7 @@ from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_o
 
 ObjectBlocks: TypeAlias = Callable[[int, int], Array]
 
+_LEAST, _MOST = float("-inf"), float("inf")
 _STEP = 4096
 _SMALL_STEP = 128  # cells printed in one go before it is known how large they are
 # Types whose cells msgspec prints as we want them, whatever their value.
@@ -104,7 +105,10 @@ class Objects(Printer):
     def _print_plain(self, cells: list[Any], start: int) -> bytes:
         """Print the plain values of cells; those that can't be carried are noted and printed as null."""
         try:
-            values = [cell if type(cell) in _SAFE else plain(cell) for cell in cells]
+            values = [
+                cell if type(cell) in _SAFE or (type(cell) is float and _LEAST < cell < _MOST) else plain(cell)
+                for cell in cells
+            ]
             printed = LINES.encode_lines(values)
         except (Unsendable, ValueError):
             values = self._carried_cells(cells, start)

@@ -241,7 +241,7 @@ class _TypedReader:
             return None
         if rows and _key_count(page) != len(rows) * len(self._names):
             return None
-        columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+        columns = _transposed(rows)
         parts: dict[Name, Part] = {}
         for name, kind, column in zip(self._names, self._kinds, columns, strict=False):
             if kind is not None:
@@ -249,7 +249,22 @@ class _TypedReader:
         return Page(len(rows), self._names, parts)
 
 
-def _typed_part(kind: str, column: tuple[Any, ...]) -> Part:
+def _transposed(rows: list[Any]) -> Iterable[Sequence[Any]]:
+    """Return the columns of msgspec's rows; of a large page batch by batch, since that stays in the cache."""
+    if len(rows) <= _BATCH:
+        return zip(*map(msgspec.structs.astuple, rows), strict=True)
+    columns: list[list[Any]] = [[] for _ in msgspec.structs.astuple(rows[0])]
+    for start in range(0, len(rows), _BATCH):
+        batch = zip(*map(msgspec.structs.astuple, rows[start : start + _BATCH]), strict=True)
+        for column, cells in zip(columns, batch, strict=True):
+            column.extend(cells)
+    return columns
+
+
+_BATCH = 1000
+
+
+def _typed_part(kind: str, column: Sequence[Any]) -> Part:
     if kind == LITERAL:
         return Part(STRING, literal_texts(column))
     if kind == INTEGER:

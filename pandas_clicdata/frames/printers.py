@@ -65,8 +65,16 @@ def printer_of(array: Any) -> Printer:
         return Floats(rows, masked_numbers(array, numpy_dtype, np.nan))
     if isinstance(dtype, pd.IntervalDtype):
         raise Unsendable(f"of type {dtype}")
-    # Periods, text in Python's keeping, arrays of other packages: their cells decide.
+    if isinstance(dtype, pd.PeriodDtype):
+        return Objects(rows, lambda start, stop: _period_texts(array[start:stop]))
+    # Text in Python's keeping, arrays of other packages: their cells decide.
     return Objects(rows, lambda start, stop: np.asarray(array[start:stop], dtype=object))
+
+
+def _period_texts(periods: Any) -> Array:
+    texts: Array = np.array(periods.astype(str), dtype=object)
+    texts[periods.isna()] = None
+    return texts
 
 
 def _numpy_printer(rows: int, dtype: np.dtype[Any], values: Callable[[int, int], Array]) -> Printer:

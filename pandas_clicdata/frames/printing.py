@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 20_000
 BLOCK_BYTES = 10 << 20
-SCANNED_ROWS = 1 << 18  # rows looked at in one go: bounds the memory of a scan
+SCANNED_ROWS = 1 << 16  # rows looked at in one go: bounds the memory of a scan
 
 # What numpy and Arrow don't print well goes through msgspec, which writes a list one cell a line.
 LINES = msgspec.json.Encoder(decimal_format="number")

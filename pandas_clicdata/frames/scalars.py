@@ -124,7 +124,7 @@ def _float(value: float) -> float | None:
 
 def _decimal(value: Decimal) -> Decimal | None:
     if value.is_finite():
-        return Decimal(value)
+        return value if type(value) is Decimal else Decimal(value)
     if value.is_nan():
         return None
     raise Unsendable(INFINITE)

@@ -86,9 +86,15 @@ def object_array(cells: Iterable[Any]) -> Any:
     """Return Python's values as an array of objects, lists and dictionaries included."""
     listed = list(cells)
     array = np.empty(len(listed), dtype=object)
-    for position, cell in enumerate(listed):  # one by one: numpy would spread a list over several cells
-        array[position] = cell
+    if not any(map(_SPREAD.__contains__, map(type, listed))):
+        array[:] = listed
+    else:
+        for position, cell in enumerate(listed):  # one by one: numpy would spread a list over several cells
+            array[position] = cell
     return array
+
+
+_SPREAD = frozenset({list, tuple})
 
 
 def as_column(array: Any, index: pd.Index[Any]) -> Any:

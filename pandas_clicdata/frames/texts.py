@@ -37,8 +37,10 @@ class Texts(Printer):
         super().__init__(rows)
         self._chunked = chunked
         self._clean = True
-        self.width = 4
-        for start, stop in blocks(rows, self.weight, SCANNED_ROWS):
+        self._growth = 1.0  # how many bytes are printed for a byte of text
+        held, printed = 1, 1
+        # Smaller blocks than usual: to look at text with many escapes takes several times its memory.
+        for start, stop in blocks(rows, lambda start, stop: 4 * self.weight(start, stop), SCANNED_ROWS):
             offsets, data = _text_buffers(self._part(start, stop))
             sizes = np.diff(offsets)
             special = _special_bytes(data)
@@ -46,6 +48,8 @@ class Texts(Printer):
                 self._clean = False
                 sizes = sizes + _growth(offsets, data, special)
             self.width = max(self.width, int(sizes.max()) + 2)
+            held, printed = held + len(data), printed + int(sizes.sum())
+        self._growth = printed / held
 
     def _part(self, start: int, stop: int) -> pa.LargeStringArray:
         part = one_array(self._chunked, start, stop)
@@ -79,7 +83,7 @@ class Texts(Printer):
 
     def weight(self, start: int, stop: int) -> int:
         """Return about how many bytes a block takes."""
-        return int(self._chunked.slice(start, stop - start).nbytes)
+        return int(self._chunked.slice(start, stop - start).nbytes * self._growth)
 
 
 def _text_buffers(texts: pa.LargeStringArray) -> tuple[Array, Array]:
@@ -195,7 +199,9 @@ class Categories(Printer):
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
         if self._sizes is None:
-            self._sizes = np.append(self._inner.sizes(0, self._inner.rows), 4)  # -1: missing
+            inner = self._inner
+            parts = [inner.sizes(*block) for block in blocks(inner.rows, inner.weight)]
+            self._sizes = np.concatenate([*parts, [4]])  # the last one for -1, a missing cell
         return self._sizes[self._codes(start, stop)]
 
     def weight(self, start: int, stop: int) -> int:

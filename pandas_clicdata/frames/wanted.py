@@ -188,7 +188,7 @@ def _dtype_of(categories: pd.Index[Any]) -> Wish:
 
 def _as_numpy(settled: Settled, dtype: np.dtype[Any]) -> Any:
     if dtype.kind == "O":
-        return object_array(python_cells(settled))
+        return numpy_array(settled) if is_arrow(settled, TEXT) else object_array(python_cells(settled))
     if dtype.kind == "M":
         return moments_as(settled, np.datetime_data(dtype)[0], None)
     if dtype.kind == "m":

@@ -123,3 +123,19 @@ def test_on_the_sandbox(session: Session) -> None:
     Dashboard().get_dashboard_thumbnail(rec_id=rec_id)
     assert Account().get_account_activity("dashboards")["views"].sum() == before + 1
     assert list(Account().get_account_activity().columns) == ["user_id", "email_address", "date", "action"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "used"),
+    [
+        ({"name": "Acme", "users": 3, "rows": 12.5}, {"users": 3, "rows": 12.5}),
+        ({"name": "Acme", "usage": {"rows": 12, "users": {"used": 3, "limit": 5}}}, {"rows": 12, "users": 3}),
+        ({"name": "Acme", "metrics": [{"name": "rows", "used": 12}]}, {"rows": 12}),
+        ({"name": "Acme", "metrics": {"rows": {"used": 12, "limit": 20}}}, {"rows": 12}),
+    ],
+)
+def test_usage_is_found_in_every_likely_shape(answer: dict[str, object], used: dict[str, float]) -> None:
+    frame = Account(session=LiteralSession({**answer, "plan": "Pro"})).get_account()
+    assert dict(zip(frame["metric"], frame["used"], strict=True)) == used
+    assert set(frame["plan"]) == {"Pro"}
+    assert set(frame["name"]) == {"Acme"}

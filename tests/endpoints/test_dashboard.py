@@ -472,16 +472,17 @@ def test_showing_a_frame_does_not_keep_it_alive() -> None:
 @pytest.mark.parametrize("what", [*HOSTILE, *(name for name in NOT_BASE64 if NOT_BASE64[name])])
 def test_a_bad_thumbnail_is_an_empty_cell_with_a_warning(what: str) -> None:
     raw = base64.b64encode(HOSTILE[what]()) if what in HOSTILE else NOT_BASE64[what]
-    with pytest.warns(UserWarning, match="left out 1 thumbnail.*dashboard 2") as caught:
+    with pytest.warns(UserWarning, match="left out: the thumbnail of dashboard 2") as caught:
         frame = thumbnails(PLAIN, raw.decode("utf-8"), PLAIN)
     assert frame["thumbnail"].isna().tolist() == [False, True, False]
     assert [record.filename for record in caught] == [__file__]
     assert len(Tags(shown(frame)).images()) == 2
 
 
-def test_a_thumbnail_that_is_no_text_is_an_empty_cell_with_a_warning() -> None:
-    with pytest.warns(UserWarning, match="left out 3 thumbnails"):
-        assert thumbnails(5, [PLAIN], {"a": 1})["thumbnail"].isna().all()
+def test_thumbnails_that_are_no_text_are_told_in_one_warning() -> None:
+    with pytest.warns(UserWarning, match=r"dashboard 1: not text; .*dashboard 5: not text; and 2 more$") as caught:
+        assert thumbnails(5, [PLAIN], {"a": 1}, True, 1.5, 0, False)["thumbnail"].isna().all()
+    assert len(caught) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pandas_clicdata.endpoints.team import Team
 from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.errors import (
     BadCredentials,
+    ClicDataError,
     Conflict,
     CreateAmbiguous,
     InputError,
@@ -262,6 +263,8 @@ def test_what_is_not_about_one_user_stops_the_run_and_the_error_tells_all(failur
     assert list(told.index) == list("abcd")
     assert told["error"].isna().tolist() == [True, False, False, True]
     assert caught.value.in_doubt is (state == "in doubt")
+    assert isinstance(caught.value.__cause__, ClicDataError)
+    assert str(caught.value.__cause__) == told["error"].iloc[2]
     assert len(session.asked) == 3
 
 

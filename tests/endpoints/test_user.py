@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
 
 DONE = {"success": True}
 JANE = {
@@ -330,3 +331,18 @@ def test_on_the_sandbox(session: Session) -> None:
     with pytest.raises(NotFound):
         User().get_user(user_id)
     assert len(User().get_user(output="dict")) == len(User().get_user())
+
+
+def test_an_answer_that_the_sandbox_drops_is_told_with_what_became_of_it(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    clicdata_sandbox.faults.drop(applied=True, method="POST", path="/user", after=1)
+    with pytest.raises(WriteError) as caught:
+        User().create_users(PEOPLE.assign(password=SECRET))
+    told: Any = caught.value.receipt
+    assert told["state"].tolist() == ["created", "in doubt", "not sent"]
+    users = User().get_user().set_index("email_address")["user_id"]
+    assert told["user_id"].iloc[0] == users["a@x.example"]
+    assert f"User {users['b@x.example']} has that address now" in told["error"].iloc[1]
+    assert "c@x.example" not in users
+    assert [line for line in sinks(caught.value) if SECRET in line] == []

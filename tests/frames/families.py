@@ -13,16 +13,39 @@ import pandas as pd
 import pyarrow as pa
 
 AWKWARD_TEXT = [
-    "", "a", 'say "hi"', "back\\slash", "line\nfeed\r\t", "\x00\x01\x1f\x7f", "naïve", "日本語", "😀", "\u2028\u2029",
-    "null", "NaN", "},{", '":', '\\":', "[1,2]", ",", "\ufeffbom", "\u00e9\u0301", "x" * 300,
-]  # fmt: skip
+    "",
+    "a",
+    'say "hi"',
+    "back\\slash",
+    "line\nfeed\r\t",
+    "\x00\x01\x1f\x7f",
+    "naïve",
+    "日本語",
+    "😀",
+    "\u2028\u2029",
+    "null",
+    "NaN",
+    "},{",
+    '":',
+    '\\":',
+    "[1,2]",
+    ",",
+    "\ufeffbom",
+    "\u00e9\u0301",
+    "x" * 300,
+]
 LARGE = [0, 1, -1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
 FLOATS = [0.0, -0.0, 0.1, 1 / 3, 1e16, 1e22, 1.5e300, 5e-324, 2.2250738585072014e-308, -1e-7, 123456789.125, 1.0]
 DECIMALS = ["1.10", "0.00", "-0", "1E+3", "12345678901234567890.123456789", "1E-20", "-7"]
 MOMENTS = [
-    "2024-03-10T01:30:00", "2024-03-10T01:30:00.5", "1999-12-31T23:59:59.999999", "1970-01-01",
-    "2000-02-29T12:00:00.000001", "1969-12-31T23:59:59.999999", "2038-01-19T03:14:08",
-]  # fmt: skip
+    "2024-03-10T01:30:00",
+    "2024-03-10T01:30:00.5",
+    "1999-12-31T23:59:59.999999",
+    "1970-01-01",
+    "2000-02-29T12:00:00.000001",
+    "1969-12-31T23:59:59.999999",
+    "2038-01-19T03:14:08",
+]
 FAR_MOMENTS = [*MOMENTS, "0001-01-01", "9999-12-31T23:59:59", "1582-10-15T00:00:01", "1883-11-18T12:03:57"]
 
 
@@ -81,7 +104,9 @@ def families() -> dict[str, pd.Series]:
         "arrow decimal256": _arrow([Decimal("1.10"), None, Decimal("-7")], pa.decimal256(60, 3)),
         "number objects": pd.Series([1, 2.5, Decimal("3.75"), np.int8(4), Level.HIGH, None], dtype=object),
         "tz utc": _moments(FAR_MOMENTS, "us").dt.tz_localize("UTC"),
-        "tz ns": _moments([*MOMENTS, "2024-03-10T01:30:00.000000001"], "ns").dt.tz_localize("UTC").dt.tz_convert("Asia/Kolkata"),
+        "tz ns": _moments([*MOMENTS, "2024-03-10T01:30:00.000000001"], "ns")
+        .dt.tz_localize("UTC")
+        .dt.tz_convert("Asia/Kolkata"),
         "tz zone": _moments([*MOMENTS, "1850-06-01", "2023-10-29T00:30:00", "2023-10-29T01:30:00"], "us")
         .dt.tz_localize("UTC")
         .dt.tz_convert("Europe/Berlin"),
@@ -92,16 +117,27 @@ def families() -> dict[str, pd.Series]:
         "arrow timestamp tz": _arrow([pd.Timestamp("2024-07-01", tz="UTC"), None], pa.timestamp("ms", "Europe/Berlin")),
         "arrow timestamp offset": _arrow([pd.Timestamp("2024-07-01", tz="UTC"), None], pa.timestamp("s", "+05:30")),
         "datetime objects": pd.Series(
-            [dt.datetime(2024, 1, 1), dt.datetime(1, 1, 1, 2, 3, 4, 5), pd.Timestamp("2024-01-01T00:00:00.000000001"), pd.NaT, None,
-             np.datetime64("2024-01-01T00:00:01"), np.datetime64("NaT")],
+            [
+                dt.datetime(2024, 1, 1),
+                dt.datetime(1, 1, 1, 2, 3, 4, 5),
+                pd.Timestamp("2024-01-01T00:00:00.000000001"),
+                pd.NaT,
+                None,
+                np.datetime64("2024-01-01T00:00:01"),
+                np.datetime64("NaT"),
+            ],
             dtype=object,
         ),
         "aware objects": pd.Series(
-            [dt.datetime(2024, 1, 1, tzinfo=utc), dt.datetime(2024, 1, 1, 1, tzinfo=odd), None,
-             pd.Timestamp("2024-07-01T00:00:00.5", tz="Europe/Berlin"),
-             dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=90))),
-             dt.datetime(2024, 1, 1, 0, 0, 0, 5, tzinfo=dt.timezone(dt.timedelta(seconds=-90))),
-             dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(microseconds=7)))],
+            [
+                dt.datetime(2024, 1, 1, tzinfo=utc),
+                dt.datetime(2024, 1, 1, 1, tzinfo=odd),
+                None,
+                pd.Timestamp("2024-07-01T00:00:00.5", tz="Europe/Berlin"),
+                dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=90))),
+                dt.datetime(2024, 1, 1, 0, 0, 0, 5, tzinfo=dt.timezone(dt.timedelta(seconds=-90))),
+                dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(microseconds=7))),
+            ],
             dtype=object,
         ),
         "naive objects": pd.Series([dt.datetime(5, 1, 1), dt.datetime(2024, 1, 1, 0, 0, 0, 7)], dtype=object),
@@ -130,12 +166,25 @@ def families() -> dict[str, pd.Series]:
         "timedelta": pd.Series(pd.to_timedelta(["1 day", None, "-1 s", "1 ns", "0 s", "100 days 01:02:03.5"])),
         "timedelta s": pd.Series(np.array([1, -1, 10**6, "NaT"], dtype="m8[s]")),
         "arrow duration": _arrow([dt.timedelta(days=1, microseconds=5), None], pa.duration("us")),
-        "timedelta objects": pd.Series([dt.timedelta(1, 2, 3), pd.Timedelta("1 ns"), np.timedelta64(5, "s"), None], dtype=object),
+        "timedelta objects": pd.Series(
+            [dt.timedelta(1, 2, 3), pd.Timedelta("1 ns"), np.timedelta64(5, "s"), None], dtype=object
+        ),
         "period": pd.Series(pd.PeriodIndex(["2024-01", None, "1999-12"], freq="M")),
         "sparse": pd.Series(pd.arrays.SparseArray([0, 1, 0])),
         "sparse float": pd.Series(pd.arrays.SparseArray([0.5, np.nan])),
         "mixed": pd.Series(
-            ["a", 1, 2.5, True, None, dt.date(2024, 1, 1), dt.datetime(2024, 1, 1), Decimal("1.50"), pd.NA, uuid.UUID(int=1)],
+            [
+                "a",
+                1,
+                2.5,
+                True,
+                None,
+                dt.date(2024, 1, 1),
+                dt.datetime(2024, 1, 1),
+                Decimal("1.50"),
+                pd.NA,
+                uuid.UUID(int=1),
+            ],
             dtype=object,
         ),
         "only none": pd.Series([None, None], dtype=object),
@@ -145,7 +194,7 @@ def families() -> dict[str, pd.Series]:
         "arrow null": _arrow([None, None], pa.null()),
         "big endian": pd.Series(np.array([1, 2**40], dtype=">i8")),
         "big endian float": pd.Series(np.array([1.5, np.nan], dtype=">f8")),
-    }  # fmt: skip
+    }
     for unit in ("s", "ms", "us"):
         found[f"datetime64 {unit}"] = _moments(FAR_MOMENTS, unit)
     found["datetime64 ns"] = _moments([*MOMENTS, "2024-01-01T00:00:00.000000001", "2024-01-01T00:00:00.1"], "ns")
@@ -159,14 +208,47 @@ def families() -> dict[str, pd.Series]:
 
 TYPES = {
     # What each family is to ClicData, by the first words of its name; the longest fitting one counts.
-    "bool": "checkbox", "arrow bool": "checkbox",
-    "int": "number", "uint": "number", "Int": "number", "UInt": "number", "arrow int": "number", "arrow uint": "number",
-    "big": "number", "float": "number", "Float": "number", "longdouble": "number", "arrow float": "number", "decimals": "number",
-    "arrow decimal": "number", "number objects": "number", "sparse": "number", "category of ints": "number",
-    "tz": "datetime", "datetime": "datetime", "arrow timestamp": "datetime", "aware": "datetime", "naive": "datetime",
+    "bool": "checkbox",
+    "arrow bool": "checkbox",
+    "int": "number",
+    "uint": "number",
+    "Int": "number",
+    "UInt": "number",
+    "arrow int": "number",
+    "arrow uint": "number",
+    "big": "number",
+    "float": "number",
+    "Float": "number",
+    "longdouble": "number",
+    "arrow float": "number",
+    "decimals": "number",
+    "arrow decimal": "number",
+    "number objects": "number",
+    "sparse": "number",
+    "category of ints": "number",
+    "tz": "datetime",
+    "datetime": "datetime",
+    "arrow timestamp": "datetime",
+    "aware": "datetime",
+    "naive": "datetime",
     "category of moments": "datetime",
-    "date objects": "date", "arrow date": "date",
-    "text": "text", "clean": "text", "string": "text", "quotes": "text", "inferred": "text", "arrow string": "text",
-    "arrow large": "text", "arrow dictionary": "text", "category": "text", "uuid": "text", "time": "text", "arrow time": "text",
-    "arrow duration": "text", "period": "text", "only": "text", "arrow null": "text", "mixed": None,
-}  # fmt: skip
+    "date objects": "date",
+    "arrow date": "date",
+    "text": "text",
+    "clean": "text",
+    "string": "text",
+    "quotes": "text",
+    "inferred": "text",
+    "arrow string": "text",
+    "arrow large": "text",
+    "arrow dictionary": "text",
+    "category": "text",
+    "uuid": "text",
+    "time": "text",
+    "arrow time": "text",
+    "arrow duration": "text",
+    "period": "text",
+    "only": "text",
+    "arrow null": "text",
+    "mixed": None,
+}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from frames.families import TYPES, families
 
+from frames.families import TYPES, families
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
@@ -116,22 +116,48 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
 @pytest.mark.parametrize(
     ("column_type", "cells", "values"),
     [
-        ("text", [1, 2.5, True, None, "a\"", Decimal("1.50"), dt.date(2024, 1, 2)], ["1", "2.5", "true", None, 'a"', "1.50", "2024-01-02"]),
+        (
+            "text",
+            [1, 2.5, True, None, 'a"', Decimal("1.50"), dt.date(2024, 1, 2)],
+            ["1", "2.5", "true", None, 'a"', "1.50", "2024-01-02"],
+        ),
         ("dropdown", ["a", None, 3], ["a", None, "3"]),
         ("number", ["12.50", "-7", 1, None, True, "1e3"], [Decimal("12.50"), -7, 1, None, 1, Decimal("1e3")]),
         ("percentage", [0.25, "0.5", None], [Decimal("0.25"), Decimal("0.5"), None]),
         ("id", [1, 2.0, "3", None, Decimal("4")], [1, 2, 3, None, 4]),
         ("id", [2**63 - 1, "18446744073709551615"], [2**63 - 1, 2**64 - 1]),
-        ("checkbox", [1, 0, 1.0, "true", "False", True, None, -0.0], [True, False, True, True, False, True, None, False]),
-        ("date", [dt.datetime(2024, 1, 2), "2024-02-29", dt.date(2024, 1, 2), None], ["2024-01-02", "2024-02-29", "2024-01-02", None]),
+        (
+            "checkbox",
+            [1, 0, 1.0, "true", "False", True, None, -0.0],
+            [True, False, True, True, False, True, None, False],
+        ),
+        (
+            "date",
+            [dt.datetime(2024, 1, 2), "2024-02-29", dt.date(2024, 1, 2), None],
+            ["2024-01-02", "2024-02-29", "2024-01-02", None],
+        ),
         ("date", [pd.Timestamp("2024-01-02", tz="Europe/Berlin"), "2024-01-02 00:00"], ["2024-01-02", "2024-01-02"]),
         (
             "datetime",
-            ["2024-01-02", "2024-01-02 03:04", "2024-01-02T03:04:05.123Z", "2024-01-02T03:04:05+02:00", dt.date(2024, 1, 2), None],
-            ["2024-01-02T00:00:00", "2024-01-02T03:04", "2024-01-02T03:04:05.123Z", "2024-01-02T03:04:05+02:00", "2024-01-02T00:00:00", None],
+            [
+                "2024-01-02",
+                "2024-01-02 03:04",
+                "2024-01-02T03:04:05.123Z",
+                "2024-01-02T03:04:05+02:00",
+                dt.date(2024, 1, 2),
+                None,
+            ],
+            [
+                "2024-01-02T00:00:00",
+                "2024-01-02T03:04",
+                "2024-01-02T03:04:05.123Z",
+                "2024-01-02T03:04:05+02:00",
+                "2024-01-02T00:00:00",
+                None,
+            ],
         ),
     ],
-)  # fmt: skip
+)
 def test_carried(column_type: str, cells: list[Any], values: list[Any]) -> None:
     assert written(cells, column_type) == values
     for cell, value in zip(cells, values, strict=True):
@@ -161,16 +187,44 @@ def test_carried_from_any_dtype(column_type: str, cells: list[Any], dtype: str, 
 @pytest.mark.parametrize(
     ("column_type", "cell"),
     [
-        ("number", "abc"), ("number", ""), ("number", " 1"), ("number", "+1"), ("number", "007"), ("number", "1,5"), ("number", "NaN"),
-        ("number", dt.date(2024, 1, 1)), ("number", '1"'), ("number", '"1"'), ("percentage", "25 %"),
-        ("id", 1.5), ("id", True), ("id", "1.0"), ("id", "x"), ("id", 1e300),
-        ("checkbox", 2), ("checkbox", "yes"), ("checkbox", 0.5), ("checkbox", dt.date(2024, 1, 1)),
-        ("date", dt.datetime(2024, 1, 1, 0, 0, 1)), ("date", "2024-02-30"), ("date", "01/02/2024"), ("date", 20240101), ("date", "0000-01-01"),
-        ("date", pd.Timestamp("2024-01-01T00:00:00.000000001")), ("date", dt.datetime(2024, 1, 1, 0, 0, 0, 1)), ("date", True),
-        ("datetime", "soon"), ("datetime", "2024-02-30T00:00:00"), ("datetime", "2024-01-01T24:00:00"), ("datetime", "2024-01-01T10:00:00+2"),
-        ("datetime", 5), ("datetime", "2024-01-01T"), ("datetime", "2024-1-1"), ("datetime", "2024-01-01T10:00:00\n"),
+        ("number", "abc"),
+        ("number", ""),
+        ("number", " 1"),
+        ("number", "+1"),
+        ("number", "007"),
+        ("number", "1,5"),
+        ("number", "NaN"),
+        ("number", dt.date(2024, 1, 1)),
+        ("number", '1"'),
+        ("number", '"1"'),
+        ("percentage", "25 %"),
+        ("id", 1.5),
+        ("id", True),
+        ("id", "1.0"),
+        ("id", "x"),
+        ("id", 1e300),
+        ("checkbox", 2),
+        ("checkbox", "yes"),
+        ("checkbox", 0.5),
+        ("checkbox", dt.date(2024, 1, 1)),
+        ("date", dt.datetime(2024, 1, 1, 0, 0, 1)),
+        ("date", "2024-02-30"),
+        ("date", "01/02/2024"),
+        ("date", 20240101),
+        ("date", "0000-01-01"),
+        ("date", pd.Timestamp("2024-01-01T00:00:00.000000001")),
+        ("date", dt.datetime(2024, 1, 1, 0, 0, 0, 1)),
+        ("date", True),
+        ("datetime", "soon"),
+        ("datetime", "2024-02-30T00:00:00"),
+        ("datetime", "2024-01-01T24:00:00"),
+        ("datetime", "2024-01-01T10:00:00+2"),
+        ("datetime", 5),
+        ("datetime", "2024-01-01T"),
+        ("datetime", "2024-1-1"),
+        ("datetime", "2024-01-01T10:00:00\n"),
     ],
-)  # fmt: skip
+)
 def test_what_a_type_cannot_carry(column_type: str, cell: Any) -> None:
     good = {"number": 1, "percentage": 1, "id": 1, "checkbox": True, "date": "2024-01-01", "datetime": "2024-01-01"}[
         column_type

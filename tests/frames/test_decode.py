@@ -97,15 +97,16 @@ def test_settled_types(parts: list[list[Any]], dtype: Any, values: list[Any]) ->
     got = column(*parts)
     assert got.dtype == dtype
     assert len(got) == len(values)
+    as_it_came = dtype is object
     for cell, value in zip(got, values, strict=True):
-        if value is None and dtype != object:
+        if value is None and not as_it_came:
             assert pd.isna(cell)
         elif isinstance(value, float) and math.isnan(value):
             assert math.isnan(cell)
         else:
             assert cell == value
             assert isinstance(cell, (bool, np.bool_)) == isinstance(value, bool)
-            assert not isinstance(value, int) or dtype != object or type(cell) is type(value)
+            assert not as_it_came or type(cell) is type(value)
 
 
 def test_numbers_are_read_to_the_last_digit() -> None:
@@ -125,9 +126,14 @@ def test_dtype_backend(backend: str) -> None:
     wanted = {
         "numpy_nullable": ["Int64", "Float64", "string", "boolean", object, object],
         "pyarrow": [
-            "int64[pyarrow]", "double[pyarrow]", pd.ArrowDtype(pa.string()), "bool[pyarrow]", pd.ArrowDtype(pa.null()), object,
+            "int64[pyarrow]",
+            "double[pyarrow]",
+            pd.ArrowDtype(pa.string()),
+            "bool[pyarrow]",
+            pd.ArrowDtype(pa.null()),
+            object,
         ],
-    }[backend]  # fmt: skip
+    }[backend]
     assert [got[name].dtype == dtype for name, dtype in zip(got, wanted, strict=True)] == [True] * 6
     assert got.iloc[1, :5].isna().all()
     dense = assembled(rows[:1], dtype_backend=backend)
@@ -136,24 +142,35 @@ def test_dtype_backend(backend: str) -> None:
 
 def test_the_missing_value_of_text_is_the_usual_one() -> None:
     got = column(["a", None])
-    assert got[1] is None if TEXT_DTYPE == object else math.isnan(got[1])
+    assert got[1] is None if isinstance(TEXT_DTYPE, np.dtype) else math.isnan(got[1])
 
 
 JSON = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False),
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=3), inner, max_size=3),
+    ),
     max_leaves=4,
-)  # fmt: skip
+)
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1, max_size=4, unique=True)
 KINDS = st.sampled_from(
     [
-        st.integers(), st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False), st.text("ab\"\\:,{}é\n", max_size=8), st.booleans(),
-        st.none(), JSON,
+        st.integers(),
+        st.integers(-3, 3),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text('ab"\\:,{}é\n', max_size=8),
+        st.booleans(),
+        st.none(),
+        JSON,
     ]
-)  # fmt: skip
+)
 
 
 @settings(deadline=None, max_examples=200)
@@ -276,13 +293,42 @@ def test_wide_frames(columns: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"null", b"{}", b'{"data":[]}', b"1", b'"a"', b"[1]", b"[null]", b'["a"]', b'[{"a":1},[1]]', b'[[1],{"a":1}]', b"[[1],[1,2]]",
-        b'[{"a":1},null]', b'[{"a":1}', b'[{"a":1},]', b'[{"a":1}] x', b'[{"a":01}]', b'[{"a":1,}]', b"<html>", b'[{"a":NaN}]', b'[{"a":Infinity}]',
-        b'[{"a":1e400}]', b'[{"a":"\xff"}]', b'[{"a":"\\ud800"}]', b'[{"a":"\n"}]', b'\xef\xbb\xbf[{"a":1}]', b'[{"a":1,"a":1}]', b'[{"a":1,"b":2,"a":3}]',
-        b'[{"a":{"b":1,"b":2}}]', b'[{"a" : 1, "a" : 2}]', b'[{"a\\\\":1,"b":1,"b":2}]', b'[{"\\u0061":1,"a":2}]', b"[" * 5000 + b"]" * 5000,
+        b"",
+        b"null",
+        b"{}",
+        b'{"data":[]}',
+        b"1",
+        b'"a"',
+        b"[1]",
+        b"[null]",
+        b'["a"]',
+        b'[{"a":1},[1]]',
+        b'[[1],{"a":1}]',
+        b"[[1],[1,2]]",
+        b'[{"a":1},null]',
+        b'[{"a":1}',
+        b'[{"a":1},]',
+        b'[{"a":1}] x',
+        b'[{"a":01}]',
+        b'[{"a":1,}]',
+        b"<html>",
+        b'[{"a":NaN}]',
+        b'[{"a":Infinity}]',
+        b'[{"a":1e400}]',
+        b'[{"a":"\xff"}]',
+        b'[{"a":"\\ud800"}]',
+        b'[{"a":"\n"}]',
+        b'\xef\xbb\xbf[{"a":1}]',
+        b'[{"a":1,"a":1}]',
+        b'[{"a":1,"b":2,"a":3}]',
+        b'[{"a":{"b":1,"b":2}}]',
+        b'[{"a" : 1, "a" : 2}]',
+        b'[{"a\\\\":1,"b":1,"b":2}]',
+        b'[{"\\u0061":1,"a":2}]',
+        b"[" * 5000 + b"]" * 5000,
     ],
     ids=lambda body: body[:30],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("before", [[], [b'[{"a":1}]'], [b'[{"a":"x"}]', b'[{"a":"y"}]']], ids=len)
 def test_answers_that_make_no_sense(body: bytes, before: list[bytes]) -> None:
     assembler = Assembler()
@@ -372,17 +418,27 @@ def test_unknown_names_say_what_is_there() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"dtype_backend": "polars"}, {"on_drift": "ignore"}, {"columns": "a"}, {"columns": ["a", "a"]}, {"columns": 5}, {"parse_dates": "a"},
-        {"parse_dates": True}, {"parse_dates": 5}, {"parse_dates": {"a": 5}}, {"dtype": "nonsense"}, {"dtype": {"a": "nonsense"}},
-        {"dtype": "complex128"}, {"index_col": ["a", "a"]}, {"dtype": "rec_id"},
+        {"dtype_backend": "polars"},
+        {"on_drift": "ignore"},
+        {"columns": "a"},
+        {"columns": ["a", "a"]},
+        {"columns": 5},
+        {"parse_dates": "a"},
+        {"parse_dates": True},
+        {"parse_dates": 5},
+        {"parse_dates": {"a": 5}},
+        {"dtype": "nonsense"},
+        {"dtype": {"a": "nonsense"}},
+        {"dtype": "complex128"},
+        {"index_col": ["a", "a"]},
+        {"dtype": "rec_id"},
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_arguments_that_make_no_sense(arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         Assembler(**arguments)
-    with pytest.raises(ValueError, match="."):
-        Assembler(**arguments)
+    assert issubclass(InputError, ValueError)  # as pandas has it
 
 
 def test_without_a_row() -> None:
@@ -438,7 +494,11 @@ def test_without_a_row() -> None:
         (["2024-01-01T00:00:00.000000001"], "datetime64[ns]", [pd.Timestamp("2024-01-01T00:00:00.000000001")]),
         (["0001-01-01", "9999-12-31"], "datetime64[s]", [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)]),
         (["2024-07-01T00:00:00+02:00"], "datetime64[us, UTC]", [pd.Timestamp("2024-06-30T22:00:00Z")]),
-        (["2024-07-01T00:00:00Z"], "datetime64[ns, Europe/Berlin]", [pd.Timestamp("2024-07-01T02:00:00", tz="Europe/Berlin")]),
+        (
+            ["2024-07-01T00:00:00Z"],
+            "datetime64[ns, Europe/Berlin]",
+            [pd.Timestamp("2024-07-01T02:00:00", tz="Europe/Berlin")],
+        ),
         (["2024-07-01"], "datetime64[us, Europe/Berlin]", [pd.Timestamp("2024-07-01", tz="Europe/Berlin")]),
         (["2024-07-01T00:00:00Z"], pd.ArrowDtype(pa.timestamp("us", "UTC")), [pd.Timestamp("2024-07-01", tz="UTC")]),
         ([None, None], "Int64", [pd.NA, pd.NA]),
@@ -457,7 +517,7 @@ def test_without_a_row() -> None:
         (["x", "y"], "dropdown", ["x", "y"]),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
     got = column(cells, dtype={"a": dtype})
     named_by_clicdata = isinstance(dtype, str) and dtype in (

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from frames.families import families
-from frames.reference_encoder import is_missing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frames.families import families
+from frames.reference_encoder import is_missing
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
@@ -91,10 +91,24 @@ def test_a_column_of_objects_comes_back_as_text_and_numbers(family: str) -> None
 
 # Without a dtype the natural one comes back. What is lost then, and nothing else:
 NATURAL = {
-    "int64": "int64", "uint64": "uint64", "Int64": "Int64", "UInt64": "UInt64", "float64": "float64", "bool": "bool", "boolean": "boolean",
-    "int8": "int64", "uint32": "int64", "Int16": "Int64", "Float64": "float64", "float32": "float64", "arrow int64": "Int64",
-    "arrow bool": "boolean", "category of ints": "Int64", "only none": object, "float nan": object,
-}  # fmt: skip
+    "int64": "int64",
+    "uint64": "uint64",
+    "Int64": "Int64",
+    "UInt64": "UInt64",
+    "float64": "float64",
+    "bool": "bool",
+    "boolean": "boolean",
+    "int8": "int64",
+    "uint32": "int64",
+    "Int16": "Int64",
+    "Float64": "float64",
+    "float32": "float64",
+    "arrow int64": "Int64",
+    "arrow bool": "boolean",
+    "category of ints": "Int64",
+    "only none": object,
+    "float nan": object,
+}
 
 
 @pytest.mark.parametrize("family", NATURAL)
