@@ -32,6 +32,8 @@ __all__ = [
     "DeadlineExceeded",
     "DeleteAmbiguous",
     "InputError",
+    "JournalBusy",
+    "JournalMismatch",
     "NotConnected",
     "NotFound",
     "PagingLoop",
@@ -44,6 +46,7 @@ __all__ = [
     "TlsError",
     "TooLarge",
     "TornRead",
+    "TornReadWarning",
     "TransportError",
     "UpdateAmbiguous",
     "UsageError",
@@ -115,6 +118,14 @@ class InputError(UsageError, ValueError):
             listed = "".join(f"\n  - {problem}" for problem in self.problems)
             message = f"{len(self.problems)} problems, nothing was sent:{listed}"
         super().__init__(message)
+
+
+class JournalMismatch(UsageError):
+    """The frame, the table, the account or the chunks are not those of the append that is to go on."""
+
+
+class JournalBusy(UsageError):
+    """Another process, or another call in this one, is at work with the journal."""
 
 
 class _Answered(ClicDataError):
@@ -270,6 +281,10 @@ class TornRead(ReadError):
 
 class SchemaDrift(ReadError):
     """The columns changed from one page to the next."""
+
+
+class TornReadWarning(UserWarning):
+    """The data set changed while it was read, and the frame was wanted all the same: ``on_torn="warn"``."""
 
 
 class WriteError(ClicDataError):

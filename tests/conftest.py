@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):
     pytest_plugins = ["pandas_clicdata.sandbox.plugin"]  # run from a checkout that was never installed
+
+# A shell that runs the tests in the background ignores Ctrl-C for them and for the processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

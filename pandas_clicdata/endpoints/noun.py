@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.session import manager
-from pandas_clicdata.session.session import Session
 
 if TYPE_CHECKING:
+    from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Reply, Request
 
 MOST_WORKERS = 32
@@ -32,10 +32,13 @@ class Noun:
         Both were given, or the parameters can't be used.
     """
 
+    _session: Session | None = None  # what one that is still being made is shown by
+
     def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
         if session is not None and connection_params:
+            connection_params.clear()  # a traceback shows the variables of its frames
             raise InputError("give session= or connection parameters, not both")
-        self._session = Session(**connection_params) if connection_params else session
+        self._session = manager.opened(connection_params) if connection_params else session
 
     @property
     def session(self) -> Session:
@@ -67,6 +70,23 @@ def whole_id(name: str, value: Any) -> int:
         raise InputError(f"{name} must be a whole number, not {value!r} ({kind}){advice}") from None
     if not 0 < number <= _LARGEST_ID:
         raise InputError(f"{name} must be above 0 and at most 2**53, not {number}")
+    return number
+
+
+def whole_count(name: str, value: Any, *, least: int = 0) -> int:
+    """A number of rows as an int.
+
+    Raises
+    ------
+    InputError
+        It is none, or smaller than the least.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        raise InputError(f"{name} must be a whole number of rows, {least} at least, not {value!r}")
     return number
 
 

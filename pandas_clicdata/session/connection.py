@@ -1,8 +1,9 @@
 """Connections that know two things urllib3's own don't: whether a request was sent, and its deadline.
 
 The time limits of urllib3 hold for one step on the socket, and the one for sending is the one for
-connecting. Here every step on the socket is given what is left of the whole call, so that neither
-an answer that drips in nor a line that is slow can hold a call longer than it may last.
+connecting; looking up a name has none at all. Here every step on the socket is given what is left of the
+whole call, so that neither an answer that drips in nor a line that is slow can hold a call longer than it may
+last, and what comes is counted, so that nothing that has no end can fill the memory.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ import socket
 import ssl
 import threading
 import time
-from typing import Any
+from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pandas_clicdata.session.retry import TIMED_OUT
+from pandas_clicdata.session.wire import PROXY_LOGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PIECE = 1 << 18  # bytes sent under one time limit
+
+
+class TooLong(Exception):
+    """More came than an answer may have."""
 
 
 class Attempt(threading.local):
@@ -26,10 +38,12 @@ class Attempt(threading.local):
     sent = False  # whether a byte of it may have left
     deadline = float("inf")  # second on the monotonic clock
     step = 60.0  # seconds that one step on the socket may take
+    most = 1 << 62  # bytes that may come, before decompression
+    received = 0  # bytes that came
 
-    def begin(self, deadline: float, step: float) -> None:
+    def begin(self, deadline: float, step: float, most: int) -> None:
         """Start anew: nothing is sent."""
-        self.sent, self.deadline, self.step = False, deadline, step
+        self.sent, self.deadline, self.step, self.most, self.received = False, deadline, step, most, 0
 
     def left(self) -> float:
         """Seconds that the next step may take; a `TimeoutError` when there are none."""
@@ -37,6 +51,12 @@ class Attempt(threading.local):
         if seconds <= 0:
             raise TimeoutError("the deadline of the call is over")
         return seconds
+
+    def count(self, received: int) -> None:
+        """Note that bytes came; `TooLong` when they are too many."""
+        self.received += received
+        if self.received > self.most:
+            raise TooLong
 
 
 class _TimedReader(io.RawIOBase):
@@ -51,7 +71,9 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._attempt.left())
-        return self._raw.readinto(buffer)
+        received = self._raw.readinto(buffer)
+        self._attempt.count(received or 0)
+        return received
 
     def close(self) -> None:
         if not self.closed:
@@ -86,21 +108,51 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
 
     class TimedPool(HTTPConnectionPool):
         def _validate_conn(self, conn: Any) -> None:
+            if conn.is_closed:
+                _in_time(conn.connect, conn, attempt)
             super()._validate_conn(conn)
             _make_ready(conn, attempt)
 
     class TimedTlsPool(HTTPSConnectionPool):
+        def _prepare_proxy(self, conn: Any) -> None:
+            _in_time(lambda: HTTPSConnectionPool._prepare_proxy(self, conn), conn, attempt)
+
         def _validate_conn(self, conn: Any) -> None:
+            if conn.is_closed:
+                _in_time(conn.connect, conn, attempt)
             super()._validate_conn(conn)
             _make_ready(conn, attempt)
 
     return {"http": TimedPool, "https": TimedTlsPool}
 
 
+def _in_time(connect: Callable[[], object], conn: Any, attempt: Attempt) -> None:
+    """Connect, and wait for it no longer than the call may last: to look up a name can take minutes."""
+    problems: list[BaseException] = []
+    finished, given_up = threading.Event(), threading.Event()
+
+    def run() -> None:
+        try:
+            connect()
+        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
+            problems.append(error)
+        finished.set()
+        if given_up.is_set():
+            conn.close()
+
+    threading.Thread(target=run, name="clicdata-connect", daemon=True).start()
+    try:
+        if not finished.wait(max(0.0, attempt.deadline - time.monotonic())):
+            raise TimeoutError("the deadline of the call is over")
+    except BaseException:
+        given_up.set()
+        raise
+    if problems:
+        raise problems.pop()
+
+
 def _make_ready(conn: Any, attempt: Attempt) -> None:
-    """Connect before anything is sent, so that what fails up to here is known not to be sent."""
-    if conn.is_closed:
-        conn.connect()
+    """Note that what fails from here on may have been sent, and put the limits on each step."""
     if isinstance(conn.sock, (socket.socket, ssl.SSLSocket)):
         conn.sock = _TimedSocket(conn.sock, attempt)
     attempt.sent = True
@@ -123,6 +175,22 @@ def is_broken_body(error: BaseException) -> bool:
     return any(isinstance(cause, kinds) for cause in _causes(error))
 
 
+def is_too_long(error: BaseException) -> bool:
+    """Whether an answer came that is too long, in its body, one line of its head, or the number of these."""
+    return any(
+        isinstance(cause, (TooLong, LineTooLong))
+        or type(cause) is HTTPException  # too many lines: http.client has no class of its own for it
+        or (isinstance(cause, urllib3.exceptions.ProtocolError) and "exceeded maximum" in str(cause))
+        for cause in _causes(error)
+    )
+
+
+def is_not_http(error: BaseException) -> bool:
+    """Whether what came is no answer of a web server."""
+    causes = _causes(error)
+    return any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes)
+
+
 def plain_reason(error: BaseException) -> str:
     """What happened, in a word or two that hold no address, header or secret."""
     for cause in _causes(error):
@@ -131,15 +199,18 @@ def plain_reason(error: BaseException) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
+            return str(cause.verify_message).rstrip(".")
         if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
             return "the connection was cut"
+        if isinstance(cause, OSError) and "tunnel connection failed: 407" in str(cause).lower():
+            return PROXY_LOGIN
+    if is_timeout(error):
+        return TIMED_OUT
+    for cause in _causes(error):
         if isinstance(cause, urllib3.exceptions.ProxyError):
             return "the proxy refused or failed"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-    if is_timeout(error):
-        return "no answer in time"
     return "the connection was closed before the answer was complete"
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from urllib.parse import quote, quote_plus
 
 from pandas_clicdata.errors import InputError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MARGIN = 60.0  # seconds before its end at which a token is renewed
 ASSUMED_LIFETIME = 300.0  # seconds, for a token that doesn't say how long it lives
@@ -94,6 +96,10 @@ class Credentials:
         assert token is not None
         return {"Authorization": f"Bearer {token.value.reveal()}"}
 
+    def secrets(self) -> list[Secret]:
+        """What must never be shown."""
+        return [held for held in vars(self).values() if isinstance(held, Secret)]
+
     def renewed(self, answer: TokenAnswer) -> Credentials:
         """The credentials to use from now on, after a token came."""
         return self
@@ -152,8 +158,14 @@ class Basic(Credentials):
 
     def headers(self, token: Token | None) -> dict[str, str]:
         """Basic authentication inside basic authentication: ``id:base64(user:password)``."""
-        inner = _base64(f"{self.username}:{self.password.reveal()}")
-        return {"Authorization": f"Basic {_base64(f'{self.client_id}:{inner}')}"}
+        return {"Authorization": f"Basic {_base64(f'{self.client_id}:{self._inner()}')}"}
+
+    def secrets(self) -> list[Secret]:
+        """The password, and it as it is sent."""
+        return [self.password, Secret(self._inner()), Secret(_base64(f"{self.client_id}:{self._inner()}"))]
+
+    def _inner(self) -> str:
+        return _base64(f"{self.username}:{self.password.reveal()}")
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,41 @@ class ApiKey(Credentials):
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Hiding
+
+
+def hider(credentials: Credentials, token: Token | None) -> Callable[[str], str]:
+    """A function that takes the secrets out of a text in which a service may have repeated them.
+
+    It finds them as they are, as URLs and forms spell them, as JSON does, and inside of base64.
+    """
+
+    def hidden(text: str) -> str:
+        secrets = [*credentials.secrets(), *([token.value] if token else [])]
+        spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = text.replace(spelling, "***")
+        return text
+
+    return hidden
+
+
+_SHORTEST_IN_BASE64 = 6  # characters of a secret; what is left of a shorter one would be found in any text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    yield from (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    yield from (repr(secret)[1:-1], repr(secret.encode())[2:-1])
+    yield from (json.dumps(secret, ensure_ascii=escaped)[1:-1] for escaped in (True, False))
+    if len(secret) >= _SHORTEST_IN_BASE64:
+        for before in range(3):
+            # What stands before and after it shares a letter at each end with it.
+            encoded = base64.b64encode(b"\0" * before + secret.encode())
+            core = encoded.rstrip(b"=").decode("ascii")[(8 * before + 5) // 6 : -1]
+            yield from (core, core.replace("+", "-").replace("/", "_"))
 
 
 # ---------------------------------------------------------------------------------------------------------

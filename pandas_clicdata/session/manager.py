@@ -57,10 +57,24 @@ def connect(**connection_params: Any) -> Session:
     >>> SessionManager.get_session() is session
     True
     """
+    return _connected(connection_params)
+
+
+def _connected(connection_params: dict[str, Any]) -> Session:
     named = any(connection_params.get(name) is not None for name in GIVEN)
-    session = Session(**connection_params) if named else _from_environment(connection_params)
+    session = opened(connection_params) if named else _from_environment(connection_params)
     make_default(session)
     return session
+
+
+def opened(connection_params: dict[str, Any]) -> Session:
+    """A session of these parameters. When they can't be used, they are gone before a traceback could show them."""
+    try:
+        return Session(**connection_params)
+    except InputError as error:
+        problem = error.with_traceback(None)
+    connection_params.clear()
+    raise problem
 
 
 def make_default(session: Session) -> None:
@@ -109,7 +123,7 @@ class SessionManager:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        self.session = connect(**connection_params)
+        self.session = _connected(connection_params)
 
     @staticmethod
     def get_session() -> Session:
@@ -123,7 +137,7 @@ class SessionManager:
         return current()
 
     def __repr__(self) -> str:
-        return f"SessionManager({self.session!r})"
+        return f"SessionManager({getattr(self, 'session', None)!r})"
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -180,4 +194,4 @@ def _from_environment(params: Mapping[str, Any]) -> Session:
             f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...) or set these variables; "
             "without an account, try pandas_clicdata.sandbox.start().session()."
         )
-    return Session(**{**environment_params(os.environ, method), **params})
+    return opened({**environment_params(os.environ, method), **params})

@@ -6,33 +6,46 @@ Pure but for the call it is given.
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, TornRead
+from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import Dialect, Query, Reply, Request
+from pandas_clicdata.session.wire import Dialect, Query, Reply, Request, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
 PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
+MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more has lost count
+MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory
+REREADS = 2  # how often a read is begun anew when the data set changed while it was read
 _FAR = 1_000_000_000  # a page that no data set has
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say)."""
+    """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say).
+
+    ``torn`` says why this page and those before it are not one state of the data set, where that is known and
+    was to be told instead of raised.
+    """
 
     number: int
     rows: bytes
     count: int
     more: bool | None
     total: int | None
+    torn: str | None = None
 
 
 def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
@@ -49,9 +62,11 @@ def page_of(reply: Reply, number: int) -> Page:
     Raises
     ------
     ProtocolError
-        The rows are not a list, or the flags that say whether there are more are not flags.
+        The rows are not a list or are too many, or the flags that say whether there are more are not flags.
     """
     operation = reply.request.operation
+    if _holds_too_many_cells(reply.payload):
+        raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
     count = _length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
@@ -59,6 +74,14 @@ def page_of(reply: Reply, number: int) -> Page:
 
 
 _array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def _holds_too_many_cells(rows: bytes) -> bool:
+    """Whether there are too many cells, empty rows included, found without making anything of them."""
+    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
 
 
 def _length(rows: bytes) -> int | None:
@@ -124,6 +147,10 @@ class Follower:
     wanted : callable, optional
         Gives the number of rows that are still wanted, None for all of them. No page is asked for ahead that would
         go beyond it.
+    total : int, optional
+        How many rows the service said beforehand that there are.
+    tell_torn : bool, default False
+        Whether a data set that changes while it is read is told by the ``torn`` of its pages instead of raised.
     """
 
     def __init__(
@@ -133,6 +160,8 @@ class Follower:
         *,
         workers: int = 1,
         wanted: Callable[[], int | None] | None = None,
+        total: int | None = None,
+        tell_torn: bool = False,
     ) -> None:
         self._call = call
         self._request = request
@@ -141,7 +170,10 @@ class Follower:
         self._seen: dict[bytes, int] = {}
         self._honoured = False  # whether the service is known to look at the page's number
         self._rows = 0
-        self._total: int | None = None
+        self._total = total
+        self._tell_torn = tell_torn
+        self._torn: str | None = None
+        self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
 
     def __iter__(self) -> Iterator[Page]:
@@ -186,13 +218,25 @@ class Follower:
         self._rows += page.count
         self._size = max(self._size, page.count)
         self._check_total(page)
-        return page
+        if page.more and page.number >= MOST_PAGES:
+            raise PagingLoop(f"{self._named(page)}: more is promised after page {page.number:,}")
+        return page if self._torn is None else replace(page, torn=self._torn)
 
     def _settled(self, page: Page) -> Page:
         """Whether there are more, where the answer itself only counts how many there are in all."""
         if page.more is not None:
+            self._flagged = True
             return page
+        if self._flagged:
+            operation = self._named(page)
+            raise ProtocolError(
+                f"{operation}: page {page.number} doesn't say whether there are more, as the others did",
+                operation=operation,
+            )
         return replace(page, more=page.total is not None and self._rows + page.count < page.total)
+
+    def _named(self, page: Page) -> str:
+        return self._request(page.number).operation
 
     def _suspicious(self, page: Page) -> bool:
         if page.count == 0:
@@ -224,20 +268,45 @@ class Follower:
             return error.status is None or error.status < 500
 
     def _check_total(self, page: Page) -> None:
-        """Hold the rows that came against the number that the service counts."""
-        if page.total is None:
+        """Hold the rows that came, and what the service counts now, against what it counted at first."""
+        if self._total is None:
+            self._total = page.total
+        if self._total is None:
             return
-        first = self._total = page.total if self._total is None else self._total
-        if self._rows > page.total or (not page.more and (self._rows, first) != (page.total, page.total)):
-            raise TornRead(
-                f"{self._request(page.number).operation}: {self._rows} rows came; ClicData counted {first} "
-                f"at first and {page.total} at the end. The data set changed while it was read, or rows are "
-                "missing. Read it again, or read a stored version with ver_id=."
-            )
+        now = self._total if page.total is None else page.total
+        if now == self._total and (self._rows <= now if page.more else self._rows == now):
+            return
+        self._torn = (
+            f"{self._named(page)}: {self._rows:,} rows came; ClicData counted {self._total:,} at first and {now:,} at "
+            f"page {page.number}. The data set changed while it was read, or rows are missing."
+        )
+        if not self._tell_torn or (page.more and self._rows > 2 * max(now, self._total) + self._size):
+            raise TornRead(f'{self._torn} Read it again, or a stored version: ver_id="latest".')
 
 
 def _digest(page: Page) -> bytes:
     return hashlib.blake2b(page.rows, digest_size=16).digest()
+
+
+def whole(read: Callable[[bool], _T]) -> _T:
+    """What a read gives, begun anew where the data set changed under it.
+
+    Parameters
+    ----------
+    read : callable
+        Reads all, and is told whether this is its last chance.
+
+    Raises
+    ------
+    ReadError
+        It changed under the last read too.
+    """
+    for _ in range(REREADS):
+        try:
+            return read(False)
+        except (TornRead, SchemaDrift) as error:
+            _log.info("read anew: %s", error)
+    return read(True)
 
 
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
@@ -255,7 +324,7 @@ def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str
 
     listed: list[dict[str, Any]] = []
     for page in Follower(call, asked):
-        for item in msgspec.json.decode(page.rows):
+        for item in parsed(page.rows, request.operation):
             if not isinstance(item, dict):
                 raise ProtocolError(
                     f"{request.operation}: the list holds something that is not an object",

@@ -1,9 +1,10 @@
-"""Whether to repeat a call, and after how long. Pure: the clock and the dice are handed in."""
+"""Whether to repeat a call, after how long, and how often in all. Pure: the clock and the dice are handed in."""
 
 from __future__ import annotations
 
 import enum
 import math
+import threading
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from pandas_clicdata.errors import (
     TransportError,
     UsageError,
 )
-from pandas_clicdata.session.wire import Replay, Request, nothing_was_done
+from pandas_clicdata.session.wire import PROXY_LOGIN, Replay, Request, nothing_was_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 BASE = 0.5  # seconds, doubled at each attempt
 CAP = 20.0  # seconds, the longest pause of our own
 LONGEST_RETRY_AFTER = 120.0  # seconds; who is asked to wait longer is told so at once
+TIMED_OUT = "no answer in time"  # the reason of a `TransportError` that time brought about
+
+# A session pays for each repetition, so that a service that is down gets few more requests than calls.
+FULL_BUDGET = 100
+REPEATING = 5
+REPEATING_AFTER_A_TIMEOUT = 10  # each keeps a connection of the service busy for long
+EARNED = 1  # by a call that went well at once
 
 
 class Outcome(enum.Enum):
@@ -78,6 +86,8 @@ def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
     what = outcome(error)
     if isinstance(error, (TlsError, RedirectRefused, DeadlineExceeded, UsageError)):
         return False
+    if isinstance(error, TransportError) and error.reason == PROXY_LOGIN:
+        return False
     if what is Outcome.NOT_SENT or isinstance(error, RateLimited):
         return True
     if what is Outcome.REFUSED or request.replay is not Replay.FREELY:
@@ -87,6 +97,49 @@ def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
     if isinstance(error, ApiError):
         return error.status is not None and (error.status == 408 or error.status >= 500)
     return isinstance(error, TransportError)
+
+
+class Budget:
+    """What a session can still spend on repeating calls. Safe to use from several threads.
+
+    Parameters
+    ----------
+    tokens : int, default 100
+        What it begins with, and the most that it ever holds.
+    """
+
+    def __init__(self, tokens: int = FULL_BUDGET) -> None:
+        self._full = self._left = tokens
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        """What it holds now."""
+        return self._left
+
+    def spend(self, error: ClicDataError) -> bool:
+        """Pay for a repetition after this error; False when it can't be paid."""
+        price = _price(error)
+        with self._lock:
+            if price > self._left:
+                return False
+            self._left -= price
+        return True
+
+    def earn(self) -> None:
+        """Note a call that went well at once."""
+        if self._left < self._full:
+            with self._lock:
+                self._left = min(self._full, self._left + EARNED)
+
+
+def _price(error: ClicDataError) -> int:
+    if isinstance(error, RateLimited) and error.retry_after:
+        return 0  # it is up, and said when to come again
+    timed_out = isinstance(error, TransportError) and error.reason == TIMED_OUT
+    if timed_out or (isinstance(error, ApiError) and error.status in (408, 504)):
+        return REPEATING_AFTER_A_TIMEOUT
+    return REPEATING
 
 
 def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:

@@ -6,13 +6,13 @@ The only module that imports requests, and the only one in which a byte leaves o
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import random
 import threading
 import time
 import weakref
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode, urlsplit
@@ -36,7 +36,15 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.session import connection, retry, wire
-from pandas_clicdata.session.credentials import Credentials, Secret, Token, credentials_of, token_answer
+from pandas_clicdata.session.credentials import (
+    Credentials,
+    Secret,
+    Token,
+    TokenAnswer,
+    credentials_of,
+    hider,
+    token_answer,
+)
 from pandas_clicdata.session.wire import Answer, Dialect, DialectChanged, Reply, Request
 
 if TYPE_CHECKING:
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 LONGEST_BODY = 64 << 20  # bytes of one answer, after decompression
+_MOST_RECEIVED = 2 * LONGEST_BODY  # bytes of one answer as it comes: chunks and their lengths count too
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +81,32 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+
+class _Way:
+    """The way to the service: connections, and what the environment says about proxies and certificates.
+
+    All of it is held in closures, where no ``vars()`` or dump of attributes shows a proxy's password.
+    """
+
+    __slots__ = ("close", "send")
+
+    def __init__(self, url: str, verify: str | bool, attempt: connection.Attempt) -> None:
+        adapter = _Adapter(attempt)
+        # Asked of a session that is thrown away, so that no netrc and no cookie is ever kept.
+        with requests.Session() as environment:
+            settings: dict[str, Any] = dict(environment.merge_environment_settings(url, {}, True, verify, None))
+        if _is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}  # what is for this machine must not leave it
+
+        def send(prepared: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+            return adapter.send(prepared, timeout=timeout, **settings)
+
+        def close() -> None:
+            adapter.close()
+
+        self.send: Callable[[requests.PreparedRequest, tuple[float, float]], requests.Response] = send
+        self.close: Callable[[], None] = close
 
 
 class Session:
@@ -120,6 +155,11 @@ class Session:
     3
     """
 
+    # What a session that is still being made is shown by.
+    _credentials: Credentials | None = None
+    _url = _auth_method = "?"
+    _version: str | None = None
+
     def __init__(
         self,
         auth_method: str | None = None,
@@ -145,15 +185,27 @@ class Session:
             "api_key": api_key,
             "refresh_token": refresh_token,
         }
-        self._credentials: Credentials | None = credentials_of(auth_method, given)
-        self._auth_method = self._credentials.method
-        self._url = _checked_url(url)
+        credentials: Credentials | ClicDataError
+        try:
+            credentials, checked_url = credentials_of(auth_method, given), _checked_url(url)
+        except InputError as error:
+            credentials, checked_url = error.with_traceback(None), ""
+        # A traceback shows the variables of its frames; from here on no secret is among them.
+        del given, client_secret, password, api_key, refresh_token, url
+        if isinstance(credentials, ClicDataError):
+            raise credentials
+        self._credentials = credentials
+        self._auth_method = credentials.method
+        self._url = checked_url
+        self._account = _fingerprint(self._url, credentials)
         self._auto = api_version == "auto"
         self._version = _first_version(api_version, self._auth_method)
         self._connect, self._read = _checked_timeout(timeout)
         self._deadline = _seconds("deadline", deadline)
         self._attempts = 1 + _checked_retries(max_retries)
         self._verify = _checked_bundle(ca_bundle)
+        if on_new_refresh_token is not None and not callable(on_new_refresh_token):
+            raise InputError("on_new_refresh_token must be a function that takes the new token")
         self._on_new_refresh_token = on_new_refresh_token
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self._token: Token | None = None
@@ -169,8 +221,8 @@ class Session:
         self._lock = threading.Lock()
         self._renewal: _Renewal | None = None
         self._attempt = connection.Attempt()
-        self._adapter: _Adapter | None = None
-        self._settings: dict[str, Any] = {}
+        self._budget = retry.Budget()
+        self._way: _Way | None = None
 
     # -----------------------------------------------------------------------------------------------------
     # What it is
@@ -200,6 +252,24 @@ class Session:
         """Whether it was closed."""
         return self._credentials is None
 
+    @property
+    def account(self) -> str:
+        """A fingerprint of the service and of who logs in, which tells accounts apart and gives nothing away."""
+        return self._account
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds that each step of reading an answer may take."""
+        return self._read
+
+    def now(self) -> float:
+        """The second on its clock, which never goes back."""
+        return self._clock()
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass on its clock."""
+        self._sleep(seconds)
+
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"<Session {self.url} auth_method={self._auth_method!r} api_version={self._version!r}{state}>"
@@ -216,10 +286,10 @@ class Session:
     def close(self) -> None:
         """Close the connections and forget token and secrets. It can't be used afterwards."""
         with self._lock:
-            adapter, self._adapter = self._adapter, None
+            way, self._way = self._way, None
             self._credentials = self._token = None
-        if adapter is not None:
-            adapter.close()
+        if way is not None:
+            way.close()
 
     # -----------------------------------------------------------------------------------------------------
     # Calling
@@ -243,11 +313,15 @@ class Session:
             Whatever came of the last attempt; ``.in_doubt`` when a write may have been applied.
         """
         deadline = self._clock() + self._deadline
+        self._attempt.sent = False
         try:
             return self._repeated(request, deadline)
         except ClicDataError as error:
             unknown = retry.outcome(error) is retry.Outcome.UNKNOWN
             error.in_doubt = unknown and request.replay is not wire.Replay.FREELY
+            raise
+        except (KeyboardInterrupt, SystemExit) as interrupt:
+            interrupt.sent = self._attempt.sent  # type: ignore[union-attr]  # for whoever keeps a receipt
             raise
 
     def _repeated(self, request: Request, deadline: float) -> Reply:
@@ -256,8 +330,10 @@ class Session:
         while True:
             token = self._authorised(deadline)
             version = self._version_for(request)
-            outcome = self._tried(request, version, token, deadline)
+            outcome = self._tried(request, version, self._credentials, token, deadline)
             if isinstance(outcome, Reply):
+                if attempt == 1:
+                    self._budget.earn()
                 return outcome
             if isinstance(outcome, BadCredentials) and token is not None and not renewed:
                 renewed = True
@@ -273,6 +349,9 @@ class Session:
         seconds = retry.pause(request, error, attempt, self._random)
         if seconds is None or attempt >= self._attempts or self._clock() + seconds >= deadline:
             raise error
+        if not self._budget.spend(error):
+            _log.info("%s: not tried again, as too many calls of this session failed lately", request.operation)
+            raise error
         _log.info(
             "%s: attempt %d failed (%s), again in %.1f s",
             request.operation,
@@ -280,6 +359,7 @@ class Session:
             type(error).__name__,
             seconds,
         )
+        self._attempt.sent = False  # a write comes here only when nothing of it was done
         self._sleep(seconds)
 
     def _version_for(self, request: Request) -> str | None:
@@ -338,21 +418,7 @@ class Session:
             renewal.done.set()
 
     def _new_token(self, credentials: Credentials, deadline: float) -> Token:
-        request = Request(
-            "log in",
-            "POST",
-            "/oauth20/token",
-            body=urlencode(credentials.form()).encode(),
-            replay=wire.Replay.FREELY,
-        )
-        attempt = 1
-        while True:
-            outcome = self._tried(request, None, None, deadline)
-            if isinstance(outcome, Reply):
-                break
-            self._wait(request, _login_error(outcome, credentials), attempt, deadline)
-            attempt += 1
-        answer = token_answer(outcome.value())
+        answer = self._logged_in(credentials, deadline)
         with self._lock:
             self._token = token = answer.token(self._clock())
             if self._credentials is not None:
@@ -360,6 +426,17 @@ class Session:
         if answer.refresh is not None and self._on_new_refresh_token is not None:
             self._on_new_refresh_token(answer.refresh.reveal())
         return token
+
+    def _logged_in(self, credentials: Credentials, deadline: float) -> TokenAnswer:
+        # Its body is not here, where a traceback might show it: see _prepared.
+        request = Request("log in", "POST", "/oauth20/token", replay=wire.Replay.FREELY)
+        attempt = 1
+        while True:
+            outcome = self._tried(request, None, credentials, None, deadline)
+            if isinstance(outcome, Reply):
+                return token_answer(outcome.value())
+            self._wait(request, _login_error(outcome, credentials), attempt, deadline)
+            attempt += 1
 
     def _forget(self, token: Token) -> None:
         with self._lock:
@@ -370,14 +447,21 @@ class Session:
     # Sending
 
     def _tried(
-        self, request: Request, api_version: str | None, token: Token | None, deadline: float
+        self,
+        request: Request,
+        api_version: str | None,
+        credentials: Credentials | None,
+        token: Token | None,
+        deadline: float,
     ) -> Reply | ClicDataError:
         """One attempt and what came of it.
 
         Errors are returned, not raised, so that no traceback leads to the frames that held the secrets.
         """
         began = self._clock()
-        answer = self._sent(request, api_version, token, deadline)
+        if credentials is None or self.closed:
+            return NotConnected(f"{request.operation}: the session was closed meanwhile. Nothing was sent.")
+        answer = self._sent(request, api_version, credentials, token, deadline)
         if isinstance(answer, ClicDataError):
             _log.debug("%s %s: %s", request.method, request.path, type(answer).__name__)
             return answer
@@ -389,80 +473,80 @@ class Session:
             1e3 * (self._clock() - began),
         )
         try:
-            return wire.judge(request, answer)
-        except ClicDataError:
-            pass
-        try:
-            return wire.judge(request, self._masked(answer, token))
+            return wire.judge(request, answer, hider(credentials, token))
         except ClicDataError as error:
             if isinstance(error, ApiError):
                 error.retry_after = retry.retry_after(answer.headers, time.time())
             return error.with_traceback(None)
 
-    def _masked(self, answer: Answer, token: Token | None) -> Answer:
-        """An answer that is an error without the secrets that it may have been made to repeat."""
-        body = answer.body
-        for secret in self._secrets(token):
-            body = body.replace(secret.reveal().encode(), b"***")
-        return replace(answer, body=body)
-
-    def _secrets(self, token: Token | None) -> list[Secret]:
-        held = vars(self._credentials).values() if self._credentials is not None else ()
-        return [s for s in (*held, token.value if token else None) if isinstance(s, Secret)]
-
     def _sent(
-        self, request: Request, api_version: str | None, token: Token | None, deadline: float
+        self,
+        request: Request,
+        api_version: str | None,
+        credentials: Credentials,
+        token: Token | None,
+        deadline: float,
     ) -> Answer | ClicDataError:
-        """Send a request once. This is the one place where bytes leave."""
+        """Send a request once, and keep nothing of what the libraries below raise."""
         left = deadline - self._clock()
         if left <= 0:
             return self._late(request, sent=False)
-        if self._credentials is None:
-            return NotConnected(f"{request.operation}: the session was closed meanwhile. Nothing was sent.")
-        self._attempt.begin(time.monotonic() + left, self._read)
+        self._attempt.begin(time.monotonic() + left, self._read, _MOST_RECEIVED)
         problem: BaseException
         try:
-            adapter, settings = self._transport()
-            response = adapter.send(
-                self._prepared(request, api_version, token),
-                timeout=(min(self._connect, left), min(self._read, left)),
-                stream=True,
-                **settings,
-            )
-            try:
-                body = self._body(request, response)
-            finally:
-                response.close()
-            if isinstance(body, ClicDataError):
-                return body
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, body, headers)
-        except Exception as error:  # noqa: BLE001  # whatever the libraries below raise becomes one of our errors
-            problem = error
+            return self._exchanged(request, api_version, credentials, token, left)
+        except Exception as error:  # noqa: BLE001  # whatever it is becomes one of our errors
+            problem = error.with_traceback(None)
+        except BaseException as interrupt:  # noqa: BLE001  # Ctrl-C goes on, without the frames that hold the headers
+            interrupt.__cause__ = interrupt.__context__ = None
+            raise interrupt.with_traceback(None) from None
         return self._failure(request, problem, deadline)
 
-    def _prepared(self, request: Request, api_version: str | None, token: Token | None) -> requests.PreparedRequest:
+    def _exchanged(
+        self,
+        request: Request,
+        api_version: str | None,
+        credentials: Credentials,
+        token: Token | None,
+        left: float,
+    ) -> Answer | ClicDataError:
+        """The one place where bytes leave and arrive."""
+        limits = (min(self._connect, left), min(self._read, left))
+        response = self._transport().send(self._prepared(request, api_version, credentials, token), limits)
+        try:
+            body = self._body(request, response)
+        finally:
+            response.close()
+        if isinstance(body, ClicDataError):
+            return body
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, body, headers)
+
+    def _prepared(
+        self, request: Request, api_version: str | None, credentials: Credentials, token: Token | None
+    ) -> requests.PreparedRequest:
         query = urlencode((*request.query, *wire.version_query(api_version)))
         headers = {
             "User-Agent": self._user_agent,
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }
+        body = request.body
         if request.fresh:
             headers["Cache-Control"] = "no-cache"
         if request.operation == "log in":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(credentials.form()).encode()
         else:
-            assert self._credentials is not None
-            headers |= self._credentials.headers(token)
-            if request.body is not None:
+            headers |= credentials.headers(token)
+            if body is not None:
                 headers["Content-Type"] = "application/json"
             if request.compressed:
                 headers["Content-Encoding"] = "gzip"
         prepared = requests.PreparedRequest()
         prepared.prepare(method=request.method, url=f"{self._url}{request.path}" + (query and f"?{query}"))
         prepared.headers = CaseInsensitiveDict(headers)
-        prepared.prepare_body(request.body, None)
+        prepared.prepare_body(body, None)
         return prepared
 
     def _body(self, request: Request, response: requests.Response) -> bytes | ClicDataError:
@@ -472,26 +556,15 @@ class Session:
         for piece in response.raw.stream(1 << 18, decode_content=True):
             size += len(piece)
             if size > LONGEST_BODY:
-                return ProtocolError(
-                    f"{request.operation}: the answer is larger than {LONGEST_BODY >> 20} MiB",
-                    status=response.status_code,
-                    operation=request.operation,
-                )
+                return _too_long(request)
             pieces.append(piece)
         return b"".join(pieces)
 
-    def _transport(self) -> tuple[_Adapter, dict[str, Any]]:
-        """The adapter, and what the environment says about proxies and certificates."""
+    def _transport(self) -> _Way:
         with self._lock:
-            if self._adapter is None:
-                self._adapter = _Adapter(self._attempt)
-                # Asked of a session that is thrown away, so that no netrc and no cookie is ever kept.
-                with requests.Session() as environment:
-                    self._settings = dict(
-                        environment.merge_environment_settings(self._url, {}, False, self._verify, None)
-                    )
-                del self._settings["stream"]
-            return self._adapter, self._settings
+            if self._way is None:
+                self._way = _Way(self._url, self._verify, self._attempt)
+            return self._way
 
     def _failure(self, request: Request, problem: BaseException, deadline: float) -> ClicDataError:
         """One of our errors for one of requests', urllib3's or Python's. It keeps nothing of it."""
@@ -508,6 +581,14 @@ class Session:
             )
         if connection.is_timeout(problem) and time.monotonic() >= self._attempt.deadline:
             return self._late(request, sent=sent)
+        if sent and connection.is_too_long(problem):
+            return _too_long(request)
+        if sent and connection.is_not_http(problem):
+            return ProtocolError(
+                f"{request.operation}: what came from {where} is no answer of a web server",
+                operation=request.operation,
+                repeat=1,
+            )
         if sent and connection.is_broken_body(problem):
             return ProtocolError(
                 f"{request.operation}: the answer can't be decompressed or is cut off",
@@ -533,6 +614,13 @@ class Session:
             sent="unknown" if sent else "no",
             operation=request.operation,
         )
+
+
+def _too_long(request: Request) -> ProtocolError:
+    return ProtocolError(
+        f"{request.operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its head is endless",
+        operation=request.operation,
+    )
 
 
 class _Renewal:
@@ -589,7 +677,7 @@ def _checked_url(url: object) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         raise InputError("url is not a URL: it must look like https://api.clicdata.com/") from None
-    if parts.scheme not in ("https", "http") or not host or any(c.isspace() or c in "\0\\" for c in url):
+    if parts.scheme not in ("https", "http") or not host or any(not c.isprintable() or c in " \\" for c in url):
         raise InputError("url is not a URL: it must look like https://api.clicdata.com/")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError("url must hold neither credentials nor a query: give those as arguments")
@@ -614,6 +702,14 @@ def _first_version(api_version: object, method: str) -> str | None:
     raise InputError(
         f'api_version must be "auto", None or text such as "{wire.FIRST_MODERN}", not {type(api_version).__name__}'
     )
+
+
+def _fingerprint(url: str, credentials: Credentials) -> str:
+    """A digest of what stays the same for an account: no password, no secret and no token is in it, but an API key."""
+    held = vars(credentials)
+    known = [held[name] for name in ("client_id", "username", "api_key") if name in held]
+    texts = [one.reveal() if isinstance(one, Secret) else one for one in known]
+    return hashlib.sha256("\0".join(("pandas_clicdata account", url, *texts)).encode()).hexdigest()[:16]
 
 
 def _seconds(name: str, value: object) -> float:

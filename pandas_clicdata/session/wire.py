@@ -24,6 +24,7 @@ from pandas_clicdata.errors import (
     RateLimited,
     RedirectRefused,
     TooLarge,
+    TransportError,
     UsageError,
     server_text,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 FIRST_MODERN = "2022.01"  # C: the version to speak when the service wants one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
+PROXY_LOGIN = "the proxy wants a user name and password, or others than these"  # the reason of a `TransportError`
 
 Query = tuple[tuple[str, str], ...]
 
@@ -180,11 +182,20 @@ def _said(operation: str | None) -> str:
 # The judge
 
 
-def judge(request: Request, answer: Answer) -> Reply:
+def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) -> Reply:
     """The reply in an answer, or the error that the answer is.
 
     An answer is an error when its status is not 2xx, when it has ``success`` false, or when it has an
     ``error``; whatever the status says. Success need not be stated: the legacy dialect never does.
+
+    Parameters
+    ----------
+    request : Request
+        What was asked.
+    answer : Answer
+        What came.
+    hide : callable, optional
+        Takes out of a text what must not be shown. Whatever an error repeats of the answer goes through it.
 
     Raises
     ------
@@ -201,25 +212,35 @@ def judge(request: Request, answer: Answer) -> Reply:
             "never followed. Check url=: it must name the API itself.",
             operation=request.operation,
         )
+    if answer.status == 407:
+        raise TransportError(
+            f"{request.operation}: {PROXY_LOGIN} (status 407). Nothing reached ClicData. Check HTTPS_PROXY.",
+            sent="no",
+            operation=request.operation,
+            reason=PROXY_LOGIN,
+        )
     body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
     if not 200 <= answer.status < 300:
-        code, description, _ = _stated_error(_object(body) or {}, body)
+        code, description, _ = _stated_error(_object(body) or {}, body, hide)
         raise _refusal(request, answer, code, description)
-    return _unwrapped(request, answer, body)
+    return _unwrapped(request, answer, body, hide)
 
 
-def _unwrapped(request: Request, answer: Answer, body: bytes) -> Reply:
+def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
     if request.in_text and not body.startswith(b"{"):
         return Reply(request, body, {}, answer.status)
     fields = _object(body)
     if fields is None:
         _check_json(request, answer, body)
         return Reply(request, body, {}, answer.status)
-    _check_success(request, answer, fields, body)
+    _check_keys(request, answer, fields, body)
+    _check_success(request, answer, fields, body, hide)
     payload: bytes = body
     if "result" in fields:
         payload = fields.pop("result")
         inner = _object(payload)
+        if inner is not None:
+            _check_keys(request, answer, inner, payload)
     else:
         inner = dict(fields)
     if request.key is not None and inner is not None:
@@ -277,13 +298,20 @@ def _check_json(request: Request, answer: Answer, body: bytes) -> None:
     )
 
 
-def _check_success(request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes) -> None:
-    code, description, stated = _stated_error(fields, body)
+def _check_keys(request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes) -> None:
+    """Refuse an envelope in which a key stands twice: its readers would differ, and some would read a yes."""
+    rest = _without_long_values(body, fields)
+    if len(rest) > _LONGEST_ENVELOPE or _repeats_a_key(rest):
+        raise _odd(request, answer, "a key that stands twice, or more around its data than an envelope has")
+
+
+def _check_success(
+    request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
+) -> None:
+    code, description, stated = _stated_error(fields, body, hide)
     success = fields.get("success", b"true")
-    if len(body) < 4096 and _twice(body):
-        raise _odd(request, answer, "a key that stands twice")
     if success not in (b"true", b"false"):
-        raise _odd(request, answer, f'"success": {server_text(success.decode("utf-8", "replace"))}')
+        raise _odd(request, answer, f'"success": {server_text(hide(success.decode("utf-8", "replace")))}')
     if success == b"false" or stated:
         raise _refusal(request, answer, code, description)
 
@@ -296,37 +324,63 @@ def _odd(request: Request, answer: Answer, what: str) -> ProtocolError:
     )
 
 
-def _twice(body: bytes) -> bool:
-    """Whether ``success`` or ``error`` stands twice in the envelope, so that readers would differ."""
+_LONG_VALUE = 1024  # bytes
+_LONGEST_SAID = 100_000  # characters of a text that are looked at before it is cut
+_LONGEST_ENVELOPE = 1 << 20  # bytes
 
-    def members(pairs: list[tuple[str, Any]]) -> bool:
-        names = [name for name, _ in pairs if name in ("success", "error")]
-        return len(names) != len(set(names))
 
-    try:
-        return json.loads(body, object_pairs_hook=members) is True
-    except (ValueError, RecursionError):
+def _without_long_values(body: bytes, fields: Mapping[str, bytes]) -> bytes:
+    """An object with a 0 in the place of each long value; what the fields don't hold stays."""
+    long = sorted((value for value in fields.values() if len(value) > _LONG_VALUE), key=len, reverse=True)
+    for value in long:
+        before, _, after = body.partition(value)
+        body = before + b"0" + after
+    return body
+
+
+def _repeats_a_key(text: bytes) -> bool:
+    """Whether an object in a JSON text has a key twice; True too for what is no JSON any more."""
+
+    def repeated(pairs: list[tuple[str, Any]]) -> bool:
+        names = {name for name, _ in pairs}
+        if len(names) < len(pairs):
+            raise _Repeated
         return False
 
+    try:
+        json.loads(text, object_pairs_hook=repeated, parse_int=len, parse_float=len)
+    except (_Repeated, ValueError, RecursionError):
+        return True
+    return False
 
-def _stated_error(fields: Mapping[str, bytes], body: bytes) -> tuple[str | None, str | None, bool]:
+
+class _Repeated(Exception):
+    """A key stands twice."""
+
+
+def _stated_error(
+    fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
+) -> tuple[str | None, str | None, bool]:
     """Code, description, and whether an error is stated at all."""
+
+    def text(value: object) -> str | None:
+        return None if value in (None, "") else server_text(hide(str(value)[:_LONGEST_SAID]))
+
+    def code_of(value: object) -> str | None:
+        return str(value) if _is_known(str(value)) else text(value)  # a known word is no secret
+
     error = parsed(fields["error"]) if "error" in fields else None
     if isinstance(error, dict):
-        return _text(error.get("code")), _text(error.get("description") or error.get("message")), True
+        return code_of(error.get("code")), text(error.get("description") or error.get("message")), True
     if error:  # OAuth answers carry the code as text, its description beside it
         beside = fields.get("error_description")
-        return _text(error), _text(parsed(beside)) if beside else None, True
+        return code_of(error), text(parsed(beside)) if beside else None, True
     plain = fields.get("message") or fields.get("description")
     if plain is not None:
-        return None, _text(parsed(plain)), False
+        return None, text(parsed(plain)), False
     if body and not fields and not body.startswith(b"<"):
-        return None, _text(body[:2000].decode("utf-8", "replace")), False
+        return None, text(body[:_LONG_VALUE].decode("utf-8", "replace")), False
     return None, None, False
-
-
-def _text(value: object) -> str | None:
-    return None if value in (None, "") else server_text(value)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -382,6 +436,11 @@ def nothing_was_done(error: ApiError | AuthError) -> bool:
         return error.status in _REFUSING
     code = _plain(error.code)
     return code in _BY_CODE or (code.isdigit() and int(code[:4]) in _REFUSING)
+
+
+def _is_known(code: str) -> bool:
+    plain = _plain(code)
+    return plain in _BY_CODE or (len(code) <= 4 and plain.isdigit())
 
 
 def _kind(status: int, code: str | None) -> type[ApiError | AuthError]:

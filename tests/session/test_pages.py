@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pandas_clicdata.errors import NotFound, PagingLoop, ProtocolError, TornRead
-from pandas_clicdata.session.pages import Follower, page_query, records
+from pandas_clicdata.errors import NotFound, PagingLoop, ProtocolError, SchemaDrift, TornRead
+from pandas_clicdata.session import pages
+from pandas_clicdata.session.pages import Follower, page_query, records, whole
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
 
 if TYPE_CHECKING:
@@ -122,6 +123,102 @@ def test_a_total_that_the_rows_do_not_come_to_is_a_torn_read(totals: tuple[int, 
 
     with pytest.raises(TornRead):
         read(Service(body))
+
+
+def counted(n: int, totals: tuple[int, ...]) -> object:
+    return {"result": part(n), "pagination": {"has_more_results": n < 3, "result_total_count": totals[n - 1]}}
+
+
+def test_a_total_that_changes_is_noticed_at_once() -> None:
+    service = Service(lambda n: counted(n, (25, 24, 25)))
+    with pytest.raises(TornRead, match="25 at first and 24 at page 2"):
+        read(service)
+    assert service.asked[:2] == [1, 2]
+
+
+def test_a_total_known_beforehand_is_held_against_pages_that_state_none() -> None:
+    request = get("read a version", "/data/5/v/7", key="data")
+    service = Service(SHAPES["legacy"])
+
+    def follow(total: int) -> int:
+        asked = Follower(service.call, lambda n: request.with_query(("page", str(n))), total=total)
+        return sum(page.count for page in asked)
+
+    assert follow(25) == 25
+    for wrong in (24, 26, 0):
+        with pytest.raises(TornRead):
+            follow(wrong)
+
+
+def test_a_tear_that_is_only_to_be_told_ends_nothing() -> None:
+    request = get("read rows", "/data/5", key="data")
+    service = Service(lambda n: counted(n, (25, 26, 25)))
+    found = list(Follower(service.call, lambda n: request.with_query(("page", str(n))), tell_torn=True))
+    assert [page.torn is not None for page in found] == [False, True, True]
+    assert sum(page.count for page in found) == 25
+    assert "25 at first and 26" in str(found[1].torn)
+
+
+def test_even_then_there_is_an_end() -> None:
+    request = get("read rows", "/data/5", key="data")
+    more = {"has_more_results": True, "result_total_count": 25}
+    service = Service(lambda n: {"result": [{"a": 10 * n + i} for i in range(10)], "pagination": more})
+    follower = Follower(service.call, lambda n: request.with_query(("page", str(n))), tell_torn=True)
+    with pytest.raises(TornRead):
+        list(follower)
+    assert len(service.asked) < 12
+
+
+def test_new_rows_without_end_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MOST_PAGES", 50)
+    service = Service(lambda n: {"data": [{"a": n}], "has_more_data": True})
+    with pytest.raises(PagingLoop, match="more is promised after page 50"):
+        read(service)
+    assert len(service.asked) <= 52
+
+
+@pytest.mark.parametrize("shape", ["legacy", "modern, last_page"])
+def test_a_flag_that_is_missing_midway_is_no_end(shape: str) -> None:
+    def body(n: int) -> Any:
+        whole_answer = SHAPES[shape](n)
+        if n == 2:
+            whole_answer.pop("has_more_data", None)
+            whole_answer.pop("pagination", None)
+        return whole_answer
+
+    with pytest.raises(ProtocolError, match="page 2 doesn't say whether there are more"):
+        read(Service(body))
+
+
+@pytest.mark.parametrize("kind", [TornRead, SchemaDrift])
+@pytest.mark.parametrize("bad", [0, 1, 2, 3])
+def test_what_changed_while_it_was_read_is_read_anew_twice_at_most(kind: type[Exception], bad: int) -> None:
+    last: list[bool] = []
+
+    def once(is_last: bool) -> str:
+        last.append(is_last)
+        if len(last) <= bad:
+            raise kind("changed")
+        return "all"
+
+    if bad < 3:
+        assert whole(once) == "all"
+    else:
+        with pytest.raises(kind):
+            whole(once)
+    assert last == [False, False, True][: bad + 1]
+
+
+def test_any_other_failure_is_not_read_anew() -> None:
+    calls: list[bool] = []
+
+    def once(is_last: bool) -> None:
+        calls.append(is_last)
+        raise PagingLoop("loop")
+
+    with pytest.raises(PagingLoop):
+        whole(once)
+    assert calls == [False]
 
 
 def test_a_short_list_is_one_request_without_a_page() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pandas_clicdata import errors
 from pandas_clicdata.session import retry
 from pandas_clicdata.session.retry import Outcome
-from pandas_clicdata.session.wire import Request, get
+from pandas_clicdata.session.wire import PROXY_LOGIN, Request, get
 
 READ = get("read rows", "/data/5")
 WRITE = Request("append rows", "POST", "/data/5/row")
@@ -61,6 +62,60 @@ def test_the_table(error: errors.ClicDataError, known: Outcome, read: bool, writ
     assert retry.outcome(error) is known
     assert (retry.pause(READ, error, 1, lambda: 0.5) is not None) is read
     assert (retry.pause(WRITE, error, 1, lambda: 0.5) is not None) is write
+
+
+TIMED_OUT = errors.TransportError("late", reason=retry.TIMED_OUT)
+PROXY = errors.TransportError("proxy", sent="no", reason=PROXY_LOGIN)
+
+
+def test_wrong_credentials_for_a_proxy_are_not_tried_again() -> None:
+    assert retry.outcome(PROXY) is Outcome.NOT_SENT
+    assert retry.pause(READ, PROXY, 1, lambda: 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "price"),
+    [
+        (LOST, 5),
+        (NOT_SENT, 5),
+        (api(500), 5),
+        (api(503, retry_after=5), 5),
+        (errors.ProtocolError("cut JSON", repeat=3), 5),
+        (TIMED_OUT, 10),
+        (api(504), 10),
+        (api(408), 10),
+        (api(429), 5),
+        (api(429, retry_after=0), 5),
+        (api(429, retry_after=7), 0),
+    ],
+)
+def test_what_a_repetition_costs(error: errors.ClicDataError, price: int) -> None:
+    budget = retry.Budget()
+    assert budget.spend(error)
+    assert budget.left == 100 - price
+
+
+def test_a_budget_is_spent_to_the_end_and_earned_back_one_by_one() -> None:
+    budget = retry.Budget()
+    assert [budget.spend(LOST) for _ in range(22)] == [True] * 20 + [False] * 2
+    assert budget.left == 0
+    for _ in range(4):
+        budget.earn()
+    assert not budget.spend(LOST)
+    budget.earn()
+    assert budget.spend(LOST)
+    for _ in range(500):
+        budget.earn()
+    assert budget.left == 100
+
+
+def test_threads_cannot_spend_the_same_token_twice() -> None:
+    budget = retry.Budget(1000)
+    with ThreadPoolExecutor(16) as pool:
+        spent = sum(pool.map(lambda _: budget.spend(LOST), range(2000)))
+        assert (spent, budget.left) == (200, 0)
+        list(pool.map(lambda _: budget.earn(), range(700)))
+    assert budget.left == 700
 
 
 def test_a_web_page_is_asked_for_a_second_time_but_no_third() -> None:

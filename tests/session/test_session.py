@@ -622,3 +622,19 @@ def test_a_forked_child_gets_its_own_answers() -> None:
         results.join_thread()
     assert all(mine)
     assert all(all(each) for each in theirs)
+
+
+def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(lambda _: Says(b"", 502)) as proxy, ScriptedServer(lambda _: OK) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with opened(server, api_key="k")[0] as session:
+            assert session.call(READ).value() == [{"a": 1}]
+        assert proxy.seen == []
+
+
+def test_what_is_to_take_the_new_refresh_token_must_be_able_to() -> None:
+    with pytest.raises(errors.InputError, match="on_new_refresh_token"):
+        Session(client_id="i", client_secret="s", refresh_token="r", on_new_refresh_token=5)  # type: ignore[arg-type]

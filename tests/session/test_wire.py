@@ -104,6 +104,53 @@ def test_what_the_service_said_is_in_the_error() -> None:
     assert error.description == "row 3 has no such column"
 
 
+def test_a_proxy_that_wants_a_login_is_not_the_service() -> None:
+    with pytest.raises(errors.TransportError, match="HTTPS_PROXY") as caught:
+        judge(WRITE, answer(b"<html>log in</html>", 407))
+    assert (caught.value.sent, caught.value.operation) == ("no", "append rows")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": "odd", "description": "you sent hush-hush"}},
+        {"error": {"code": "hush-hush", "description": ""}},
+        {"error": "hush-hush", "error_description": "hush-hush"},
+        {"success": "hush-hush"},
+        {"message": "hush-hush", "success": False},
+        b"you sent hush-hush",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_what_must_not_be_shown_is_taken_out(body: object, status: int) -> None:
+    hide = lambda text: text.replace("hush-hush", "***")  # noqa: E731
+    with pytest.raises(errors.ClicDataError) as caught:
+        judge(WRITE, answer(body, status), hide)
+    assert "hush" not in f"{caught.value!r} {vars(caught.value)}"
+
+
+def test_a_secret_like_a_word_of_the_protocol_changes_no_verdict() -> None:
+    hide = lambda text: text.replace("conflict", "***").replace("error", "***").replace("false", "***")  # noqa: E731
+    with pytest.raises(errors.Conflict) as caught:
+        judge(WRITE, answer({"success": False, "error": {"code": "conflict"}}), hide)
+    assert caught.value.code == "conflict"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"success":true,"result":{"id":5,"name":"x","columns":[{"a":1}]},"pagination":null}',
+        b'{"id":5,"name":"x","deep":{"a":{"a":{"a":1}}}}',
+        b'{"data":[{"a":1},{"a":1}],"has_more_data":false}',
+        b'{ "data" : [ ] , "has_more_data" : false }\n',
+        b'{"data":["%b","%b"],"again":["%b","%b"]}' % ((b"x" * 3000,) * 4),
+        b'{"data":"%b","part":"%b"}' % (b"ab" * 3000, b"ab" * 1000),
+    ],
+)
+def test_an_envelope_without_twins_passes(body: bytes) -> None:
+    assert judge(get("look", "/account"), answer(body)).value() is not None
+
+
 def test_server_text_is_cut_and_loses_its_control_characters() -> None:
     body = {"error": {"code": "validation", "description": "\x1b[31mred\x07" + "x" * 10_000}}
     with pytest.raises(errors.ApiError) as caught:

@@ -1,0 +1,262 @@
+"""Where a request can go and what it can carry, whatever the arguments and the answers are."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pandas_clicdata
+from certificates import Listener, head_of, over_tls, self_signed
+from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User, errors
+from pandas_clicdata.session import retry
+from pandas_clicdata.session.wire import Request
+from pandas_clicdata.uploads import changes
+from scripted import Says, ScriptedServer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import requests
+
+# ---------------------------------------------------------------------------------------------------------
+# Redirects
+
+
+BODY = b'{"multiplerows":"all","find":[{"column":"a","value":1}]}'
+DONE = Says({"success": True})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("to", ["the same host", "another port", "another name", "a relative path", "nowhere"])
+def test_no_redirect_is_followed(to: str, method: str, status: int) -> None:
+    with ScriptedServer(lambda _: DONE) as other, ScriptedServer(lambda _: DONE) as server:
+        location = {
+            "the same host": server.url + "elsewhere",
+            "another port": other.url + "data/5/row",
+            "another name": other.url.replace("127.0.0.1", "localhost") + "data/5/row",
+            "a relative path": "/elsewhere",
+            "nowhere": "",
+        }[to]
+        server.script = lambda _: Says(b"", status, {"Location": location})
+        with Session(api_key="k", url=server.url) as session, pytest.raises(errors.RedirectRefused) as caught:
+            session.call(Request("change rows", method, "/data/5/row", body=None if method == "GET" else BODY))
+        assert [(seen.method, seen.body) for seen in server.seen] == [(method, b"" if method == "GET" else BODY)]
+        assert other.seen == []
+    assert caught.value.in_doubt
+    assert "elsewhere" not in str(caught.value)
+
+
+def test_no_redirect_leads_out_of_tls(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path, "127.0.0.1")
+    with ScriptedServer(lambda _: DONE) as plain:
+
+        def serve(taken: socket.socket) -> None:
+            head_of(taken)
+            taken.sendall(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: %b\r\n\r\n" % plain.url.encode())
+
+        with Listener(over_tls(certificate, serve)) as server:
+            url = f"https://127.0.0.1:{server.port}/"
+            with Session(api_key="k", url=url, ca_bundle=certificate) as session:
+                with pytest.raises(errors.RedirectRefused):
+                    session.call(Request("change rows", "DELETE", "/data/5/row", body=BODY))
+        assert plain.seen == []
+
+
+def test_a_login_that_is_redirected_is_not_followed_either() -> None:
+    with ScriptedServer(lambda _: DONE) as other:
+        with ScriptedServer(lambda _: Says(b"", 307, {"Location": other.url})) as server:
+            with Session(client_id="i", client_secret="s", url=server.url) as session:
+                with pytest.raises(errors.RedirectRefused):
+                    Data(session=session).get_data()
+            assert len(server.seen) == 1
+        assert other.seen == []
+
+
+@pytest.mark.parametrize("find", [b"", b" ", b"[]", b" [] "])
+def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
+    for made in (
+        lambda: changes.delete_request(5, find, "all"),
+        lambda: changes.update_request(5, find, b"[1]", "all"),
+    ):
+        with pytest.raises(errors.InputError, match="empty filter"):
+            made()
+
+
+def test_every_delete_carries_its_filter(clicdata_sandbox: Any) -> None:
+    with clicdata_sandbox.session() as session:
+        Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})
+        deletes = [seen for seen in clicdata_sandbox.requests if seen.method == "DELETE"]
+    assert [json.loads(seen.body)["find"] for seen in deletes] == [
+        [{"column": "shop_code", "value": "nothing like it"}]
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Paths, queries, headers
+
+
+class Captured(Exception):
+    """The request went no further."""
+
+
+class Recorder(Session):
+    """Makes requests ready to be sent, and keeps them instead."""
+
+    def __init__(self) -> None:
+        super().__init__(api_key="k", url="https://api.clicdata.test:8443/under/here/")
+        self.made: list[requests.PreparedRequest] = []
+        self._sleep = lambda seconds: None
+
+    def _exchanged(self, request: Any, api_version: Any, credentials: Any, token: Any, left: Any) -> Any:
+        self.made.append(self._prepared(request, api_version, credentials, token))
+        raise Captured
+
+    def call(self, request: Request) -> Any:
+        return super().call(request)
+
+
+PLAIN = st.text(max_size=40)
+EVIL = st.sampled_from(
+    [
+        "../..", "//evil.example/x", "/etc/passwd", "https://evil.example/", "?x=1", "#frag", "a&b=c", "%2e%2e%2f",
+        "a b", "x\r\nX-Evil: yes", "x\nHost: evil.example", "x\0y", "\u202egnp.exe", ";rm -rf", "@evil.example",
+        "\\\\evil\\x", "é", "😀", "", " ", ".", "..", "x" * 5000, "1001", "1001/../1002", "\ud800", "{}", "*",
+    ]
+)  # fmt: skip
+IDS = st.one_of(
+    st.integers(-5, 2**70),
+    st.sampled_from([None, True, False, 1.0, "5", "../5", b"5", [5], {}, float("nan"), 2**53, 2**53 + 1, 10**30]),
+)
+NEEDS_A_FRAME = {"append_data", "static_send_data"}
+
+
+def public_calls() -> list[Any]:
+    return [
+        pytest.param(noun, name, id=f"{noun.__name__}.{name}")
+        for noun in (Account, Dashboard, Data, Schedule, Team, User)
+        for name, method in vars(noun).items()
+        if callable(method) and not name.startswith("_") and name not in NEEDS_A_FRAME
+    ]
+
+
+def value_for(name: str) -> st.SearchStrategy[Any]:
+    if name.endswith(("_id", "version")):
+        return IDS
+    if name in ("filters", "values", "parameters"):
+        return st.dictionaries(EVIL | PLAIN, EVIL | PLAIN | st.integers(), max_size=2)
+    if name == "cols":
+        return st.dictionaries(EVIL | PLAIN, st.sampled_from(["text", "number"]), max_size=2)
+    return EVIL | PLAIN
+
+
+@pytest.mark.parametrize(("noun", "name"), public_calls())
+@given(data=st.data())
+@settings(max_examples=25, deadline=None, database=None)
+def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st.DataObject) -> None:
+    session = Recorder()
+    method = getattr(noun(session=session), name)
+    arguments = {}
+    for parameter in inspect.signature(method).parameters.values():
+        wanted = parameter.default is inspect.Parameter.empty or data.draw(st.booleans(), label=parameter.name)
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD or not wanted:
+            continue
+        arguments[parameter.name] = data.draw(value_for(parameter.name), label=parameter.name)
+    try:
+        given_back = method(**arguments)
+        if inspect.isgenerator(given_back):
+            list(given_back)
+    except (errors.ClicDataError, OSError, TypeError, Captured):
+        pass  # refused, or stopped where it would have been sent
+    for made in session.made:
+        parts = urlsplit(str(made.url))
+        assert (parts.scheme, parts.netloc) == ("https", "api.clicdata.test:8443")
+        assert parts.path.startswith("/under/here/")
+        assert set(parts.path) <= set("abcdefghijklmnopqrstuvwxyz0123456789/"), parts.path
+        assert "//" not in parts.path
+        assert not parts.fragment
+        assert dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))["api_version"] in ("2022.01", "2025.3")
+        assert str(made.url).isprintable()
+        assert str(made.url).isascii()
+        for field, value in made.headers.items():
+            assert f"{field}{value!s}".isprintable()
+        assert set(made.headers) <= {
+            "User-Agent", "Accept", "Accept-Encoding", "CLICDATA-API-KEY", "Content-Type", "Content-Length",
+            "Cache-Control",
+        }  # fmt: skip
+
+
+def test_the_property_is_held_against_something() -> None:
+    """The recorder does see what calls send."""
+    session = Recorder()
+    with pytest.raises(errors.ClicDataError):
+        Data(session=session).get_data(name="a&b=c/../x")
+    [made] = session.made[:1]
+    assert dict(parse_qsl(urlsplit(str(made.url)).query))["name"] == "a&b=c/../x"
+
+
+@pytest.mark.parametrize("odd", ["\r\nX-Evil: yes", "\n", "\0", "\x7f"])
+@pytest.mark.parametrize("argument", ["api_key", "url", "api_version", "auth_method"])
+def test_no_argument_of_a_session_can_add_a_header(argument: str, odd: str) -> None:
+    good = {"api_key": "k", "url": "https://api.clicdata.test/", "api_version": "2022.01", "auth_method": "api_key"}
+    if argument == "api_key" and odd == "\x7f":
+        pytest.skip("it ends no line; the service refuses it")
+    with pytest.raises(errors.InputError):
+        Session(**{**good, argument: good[argument] + odd})  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is read of answers takes no longer than it should
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 60_000,
+        "Mon, " * 12_000,
+        "1 " * 30_000,
+        "(" * 60_000,
+        "Wed, 18 Nov 2026 " + "1" * 60_000,
+        ":" * 60_000,
+        "\t" * 60_000,
+    ],
+    ids=range(7),
+)
+def test_a_header_is_read_in_no_time(text: str) -> None:
+    assert seconds(lambda: retry.retry_after({"retry-after": text, "date": text}, 0.0)) < 0.5
+
+
+@pytest.mark.parametrize("description", ["x" * 2**20, " " * 2**20, "\x1b" * 2**20, "<" * 2**20, "é" * 2**20])
+def test_a_long_error_is_read_in_no_time(description: str) -> None:
+    says = Says({"error": {"code": description, "description": description}}, 400)
+    with ScriptedServer(lambda _: says) as server:
+        with Session(client_id="i", username="u", password="p4ssword/+", url=server.url) as session:
+
+            def refused() -> None:
+                with pytest.raises(errors.ApiError) as caught:
+                    session.call(Request("change rows", "PUT", "/data/5/row", body=BODY))
+                assert len(str(caught.value)) < 1500
+                assert str(caught.value).isprintable()
+
+            assert seconds(refused) < 1
+
+
+def test_the_default_url_is_the_service_over_tls() -> None:
+    assert inspect.signature(Session).parameters["url"].default == "https://api.clicdata.com/"
+    assert not {"verify", "insecure", "allow_redirects"} & set(inspect.signature(Session).parameters)
+    assert pandas_clicdata.Session is Session

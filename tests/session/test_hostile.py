@@ -1,0 +1,451 @@
+"""Servers that are down, tired or hostile: how long they can hold a call, how much they can make it hold."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from certificates import Listener, head_of, over_tls, self_signed
+from pandas_clicdata import errors
+from pandas_clicdata.session import connection
+from pandas_clicdata.session import session as session_module
+from pandas_clicdata.session.session import Session
+from pandas_clicdata.session.wire import Request, get
+from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+READ = get("read rows", "/data/5", key="data")
+WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
+OK = Says({"data": [{"a": 1}], "has_more_data": False})
+BODY = b'{"data":[{"a":1}],"has_more_data":false}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+def ended(session: Session, request: Request = WRITE) -> tuple[errors.ClicDataError, float]:
+    began = time.monotonic()
+    with pytest.raises(errors.ClicDataError) as caught:
+        session.call(request)
+    return caught.value, time.monotonic() - began
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Time
+
+
+SLOW: dict[str, Callable[[socket.socket], None]] = {
+    "a byte of the status line at a time": drip(0.05, ANSWER),
+    "a header at a time": lambda c: [c.sendall(b"HTTP/1.1 200 OK\r\n")] and drip(0.02, b"X-Slow: yes\r\n" * 90)(c),
+    "interim answers without end": lambda c: forever(c, b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.01),
+    "a body without end, chunk by chunk": lambda c: chunked(c, b"1\r\n \r\n", pause=0.01),
+    "a chunk length without end": lambda c: chunked(c, b"0", pause=0.01),
+    "trailers without end": lambda c: chunked(c, b"0\r\n" + b"X-Trailer: yes\r\n", b"X-Trailer: yes\r\n", pause=0.01),
+    "silence": lambda c: hold(c),
+    "silence in the middle of the body": lambda c: [c.sendall(ANSWER[:-5])] and hold(c),
+}
+
+
+def forever(connection: socket.socket, text: bytes, *, pause: float = 0.0, seconds: float = 3.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection.sendall(text)
+        if pause:
+            time.sleep(pause)
+
+
+def hold(connection: socket.socket) -> None:
+    """Say nothing until the other side hangs up."""
+    while connection.recv(65536):
+        pass
+
+
+def chunked(connection: socket.socket, first: bytes, then: bytes | None = None, *, pause: float = 0.0) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + first)
+    forever(connection, first if then is None else then, pause=pause)
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_no_slowness_outlasts_the_deadline(kind: str) -> None:
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        SLOW[kind](taken)
+
+    with Listener(serve) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        with Session(api_key="k", url=url, timeout=(5, 5), deadline=0.4) as session:
+            error, seconds = ended(session)
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert error.in_doubt
+    assert 0.35 < seconds < 0.9
+
+
+@pytest.mark.parametrize(
+    "limit", [{"timeout": (0.3, 5)}, {"timeout": (5, 5), "deadline": 0.4}], ids=["connect", "call"]
+)
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x03\x20\x00"], ids=["silent", "dripping"])
+def test_a_slow_handshake_is_cut_and_nothing_is_in_doubt(limit: dict[str, Any], first: bytes) -> None:
+    def serve(taken: socket.socket) -> None:
+        taken.recv(4096)
+        drip(0.05, first + b"\x02" * 80)(taken) if first else hold(taken)
+
+    with Listener(serve) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        with Session(api_key="k", url=url, max_retries=0, **limit) as session:
+            error, seconds = ended(session)
+    assert isinstance(error, errors.TransportError)
+    assert (error.sent, error.in_doubt) == ("no", False)
+    assert seconds < 1
+
+
+def test_a_drip_over_tls_is_cut_too(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path, "127.0.0.1")
+
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        drip(0.05, ANSWER)(taken)
+
+    with Listener(over_tls(certificate, serve)) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        with Session(api_key="k", url=url, deadline=0.5, ca_bundle=certificate) as session:
+            error, seconds = ended(session)
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert error.in_doubt
+    assert seconds < 1
+
+
+def test_a_name_that_takes_for_ever_to_look_up_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(5) and [])
+    try:
+        with Session(api_key="k", url="https://api.clicdata.test/", deadline=0.3) as session:
+            error, seconds = ended(session)
+    finally:
+        released.set()
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert (error.sent, error.in_doubt) == ("no", False)
+    assert seconds < 0.8
+
+
+def test_a_name_that_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with Session(api_key="k", url="https://api.clicdata.test/", max_retries=2) as session:
+        waits: list[float] = []
+        session._sleep = waits.append
+        error, _ = ended(session)
+    assert isinstance(error, errors.TransportError)
+    assert (error.sent, error.reason) == ("no", "the host name can't be found")
+    assert "api.clicdata.test" in str(error)
+    assert len(waits) == 2
+
+
+def test_a_connection_that_comes_after_all_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = threading.Event()
+
+    class Slow:
+        def connect(self) -> None:
+            time.sleep(0.2)
+
+        def close(self) -> None:
+            closed.set()
+
+    attempt = connection.Attempt()
+    attempt.begin(time.monotonic() + 0.05, 5, 1)
+    slow = Slow()
+    with pytest.raises(TimeoutError):
+        connection._in_time(slow.connect, slow, attempt)
+    assert closed.wait(2)
+
+
+def test_a_stalled_login_is_cut_and_the_work_is_not_in_doubt() -> None:
+    with ScriptedServer(lambda _: Says(TOKEN.body, after=3)) as server:
+        with Session(client_id="i", client_secret="s", url=server.url, deadline=0.3) as session:
+            error, seconds = ended(session)
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert (error.sent, error.in_doubt) == ("no", False)
+    assert seconds < 0.8
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Size
+
+
+HUGE: dict[str, tuple[Callable[[socket.socket], None], str]] = {
+    "a header line of a megabyte": (lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 2**20), "larger"),
+    "ten thousand headers": (lambda c: c.sendall(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 10_000), "larger"),
+    "a status line of a megabyte": (lambda c: c.sendall(b"HTTP/1.1 200 " + b"y" * 2**20), "larger"),
+    "a body without end": (lambda c: endless(c, b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65536), "larger"),
+    "chunks without end": (
+        lambda c: endless(
+            c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n%b\r\n" % (b" " * 65536)
+        ),
+        "larger",
+    ),
+    "a chunk length of no end": (
+        lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536),
+        "larger",
+    ),
+    "trailers of no end": (
+        lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"y" * 65536),
+        "larger",
+    ),
+    "something else than HTTP": (lambda c: c.sendall(b"SSH-2.0-OpenSSH_9.9\r\n"), "no answer of a web server"),
+}
+
+
+def endless(connection: socket.socket, head: bytes, text: bytes) -> None:
+    connection.sendall(head)
+    forever(connection, text, seconds=20)
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_no_answer_can_fill_the_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LONGEST_BODY", 4 << 20)
+    monkeypatch.setattr(session_module, "_MOST_RECEIVED", 8 << 20)
+    send, message = HUGE[kind]
+    asked: list[int] = []
+
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        asked.append(1)
+        send(taken)
+
+    with Listener(serve) as server, Session(api_key="k", url=f"http://127.0.0.1:{server.port}/") as session:
+        error, seconds = ended(session)
+    assert isinstance(error, errors.ProtocolError)
+    assert message in str(error)
+    assert error.in_doubt
+    assert len(asked) == 1
+    assert seconds < 5
+
+
+def test_the_first_answer_is_the_one_that_counts_after_interim_ones() -> None:
+    def serve(taken: socket.socket) -> None:
+        while head_of(taken):
+            taken.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 3 + ANSWER)
+
+    with Listener(serve) as server, Session(api_key="k", url=f"http://127.0.0.1:{server.port}/") as session:
+        assert session.call(READ).value() == [{"a": 1}]
+
+
+_BOMB = """
+import resource, sys, time
+from pandas_clicdata import Session, errors
+from pandas_clicdata.session.wire import get
+with Session(api_key="k", url=sys.argv[1], max_retries=0) as session:
+    session.call(get("warm up", "/data/1", key="data"))
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    try:
+        session.call(get("read rows", "/data/5", key="data"))
+    except errors.ProtocolError as error:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.monotonic() - began, error)
+"""
+
+
+@functools.cache
+def packed(megabytes: int, wbits: int = 31) -> bytes:
+    packer = zlib.compressobj(6, wbits=wbits)
+    blanks = b" " * 2**20
+    return b"".join([packer.compress(blanks) for _ in range(megabytes)] + [packer.flush()])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip"])
+def test_what_unpacks_without_end_stays_packed(encoding: str) -> None:
+    bomb = packed(256, 15 if encoding == "deflate" else 31)
+    if encoding == "gzip, gzip":
+        bomb = gzip.compress(bomb)
+    assert len(bomb) < 2**20
+    script = lambda seen: OK if seen.path == "/data/1" else Says(bomb, headers={"Content-Encoding": encoding})  # noqa: E731
+    with ScriptedServer(script) as server:
+        done = subprocess.run([sys.executable, "-c", _BOMB, server.url], capture_output=True, text=True, timeout=60)
+    kilobytes, seconds, said = (done.stdout + "  ").split(" ", 2)
+    assert "larger than 64 MiB" in said, done.stderr
+    assert int(kilobytes) < 2 * 64 * 1024
+    assert float(seconds) < 2
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, " * 6 + "gzip"])
+def test_packings_that_were_not_asked_for_are_never_taken_for_data(encoding: str) -> None:
+    body = gzip.compress(b'{"data":[]}')
+    with ScriptedServer(lambda _: Says(body, headers={"Content-Encoding": encoding})) as server:
+        with Session(api_key="k", url=server.url, max_retries=0) as session:
+            assert isinstance(ended(session, READ)[0], errors.ProtocolError)
+        assert {seen.headers["accept-encoding"] for seen in server.seen} == {"gzip, deflate"}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is down is not hammered
+
+
+def refused_port() -> int:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        return int(closed.getsockname()[1])
+
+
+class Counted(Session):
+    """Counts its attempts, and doesn't wait between them."""
+
+    attempts = 0
+
+    def _sent(self, *args: Any) -> Any:
+        self.attempts += 1
+        return super()._sent(*args)
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_thousand_calls_while_the_service_is_down(threads: int) -> None:
+    session = Counted(api_key="k", url=f"http://127.0.0.1:{refused_port()}/")
+    session._sleep = lambda seconds: None
+    each: list[int] = []
+
+    def call(_: int) -> None:
+        before = session.attempts
+        with pytest.raises(errors.TransportError):
+            session.call(READ)
+        if threads == 1:
+            each.append(session.attempts - before)
+
+    with session, ThreadPoolExecutor(threads) as pool:
+        list(pool.map(call, range(1000)))
+    assert 1000 < session.attempts <= 1200
+    assert max(each, default=4) == 4
+    assert session._budget.left < 5
+
+
+@pytest.mark.parametrize("login", [True, False], ids=["while logging in", "while working"])
+def test_a_service_that_answers_503_is_not_hammered_either(login: bool) -> None:
+    down = Says(b"", 503, {"Retry-After": "1"})
+    script = lambda seen: TOKEN if seen.path == "/oauth20/token" and not login else down  # noqa: E731
+    with ScriptedServer(script) as server:
+        with Session(client_id="i", client_secret="s", url=server.url) as session:
+            session._sleep = lambda seconds: None
+            for _ in range(100):
+                with pytest.raises(errors.ApiError):
+                    session.call(READ)
+        assert len(server.seen) <= 100 + 20 + 1
+
+
+def test_calls_that_go_well_fill_the_budget_again() -> None:
+    state = {"down": True}
+    with ScriptedServer(lambda _: Says(b"", 502) if state["down"] else OK) as server:
+        with Session(api_key="k", url=server.url) as session:
+            session._sleep = lambda seconds: None
+            while session._budget.left >= 5:
+                with pytest.raises(errors.ApiError):
+                    session.call(READ)
+            before = len(server.seen)
+            with pytest.raises(errors.ApiError):
+                session.call(READ)
+            assert len(server.seen) == before + 1
+            state["down"] = False
+            for _ in range(5):
+                session.call(READ)
+            server.script = in_turn(Says(b"", 502), OK)
+            assert session.call(READ).value() == [{"a": 1}]
+
+
+def test_who_is_told_when_to_come_again_may_come_again() -> None:
+    """Being throttled is not being down: a long job under a limit goes on, call by call."""
+    state = {"calls": 0}
+
+    def script(_: Seen) -> Says:
+        state["calls"] += 1
+        return Says(b"", 429, {"Retry-After": "1"}) if state["calls"] % 2 else OK
+
+    with ScriptedServer(script) as server, Session(api_key="k", url=server.url) as session:
+        waited: list[float] = []
+        session._sleep = waited.append
+        for _ in range(50):
+            session.call(READ)
+    assert len(waited) == 50
+    assert min(waited) >= 1
+
+
+def test_a_dead_session_says_so_in_its_log(caplog: pytest.LogCaptureFixture) -> None:
+    with Session(api_key="k", url=f"http://127.0.0.1:{refused_port()}/") as session:
+        session._sleep = lambda seconds: None
+        with caplog.at_level("INFO", "pandas_clicdata"):
+            for _ in range(8):
+                ended(session)
+    assert "not tried again, as too many calls of this session failed lately" in caplog.text
+
+
+# ---------------------------------------------------------------------------------------------------------
+# JSON
+
+
+JSON_BOMBS = {
+    "deep": b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "deep objects": b'{"data":[' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"]}",
+    "digits": b'{"data":[{"a":' + b"9" * 200_000 + b"}]}",
+    "an exponent": b'{"data":[{"a":1e999999}]}',
+    "NaN": b'{"data":[{"a":NaN}]}',
+    "infinity": b'{"data":[{"a":Infinity}]}',
+    "half a character": b'{"data":[{"a":"\\ud800"}]}',
+    "bytes that are no text": b'{"data":[{"a":"\xff\xfe"}]}',
+    "two documents": b'{"data":[]}{"data":[]}',
+    "success twice": b'{"success":false,"data":[%b],"success":true}' % b",".join([b'{"a":1}'] * 5_000),
+    "data twice": b'{"data":[%b],"data":[]}' % b",".join([b'{"a":1}'] * 5_000),
+    "the flag twice": b'{"has_more_data":true,"data":[],"has_more_data":false}',
+    "the flag twice within": b'{"result":[],"pagination":{"has_more_results":true,"has_more_results":false}}',
+    "the result's data twice": b'{"success":true,"result":{"data":[{"a":1}],"data":[],"has_more_data":false}}',
+    "an escaped twin": b'{"success":false,"data":[],"succ\\u0065ss":true}',
+    "blanks around": b'{"data":[],' + b" " * (2 << 20) + b'"has_more_data":false}',
+    "cells by the million": b'{"data":[' + b"[]," * 5_100_000 + b'[]],"has_more_data":false}',
+}
+
+
+@pytest.mark.parametrize("kind", JSON_BOMBS)
+def test_json_that_no_service_would_write_is_a_protocol_error(kind: str) -> None:
+    with ScriptedServer(lambda _: Says(JSON_BOMBS[kind])) as server:
+        with Session(api_key="k", url=server.url, max_retries=0) as session:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            with pytest.raises(errors.ProtocolError):
+                read_all(session)
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 256 * 1024
+
+
+def read_all(session: Session) -> list[Any]:
+    from pandas_clicdata import Data
+
+    rows = Data(session=session).get_data(5, output="dict")
+    return json.loads(json.dumps(rows))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("cells", [b'{"a":"x,y}{][,"}', b'{"t":"\\",\\\\","n":1}'])
+def test_commas_in_text_are_no_cells(cells: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pandas_clicdata.session import pages
+
+    monkeypatch.setattr(pages, "MOST_CELLS", 20)
+    body = b'{"data":[' + b",".join([cells] * 8) + b'],"has_more_data":false}'
+    assert body.count(b",") > 20
+    with ScriptedServer(lambda _: Says(body)) as server, Session(api_key="k", url=server.url) as session:
+        assert len(read_all(session)) == 8
+
+
+def test_a_long_page_is_looked_through_for_twins_in_no_time() -> None:
+    from pandas_clicdata.session.wire import Answer, judge
+
+    rows = b",".join(b'{"id":%d,"name":"row number %d","share":0.25}' % (n, n) for n in range(100_000))
+    answer = Answer(200, b'{"data":[%b],"has_more_data":false}' % rows)
+    began = time.perf_counter()
+    judge(READ, answer)
+    assert time.perf_counter() - began < 0.25
