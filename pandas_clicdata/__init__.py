@@ -28,6 +28,7 @@ from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.uploads.changes import ChangeReceipt
 from pandas_clicdata.uploads.receipt import AppendReceipt
+from pandas_clicdata.uploads.resume import resume_append
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,6 +53,7 @@ __all__ = [
     "connect",
     "errors",
     "read_clicdata",
+    "resume_append",
     "sandbox",
 ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
 from pandas_clicdata.endpoints.data import Data
-from pandas_clicdata.endpoints.noun import checked_choice, checked_text, whole_id
+from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_text, whole_count, whole_id
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.columns import clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder
@@ -15,6 +16,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import changes
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from pandas_clicdata.session.session import Session
@@ -47,12 +49,18 @@ class ClicDataAccessor:
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        verify: Literal["count", "tag"] | None = None,
+        exclusive: bool = False,
+        tag_column: str | None = None,
+        errors: Literal["raise", "collect"] = "raise",
+        audit: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Append the rows to a data set.
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
-        before the first request. A chunk whose answer is lost is never sent again.
+        before the first request. A chunk whose answer is lost is not sent again, unless ``verify`` finds it missing.
 
         Parameters
         ----------
@@ -72,20 +80,44 @@ class ClicDataAccessor:
             Whether to send the rows compressed (gzip). Whether the service takes that is not known.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
+        journal : str or path, optional
+            A new file, in a folder of your own, in which each chunk is written down before it is sent (positions,
+            digests and states; no cell and no secret). `resume_append` goes on from it, even after the process was
+            killed.
+        verify : {"count", "tag"}, optional
+            What to do when the answer to a chunk was lost. By default: stop, and say which rows are in doubt. Otherwise
+            wait (half a minute, the read timeout, or three times the slowest answer, whichever is longest), count until
+            two numbers are equal, and send the chunk again only if no row of it is there. ``"count"`` counts the rows
+            of the data set: a request before, two when in doubt and one in the end from version 2022.01 on, but in the
+            legacy dialect a request for each page instead of one, save in the end, when it is three at most. ``"tag"``
+            counts the rows with the chunk's stamp: a request for each page of the data set, twice when in doubt and
+            once in the end.
+        exclusive : bool, default False
+            For ``verify="count"``: your word that nobody else writes to the data set meanwhile.
+        tag_column : str, optional
+            For ``verify="tag"``: a text column of the data set, which the frame does not have; each row is stamped
+            there with the id of the append and the number of its chunk.
+        errors : {"raise", "collect"}, default "raise"
+            What to do when the service refuses rows: stop, or halve the chunk down to the rows at fault, leave these to
+            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 rows refused
+            in a row it stops all the same. A chunk that is too large is halved in any case.
+        audit : bool, optional
+            Whether to count the rows in the end; by default with ``verify``.
         session : Session, optional
             What to send through; the default session if not given.
 
         Returns
         -------
         AppendReceipt
-            Every row appended. Without rows in the frame nothing is sent.
+            Every row appended (with ``errors="collect"``: or refused). Without rows in the frame nothing is sent.
 
         Raises
         ------
         InputError
             The frame can't be sent; every problem is named, and nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt.
+            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt. Go on with
+            `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -105,6 +137,12 @@ class ClicDataAccessor:
             workers=workers,
             compress=compress,
             progress=progress,
+            journal=journal,
+            verify=verify,
+            exclusive=exclusive,
+            tag_column=tag_column,
+            errors=errors,
+            audit=audit,
         )
 
     def create_table(
@@ -170,6 +208,12 @@ class ClicDataAccessor:
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        verify: Literal["count", "tag"] | None = None,
+        exclusive: bool = False,
+        tag_column: str | None = None,
+        errors: Literal["raise", "collect"] = "raise",
+        audit: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Create a table with this frame's columns and append the rows.
@@ -186,8 +230,12 @@ class ClicDataAccessor:
             What to do when there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
             ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
-        chunksize, index, workers, compress, progress, session
-            As in `append`.
+        chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, session
+            As in `append`. A table that is made has a column for the stamps too.
+        audit : bool, optional
+            Whether to count the rows in the end; by default where the table is made, or with ``verify``. It is a
+            request from version 2022.01 on, two at most in the legacy dialect, and all pages only where these find
+            another number; with ``verify="tag"`` it is all pages.
 
         Returns
         -------
@@ -222,6 +270,12 @@ class ClicDataAccessor:
             "workers": workers,
             "compress": compress,
             "progress": progress,
+            "journal": journal,
+            "verify": verify,
+            "exclusive": exclusive,
+            "tag_column": tag_column,
+            "errors": errors,
+            "audit": audit,
         }
         if if_exists == "append":
             rec_id = self._table_named(data, name, types, index=index)
@@ -229,18 +283,53 @@ class ClicDataAccessor:
                 return data.append_data(rec_id, self._frame, **more)
         return data.static_send_data(name, self._frame, desc, **more)
 
+    @overload
+    def delete_rows(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        multiple_rows: Literal["all", "first"] = ...,
+        dry_run: Literal[False] = ...,
+        keep: bool = ...,
+        max_rows: int | None = ...,
+        progress: bool | None = ...,
+        session: Session | None = ...,
+    ) -> changes.ChangeReceipt: ...
+
+    @overload
+    def delete_rows(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        multiple_rows: Literal["all", "first"] = ...,
+        dry_run: Literal[True],
+        keep: bool = ...,
+        max_rows: int | None = ...,
+        progress: bool | None = ...,
+        session: Session | None = ...,
+    ) -> pd.DataFrame: ...
+
     def delete_rows(
         self,
         rec_id: int,
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
+        dry_run: bool = False,
+        keep: bool = False,
+        max_rows: int | None = None,
         progress: bool | None = None,
         session: Session | None = None,
-    ) -> changes.ChangeReceipt:
+    ) -> changes.ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
-        ``DELETE /data/{id}/row``, once per distinct key.
+        ``DELETE /data/{id}/row``, once per distinct key. With ``dry_run``, ``keep`` or ``max_rows`` the data set is
+        read before (``GET /data/{id}``, a request per page) and the rows are told as ClicData does: all cells of a
+        key equal, numbers as numbers, text letter by letter, moments as instants. Another writer may come between
+        the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept nor
+        counted.
 
         Parameters
         ----------
@@ -250,6 +339,14 @@ class ClicDataAccessor:
             The key columns. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key go, or the first.
+        dry_run : bool, default False
+            Whether to delete nothing, and give the rows that would go.
+        keep : bool, default False
+            Whether the result carries the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
+            back, at the end of the data set. It is not the default, as it reads the whole data set for what may be one
+            row.
+        max_rows : int, optional
+            Delete nothing when more rows than this would go. The rows are kept too: reading is what costs.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
         session : Session, optional
@@ -257,13 +354,16 @@ class ClicDataAccessor:
 
         Returns
         -------
-        ChangeReceipt
-            What became of each key: ``.keys`` is a frame.
+        ChangeReceipt, or DataFrame with ``dry_run``
+            What became of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept. Or the rows that
+            would go, in the order of the data set.
 
         Raises
         ------
         InputError
-            The keys can't be used; nothing was sent.
+            The keys can't be used, or more than ``max_rows`` rows would go; nothing was deleted.
+        ReadError
+            The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
             The answer to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
@@ -273,14 +373,39 @@ class ClicDataAccessor:
         --------
         >>> df = pd.DataFrame({"item": ["a", "b", "c"], "left": [1, 2, 3]})
         >>> rec_id = df.clicdata.push("Shelf").rec_id
-        >>> df[df["left"] < 3].clicdata.delete_rows(rec_id, on=["item"])
-        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done>
+        >>> gone = df[df["left"] < 3]
+        >>> gone.clicdata.delete_rows(rec_id, on=["item"], dry_run=True)
+          item  left
+        0    a     1
+        1    b     2
+        >>> result = gone.clicdata.delete_rows(rec_id, on=["item"], keep=True, max_rows=10)
+        >>> result
+        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
+        >>> _ = result.rows.clicdata.append(rec_id)
+        >>> pd.read_clicdata(rec_id)["item"].tolist()
+        ['c', 'a', 'b']
         """
         rec_id = whole_id("rec_id", rec_id)
         checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        return changes.delete_rows(manager.current(session), rec_id, self._frame, on, multiple_rows, progress)
+        dry_run, keep = bool(checked_flag("dry_run", dry_run)), bool(checked_flag("keep", keep))
+        most = None if max_rows is None else whole_count("max_rows", max_rows)
+        session = manager.current(session)
+        pages = partial(Data(session=session).pages, rec_id)
+        if dry_run:
+            return changes.reached_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
+        read_before = keep or most is not None
+        return changes.delete_rows(
+            session,
+            rec_id,
+            self._frame,
+            on,
+            multiple_rows,
+            progress,
+            pages=pages if read_before else None,
+            max_rows=most,
+        )
 
     def update_rows(
         self,

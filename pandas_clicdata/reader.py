@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import operator
+import warnings
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
 
-from pandas_clicdata.endpoints.data import Data
-from pandas_clicdata.endpoints.noun import checked_workers, whole_id
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.endpoints.data import Data, stored_version
+from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_workers, whole_count, whole_id
+from pandas_clicdata.errors import TornReadWarning
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
-from pandas_clicdata.session.pages import PAGE_SIZE
+from pandas_clicdata.session.pages import PAGE_SIZE, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.session.pages import Page
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def read_clicdata(
     rec_id: int,
     *,
-    ver_id: int | None = ...,
+    ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
@@ -36,6 +37,8 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
+    on_torn: Literal["raise", "warn"] = ...,
+    on_drift: Literal["raise", "union"] = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -46,7 +49,7 @@ def read_clicdata(
 def read_clicdata(
     rec_id: int,
     *,
-    ver_id: int | None = ...,
+    ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
@@ -54,6 +57,8 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = ...,
     nrows: int | None = ...,
     chunksize: int,
+    on_torn: Literal["raise", "warn"] = ...,
+    on_drift: Literal["raise", "union"] = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -63,7 +68,7 @@ def read_clicdata(
 def read_clicdata(
     rec_id: int,
     *,
-    ver_id: int | None = None,
+    ver_id: int | Literal["latest"] | None = None,
     columns: Sequence[str] | None = None,
     dtype: Any = None,
     dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
@@ -71,6 +76,8 @@ def read_clicdata(
     index_col: str | Sequence[str] | None = None,
     nrows: int | None = None,
     chunksize: int | None = None,
+    on_torn: Literal["raise", "warn"] = "raise",
+    on_drift: Literal["raise", "union"] = "raise",
     workers: int = 1,
     progress: bool | None = None,
     session: Session | None = None,
@@ -82,12 +89,17 @@ def read_clicdata(
     float64, true and false bool (boolean), and text stays text: "01234" is no number and "2026-11-24" no date
     unless ``dtype`` or ``parse_dates`` says so.
 
+    ClicData gives a data set page by page, and others may write to it meanwhile. Where it counts the rows (it does
+    from version 2022.01 on), a read during which the count changes is begun anew, twice at most, before it is given up.
+    What a count doesn't show, such as one row more and another one less between two pages, only a stored version is
+    proof against: ``ver_id="latest"``, where Data History is on.
+
     Parameters
     ----------
     rec_id : int
         The data set.
-    ver_id : int, optional
-        A stored version of it, which can't change while it is read.
+    ver_id : int or "latest", optional
+        A stored version of it, which can't change while it is read; or the newest there is.
     columns : sequence of str, optional
         Only these columns, in this order.
     dtype : dtype, or mapping of column to dtype, optional
@@ -101,7 +113,14 @@ def read_clicdata(
     nrows : int, optional
         Read no more rows than this, and ask for no more pages than that takes.
     chunksize : int, optional
-        Rows a frame: gives an iterator of frames that asks for pages as they are needed.
+        Rows a frame: gives an iterator of frames that asks for pages as they are needed. What was given can't be
+        read anew: the iterator raises.
+    on_torn : {"raise", "warn"}, default "raise"
+        What to do when the data set changed while it was read, the last time too: raise `TornRead`, or give the frame
+        with a `TornReadWarning` and ``df.attrs["clicdata"]["torn"]`` True.
+    on_drift : {"raise", "union"}, default "raise"
+        What to do when a page has other columns than the first one: read anew and then raise `SchemaDrift`, or take all
+        columns, missing where a page lacked them.
     workers : int, default 1
         Pages asked for at once, 32 at most. Where ClicData doesn't say how many there are, a few may be asked for
         in vain.
@@ -122,7 +141,7 @@ def read_clicdata(
         An argument can't be used, or a column can't be turned into the dtype asked for.
     NotFound
         There is no such data set or version.
-    ReadError
+    TornRead, SchemaDrift, PagingLoop
         The rows that came would not be the whole data set; no part of it is returned.
 
     Examples
@@ -132,25 +151,45 @@ def read_clicdata(
     'M'
     """
     rec_id = whole_id("rec_id", rec_id)
-    ver_id = None if ver_id is None else whole_id("ver_id", ver_id)
-    limit = None if nrows is None else _whole("nrows", nrows, least=0)
-    each = None if chunksize is None else _whole("chunksize", chunksize, least=1)
-    assembler = Assembler(
-        columns=columns,
-        dtype=dtype,
-        dtype_backend=dtype_backend,
-        parse_dates=parse_dates,
-        index_col=index_col,
-    )
-    size = PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit))
-    taker = _Taker(assembler, limit, each, {"rec_id": rec_id, "ver_id": ver_id})
-    data = Data(session=manager.current(session))
+    if ver_id is not None and ver_id != "latest":
+        ver_id = whole_id("ver_id", ver_id)
+    limit = None if nrows is None else whole_count("nrows", nrows)
+    each = None if chunksize is None else whole_count("chunksize", chunksize, least=1)
+    warn = checked_choice("on_torn", on_torn, ("raise", "warn")) == "warn"
     workers = checked_workers(workers)
-    pages = data.pages(rec_id, ver_id, page_size=size, workers=workers, wanted=taker.wanted)
-    frames = taker.frames(pages, bar(progress, f"read {rec_id}", limit))
+    progress = checked_flag("progress", progress)
+    wishes: dict[str, Any] = {
+        "columns": _kept(columns),
+        "dtype": dtype,
+        "dtype_backend": dtype_backend,
+        "parse_dates": _kept(parse_dates),
+        "index_col": _kept(index_col),
+        "on_drift": on_drift,
+    }
+    Assembler(**wishes)  # refuses what makes no sense before anything is sent
+    data = Data(session=manager.current(session))
+    version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
+    number, total = version or (None, None)
+
+    def taken(tell_torn: bool) -> _Taker:
+        taker = _Taker(Assembler(**wishes), limit, each, {"rec_id": rec_id, "ver_id": number})
+        size = PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit))
+        taker.pages = data.pages(
+            rec_id, number, page_size=size, workers=workers, wanted=taker.wanted, total=total, tell_torn=tell_torn
+        )
+        return taker
+
     if each is not None:
-        return frames
-    [frame] = frames
+        return taken(warn).frames(bar(progress, f"read {rec_id}", limit))
+
+    def read(last: bool) -> tuple[DataFrame, str | None]:
+        taker = taken(last and warn)
+        [frame] = taker.frames(bar(progress, f"read {rec_id}", limit))
+        return frame, taker.torn
+
+    frame, torn = whole(read)
+    if torn is not None:
+        warnings.warn(TornReadWarning(torn), stacklevel=2)
     return frame
 
 
@@ -162,17 +201,20 @@ class _Taker:
         self._left = limit
         self._each = each
         self._source = source
+        self.pages: Generator[Page, None, None]
+        self.torn: str | None = None
 
     def wanted(self) -> int | None:
         """Rows that the next frame still lacks, None for no bound."""
         bounds = [bound - self._assembler.rows for bound in (self._left, self._each) if bound is not None]
         return min(bounds) if bounds else None
 
-    def frames(self, pages: Generator[Page, None, None], shown: Any) -> Iterator[DataFrame]:
+    def frames(self, shown: Any) -> Iterator[DataFrame]:
         """The frames, each as soon as its rows are there; one without rows when there are none at all."""
         given = False
-        with shown, closing(pages):
+        with shown, closing(self.pages) as pages:
             for page in pages:
+                self._note(page)
                 shown.update(self._assembler.add(page.rows))
                 while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
                     yield self._frame(self._each)
@@ -182,20 +224,23 @@ class _Taker:
         if not given or (self._assembler.rows and self._left != 0):
             yield self._frame(None)
 
+    def _note(self, page: Page) -> None:
+        if page.torn is None or self.torn is not None:
+            return
+        self.torn = page.torn
+        self._source = {**self._source, "torn": True}
+        if self._each is not None:
+            warnings.warn(TornReadWarning(page.torn), stacklevel=3)  # where the next frame was asked for
+
     def _frame(self, rows: int | None) -> DataFrame:
         most = [bound for bound in (rows, self._left) if bound is not None]
         made: Any = self._assembler.take(min(most) if most else None)
-        made.attrs["clicdata"] = self._source
+        made.attrs["clicdata"] = dict(self._source)
         if self._left is not None:
             self._left -= len(made)
         return made  # type: ignore[no-any-return]  # the same class, but for its accessor's type
 
 
-def _whole(name: str, value: Any, *, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise InputError(f"{name} must be a whole number of rows, {least} at least, not {value!r}")
-    return number
+def _kept(names: Any) -> Any:
+    """The same names, such that they can be gone through more than once."""
+    return list(names) if isinstance(names, Iterator) else names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -131,12 +132,176 @@ def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
         pandas_clicdata.read_clicdata(rec_id)
 
 
-def test_another_writer_between_two_pages_is_told_where_it_can_be() -> None:
-    with start(page_size=10, max_page_size=10) as service, service.session(api_version="2022.01") as session:
-        rec_id = table(service, 35)
-        service.faults.call(lambda: service.delete(rec_id, {"n": 3}) and None, path=f"/data/{rec_id}", after=2)
+# ---------------------------------------------------------------------------------------------------------
+# Another writer
+
+
+@pytest.fixture
+def counting() -> Iterator[Sandbox]:
+    """A sandbox with pages of ten rows, in the dialect that counts them."""
+    with start(page_size=10, max_page_size=10) as sandbox, sandbox.session(api_version="2022.01") as session:
+        manager.make_default(session)
+        yield sandbox
+
+
+def meddle(service: Sandbox, rec_id: int, *, times: int | None, after: int = 2) -> None:
+    """Delete the first row there is before a page is given."""
+
+    def delete() -> None:
+        service.delete(rec_id, {"n": service.rows(rec_id)[0]["n"]})
+
+    service.faults.call(delete, path=f"/data/{rec_id}", method="GET", after=after, times=times)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_another_writer_tore_is_read_anew(counting: Sandbox, times: int, workers: int) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=times)
+    df = pandas_clicdata.read_clicdata(rec_id, workers=workers)
+    assert df["n"].tolist() == [row["n"] for row in counting.rows(rec_id)] == list(range(times, 35))
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None}
+    assert 2 <= pages(counting).count("1") <= 3
+
+
+def test_what_is_torn_each_time_is_given_up(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=None, after=1)
+    with pytest.raises(errors.TornRead, match="ver_id") as caught:
+        pandas_clicdata.read_clicdata(rec_id)
+    assert pages(counting).count("1") == 3
+    assert not [value for value in vars(caught.value).values() if value is not None]
+    for read in (pandas_clicdata.Data().get_data, lambda rec_id: pandas_clicdata.Data().get_data(rec_id, "dict")):
+        counting.requests.clear()
         with pytest.raises(errors.TornRead):
-            pandas_clicdata.read_clicdata(rec_id, session=session)
+            read(rec_id)
+        assert pages(counting).count("1") == 3
+
+
+def test_a_torn_frame_can_be_had_with_a_warning(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=None, after=1)
+    with pytest.warns(errors.TornReadWarning, match="changed while it was read") as caught:
+        df = pandas_clicdata.read_clicdata(rec_id, on_torn="warn")
+    assert [warning.filename for warning in caught] == [__file__]
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, "torn": True}
+    assert 0 < len(df) < 35
+    assert pages(counting).count("1") == 3
+
+
+def test_nothing_is_warned_of_when_a_later_read_was_whole(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=1)
+    df = pandas_clicdata.read_clicdata(rec_id, on_torn="warn")
+    assert len(df) == 34
+    assert "torn" not in df.attrs["clicdata"]
+
+
+def test_a_stream_that_is_torn_raises_at_once(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=1)
+    taken: list[int] = []
+    with pytest.raises(errors.TornRead):
+        taken.extend(len(chunk) for chunk in pandas_clicdata.read_clicdata(rec_id, chunksize=10))
+    assert sum(taken) <= 20
+    assert pages(counting).count("1") == 1
+
+
+def test_a_stream_can_go_on_and_mark_what_comes_after(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    meddle(counting, rec_id, times=1)
+    with pytest.warns(errors.TornReadWarning) as caught:
+        chunks = list(pandas_clicdata.read_clicdata(rec_id, chunksize=10, on_torn="warn"))
+    assert [warning.filename for warning in caught] == [__file__]
+    assert ["torn" in chunk.attrs["clicdata"] for chunk in chunks] == [False, False, True, True]
+    assert sum(map(len, chunks)) == 34
+
+
+def test_an_insert_between_two_pages_is_noticed_too(counting: Sandbox) -> None:
+    rec_id = table(counting, 35)
+    insert = lambda: counting.append(rec_id, [{"n": 99, "t": "x"}])  # noqa: E731
+    counting.faults.call(insert, path=f"/data/{rec_id}", after=2)
+    assert pandas_clicdata.read_clicdata(rec_id)["n"].tolist() == [*range(35), 99]
+    assert pages(counting).count("1") == 2
+
+
+def other_columns(body: bytes) -> bytes:
+    return body.replace(b'"t":', b'"renamed":')
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_columns_that_changed_meanwhile_are_read_anew(service: Sandbox, times: int) -> None:
+    rec_id = table(service, 35)
+    service.faults.edit(other_columns, path=f"/data/{rec_id}", after=1, times=times)
+    df = pandas_clicdata.read_clicdata(rec_id)
+    assert df.columns.tolist() == ["n", "t"]
+    assert df["n"].tolist() == list(range(35))
+
+
+def test_columns_that_differ_each_time_are_a_drift(service: Sandbox) -> None:
+    rec_id = table(service, 35)
+    service.faults.edit(other_columns, path=re.compile(f"/data/{rec_id}$"), after=1, times=None)
+    with pytest.raises(errors.SchemaDrift, match="renamed"):
+        list(pandas_clicdata.read_clicdata(rec_id, chunksize=10))
+    service.faults.clear()
+    flip = iter([False, True] * 20)
+    service.faults.edit(lambda body: other_columns(body) if next(flip) else body, path=f"/data/{rec_id}", times=None)
+    with pytest.raises(errors.SchemaDrift, match="renamed"):
+        pandas_clicdata.read_clicdata(rec_id)
+
+
+def test_a_union_has_the_columns_of_all_pages(service: Sandbox) -> None:
+    rec_id = table(service, 15)
+    service.faults.edit(other_columns, path=f"/data/{rec_id}", after=1)
+    df = pandas_clicdata.read_clicdata(rec_id, on_drift="union")
+    assert df.columns.tolist() == ["n", "t", "renamed"]
+    assert df["n"].tolist() == list(range(15))
+    assert df["t"].isna().tolist() == [False] * 10 + [True] * 5
+    assert df["renamed"].isna().tolist() == [True] * 10 + [False] * 5
+    assert pages(service) == ["1", "2"]
+
+
+def test_the_newest_version_is_read_whole_whoever_writes_meanwhile(service: Sandbox) -> None:
+    rec_id = table(service, 35)
+    service.append(rec_id, [{"n": 99, "t": "x"}])
+    service.faults.call(lambda: service.delete(rec_id, {"n": 3}), path=f"/data/{rec_id}/v", after=2)
+    df = pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
+    assert df["n"].tolist() == [*range(35), 99]
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": 2}
+    assert [seen.path for seen in service.requests if seen.method == "GET"] == [
+        f"/data/{rec_id}/versions",
+        *[f"/data/{rec_id}/v/2"] * 4,
+    ]
+    again = pandas_clicdata.Data().get_data_history(rec_id, "latest")
+    assert again["n"].tolist() == [*range(3), *range(4, 35), 99]
+    assert pandas_clicdata.read_clicdata(rec_id, ver_id="latest", nrows=2)["n"].tolist() == [0, 1]
+    assert sum(len(c) for c in pandas_clicdata.read_clicdata(rec_id, ver_id="latest", chunksize=4)) == 35
+
+
+def test_a_version_that_holds_fewer_rows_than_it_should_is_torn(service: Sandbox) -> None:
+    rec_id = table(service, 35)
+    wrong = lambda body: body.replace(b'"row_count":35', b'"row_count":36')  # noqa: E731
+    service.faults.edit(wrong, path=f"/data/{rec_id}/versions")
+    with pytest.raises(errors.TornRead, match="36"):
+        pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
+
+
+def test_without_a_version_there_is_no_newest_one(service: Sandbox) -> None:
+    empty = service.create("Nothing yet", {"n": "number"})
+    with pytest.raises(errors.NotFound, match="no stored version"):
+        pandas_clicdata.read_clicdata(empty, ver_id="latest")
+    without = service.create("Without history", {"n": "number"}, history=False)
+    service.append(without, [{"n": 1}])
+    with pytest.raises(errors.ApiError, match="History"):
+        pandas_clicdata.read_clicdata(without, ver_id="latest")
+
+
+@pytest.mark.parametrize("versions", ["[{}]", '[{"version":null}]', '[{"version":"x"}]', '[{"version":true}]'])
+def test_a_version_without_a_number_is_a_protocol_error(service: Sandbox, versions: str) -> None:
+    rec_id = table(service, 5)
+    service.faults.answer(f'{{"versions":{versions}}}', path=f"/data/{rec_id}/versions")
+    with pytest.raises(errors.ProtocolError, match="without a number"):
+        pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
 
 
 def test_a_stored_version_is_read_as_it_was(service: Sandbox) -> None:
@@ -193,6 +358,11 @@ def test_the_arguments_of_pandas_mean_what_they_mean(service: Sandbox) -> None:
         {"chunksize": "5"},
         {"ver_id": 0},
         {"ver_id": "latest!"},
+        {"on_torn": "ignore"},
+        {"on_torn": None},
+        {"on_drift": "warn"},
+        {"ver_id": "latest", "progress": "yes"},
+        {"ver_id": "latest", "columns": "n"},
         {"dtype_backend": "polars"},
         {"progress": "yes"},
         {"session": "mine"},
@@ -223,6 +393,8 @@ def test_the_signature_is_the_one_promised() -> None:
         "index_col",
         "nrows",
         "chunksize",
+        "on_torn",
+        "on_drift",
         "progress",
         "session",
     ]

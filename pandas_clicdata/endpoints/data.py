@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, overload
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from pandas_clicdata.endpoints.noun import (
     Noun,
@@ -24,25 +22,29 @@ from pandas_clicdata.errors import (
     CreateAmbiguous,
     DeleteAmbiguous,
     InputError,
+    NotFound,
     ProtocolError,
     TornRead,
     UpdateAmbiguous,
 )
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
-from pandas_clicdata.frames.encode import FrameEncoder, cells
+from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.pages import PAGE_SIZE, Follower, Page, page_of, page_query, records
+from pandas_clicdata.session.pages import PAGE_SIZE, Follower, Page, page_of, page_query, records, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import append as uploads
 from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads.choices import How, checked_how
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Mapping
 
     import pandas as pd
 
+    from pandas_clicdata.session.wire import Caller
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _log = logging.getLogger(__name__)
@@ -177,18 +179,22 @@ class Data(Noun):
         return self._rows(output, rec_id)
 
     @overload
-    def get_data_history(self, rec_id: int, ver_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+    def get_data_history(
+        self, rec_id: int, ver_id: int | Literal["latest"] | None = ..., output: Literal["df"] = ...
+    ) -> pd.DataFrame: ...
 
     @overload
     def get_data_history(
-        self, rec_id: int, ver_id: int | None = ..., *, output: Literal["dict"]
+        self, rec_id: int, ver_id: int | Literal["latest"] | None = ..., *, output: Literal["dict"]
     ) -> list[dict[str, Any]]: ...
 
     @overload
-    def get_data_history(self, rec_id: int, ver_id: int | None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+    def get_data_history(
+        self, rec_id: int, ver_id: int | Literal["latest"] | None, output: Literal["dict"]
+    ) -> list[dict[str, Any]]: ...
 
     def get_data_history(
-        self, rec_id: int, ver_id: int | None = None, output: Output = "df"
+        self, rec_id: int, ver_id: int | Literal["latest"] | None = None, output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the stored versions of a data set, or read one of them.
 
@@ -198,8 +204,8 @@ class Data(Noun):
         ----------
         rec_id : int
             The data set.
-        ver_id : int, optional
-            The version to read. Not given, the versions are listed.
+        ver_id : int or "latest", optional
+            The version to read, or the newest there is. Not given, the versions are listed.
         output : {"df", "dict"}, default "df"
             A frame, or a list of dicts as ClicData gave them.
 
@@ -226,8 +232,8 @@ class Data(Noun):
         rec_id = whole_id("rec_id", rec_id)
         checked_choice("output", output, OUTPUTS)
         if ver_id is not None:
-            return self._rows(output, rec_id, ver_id)
-        listed = records(self._call, get("list versions", f"/data/{rec_id}/versions", key="versions"))
+            return self._rows(output, rec_id, stored_version(self.session, rec_id, ver_id))
+        listed = _versions(self.session, rec_id)
         return listed if output == "dict" else frame_of_records(listed, VERSIONS)
 
     def pages(
@@ -238,6 +244,8 @@ class Data(Noun):
         page_size: int = PAGE_SIZE,
         workers: int = 1,
         wanted: Callable[[], int | None] | None = None,
+        total: int | None = None,
+        tell_torn: bool = False,
     ) -> Generator[Page, None, None]:
         """The pages of a data set or of one of its versions, each once and in order.
 
@@ -253,6 +261,10 @@ class Data(Noun):
             Pages asked for at once.
         wanted : callable, optional
             Gives the number of rows that are still wanted, so that no page is asked for ahead in vain.
+        total : int, optional
+            How many rows ClicData is known to count.
+        tell_torn : bool, default False
+            Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
 
         Yields
         ------
@@ -269,7 +281,7 @@ class Data(Noun):
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
         asked = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return self._followed(asked, page_size, workers=workers, wanted=wanted)
+        return self._followed(asked, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn)
 
     def _followed(self, asked: Request, page_size: int | None, **ahead: Any) -> Generator[Page, None, None]:
         """Every page of one read in one dialect and one page size: to change them midway would shift the rows."""
@@ -296,14 +308,19 @@ class Data(Noun):
             else:
                 return
 
-    def _rows(self, output: Output, rec_id: int, ver_id: int | None = None) -> pd.DataFrame | list[dict[str, Any]]:
-        pages = self.pages(rec_id, ver_id)
-        if output == "dict":
-            return [row for page in pages for row in msgspec.json.decode(page.rows)]
-        assembler = Assembler()
-        for page in pages:
-            assembler.add(page.rows)
-        return assembler.take()
+    def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
+        number, total = version or (None, None)
+
+        def read(_: bool) -> pd.DataFrame | list[dict[str, Any]]:
+            pages = self.pages(rec_id, number, total=total)
+            if output == "dict":
+                return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
+            assembler = Assembler()
+            for page in pages:
+                assembler.add(page.rows)
+            return assembler.take()
+
+        return whole(read)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating and appending
@@ -408,7 +425,7 @@ class Data(Noun):
         [1001]
         """
         listed = self.get_data(name=name, output="dict")
-        return [int(_named(item)["rec_id"]) for item in listed if item.get("name") == name]
+        return [_id_of(item) for item in listed if item.get("name") == name]
 
     def _is_empty(self, rec_id: int) -> bool:
         asked = get("read rows", f"/data/{rec_id}", key="data")
@@ -426,11 +443,17 @@ class Data(Noun):
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        verify: Literal["count", "tag"] | None = None,
+        exclusive: bool = False,
+        tag_column: str | None = None,
+        errors: Literal["raise", "collect"] = "raise",
+        audit: bool | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
-        before the first request. A chunk whose answer is lost is never sent again.
+        before the first request. A chunk whose answer is lost is not sent again, unless ``verify`` finds it missing.
 
         Parameters
         ----------
@@ -452,18 +475,42 @@ class Data(Noun):
             Whether to send the rows compressed (gzip). Whether the service takes that is not known.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
+        journal : str or path, optional
+            A new file, in a folder of your own, in which each chunk is written down before it is sent (positions,
+            digests and states; no cell and no secret). `resume_append` goes on from it, even after the process was
+            killed.
+        verify : {"count", "tag"}, optional
+            What to do when the answer to a chunk was lost. By default: stop, and say which rows are in doubt. Otherwise
+            wait (half a minute, the read timeout, or three times the slowest answer, whichever is longest), count until
+            two numbers are equal, and send the chunk again only if no row of it is there. ``"count"`` counts the rows
+            of the data set: a request before, two when in doubt and one in the end from version 2022.01 on, but in the
+            legacy dialect a request for each page instead of one, save in the end, when it is three at most. ``"tag"``
+            counts the rows with the chunk's stamp: a request for each page of the data set, twice when in doubt and
+            once in the end.
+        exclusive : bool, default False
+            For ``verify="count"``: your word that nobody else writes to the data set meanwhile.
+        tag_column : str, optional
+            For ``verify="tag"``: a text column of the data set, which the frame does not have; each row is stamped
+            there with the id of the append and the number of its chunk.
+        errors : {"raise", "collect"}, default "raise"
+            What to do when the service refuses rows: stop, or halve the chunk down to the rows at fault, leave these to
+            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 rows refused
+            in a row it stops all the same. A chunk that is too large is halved in any case.
+        audit : bool, optional
+            Whether to count the rows in the end; by default with ``verify``.
 
         Returns
         -------
         AppendReceipt
-            Every row appended. Without rows in the frame nothing is sent.
+            Every row appended (with ``errors="collect"``: or refused). Without rows in the frame nothing is sent.
 
         Raises
         ------
         InputError
             The frame can't be sent; every problem is named, and nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt.
+            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt. Go on with
+            `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -474,9 +521,13 @@ class Data(Noun):
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
         rec_id = whole_id("rec_id", rec_id)
-        how = _how(chunksize, workers, compress, progress)
-        encoder = FrameEncoder(_checked_frame(data), types=types, index=index)
-        return uploads.append(self.session, rec_id, encoder, **how)
+        how = _how(chunksize, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit)
+        if how.audit and how.verify is None:
+            raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
+        append_id = uploads.new_append_id()
+        encoder = uploads.encoder_of(_checked_frame(data), types, index, how, append_id)
+        with uploads.opened_journal(how) as opened:
+            return uploads.append(self.session, rec_id, encoder, how, append_id=append_id, journal=opened)
 
     def static_send_data(
         self,
@@ -490,6 +541,12 @@ class Data(Noun):
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        verify: Literal["count", "tag"] | None = None,
+        exclusive: bool = False,
+        tag_column: str | None = None,
+        errors: Literal["raise", "collect"] = "raise",
+        audit: bool | None = None,
     ) -> AppendReceipt:
         """Create a data set with a frame's columns and append its rows.
 
@@ -505,8 +562,11 @@ class Data(Noun):
             A description.
         types : mapping of str to str, optional
             ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
-        chunksize, index, workers, compress, progress
-            As in `append_data`.
+        chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
+            As in `append_data`. A column for stamps is made too.
+        audit : bool, default True
+            Whether to count the rows in the end: a request from version 2022.01 on, at most two in the legacy
+            dialect, and all pages only where these find another number; with ``verify="tag"`` as in `append_data`.
 
         Returns
         -------
@@ -529,10 +589,15 @@ class Data(Noun):
         >>> Data().static_send_data("Rain", pd.DataFrame({"mm": [0.5, 2.25]})).rows_appended
         2
         """
-        how = _how(chunksize, workers, compress, progress)
-        encoder = FrameEncoder(_checked_frame(data), types=types, index=index)
-        rec_id = self.create_data(name, clicdata_types(data, types, index=index), desc)
-        return uploads.append(self.session, rec_id, encoder, **how)
+        how = _how(chunksize, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit)
+        append_id = uploads.new_append_id()
+        encoder = uploads.encoder_of(_checked_frame(data), types, index, how, append_id)
+        columns = clicdata_types(data, types, index=index)
+        if tag_column is not None:
+            columns[tag_column] = "text"
+        with uploads.opened_journal(how) as opened:
+            rec_id = self.create_data(name, columns, desc)
+            return uploads.append(self.session, rec_id, encoder, how, append_id=append_id, journal=opened, made=True)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing rows
@@ -689,6 +754,49 @@ class Data(Noun):
         return said if isinstance(said, dict) else {"result": said}
 
 
+class Version(NamedTuple):
+    """A stored version of a data set, and how many rows ClicData counts in it, if it says."""
+
+    number: int
+    rows: int | None
+
+
+def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
+    """The version that is meant.
+
+    ``GET /data/{id}/versions`` for the newest one.
+
+    Raises
+    ------
+    InputError
+        It is no id.
+    NotFound
+        There is no version.
+    ProtocolError
+        ClicData listed one without a number.
+    """
+    if ver_id != "latest":
+        return Version(whole_id("ver_id", ver_id), None)
+    versions = [_version(item) for item in _versions(caller, rec_id)]
+    if not versions:
+        raise NotFound(f"data set {rec_id} has no stored version yet", operation="list versions")
+    return max(versions)  # C: that the newest has the highest number
+
+
+def _versions(caller: Caller, rec_id: int) -> list[dict[str, Any]]:
+    return records(caller.call, get("list versions", f"/data/{rec_id}/versions", key="versions"))
+
+
+def _version(item: Mapping[str, Any]) -> Version:
+    number = next((item[key] for key in ("version", "ver_id", "id") if key in item), None)  # C: which one it is
+    rows = item.get("row_count")  # C: its name
+    if isinstance(number, str) and number.isascii() and number.isdigit():
+        number = int(number[:19])
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
+    return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
+
+
 def _named(item: Mapping[str, Any]) -> dict[str, Any]:
     """A listed data set with its identifier under the name ``rec_id``, whichever spelling it came in."""
     named = {key: value for key, value in item.items() if key not in ("id", "rec_id", "RecId")}
@@ -696,6 +804,16 @@ def _named(item: Mapping[str, Any]) -> dict[str, Any]:
     if not found:
         raise ProtocolError("list data sets: ClicData listed one without an id")
     return {"rec_id": found[0], **named}
+
+
+def _id_of(item: Mapping[str, Any]) -> int:
+    """The id of a listed data set, as a number."""
+    found = _named(item)["rec_id"]
+    if isinstance(found, str) and found.isascii() and found.isdigit():
+        found = int(found[:19])
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
+    return found
 
 
 def _checked_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
@@ -720,14 +838,31 @@ def _checked_filters(name: str, filters: Mapping[str, Any]) -> Mapping[str, Any]
     return filters
 
 
-def _how(chunksize: Any, workers: Any, compress: Any, progress: Any) -> dict[str, Any]:
+def _how(
+    chunksize: Any,
+    workers: Any,
+    compress: Any,
+    progress: Any,
+    journal: Any,
+    verify: Any,
+    exclusive: Any,
+    tag_column: Any,
+    errors: Any,
+    audit: Any,
+) -> How:
     """How to append, checked."""
-    return {
-        "chunksize": uploads.checked_chunksize(chunksize),
-        "workers": checked_workers(workers),
-        "compress": bool(checked_flag("compress", compress)),
-        "progress": checked_flag("progress", progress),
-    }
+    return checked_how(
+        chunksize=chunksize,
+        workers=checked_workers(workers),
+        compress=bool(checked_flag("compress", compress)),
+        progress=checked_flag("progress", progress),
+        journal=journal,
+        verify=verify,
+        exclusive=exclusive,
+        tag_column=None if tag_column is None else checked_text("tag_column", tag_column),
+        errors=errors,
+        audit=checked_flag("audit", audit),
+    )
 
 
 def _checked_frame(data: Any) -> pd.DataFrame:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -12,13 +15,16 @@ from pandas_clicdata.errors import (
     UpdateAmbiguous,
     WriteError,
 )
+from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
+from pandas_clicdata.session.pages import Page, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
+from pandas_clicdata.uploads.matching import Finder, Match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -70,10 +76,11 @@ class ChangeReceipt:
         Distinct keys, those whose change was made, and those whose answer was lost.
     """
 
-    def __init__(self, rec_id: int, operation: str, keys: pd.DataFrame) -> None:
+    def __init__(self, rec_id: int, operation: str, keys: pd.DataFrame, kept: Sequence[Match] | None = None) -> None:
         self.rec_id = rec_id
         self.operation = operation
         self._keys = keys
+        self._kept = kept
         self._states = ["pending"] * len(keys)
 
     def mark(self, position: int, state: str) -> None:
@@ -107,6 +114,43 @@ class ChangeReceipt:
         """
         return self._keys.assign(state=self._states)
 
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows that were deleted, as they were read before: ``.rows.clicdata.append(rec_id)`` puts them back.
+
+        Returns
+        -------
+        DataFrame
+            The rows of the keys that were applied, in the order they had in the data set.
+
+        Raises
+        ------
+        InputError
+            They were not kept: that has to be asked for when they are deleted, with ``keep=True``.
+        """
+        return self._rows_of("applied")
+
+    @property
+    def rows_in_doubt(self) -> pd.DataFrame:
+        """The rows of the key whose answer was lost: deleted or still there.
+
+        Returns
+        -------
+        DataFrame
+            As `rows`.
+
+        Raises
+        ------
+        InputError
+            They were not kept.
+        """
+        return self._rows_of("in doubt", "sending")
+
+    def _rows_of(self, *states: str) -> pd.DataFrame:
+        if self._kept is None:
+            raise InputError("the rows were not kept: delete_rows(..., keep=True) reads and keeps them before they go")
+        return frame_of_rows([match.row for match in self._kept if self._states[match.key] in states])
+
     def __repr__(self) -> str:
         return f"<ChangeReceipt: {self.summary()}>"
 
@@ -115,18 +159,97 @@ class ChangeReceipt:
         parts = [f"{self.operation} of data set {self.rec_id}: {self.keys_applied:,} of {self.keys_total:,} keys done"]
         if self.keys_in_doubt:
             parts.append(f"{self.keys_in_doubt:,} in doubt")
+        if self._kept is not None:
+            kept = sum(self._states[match.key] == "applied" for match in self._kept)
+            parts.append(f"{kept:,} {'row' if kept == 1 else 'rows'} kept: .rows")
         return "; ".join(parts)
 
 
 def delete_rows(
-    caller: Caller, rec_id: int, frame: pd.DataFrame, on: Any, multiple_rows: str, progress: bool | None
+    caller: Caller,
+    rec_id: int,
+    frame: pd.DataFrame,
+    on: Any,
+    multiple_rows: str,
+    progress: bool | None,
+    *,
+    pages: Callable[[], Iterable[Page]] | None = None,
+    max_rows: int | None = None,
 ) -> ChangeReceipt:
-    """Delete the rows whose values in the columns ``on`` equal those of a row of the frame."""
+    """Delete the rows whose values in the columns ``on`` equal those of a row of the frame.
+
+    With ``pages``, which gives the pages of the data set, the rows are read before and kept; and if they are more than
+    ``max_rows``, nothing is deleted.
+    """
     columns = _key_columns(frame, on)
     keys = _distinct_keys(frame, columns)
+    kept = None if pages is None else _reached(rec_id, list(keys), multiple_rows, pages, progress)
+    if kept is not None and max_rows is not None and len(kept) > max_rows:
+        raise InputError(
+            f"{len(kept):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. dry_run=True shows them"
+        )
     requests = [delete_request(rec_id, find, multiple_rows) for find in keys]
-    receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())])
+    receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())], kept)
     return _change(caller, receipt, requests, DeleteAmbiguous, multiple_rows == "all", progress)
+
+
+def reached_rows(
+    rec_id: int,
+    frame: pd.DataFrame,
+    on: Any,
+    multiple_rows: str,
+    progress: bool | None,
+    *,
+    pages: Callable[[], Iterable[Page]],
+) -> pd.DataFrame:
+    """The rows that `delete_rows` would delete now. Nothing is deleted."""
+    keys = _distinct_keys(frame, _key_columns(frame, on))
+    return frame_of_rows([match.row for match in _reached(rec_id, list(keys), multiple_rows, pages, progress)])
+
+
+def _reached(
+    rec_id: int,
+    finds: list[bytes],
+    multiple_rows: str,
+    pages: Callable[[], Iterable[Page]],
+    progress: bool | None,
+) -> list[Match]:
+    def read(_: bool) -> list[Match]:
+        finder = Finder(finds, first_only=multiple_rows == "first")
+        with bar(progress, f"read {rec_id}", None) as shown:
+            for page in pages():
+                shown.update(finder.look(page.rows))
+        return finder.found()
+
+    return whole(read)
+
+
+def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
+    """Rows as they came, as a frame that holds every digit of their numbers."""
+    assembler = Assembler()
+    assembler.add(b"[" + b",".join(rows) + b"]")
+    frame = assembler.take()
+    named = [_row_decoder.decode(row) for row in rows]
+    for name in frame.columns:
+        cells = [bytes(row[name]) if name in row else b"null" for row in named]
+        if any(map(_is_no_float, cells)):
+            exact: Any = [Decimal(cell.decode()) if _is_number(cell) else None for cell in cells]
+            frame = frame.assign(**{name: exact})
+    return frame
+
+
+_row_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _is_number(cell: bytes) -> bool:
+    return cell[:1] in b"-0123456789"
+
+
+def _is_no_float(cell: bytes) -> bool:
+    """Whether a number has more digits than a float: a fraction, as integers keep theirs."""
+    if not _is_number(cell) or not any(mark in cell for mark in b".eE"):
+        return False
+    return Decimal(cell.decode()) != Decimal(repr(float(cell)))
 
 
 def update_rows(

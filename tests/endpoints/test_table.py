@@ -15,6 +15,7 @@ from scripted import Says, ScriptedServer, Seen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+
 LEGACY, MODERN = None, "2022.01"
 DONE: Any = {"success": True}
 FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
@@ -114,7 +115,7 @@ TABLE: list[Row] = [
         [CREATE],
     ),
     *appends("append_data", lambda s: Data(session=s).append_data(5, FRAME)),
-    *appends("static_send_data", lambda s: Data(session=s).static_send_data("T", FRAME, "d"), [CREATE]),
+    *appends("static_send_data", lambda s: Data(session=s).static_send_data("T", FRAME, "d", audit=False), [CREATE]),
     *both(
         "update_data",
         lambda s: Data(session=s).update_data(5, {"a": 1}, {"b": None}),
@@ -135,7 +136,7 @@ TABLE: list[Row] = [
     ),
     *appends("df.clicdata.append", lambda s: FRAME.clicdata.append(5, session=s)),
     *both("df.clicdata.create_table", lambda s: FRAME.clicdata.create_table("T", "d", session=s), 5, [CREATE]),
-    *appends("df.clicdata.push", lambda s: FRAME.clicdata.push("T", "d", session=s), [CREATE]),
+    *appends("df.clicdata.push", lambda s: FRAME.clicdata.push("T", "d", audit=False, session=s), [CREATE]),
     *both(
         "df.clicdata.delete_rows",
         lambda s: FRAME.clicdata.delete_rows(5, on=["a"], session=s),
@@ -403,3 +404,38 @@ def test_an_unknown_output_is_refused_before_any_request(
         with pytest.raises(pandas_clicdata.errors.InputError):
             call()
     assert server.seen == []
+
+
+LISTS: dict[str, tuple[str, Callable[[Session], Any]]] = {
+    "get_data": ("data", lambda s: Data(session=s).get_data()),
+    "get_data rows as dicts": ("data", lambda s: Data(session=s).get_data(5, "dict")),
+    "get_data_history": ("versions", lambda s: Data(session=s).get_data_history(5)),
+    "get_account_activity": ("users", lambda s: Account(session=s).get_account_activity()),
+    "get_dashboard": ("dashboards", lambda s: Dashboard(session=s).get_dashboard()),
+    "get_schedule": ("schedules", lambda s: Schedule(session=s).get_schedule()),
+    "get_team": ("teams", lambda s: Team(session=s).get_team()),
+    "get_user": ("users", lambda s: User(session=s).get_user()),
+    "push, appending": ("data", lambda s: FRAME.clicdata.push("x", if_exists="append", session=s)),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(
+    "cell", ["9" * 5000, "1e999", '"\\ud800"', '"\udcff"'], ids=["digits", "huge", "half", "bytes"]
+)
+def test_a_list_that_cannot_be_read_is_a_protocol_error(
+    name: str, cell: str, server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
+    key, call = LISTS[name]
+    body = f'{{"{key}": [{{"id": 1, "name": "x", "n": {cell}}}]}}'.encode(errors="surrogateescape")
+    server.script = lambda _: Says(body)
+    with pytest.raises(pandas_clicdata.errors.ProtocolError):
+        call(session(LEGACY))
+
+
+def test_an_id_that_is_no_number_is_a_protocol_error(
+    server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
+    server.script = lambda _: Says({"data": [{"id": [1], "name": "x"}]})
+    with pytest.raises(pandas_clicdata.errors.ProtocolError):
+        FRAME.clicdata.push("x", if_exists="append", session=session(LEGACY))

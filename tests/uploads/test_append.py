@@ -15,35 +15,13 @@ import pytest
 
 from pandas_clicdata import errors
 from pandas_clicdata.session.wire import Dialect
-from pandas_clicdata.uploads.append import LEGACY_ROWS, MODERN_ROWS
+from pandas_clicdata.uploads.cutting import LEGACY_ROWS, MODERN_ROWS
 from pandas_clicdata.uploads.receipt import AppendReceipt
+from uploads.oracle import FRAME, LOST, assert_true, befall, stored
 
 if TYPE_CHECKING:
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
-
-FRAME = pd.DataFrame({"n": range(25), "t": [f"row {n}" for n in range(25)]}, index=[n // 2 for n in range(25)])
-
-
-@pytest.fixture
-def rec_id(clicdata_sandbox: Sandbox) -> int:
-    return clicdata_sandbox.create("Target", {"n": "number", "t": "text"})
-
-
-def stored(sandbox: Sandbox, rec_id: int) -> Counter[int]:
-    return Counter(row["n"] for row in sandbox.rows(rec_id))
-
-
-def assert_true(receipt: AppendReceipt, frame: pd.DataFrame, ledger: Counter[int]) -> None:
-    """Every word of the receipt holds in the ledger."""
-    remaining, in_doubt = receipt.remaining(frame), receipt.in_doubt(frame)
-    assert receipt.rows_total == len(frame)
-    assert receipt.rows_appended + len(remaining) + len(in_doubt) == len(frame)
-    assert receipt.rows_in_doubt == len(in_doubt)
-    open_rows = set(remaining["n"]) | set(in_doubt["n"])
-    assert all(ledger[n] == 1 for n in frame["n"] if n not in open_rows)
-    assert all(ledger[n] == 0 for n in remaining["n"])
-    assert all(ledger[n] in (0, 1) for n in in_doubt["n"])
 
 
 def test_every_row_is_stored_once_and_in_order(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
@@ -109,36 +87,6 @@ def test_a_bad_chunksize_is_refused(session: Session, clicdata_sandbox: Sandbox,
     assert stored(clicdata_sandbox, rec_id).total() == 0
 
 
-# what befalls the second chunk, and how many of its ten rows are then stored
-LOST: dict[str, tuple[str, dict[str, Any], int]] = {
-    "applied, then reset": ("drop", {"applied": True}, 10),
-    "applied, then closed": ("drop", {"applied": True, "reset": False}, 10),
-    "dropped before it was applied": ("drop", {}, 0),
-    "cut off while it was sent": ("drop_request", {"after_bytes": 20}, 0),
-    "no answer, applied": ("stall", {"applied": True}, 10),
-    "no answer, not applied": ("stall", {}, 0),
-    "500": ("status", {"status": 500}, 0),
-    "502 after it was applied": ("status", {"status": 502, "applied": True}, 10),
-    "503": ("status", {"status": 503, "headers": {"Retry-After": "0"}}, 0),
-    "408": ("status", {"status": 408}, 0),
-    "a cut answer": ("cut", {}, 10),
-    "a bad chunk": ("bad_chunk", {}, 10),
-    "bad gzip": ("bad_gzip", {}, 10),
-    "a web page": ("answer", {"body": "<html>maintenance</html>", "content_type": "text/html"}, 0),
-    "nothing": ("answer", {"body": ""}, 0),
-    "success as text": ("answer", {"body": '{"success": "false"}'}, 0),
-    "an unheard-of code": ("error", {"code": "Oddity"}, 0),
-    "a redirect": ("redirect", {"url": "http://127.0.0.1:1/"}, 0),
-    "a count that is too small": ("keep_rows", {"count": 4}, 4),
-}
-
-
-def befall(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
-    name, params, kept = table[fault]
-    getattr(sandbox.faults, name)(**params, **where)
-    return kept
-
-
 @pytest.mark.parametrize(
     ("fault", "api_version"),
     [(fault, version) for fault in LOST for version in (None, "2022.01") if version or "count" not in fault],
@@ -169,7 +117,6 @@ def test_a_lost_answer_is_in_doubt_and_never_sent_again(
 REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
     "400": ("status", {"status": 400}, 0),
     "404": ("status", {"status": 404}, 0),
-    "413": ("status", {"status": 413}, 0),
     "422": ("status", {"status": 422}, 0),
     "429 for long": ("status", {"status": 429, "headers": {"Retry-After": "9999"}}, 0),
     "403": ("status", {"status": 403}, 0),

@@ -1,0 +1,112 @@
+"""What tells the rows of one append from all others: a stamp in a column of their own; and frames from each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.arrow import TEXT
+from pandas_clicdata.frames.columns import Column
+from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.printing import Printed, Printer
+from pandas_clicdata.frames.scalars import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+_DIGESTED_ROWS = 20_000  # rows of a frame that are all digested; of a longer one, evenly spaced ones
+_SAMPLED_ROWS = 1_000
+
+
+def stamp(append_id: str, chunk: int) -> str:
+    """The text that the rows of a chunk carry."""
+    return f"{append_id}/{chunk:07d}"
+
+
+class StampedEncoder(FrameEncoder):
+    """A frame whose rows each carry the stamp of their chunk, in a last column of text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows to send. It must not have that column.
+    column : str
+        The name of the column.
+    append_id : str
+        The id of the append.
+    types : mapping of str to str, optional
+        As for `FrameEncoder`.
+    index : bool, default False
+        As for `FrameEncoder`.
+
+    Raises
+    ------
+    InputError
+        If the frame has that column, or can't be sent as it is.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        column: str,
+        append_id: str,
+        *,
+        types: Mapping[str, str] | None = None,
+        index: bool = False,
+    ) -> None:
+        super().__init__(frame, types=types, index=index)
+        if column in self.columns:
+            raise InputError(f"The frame has a column {column!r} of its own: name another one for the stamps.")
+        self._stamps = _Stamps(self.rows, append_id)
+        self._columns.append(Column(column, self._stamps, "text"))
+        self.columns.append(column)
+
+    def assign(self, chunk: int, start: int, stop: int) -> None:
+        """Give rows, by position, to a chunk. They are printed with its stamp from then on."""
+        self._stamps.chunks[start:stop] = chunk
+
+
+class _Stamps(Printer):
+    """The column of the stamps."""
+
+    kinds = frozenset({Kind.TEXT})
+
+    def __init__(self, rows: int, append_id: str) -> None:
+        super().__init__(rows)
+        self._append_id = append_id
+        self.chunks = np.full(rows, -1, np.int32)
+        self.width = len(stamp(append_id, 0)) + 2
+
+    def texts(self, start: int, stop: int) -> Printed:
+        """Print a block. Rows that belong to no chunk must not be sent."""
+        chunks, where = np.unique(self.chunks[start:stop], return_inverse=True)
+        assert not len(chunks) or chunks[0] >= 0
+        texts = pa.array([stamp(self._append_id, int(chunk)) for chunk in chunks], TEXT)
+        return Printed(texts.take(pa.array(where, pa.int64())), bare=True)
+
+
+def tally(rows: bytes, column: str) -> Counter[str]:
+    """How often each text stands in a column of a page of rows."""
+    assembler = Assembler(columns=[column], dtype={column: "text"})
+    assembler.add(rows)
+    return Counter({str(text): count for text, count in assembler.take()[column].value_counts().items()})
+
+
+def digest(encoder: FrameEncoder) -> str:
+    """A digest of what an encoder sends of a frame, stamps aside: of all rows, or of some where there are many."""
+    frame = encoder.frame
+    if encoder.rows > _DIGESTED_ROWS:
+        frame = frame.iloc[np.linspace(0, encoder.rows - 1, _SAMPLED_ROWS).astype(np.int64)]
+    plain = FrameEncoder(frame, types=encoder.types, index=encoder.index)
+    hashed = hashlib.sha256(f"{encoder.rows} rows".encode())
+    for body in plain.bodies(RowFormat.OBJECTS, plain.cut(RowFormat.OBJECTS, max_rows=5_000, max_bytes=4_000_000)):
+        hashed.update(body)
+    return hashed.hexdigest()

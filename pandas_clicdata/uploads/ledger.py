@@ -1,0 +1,130 @@
+"""A receipt and its journal: each thing that happens is entered in both, in the order that keeps them true."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pandas_clicdata.errors import AppendInterrupted
+from pandas_clicdata.uploads.entries import Audited, Became, Halved, Piece, Planned, Sending
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
+
+if TYPE_CHECKING:
+    from pandas_clicdata.uploads.entries import Entry
+    from pandas_clicdata.uploads.journal import Journal
+
+
+class Ledger:
+    """Where an append enters what happens to it. It is safe to use from several threads.
+
+    Parameters
+    ----------
+    receipt : AppendReceipt
+        What is entered shows in it.
+    journal : Journal, optional
+        Where it is written down too.
+    """
+
+    def __init__(self, receipt: AppendReceipt, journal: Journal | None = None) -> None:
+        self.receipt = receipt
+        self._journal = journal
+        self._closed = False
+        self._lock = threading.Lock()
+        if journal is not None:
+            receipt.journal = journal.path
+
+    def begin(self) -> None:
+        """Write the first line of a new journal.
+
+        Raises
+        ------
+        AppendInterrupted
+            It can't be written.
+        """
+        if self._journal is not None:
+            try:
+                self._journal.promise(self.receipt.job)
+            except OSError as error:
+                raise self._stopped(error) from error
+
+    def plan(self, pieces: list[Piece]) -> None:
+        """Cut what is pending into these chunks; all others stay."""
+        kept = [chunk.piece() for chunk in self.receipt.chunks_in() if chunk.state is not State.PENDING]
+        self._note(Planned([*kept, *pieces]))
+
+    def take_over(self) -> None:
+        """Write down where things stand, before another process goes on."""
+        if self._journal is not None:
+            self._journal.note(Planned([chunk.piece() for chunk in self.receipt.chunks_in()]))
+
+    def sending(self, chunk: Chunk, row_format: str, sha256: str) -> None:
+        """Enter that a chunk is about to be sent.
+
+        Raises
+        ------
+        AppendInterrupted
+            It can't be written down, or the append was ended meanwhile, so that the chunk must not be sent.
+        """
+        if self._closed:
+            raise AppendInterrupted("stopped: the append was ended while this chunk was made ready")
+        entry = Sending(chunk.number, row_format, sha256)
+        if self._journal is not None:
+            try:
+                self._journal.promise(entry)
+            except OSError as error:
+                raise self._stopped(error) from error
+        with self._lock:
+            self.receipt.enter(entry)
+
+    def become(
+        self,
+        chunk: Chunk,
+        state: State,
+        *,
+        rows_inserted: int | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Enter what is known of a chunk, and why.
+
+        The error may hold what the service said, cells among it: it goes to the receipt, and only the reason to the
+        journal.
+        """
+        self._note(Became(chunk.number, state.value, rows_inserted, reason))
+        chunk.error = error or reason
+
+    def halve(self, chunk: Chunk) -> list[Chunk]:
+        """Put two halves in the place of a chunk that was refused."""
+        with self._lock:
+            middle, number = (chunk.start + chunk.stop) // 2, self.receipt.next_number()
+            halves = [Piece(number, chunk.start, middle), Piece(number + 1, middle, chunk.stop)]
+            self.receipt.enter(entry := Halved(chunk.number, halves))
+        if self._journal is not None:
+            self._journal.note(entry)
+        numbers = {piece.number for piece in halves}
+        return [half for half in self.receipt.chunks_in() if half.number in numbers]
+
+    def audited(self, *, passed: bool) -> None:
+        """Enter what the audit found."""
+        self._note(Audited(passed))
+
+    def close(self) -> None:
+        """Nothing more is sent."""
+        self._closed = True
+        if self._journal is not None:
+            self._journal.close()
+
+    def _note(self, entry: Entry) -> None:
+        with self._lock:
+            self.receipt.enter(entry)
+        if self._journal is not None:
+            self._journal.note(entry)
+
+    def _stopped(self, error: OSError) -> AppendInterrupted:
+        receipt = self.receipt
+        failure = AppendInterrupted(
+            f"stopped: the journal {receipt.journal} can't be written ({error.strerror or error}), and nothing is sent "
+            f"that it doesn't say. {receipt.summary()}. Go on with resume_append(df, receipt) when there is room."
+        )
+        failure.receipt = receipt
+        return failure

@@ -1,0 +1,297 @@
+"""One pass over the chunks that are pending: encode, enter, send, judge. Never a chunk twice that may be stored."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from pandas_clicdata.errors import (
+    ApiError,
+    AppendAmbiguous,
+    AppendInterrupted,
+    ClicDataError,
+    ProtocolError,
+    TooLarge,
+    UsageError,
+    WriteError,
+)
+from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata.session.retry import Outcome, outcome
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply
+from pandas_clicdata.uploads.cutting import request, row_format, stamped
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.uploads.choices import Sender
+    from pandas_clicdata.uploads.ledger import Ledger
+
+MOST_REFUSED = 100  # rows in a row: then it is not the rows
+
+
+class TooLargeAsCut(UsageError):  # private: never leaves the package
+    """The service takes no body as large as that. What is left is to be cut anew."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__("cut smaller")
+        self.most_bytes = most_bytes
+
+
+class Body(NamedTuple):
+    """The body of a chunk, and its digest."""
+
+    text: bytes
+    sha256: str
+
+
+class Pass:
+    """One pass over pending chunks, in one dialect.
+
+    Parameters
+    ----------
+    caller : Session
+        What sends.
+    ledger : Ledger
+        Where it is entered.
+    encoder : FrameEncoder
+        The rows.
+    dialect : Dialect
+        The one that the chunks were cut for.
+
+    Attributes
+    ----------
+    slowest : float
+        Seconds that the slowest answer took.
+    """
+
+    def __init__(self, caller: Sender, ledger: Ledger, encoder: FrameEncoder, dialect: Dialect) -> None:
+        self._caller = caller
+        self._ledger = ledger
+        self._receipt = ledger.receipt
+        self._job = ledger.receipt.job
+        self._encoder = encoder
+        self._dialect = dialect
+        self._format = row_format(dialect)
+        self._refused = _Streak()
+        self.slowest = 0.0
+
+    def chunks(self, pending: list[Chunk], workers: int) -> Iterator[Chunk]:
+        """Send the chunks, and give each when it is done with. The first that fails ends it."""
+        bodies = self._bodies(pending)
+        if workers > 1:
+            yield from self._side_by_side(pending, bodies, workers)
+            return
+        with Ahead(1) as ahead:
+            for chunk, body in zip(pending, _one_ahead(bodies, ahead), strict=True):
+                self._send(chunk, body)
+                yield chunk
+
+    def _bodies(self, chunks: list[Chunk]) -> Iterator[Body]:
+        for text in self._encoder.bodies(self._format, [(chunk.start, chunk.stop) for chunk in chunks]):
+            yield Body(text, sha256(text))
+
+    def _side_by_side(self, pending: list[Chunk], bodies: Iterator[Body], workers: int) -> Iterator[Chunk]:
+        """Keep ``workers`` chunks on the wire. After a failure no other is sent; those on the wire are heard out."""
+        waiting = zip(pending, bodies, strict=True)
+        sent: dict[Future[None], Chunk] = {}
+        failures: list[BaseException] = []
+        with Ahead(workers) as ahead:
+            while True:
+                while len(sent) < workers and not failures and (ready := next(waiting, None)) is not None:
+                    sent[ahead.submit(partial(self._send, *ready))] = ready[0]
+                if not sent:
+                    break
+                for future in wait(sent, return_when=FIRST_COMPLETED).done:
+                    chunk = sent.pop(future)
+                    problem = future.exception()
+                    if problem is None:
+                        yield chunk
+                    else:
+                        failures.append(problem)
+        if failures:
+            raise self._worst(failures)
+
+    def _worst(self, failures: list[BaseException]) -> BaseException:
+        """The failure that says most: a chunk in doubt before one that was refused, told with all that is stored."""
+        planning = (DialectChanged, TooLargeAsCut)
+        found = sorted(failures, key=lambda e: (isinstance(e, planning), not isinstance(e, AppendAmbiguous)))
+        worst = found[0]
+        if isinstance(worst, ClicDataError) and not isinstance(worst, (WriteError, *planning)):
+            return _interrupted(self._receipt, worst)
+        if not isinstance(worst, planning) and (len(failures) > 1 or isinstance(worst, AppendAmbiguous)):
+            worst.args = (f"{worst.args[0]} In the end: {self._receipt.summary()}.",)
+        return worst
+
+    # -----------------------------------------------------------------------------------------------------
+    # One chunk
+
+    def _send(self, chunk: Chunk, body: Body) -> None:
+        failure = self._sent(chunk, body)
+        if failure is None:
+            return
+        if outcome(failure) is Outcome.REFUSED and self._is_of_some_rows(failure):
+            self._sift(chunk, body, failure)
+            return
+        raise self._stopped(chunk, failure)
+
+    def _sent(self, chunk: Chunk, body: Body) -> ClicDataError | None:
+        """Send a chunk; what keeps its rows from being stored."""
+        asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress)
+        self._ledger.sending(chunk, self._format.value, body.sha256)
+        began = self._caller.now()
+        try:
+            inserted = rows_inserted(self._caller.call(asked))
+        except DialectChanged:
+            self._ledger.become(chunk, State.PENDING)
+            raise
+        except ClicDataError as error:
+            return error
+        except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored
+            self._ledger.become(chunk, State.IN_DOUBT, reason=type(interrupt).__name__)
+            raise
+        self.slowest = max(self.slowest, self._caller.now() - began)
+        if inserted not in (None, chunk.rows):
+            raise self._partly(chunk, inserted)
+        self._ledger.become(chunk, State.APPLIED, rows_inserted=inserted)
+        self._refused.end()
+        return None
+
+    def _is_of_some_rows(self, error: ClicDataError) -> bool:
+        """Whether fewer rows may be taken where these were refused."""
+        if isinstance(error, TooLarge):
+            return True
+        # Other refusals have a class of their own, and are not of the rows: no such data set, no right, too many calls.
+        told = type(error) is ApiError and error.status in (200, 400, 422)
+        return told and self._job.errors == "collect"
+
+    def _sift(self, chunk: Chunk, body: Body, error: ClicDataError) -> None:
+        """Find the rows at fault in a chunk that was refused, and get the others stored."""
+        if isinstance(error, TooLarge) and chunk.rows > 1:
+            self._ledger.become(chunk, State.PENDING, reason=_reason(error), error=str(error))
+            raise TooLargeAsCut(len(body.text) // 2)
+        self._ledger.become(chunk, State.REFUSED, reason=_reason(error), error=str(error))
+        if chunk.rows > 1:
+            for half in self._ledger.halve(chunk):
+                stamped(self._encoder, [half])
+                self._send(half, next(self._bodies([half])))
+            return
+        if self._refused.goes_on() > MOST_REFUSED:
+            raise _interrupted(self._receipt, _all_refused(error))
+        if self._job.errors != "collect":
+            raise _interrupted(self._receipt, self._too_large(chunk, error))
+
+    def _too_large(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
+        label = self._encoder.frame.index[chunk.start]
+        error.args = (
+            f"row {chunk.start} of the frame (label {label!r}) is too large for one request: {error.args[0]}",
+        )
+        return error
+
+    def _stopped(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
+        """The error to raise for one that ended a chunk: what it was, and what is stored."""
+        what = outcome(error)
+        state = {Outcome.UNKNOWN: State.IN_DOUBT, Outcome.NOT_SENT: State.PENDING}.get(what, State.REFUSED)
+        self._ledger.become(chunk, state, reason=_reason(error), error=str(error))
+        if what is not Outcome.UNKNOWN:
+            return _interrupted(self._receipt, error)
+        failure = AppendAmbiguous(
+            f"{_where(chunk)} may be stored or not: their answer was lost, and they were not sent again ({error}). "
+            f"{self._receipt.summary()}. Look whether they are there before you append them again."
+        )
+        failure.receipt = self._receipt
+        failure.__cause__ = error
+        return failure
+
+    def _partly(self, chunk: Chunk, inserted: int | None) -> AppendAmbiguous:
+        said = f"{inserted} of {chunk.rows} rows inserted"
+        self._ledger.become(chunk, State.PARTIAL, rows_inserted=inserted, reason=said)
+        failure = AppendAmbiguous(
+            f"ClicData says that it stored {inserted} of the {chunk.rows} {_where(chunk)}, not which. "
+            f"{self._receipt.summary()}."
+        )
+        failure.receipt = self._receipt
+        return failure
+
+
+class _Streak:
+    """How many rows were refused one after the other."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._lock = threading.Lock()
+
+    def goes_on(self) -> int:
+        with self._lock:
+            self._length += 1
+            return self._length
+
+    def end(self) -> None:
+        with self._lock:
+            self._length = 0
+
+
+def sha256(text: bytes) -> str:
+    """The digest of a body."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def rows_inserted(reply: Reply) -> int | None:
+    """How many rows the service says it stored, None where it only says that it did.
+
+    Raises
+    ------
+    ProtocolError
+        The answer doesn't say whether the rows are stored.
+    """
+    value = reply.value()
+    if isinstance(value, dict) and value.get("rows_inserted") is not None:
+        count = value["rows_inserted"]
+        if isinstance(count, int) and not isinstance(count, bool):
+            return count
+    elif isinstance(value, dict) or value is True or (isinstance(value, int) and value is not False):
+        return None
+    raise ProtocolError(
+        "append rows: ClicData's answer doesn't say whether the rows are stored", operation="append rows"
+    )
+
+
+def _where(chunk: Chunk) -> str:
+    return f"rows {chunk.start} to {chunk.stop - 1} of the frame"
+
+
+def _reason(error: ClicDataError) -> str:
+    """What an error was, without a word of the service's, which may repeat cells."""
+    status = getattr(error, "status", None)
+    return type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"
+
+
+def _all_refused(error: ClicDataError) -> ClicDataError:
+    error.args = (
+        f"{MOST_REFUSED} rows were refused one after the other, so that it is hardly the rows: {error.args[0]}",
+    )
+    return error
+
+
+def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
+    """The error itself when no row is stored; else one that says what is."""
+    if not receipt.rows_appended:
+        error.receipt = receipt
+        return error
+    failure = AppendInterrupted(f"stopped: {error}. {receipt.summary()}.")
+    failure.receipt = receipt
+    failure.__cause__ = error
+    return failure
+
+
+def _one_ahead(bodies: Iterator[Body], ahead: Ahead) -> Iterator[Body]:
+    """The same bodies, each being encoded while the one before it is on the wire."""
+    following = partial(next, bodies, None)
+    waiting = ahead.submit(following)
+    while (body := waiting.result()) is not None:
+        waiting = ahead.submit(following)
+        yield body

@@ -1,0 +1,168 @@
+"""A process that has pandas loaded and forks others, each of which appends and may be killed at any moment.
+
+It takes a line of JSON for each: what to append, and where to die. Run as a program; `Kennel` is how tests use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from pandas_clicdata.sandbox import Sandbox
+
+PACKAGE = Path(__file__).parents[2]
+
+
+def frame_of(rows: int) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame({"n": range(rows), "t": [f"row {n}" for n in range(rows)]})
+
+
+# ---------------------------------------------------------------------------------------------------------
+# In the tests
+
+
+class Kennel:
+    """Forks processes that append."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{PACKAGE / 'tests'}"}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+
+    def start(self, sandbox: Sandbox, rec_id: int, rows: int, report: Path, **more: Any) -> int:
+        """Begin an append; its process. ``die`` is where it kills itself, ``limit`` the most bytes of a file."""
+        known = sandbox.credentials
+        session = {"url": sandbox.url, "client_id": known.client_id, "client_secret": known.client_secret}
+        session["api_version"] = more.pop("api_version", None)
+        job = {"session": session, "rec_id": rec_id, "rows": rows, "report": str(report), **more}
+        return int(self._ask({"start": job}))
+
+    def wait(self, process: int) -> int:
+        """How it ended: 0, or the signal that it died of."""
+        return int(self._ask({"wait": process}))
+
+    def _ask(self, what: Any) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+        self._process.stdout.close()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# In the process that forks
+
+
+def main() -> None:
+    import pandas_clicdata  # noqa: F401  # once, for all that are forked
+
+    frame_of(1)
+    for line in sys.stdin:
+        what = json.loads(line)
+        if "start" in what:
+            answer = os.fork()
+            if not answer:
+                appended(what["start"])
+        else:
+            _, status = os.waitpid(what["wait"], 0)
+            answer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def appended(job: dict[str, Any]) -> None:
+    """Append in a process of its own, and end it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    told: dict[str, Any] = {}
+    try:
+        told = _append(job)
+    except BaseException as error:  # noqa: BLE001  # reported
+        told = {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        with contextlib.suppress(OSError):
+            Path(job["report"]).write_text(json.dumps(told))
+        os._exit(0)
+
+
+def _append(job: dict[str, Any]) -> dict[str, Any]:
+    from pandas_clicdata import Session
+
+    if job.get("die"):
+        _die_at(*job["die"])
+    Path(job["report"]).write_text("begun")
+    if job.get("limit"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
+    session = Session(**job["session"])
+    told: dict[str, Any] = {}
+    try:
+        frame_of(job["rows"]).clicdata.append(job["rec_id"], session=session, progress=False, **job.get("how", {}))
+    except BaseException as error:  # noqa: BLE001  # reported
+        told = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
+        told["has_receipt"] = getattr(error, "receipt", None) is session.last_receipt is not None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    receipt = session.last_receipt
+    if receipt is not None:
+        told["chunks"] = [[chunk.start, chunk.stop, chunk.state.value] for chunk in receipt.chunks_in()]
+    return told
+
+
+def _die_at(where: str, number: int, moment: str) -> None:
+    """Kill this process at the ``number``th time that the journal is to ``promise``, ``note`` or ``write``."""
+    from pandas_clicdata.uploads import journal
+
+    seen = iter(range(1_000_000))
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+
+    def dying(method: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            now = next(seen) == number
+            if now and moment == "before":
+                die()
+            if now and moment == "midway":
+                os_write(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+                die()
+            result = method(*arguments)
+            if now:
+                die()
+            return result
+
+        return call
+
+    os_write = os.write
+    if where == "write":
+        journal.os.write = dying(os_write)  # type: ignore[attr-defined]
+    else:
+        setattr(journal.Journal, where, dying(getattr(journal.Journal, where)))
+
+
+if __name__ == "__main__":
+    main()

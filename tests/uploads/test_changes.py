@@ -1,0 +1,363 @@
+"""Deletes that show what would go, keep what went, and refuse more than was meant."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pandas_clicdata
+from pandas_clicdata import errors
+from pandas_clicdata.sandbox import start
+from pandas_clicdata.session import manager
+from pandas_clicdata.uploads.matching import Finder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+FRAME = pd.DataFrame({"k": [1, 2, 2, 3], "s": ["a", "b", "b", "c"], "v": [10.5, 20.0, 21.0, np.nan]})
+
+
+def verbs(sandbox: Sandbox) -> list[str]:
+    return [seen.method for seen in sandbox.requests]
+
+
+def ledger(sandbox: Sandbox, rec_id: int) -> Counter[str]:
+    return Counter(json.dumps(row, default=str) for row in sandbox.rows(rec_id, exact=True))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Shown, kept, refused
+
+
+def test_a_dry_run_shows_the_rows_and_deletes_none(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Dry").rec_id
+    clicdata_sandbox.requests.clear()
+    shown = pd.DataFrame({"k": [3, 2, 9], "s": ["c", "b", "z"]}).clicdata.delete_rows(
+        rec_id, on=["k", "s"], dry_run=True
+    )
+    pd.testing.assert_frame_equal(shown, FRAME.iloc[1:].reset_index(drop=True))
+    assert set(verbs(clicdata_sandbox)) == {"GET"}
+    assert clicdata_sandbox.count(rec_id) == 4
+    first = FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True, multiple_rows="first")
+    assert first["v"].tolist()[:2] == [10.5, 20.0]
+    assert len(first) == 3
+    none = FRAME.head(0).clicdata.delete_rows(rec_id, on="k", dry_run=True)
+    assert none.empty
+
+
+def test_a_dry_run_shows_more_than_max_rows_too(session: Session) -> None:
+    rec_id = FRAME.clicdata.push("Dry").rec_id
+    assert len(FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True, max_rows=1)) == 4
+
+
+def test_what_was_deleted_can_be_put_back(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Undone").rec_id
+    before = ledger(clicdata_sandbox, rec_id)
+    result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k", keep=True)
+    assert repr(result) == f"<ChangeReceipt: delete rows of data set {rec_id}: 1 of 1 keys done; 2 rows kept: .rows>"
+    assert clicdata_sandbox.count(rec_id) == 2
+    pd.testing.assert_frame_equal(result.rows, FRAME.iloc[1:3].reset_index(drop=True))
+    assert result.rows_in_doubt.empty
+    assert result.rows.clicdata.append(rec_id).complete
+    assert ledger(clicdata_sandbox, rec_id) == before
+
+
+ODD: dict[str, list[Any]] = {
+    "key": [1, 1, 2],
+    "digits": [Decimal("12345678901234567890.125"), Decimal("0.1000000000000000055511151231257827"), None],
+    "whole": [2**60 + 1, -(2**63), 7],
+    "text": ["01234", 'say "hi" \\', ""],
+    "empty": [None, None, "x"],
+    "flag": [True, None, False],
+    "day": [dt.date(2026, 11, 24), None, dt.date(1900, 1, 1)],
+    "when": ["2026-11-24T10:00:00.123456789+02:00", None, "2026-11-24T10:00:00"],
+}
+
+
+def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> None:
+    frame = pd.DataFrame(ODD)
+    types = {"digits": "number", "empty": "text", "flag": "checkbox", "day": "date", "when": "datetime"}
+    rec_id = frame.clicdata.push("Odd", types=types).rec_id
+    before = ledger(clicdata_sandbox, rec_id)
+    result = frame.head(1).clicdata.delete_rows(rec_id, on="key", keep=True)
+    assert clicdata_sandbox.count(rec_id) == 1
+    assert result.rows["digits"].tolist() == ODD["digits"][:2]
+    assert result.rows["whole"].tolist() == ODD["whole"][:2]
+    result.rows.clicdata.append(rec_id)
+    assert ledger(clicdata_sandbox, rec_id) == before
+
+
+def test_without_being_asked_nothing_is_read_and_nothing_kept(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Cheap").rec_id
+    clicdata_sandbox.requests.clear()
+    result = FRAME.head(1).clicdata.delete_rows(rec_id, on="k")
+    assert verbs(clicdata_sandbox) == ["DELETE"]
+    for name in ("rows", "rows_in_doubt"):
+        with pytest.raises(errors.InputError, match="keep=True"):
+            getattr(result, name)
+    updated = FRAME.head(1).clicdata.update_rows(rec_id, on="k")
+    with pytest.raises(errors.InputError, match="not kept"):
+        _ = updated.rows
+
+
+@pytest.mark.parametrize("max_rows", [0, 1, 2])
+def test_more_than_was_meant_is_refused_before_anything_goes(
+    session: Session, clicdata_sandbox: Sandbox, max_rows: int
+) -> None:
+    rec_id = FRAME.clicdata.push("Bounded").rec_id
+    clicdata_sandbox.requests.clear()
+    with pytest.raises(errors.InputError, match=f"3 rows would go, and max_rows is {max_rows}: nothing was deleted"):
+        FRAME.head(2).clicdata.delete_rows(rec_id, on="k", max_rows=max_rows)
+    assert set(verbs(clicdata_sandbox)) == {"GET"}
+    assert clicdata_sandbox.count(rec_id) == 4
+
+
+def test_what_was_counted_is_kept(session: Session) -> None:
+    rec_id = FRAME.clicdata.push("Bounded").rec_id
+    result = FRAME.head(2).clicdata.delete_rows(rec_id, on="k", max_rows=3)
+    assert result.rows["v"].tolist() == [10.5, 20.0, 21.0]
+    assert pandas_clicdata.read_clicdata(rec_id)["k"].tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"max_rows": -1},
+        {"max_rows": True},
+        {"max_rows": 1.5},
+        {"max_rows": "3"},
+        {"dry_run": "yes"},
+        {"keep": 1},
+        {"multiple_rows": "last"},
+    ],
+)
+def test_bad_arguments_send_nothing(session: Session, clicdata_sandbox: Sandbox, arguments: dict[str, Any]) -> None:
+    clicdata_sandbox.requests.clear()
+    with pytest.raises(errors.InputError, match=next(iter(arguments))):
+        FRAME.clicdata.delete_rows(1001, on="k", **arguments)
+    assert clicdata_sandbox.requests == []
+
+
+@pytest.mark.parametrize("arguments", [{"dry_run": True}, {"keep": True}, {"max_rows": 5}])
+def test_a_column_that_is_not_there_is_named(
+    session: Session, clicdata_sandbox: Sandbox, arguments: dict[str, Any]
+) -> None:
+    rec_id = FRAME.clicdata.push("Columns").rec_id
+    clicdata_sandbox.requests.clear()
+    with pytest.raises(errors.InputError, match="no column 'nope'"):
+        pd.DataFrame({"k": [1], "nope": [1]}).clicdata.delete_rows(rec_id, on=["k", "nope"], **arguments)
+    assert set(verbs(clicdata_sandbox)) == {"GET"}
+
+
+@pytest.mark.parametrize("arguments", [{"dry_run": True}, {"keep": True}])
+def test_a_data_set_that_changes_while_it_is_read_loses_nothing(arguments: dict[str, Any]) -> None:
+    with start(page_size=2, max_page_size=2) as sandbox, sandbox.session(api_version="2022.01") as session:
+        rec_id = FRAME.clicdata.push("Torn", session=session).rec_id
+        writer = sandbox.faults.call(
+            lambda: sandbox.append(rec_id, [{"k": 7}]), path=f"/data/{rec_id}", method="GET", times=1, after=1
+        )
+        assert len(FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True, session=session)) == 4
+        writer.times = None
+        with pytest.raises(errors.TornRead):
+            FRAME.clicdata.delete_rows(rec_id, on="k", session=session, **arguments)
+        assert "DELETE" not in verbs(sandbox)
+
+
+def test_a_page_that_fails_means_that_nothing_is_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Broken").rec_id
+    clicdata_sandbox.faults.status(404, path=f"/data/{rec_id}", method="GET")
+    with pytest.raises(errors.NotFound):
+        FRAME.clicdata.delete_rows(rec_id, on="k", keep=True)
+    assert "DELETE" not in verbs(clicdata_sandbox)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_the_rows_of_a_key_in_doubt_are_told_apart(clicdata_sandbox: Sandbox, applied: bool) -> None:
+    with clicdata_sandbox.session() as session:
+        rec_id = FRAME.clicdata.push("Doubt", session=session).rec_id
+        clicdata_sandbox.faults.drop(applied=applied, method="DELETE", after=1)
+        with pytest.raises(errors.DeleteAmbiguous) as caught:
+            FRAME.clicdata.delete_rows(rec_id, on="k", keep=True, session=session)
+    receipt: Any = caught.value.receipt
+    assert receipt.rows["v"].tolist() == [10.5]
+    assert receipt.rows_in_doubt["v"].tolist() == [20.0, 21.0]
+    assert [row["k"] for row in clicdata_sandbox.rows(rec_id)] == ([3] if applied else [2, 2, 3])
+
+
+def test_what_was_refused_is_not_among_the_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Refused").rec_id
+    clicdata_sandbox.faults.status(400, method="DELETE", after=1)
+    with pytest.raises(errors.WriteError) as caught:
+        FRAME.clicdata.delete_rows(rec_id, on="k", keep=True)
+    receipt: Any = caught.value.receipt
+    assert receipt.rows["k"].tolist() == [1]
+    assert receipt.rows_in_doubt.empty
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The same rows as the service would delete
+
+
+NUMBERS = st.sampled_from([0, 1, 2, 1.0, 1.5, 1e0, -0.0, 10**15, 2**53, 2**53 + 1, 0.1, 1e300])
+TEXTS = st.sampled_from(["a", "A", "a ", "", "1", "true", "null", "é", "é", 'q"\\', "2026-11-24", "😀"])
+MOMENTS = st.sampled_from(
+    [
+        "2026-11-24T10:00:00",
+        "2026-11-24 10:00:00",
+        "2026-11-24T10:00:00.5",
+        "2026-11-24T10:00:00.500000",
+        "2026-11-24T10:00:00Z",
+        "2026-11-24T10:00:00+00:00",
+        "2026-11-24T12:00:00+02:00",
+        "2026-11-24T12:00:00.000+02:00",
+        "1900-01-01T00:00:00",
+    ]
+)
+KINDS = {
+    "number": NUMBERS,
+    "text": TEXTS,
+    "datetime": MOMENTS,
+    "checkbox": st.booleans(),
+    "date": st.sampled_from(["2026-11-24", "2026-11-25", "1900-01-01"]),
+    "percentage": st.sampled_from([0.5, 0.25, 1]),
+}
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str]:
+    kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=3))
+    columns = {f"c{place}": kind for place, kind in enumerate(kinds)}
+    cell = {name: st.none() | KINDS[kind] | KINDS[kind] | KINDS[kind] for name, kind in columns.items()}
+    rows = draw(st.lists(st.fixed_dictionaries(cell), max_size=25))
+    on = list(columns)[: draw(st.integers(1, len(columns)))]
+    wanted = st.lists(st.fixed_dictionaries({name: KINDS[columns[name]] for name in on}), min_size=1, max_size=5)
+    if rows and draw(st.booleans()):
+        present = [row for row in ({name: row[name] for name in on} for row in rows) if None not in row.values()]
+        wanted = st.lists(st.sampled_from(present), min_size=1, max_size=5) if present else wanted
+    keys = (
+        pd.DataFrame({name: pd.Series([key[name] for key in found], dtype=object) for name in on})
+        if (found := draw(wanted))
+        else pd.DataFrame()
+    )
+    return columns, rows, keys, draw(st.sampled_from(["all", "first"]))
+
+
+@pytest.fixture(scope="module")
+def any_sandbox() -> Iterator[Sandbox]:
+    with start(page_size=7, max_page_size=7, record=False) as sandbox:
+        yield sandbox
+
+
+@given(case=cases(), modern=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_rows_shown_are_the_rows_deleted(
+    any_sandbox: Sandbox, case: tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str], modern: bool
+) -> None:
+    columns, rows, keys, multiple_rows = case
+    rec_id = any_sandbox.create(f"Case {len(any_sandbox.data_sets())}", columns, history=False)
+    any_sandbox.append(rec_id, rows)
+    before, stored = ledger(any_sandbox, rec_id), values(any_sandbox, rec_id)
+    how: Any = {"on": list(keys.columns), "multiple_rows": multiple_rows}
+    with any_sandbox.session(api_version="2022.01" if modern else None) as session:
+        shown = keys.clicdata.delete_rows(rec_id, dry_run=True, session=session, **how)
+        result = keys.clicdata.delete_rows(rec_id, keep=True, session=session, **how)
+        gone = before - ledger(any_sandbox, rec_id)
+        assert len(shown) == gone.total()
+        pd.testing.assert_frame_equal(shown, result.rows)
+        if len(shown):
+            result.rows.clicdata.append(rec_id, session=session)
+        assert values(any_sandbox, rec_id) == stored
+
+
+def values(sandbox: Sandbox, rec_id: int) -> Counter[tuple[Any, ...]]:
+    """What is stored, where 1 and 1.0 are one number."""
+
+    def value(cell: Any) -> Any:
+        return ("number", Decimal(cell)) if type(cell) in (int, Decimal) else (type(cell), cell)
+
+    return Counter(tuple(map(value, row.values())) for row in sandbox.rows(rec_id, exact=True))
+
+
+def find(**cells: Any) -> bytes:
+    return json.dumps([{"column": name, "value": value} for name, value in cells.items()]).encode()
+
+
+def found(finds: list[bytes], rows: str, *, first_only: bool = False) -> list[int]:
+    finder = Finder(finds, first_only=first_only)
+    finder.look(rows.encode())
+    return [match.place for match in finder.found()]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell", "equal"),
+    [
+        (1, "1.0", True),
+        (1, "1e0", True),
+        (1, "10e-1", True),
+        (1, '"1"', False),
+        ("1", "1", False),
+        (0.1, "0.10", True),
+        (0.1, "0.1000000000000000055511151231257827", False),
+        (2**53, str(2**53 + 1), False),
+        (0, "-0.0", True),
+        (True, "true", True),
+        (True, "1", False),
+        (True, '"true"', False),
+        ("a", '"\\u0061"', True),
+        ("a", '"A"', False),
+        ("a", '"a "', False),
+        ("", "null", False),
+        ("null", "null", False),
+        ("é", '"e\\u0301"', False),
+        ("2026-11-24T10:00:00Z", '"2026-11-24T12:00:00+02:00"', True),
+        ("2026-11-24T10:00:00Z", '"2026-11-24T10:00:00"', False),
+        ("2026-11-24T10:00:00", '"2026-11-24 10:00:00.000"', True),
+        ("2026-11-24T10:00:00", '"2026-11-24 10:00:00.001"', False),
+        ("2026-13-24T10:00:00", '"2026-13-24 10:00:00"', False),
+        (1, "1e999999999999999999999", False),
+    ],
+)
+def test_what_equals_what(value: object, cell: str, equal: bool) -> None:
+    assert found([find(a=value)], f'[{{"a":{cell}}}]') == ([0] if equal else [])
+
+
+def test_moments_among_text_are_text() -> None:
+    rows = '[{"a":"2026-11-24T10:00:00Z"},{"a":"2026-11-24 10:00:00+00:00"},{"a":%s}]'
+    wanted = [find(a="2026-11-24T10:00:00Z")]
+    assert found(wanted, rows % '"soon"') == [0]
+    assert found(wanted, rows % "null") == [0, 1]
+
+
+def test_a_missing_cell_is_null() -> None:
+    assert found([find(a=1, b=None)], '[{"a":1},{"a":1,"b":null},{"a":1,"b":2}]') == [0, 1]
+
+
+def test_two_spellings_of_one_key_take_the_first_and_the_second() -> None:
+    rows = '[{"a":1},{"a":1},{"a":1}]'
+    assert found([find(a=1), find(a=1.0)], rows, first_only=True) == [0, 1]
+    assert found([find(a=1), find(a=1.0)], rows) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("page", ["[[1,2]]", "[1]", "5", "[{", '["x"]', "[null]"])
+def test_rows_without_names_can_not_be_matched(page: str) -> None:
+    with pytest.raises(errors.ProtocolError, match="named cells"):
+        found([find(a=1)], page)
+
+
+def test_the_default_session_is_used(clicdata_sandbox: Sandbox) -> None:
+    with clicdata_sandbox.session() as session:
+        manager.make_default(session)
+        rec_id = FRAME.clicdata.push("Default").rec_id
+        assert len(FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True)) == 4

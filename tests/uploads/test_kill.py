@@ -1,0 +1,235 @@
+"""Appends whose process is killed or interrupted, held against the sandbox's own ledger.
+
+``CLICDATA_KILLS`` is how many are killed at random moments: 30 if it isn't set, 300 and more for a long run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pandas_clicdata import AppendReceipt, errors, resume_append
+from uploads.kennel import Kennel, frame_of
+from uploads.oracle import assert_true, quiet, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+KILLS = int(os.environ.get("CLICDATA_KILLS", "30"))
+ROWS, CHUNK = 60, 5
+FRAME = frame_of(ROWS)
+TAG = {"verify": "tag", "tag_column": "load"}
+
+
+@pytest.fixture(scope="module")
+def kennel() -> Iterator[Kennel]:
+    with Kennel() as running:
+        yield running
+
+
+@pytest.fixture
+def patient(clicdata_sandbox: Sandbox) -> Iterator[Session]:
+    """A session that waits only until the sandbox has done what it was asked."""
+    with clicdata_sandbox.session() as session:
+        session._sleep = lambda _: quiet(clicdata_sandbox)
+        yield session
+
+
+def assert_made_good(sandbox: Sandbox, session: Session, rec_id: int, path: Path, tagged: bool) -> AppendReceipt | None:
+    """What the journal says is true, and with it the append is brought to its end; the receipt as it was before."""
+    quiet(sandbox)
+    if not path.exists() or not path.stat().st_size:
+        assert stored(sandbox, rec_id).total() == 0
+        return None
+    if b"\n" not in path.read_bytes():
+        with pytest.raises(errors.InputError, match="nothing was sent"):
+            AppendReceipt.load(path)
+        assert stored(sandbox, rec_id).total() == 0
+        return None
+    before = AppendReceipt.load(path)
+    ledger = stored(sandbox, rec_id)
+    assert_true(before, FRAME, ledger)
+    assert before.rows_in_doubt in (0, CHUNK)
+    if before.rows_in_doubt and not tagged:
+        with pytest.raises(errors.AppendAmbiguous):
+            resume_append(FRAME, path, session=session)
+        assert stored(sandbox, rec_id) == ledger
+        looked = "stored" if ledger[before.in_doubt(FRAME)["n"].iloc[0]] else "missing"
+        receipt = resume_append(FRAME, path, session=session, in_doubt=looked)  # type: ignore[arg-type]
+    else:
+        receipt = resume_append(FRAME, path, session=session)
+    assert receipt.complete
+    assert stored(sandbox, rec_id) == Counter(range(ROWS))
+    sent = len(sandbox.requests)
+    again = resume_append(FRAME, path, session=session)
+    assert again.complete
+    assert len(sandbox.requests) == sent, "a journal that is complete sends nothing"
+    return before
+
+
+STEPS: list[tuple[str, int, str]] = [
+    *[("promise", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
+    *[("note", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
+    *[("write", number, "midway") for number in (0, 1, 2, 3, 4, 5, 24)],
+]
+
+
+@pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: "-".join(map(str, step)))
+def test_a_kill_at_each_step_of_the_journal(
+    clicdata_sandbox: Sandbox,
+    patient: Session,
+    kennel: Kennel,
+    rec_id: int,
+    tmp_path: Path,
+    tagged: bool,
+    step: tuple[str, int, str],
+) -> None:
+    path = tmp_path / "journal"
+    how = {"chunksize": CHUNK, "journal": str(path), **(TAG if tagged else {})}
+    process = kennel.start(clicdata_sandbox, rec_id, ROWS, tmp_path / "report", how=how, die=step)
+    assert kennel.wait(process) == signal.SIGKILL
+    before = assert_made_good(clicdata_sandbox, patient, rec_id, path, tagged)
+    if step[0] == "promise" and step[1]:
+        assert before is not None
+        assert before.rows_in_doubt == (CHUNK if step[2] == "after" else 0)
+
+
+@pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
+def test_kills_at_random_moments(
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, tagged: bool, record_property: Any
+) -> None:
+    seed = random.randrange(1 << 32)
+    sys.stderr.write(f"seed {seed}\n")  # shown if it fails
+    dice = random.Random(seed)
+    killed = in_doubt = number = 0
+    longest = 0.3
+    clicdata_sandbox.faults.latency(0.01, method="POST", times=None)
+    while killed < KILLS // 2:
+        number += 1
+        rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
+        path, report = tmp_path / f"journal {number}", tmp_path / f"report {number}"
+        how = {"chunksize": CHUNK, "journal": str(path), **(TAG if tagged else {})}
+        process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how)
+        while not report.exists():
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0, longest))
+        os.kill(process, signal.SIGKILL)
+        ended = kennel.wait(process)
+        killed += ended == signal.SIGKILL
+        longest *= 1.02 if ended else 0.9  # to aim at all moments, and at none after the end
+        before = assert_made_good(clicdata_sandbox, patient, rec_id, path, tagged)
+        in_doubt += before is not None and before.rows_in_doubt > 0
+        clicdata_sandbox.requests.clear()
+    record_property("kills", killed)
+    record_property("in doubt", in_doubt)
+    sys.stderr.write(f"{killed} killed, {in_doubt} with a chunk in doubt, 0 breaches\n")
+    assert 0 < in_doubt <= killed
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_interrupts_arrive_with_a_true_receipt(
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, workers: int, record_property: Any
+) -> None:
+    dice = random.Random(workers)
+    slowest, interrupted = 0.0, 0
+    for number in range(max(6, KILLS // 3)):
+        rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
+        path, report = tmp_path / f"journal {number}", tmp_path / f"report {number}"
+        clicdata_sandbox.faults.clear()
+        stalled = bool(number % 2)
+        if stalled:
+            clicdata_sandbox.faults.stall(applied=number % 4 == 1, path=f"/data/{rec_id}", after=dice.randrange(5))
+        else:
+            clicdata_sandbox.faults.latency(0.02, path=f"/data/{rec_id}", times=None)
+        how = {"chunksize": CHUNK, "journal": str(path), "workers": workers}
+        process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how)
+        while not path.exists():
+            time.sleep(0.001)
+        time.sleep(dice.uniform(0.05, 0.15))
+        began = time.monotonic()
+        os.kill(process, signal.SIGINT)
+        assert kennel.wait(process) == 0
+        told: dict[str, Any] = json.loads(report.read_text())
+        quiet(clicdata_sandbox)
+        assert_true(AppendReceipt.load(path), FRAME, stored(clicdata_sandbox, rec_id))
+        if told.get("error") is None:
+            continue  # it was over by then
+        assert told["error"] == "KeyboardInterrupt"
+        assert told["has_receipt"]
+        slowest, interrupted = max(slowest, told["at"] - began), interrupted + 1
+        ledger = stored(clicdata_sandbox, rec_id)
+        for start, stop, state in told["chunks"]:
+            found = [ledger[n] for n in range(start, stop)]
+            assert set(found) <= {"applied": {1}, "pending": {0}}.get(state, {0, 1})
+    record_property("interrupts", interrupted)
+    sys.stderr.write(f"{interrupted} interrupted, the slowest after {slowest:.3f} s\n")
+    assert 0 < slowest < 1
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Full disks, and two at work
+
+
+@pytest.mark.parametrize("limit", [1, 200, 500, 700, 900, 1200, 1500, 1800])
+def test_a_full_disk_stops_before_the_next_chunk(
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path, limit: int
+) -> None:
+    path, report = tmp_path / "journal", tmp_path / "report"
+    how = {"chunksize": CHUNK, "journal": str(path)}
+    process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, limit=limit)
+    assert kennel.wait(process) == 0
+    told = json.loads(report.read_text())
+    assert told["error"] == "AppendInterrupted"
+    assert "can't be written" in told["text"]
+    assert told["has_receipt"]
+    ledger = stored(clicdata_sandbox, rec_id)
+    for start, stop, state in told["chunks"]:
+        assert state in ("applied", "pending")
+        assert {ledger[n] for n in range(start, stop)} == {int(state == "applied")}
+    if not path.exists():
+        assert ledger.total() == 0
+        return
+    before = AppendReceipt.load(path)
+    assert_true(before, FRAME, ledger)
+    if before.rows_in_doubt:  # what became of the last chunk did not fit any more
+        assert resume_append(FRAME, path, session=patient, in_doubt="stored").complete
+    else:
+        assert resume_append(FRAME, path, session=patient).complete
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(ROWS))
+
+
+def test_two_processes_do_not_work_with_one_journal(
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path
+) -> None:
+    path, report = tmp_path / "journal", tmp_path / "report"
+    stall = clicdata_sandbox.faults.stall(path=f"/data/{rec_id}", method="POST", after=2)
+    how = {"chunksize": CHUNK, "journal": str(path)}
+    process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how)
+    while not stall.hits:
+        time.sleep(0.001)
+    before = len(clicdata_sandbox.requests)
+    with pytest.raises(errors.JournalBusy):
+        resume_append(FRAME, path, session=patient)
+    with pytest.raises(errors.InputError, match="already"):
+        FRAME.clicdata.append(rec_id, journal=path, session=patient)
+    assert len(clicdata_sandbox.requests) == before
+    assert AppendReceipt.load(path).rows_appended == 2 * CHUNK, "to look is allowed"
+    os.kill(process, signal.SIGKILL)
+    kennel.wait(process)
+    assert resume_append(FRAME, path, session=patient, in_doubt="missing").complete
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(ROWS))

@@ -1,0 +1,460 @@
+"""Rows in doubt, settled by counting, held against the sandbox's own ledger."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from pandas_clicdata import errors, resume_append
+from pandas_clicdata.uploads.receipt import AppendReceipt
+from uploads.oracle import FRAME, LOST, assert_true, befall, receipt_of, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+COUNT: dict[str, Any] = {"verify": "count", "exclusive": True}
+TAG: dict[str, Any] = {"verify": "tag", "tag_column": "load"}
+WAYS = {"count": COUNT, "tag": TAG}
+
+
+class Sleeper:
+    """Sleeps in no time, and remembers for how long; ``then`` is what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.then: Any = lambda: None
+
+    def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.then()
+
+
+@pytest.fixture
+def asleep() -> Sleeper:
+    return Sleeper()
+
+
+@pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
+def patient(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox, asleep: Sleeper) -> Iterator[Session]:
+    """A session that gives up after half a second and waits in no time."""
+    with clicdata_sandbox.session(api_version=request.param, timeout=(5, 0.5)) as session:
+        session._sleep = asleep
+        yield session
+
+
+def on(rec_id: int, after: int = 1) -> dict[str, Any]:
+    """The second append to the data set."""
+    return {"path": f"/data/{rec_id}", "method": "POST", "after": after}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fault", [fault for fault in LOST if "count" not in fault])
+def test_what_is_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str, fault: str
+) -> None:
+    clicdata_sandbox.append(rec_id, [{"n": 1000, "t": "there before"}])
+    kept = befall(clicdata_sandbox, fault, LOST, **on(rec_id))
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+    assert stored(clicdata_sandbox, rec_id) == Counter([*range(25), 1000])
+    assert receipt.complete
+    assert receipt.audited
+    assert receipt.chunks["state"].tolist() == ["applied", "verified" if kept else "applied", "applied"]
+    assert asleep.slept == [30.0, 5.0]
+    posts = [seen for seen in clicdata_sandbox.requests if seen.method == "POST" and str(rec_id) in seen.path]
+    assert len(posts) == (3 if kept else 4)
+
+
+def store_in_part(sandbox: Sandbox, rec_id: int) -> None:
+    """The second chunk loses its answer, and only its first four rows are kept."""
+
+    def lose_the_others() -> None:
+        for n in range(14, 20):
+            sandbox.delete(rec_id, {"n": n})
+
+    sandbox.faults.drop(applied=True, **on(rec_id))
+    sandbox.faults.call(lose_the_others, method="GET", path=f"/data/{rec_id}", after=1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_chunk_that_is_stored_in_part_ends_it_with_what_was_found(
+    patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str
+) -> None:
+    store_in_part(clicdata_sandbox, rec_id)
+    with pytest.raises(errors.AppendAmbiguous, match="4 of 10 rows were found") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+    receipt = receipt_of(caught)
+    assert receipt.chunks["state"].tolist() == ["applied", "partial", "pending"]
+    assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(14))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_lands_while_it_waits_is_found(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str
+) -> None:
+    clicdata_sandbox.faults.apply_late(0.05, stall=0.0, **on(rec_id))
+    asleep.then = clicdata_sandbox.faults.settle
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+    assert receipt.chunks["state"].tolist() == ["applied", "verified", "applied"]
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_lands_after_it_was_sent_again_is_found_by_the_audit(
+    patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str
+) -> None:
+    clicdata_sandbox.faults.apply_late(0.3, stall=0.0, **on(rec_id))
+    clicdata_sandbox.faults.call(clicdata_sandbox.faults.settle, **on(rec_id, after=3))
+    with pytest.raises(errors.AppendAmbiguous, match=r"\+10") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+    receipt = receipt_of(caught)
+    assert receipt.audited is False
+    assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
+    ledger = stored(clicdata_sandbox, rec_id)
+    assert all(ledger[n] == (2 if 10 <= n < 20 else 1) for n in range(25))
+
+
+def test_the_audit_of_stamps_names_the_chunk_and_repair_puts_it_right(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    clicdata_sandbox.append(rec_id, [{"n": n, "t": "another's", "load": "x"} for n in (15, 100)])
+    clicdata_sandbox.faults.apply_late(0.3, stall=0.0, **on(rec_id))
+    clicdata_sandbox.faults.call(clicdata_sandbox.faults.settle, **on(rec_id, after=3))
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    receipt = receipt_of(caught)
+    assert receipt.chunks["state"].tolist() == ["applied", "doubled", "applied"]
+    asleep.slept.clear()
+    assert receipt.repair(FRAME, session=patient) is receipt
+    assert asleep.slept == [30.0, 5.0]
+    assert receipt.complete
+    assert receipt.audited
+    assert stored(clicdata_sandbox, rec_id) == Counter([*range(25), 15, 100])
+    deletes = [seen.json for seen in clicdata_sandbox.requests if seen.method == "DELETE"]
+    assert len(deletes) == 1
+    assert deletes[0]["multiplerows"] == "all"  # type: ignore[index, call-overload]
+    assert [cell["column"] for cell in deletes[0]["find"]] == ["load"]  # type: ignore[index, call-overload]
+
+
+@pytest.mark.parametrize("fault", ["partial", "lost"])
+def test_repair_puts_right_what_no_count_could_settle(
+    patient: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
+) -> None:
+    store_in_part(clicdata_sandbox, rec_id)
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    receipt = receipt_of(caught)
+    if fault == "lost":
+        clicdata_sandbox.faults.drop(applied=True, method="DELETE")
+        clicdata_sandbox.faults.drop(method="DELETE")
+    receipt.repair(FRAME, session=patient)
+    assert receipt.rows_in_doubt == 0
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(20))
+    assert resume_append(FRAME, receipt, session=patient).complete
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+
+
+def test_repair_stops_when_the_rows_do_not_go(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    store_in_part(clicdata_sandbox, rec_id)
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    receipt = receipt_of(caught)
+    clicdata_sandbox.faults.answer('{"success": true}', method="DELETE")  # says so, and does nothing
+    with pytest.raises(errors.AppendAmbiguous, match="still there"):
+        receipt.repair(FRAME, session=patient)
+    assert receipt.rows_in_doubt == 10
+    clicdata_sandbox.faults.status(403, method="DELETE")
+    with pytest.raises(errors.PermissionDenied):
+        receipt.repair(FRAME, session=patient)
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(14))
+
+
+def test_only_stamped_rows_can_be_repaired(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    receipt = FRAME.clicdata.append(rec_id, session=patient)
+    with pytest.raises(errors.InputError, match="stamps"):
+        receipt.repair(FRAME, session=patient)
+    tagged = FRAME.clicdata.append(rec_id, session=patient, **TAG)
+    before = len(clicdata_sandbox.requests)
+    assert tagged.repair(FRAME, session=patient) is tagged
+    assert len(clicdata_sandbox.requests) == before
+
+
+def test_stamps_are_counted_apart_from_another_writer(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    asleep.then = lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}] * 10)
+    clicdata_sandbox.faults.drop(applied=True, **on(rec_id))
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    assert receipt.audited
+    ledger = stored(clicdata_sandbox, rec_id)
+    assert ledger.pop(500) == 10 * len(asleep.slept)
+    assert ledger == Counter(range(25))
+
+
+def test_a_count_that_another_writer_spoils_ends_it(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    clicdata_sandbox.faults.call(
+        lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}] * 13), **on(rec_id)
+    )
+    clicdata_sandbox.faults.drop(applied=True, **on(rec_id))
+    with pytest.raises(errors.AppendAmbiguous, match="others write") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **COUNT)
+    assert_true(receipt_of(caught), FRAME, stored(clicdata_sandbox, rec_id))
+    assert receipt_of(caught).rows_in_doubt == 10
+
+
+def test_rows_that_disappear_meanwhile_end_it(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    clicdata_sandbox.faults.call(lambda: clicdata_sandbox.delete(rec_id, {"n": 3}), **on(rec_id))
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    with pytest.raises(errors.AppendAmbiguous, match="disappeared"):
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **COUNT)
+
+
+def test_a_number_that_never_comes_to_rest_ends_it(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    asleep.then = lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}])
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    with pytest.raises(errors.AppendAmbiguous, match="does not come to rest") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **COUNT)
+    assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "pending"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_count_that_fails_ends_it(patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str) -> None:
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    clicdata_sandbox.faults.status(403, method="GET", times=None, after=1 if way == "count" else 0)
+    with pytest.raises(errors.AppendAmbiguous, match="could not be counted") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+    assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "pending"]
+    assert isinstance(caught.value.__cause__, errors.TransportError)
+
+
+def test_without_a_count_before_nothing_is_sent(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    clicdata_sandbox.faults.status(403, method="GET", times=None)
+    with pytest.raises(errors.PermissionDenied):
+        FRAME.clicdata.append(rec_id, session=patient, **COUNT)
+    assert clicdata_sandbox.count(rec_id) == 0
+
+
+def test_a_service_that_is_down_is_not_asked_for_ever(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    fault = clicdata_sandbox.faults.status(500, **{**on(rec_id), "times": None})
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    assert fault.hits == 4
+    assert asleep.slept == [30.0, 5.0] * 3
+    assert_true(receipt_of(caught), FRAME, stored(clicdata_sandbox, rec_id))
+
+
+def test_it_waits_as_long_as_the_slowest_answer_suggests(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    started = time.monotonic()
+    patient._clock = lambda: started + 100 * (time.monotonic() - started)
+    clicdata_sandbox.faults.latency(0.2, **on(rec_id, after=0))
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    assert 60 <= asleep.slept[0] < 300
+
+
+def test_it_waits_at_least_the_read_timeout(clicdata_sandbox: Sandbox, asleep: Sleeper, rec_id: int) -> None:
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    with clicdata_sandbox.session(timeout=(5, 120)) as session:
+        session._sleep = asleep
+        FRAME.clicdata.append(rec_id, chunksize=10, session=session, **TAG)
+    assert asleep.slept == [120.0, 5.0]
+
+
+@pytest.mark.parametrize("api_version", [None, "2022.01"])
+def test_what_counting_costs(clicdata_sandbox: Sandbox, api_version: str | None) -> None:
+    """As the docstrings say."""
+    rec_id = clicdata_sandbox.create("Old", {"n": "number", "t": "text", "load": "text"})
+    clicdata_sandbox.append(rec_id, [{"n": n} for n in range(2500)])
+    asked: dict[str, list[int]] = {}
+    for way, more in WAYS.items():
+        for fault in (False, True):
+            if fault:
+                clicdata_sandbox.faults.drop(applied=True, path=f"/data/{rec_id}", method="POST")
+            clicdata_sandbox.requests.clear()
+            with clicdata_sandbox.session(api_version=api_version) as session:
+                session._sleep = lambda seconds: None
+                FRAME.clicdata.append(rec_id, session=session, **more)
+            gets = [seen for seen in clicdata_sandbox.requests if seen.method == "GET"]
+            asked.setdefault(way, []).append(len(gets))
+    assert asked == {"tag": [3, 9], "count": [2, 4] if api_version else [3 + 2, 9 + 2]}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Side by side
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_stamps_tell_the_chunks_of_several_workers_apart(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, workers: int
+) -> None:
+    frame = pd.DataFrame({"n": range(300), "t": "x"})
+    for after in range(0, 8, 2):
+        clicdata_sandbox.faults.drop(applied=after % 4 == 0, **on(rec_id, after=after))
+    receipt = frame.clicdata.append(rec_id, chunksize=10, workers=workers, session=patient, **TAG)
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(300))
+    assert receipt.audited
+    assert len(asleep.slept) <= 8
+
+
+def test_count_is_for_one_worker(patient: Session, rec_id: int) -> None:
+    with pytest.raises(errors.InputError, match="workers=1"):
+        FRAME.clicdata.append(rec_id, workers=2, session=patient, **COUNT)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# A table of its own
+
+
+@pytest.mark.parametrize("rows", [0, 1, 999, 1000, 1001, 2000, 2500])
+def test_push_counts_what_it_stored(session: Session, clicdata_sandbox: Sandbox, rows: int) -> None:
+    frame = pd.DataFrame({"n": range(rows)})
+    receipt = frame.clicdata.push("Counted", types={"n": "number"}, chunksize=500)
+    assert receipt.audited is (True if rows else None)
+    gets = [seen for seen in clicdata_sandbox.requests if seen.method == "GET"]
+    assert len(gets) == (0 if not rows else 1 if session.api_version or rows <= 1000 else 2)
+    assert clicdata_sandbox.count(receipt.rec_id) == rows
+
+
+def test_push_counts_nothing_if_told_so_or_into_a_table_that_was_there(session: Session) -> None:
+    assert FRAME.clicdata.push("Own", audit=False).audited is None
+    assert FRAME.clicdata.push("Own", if_exists="append").audited is None
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_table_of_its_own_that_holds_another_number_of_rows_is_told(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, change: int
+) -> None:
+    def interfere() -> None:
+        [made] = [one.rec_id for one in clicdata_sandbox.data_sets() if one.name == "Own"]
+        if change > 0:
+            clicdata_sandbox.append(made, [{"n": 0, "t": "x"}])
+        else:
+            clicdata_sandbox.delete(made, {"n": 3})
+
+    clicdata_sandbox.faults.call(interfere, method="GET")
+    with pytest.raises(errors.AppendAmbiguous, match=rf"\{change:+d} in the data set") as caught:
+        FRAME.clicdata.push("Own", chunksize=10, session=patient)
+    assert receipt_of(caught).audited is False
+    assert asleep.slept == [30.0, 5.0]
+    assert "the audit found another number" in repr(receipt_of(caught))
+
+
+def test_a_number_that_lags_behind_is_waited_for(patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox) -> None:
+    clicdata_sandbox.faults.apply_late(0.0, stall=0.0, method="POST", path="/nowhere")
+    lost: list[Any] = []
+
+    def hide() -> None:
+        [made] = [one.rec_id for one in clicdata_sandbox.data_sets() if one.name == "Own"]
+        lost.append(made)
+        clicdata_sandbox.delete(made, {"n": 24})
+
+    def show() -> None:
+        if lost:
+            clicdata_sandbox.append(lost.pop(), [{"n": 24, "t": "row 24"}])
+
+    clicdata_sandbox.faults.call(hide, method="GET")
+    asleep.then = show
+    assert FRAME.clicdata.push("Own", session=patient).audited
+
+
+def test_an_audit_that_cannot_be_made_is_no_failure(
+    session: Session, clicdata_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    clicdata_sandbox.faults.status(403, method="GET")
+    receipt = FRAME.clicdata.push("Own")
+    assert receipt.complete
+    assert receipt.audited is None
+    assert "could not be counted" in caplog.text
+
+
+def test_an_audit_that_cannot_be_made_after_rows_were_sent_again_is_one(
+    patient: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    clicdata_sandbox.faults.drop(**on(rec_id))
+    clicdata_sandbox.faults.status(403, method="GET", after=2)
+    with pytest.raises(errors.AppendAmbiguous, match="second time") as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "applied"]
+
+
+def test_push_makes_the_column_of_the_stamps(session: Session, clicdata_sandbox: Sandbox) -> None:
+    receipt = FRAME.clicdata.push("Stamped", chunksize=10, **TAG)
+    assert receipt.audited
+    [made] = [one for one in clicdata_sandbox.data_sets() if one.name == "Stamped"]
+    assert made.columns[-1] == ("load", "text")
+    stamps = [row["load"] for row in clicdata_sandbox.rows(receipt.rec_id)]
+    assert Counter(stamps) == {f"{receipt.append_id}/{number:07d}": rows for number, rows in enumerate([10, 10, 5])}
+
+
+def test_a_push_in_doubt_is_settled_by_its_own_count(patient: Session, clicdata_sandbox: Sandbox) -> None:
+    clicdata_sandbox.faults.drop(applied=True, method="POST", after=2)
+    receipt = FRAME.clicdata.push("Own", chunksize=10, session=patient, **COUNT)
+    assert receipt.audited
+    assert stored(clicdata_sandbox, receipt.rec_id) == Counter(range(25))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"verify": "sum"}, "verify must be"),
+        ({"verify": True}, "verify must be"),
+        ({"verify": "count"}, "exclusive=True"),
+        ({"verify": "count", "exclusive": 1}, "exclusive must be"),
+        ({"exclusive": True}, "goes with"),
+        ({"verify": "tag"}, "tag_column"),
+        ({"verify": "tag", "tag_column": " "}, "tag_column"),
+        ({"verify": "tag", "tag_column": 5}, "tag_column"),
+        ({"verify": "tag", "tag_column": "n"}, "column 'n' of its own"),
+        ({"tag_column": "load"}, "goes with"),
+        ({"errors": "ignore"}, "errors must be"),
+        ({"errors": None}, "errors must be"),
+        ({"audit": True}, "audit=True needs verify"),
+        ({"audit": "yes"}, "audit"),
+        ({"journal": 5}, "journal must be"),
+        ({"journal": ""}, "journal must be"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_sent(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, more: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(errors.InputError, match=message):
+        FRAME.clicdata.append(rec_id, **more)
+    assert clicdata_sandbox.requests == []
+
+
+def test_a_data_set_without_the_column_refuses_the_stamps(session: Session, clicdata_sandbox: Sandbox) -> None:
+    bare = clicdata_sandbox.create("Bare", {"n": "number", "t": "text"})
+    with pytest.raises(errors.ApiError, match="load"):
+        FRAME.clicdata.append(bare, **TAG)
+
+
+def test_the_frame_does_not_get_the_column(session: Session, rec_id: int) -> None:
+    before = FRAME.copy()
+    FRAME.clicdata.append(rec_id, **TAG)
+    pd.testing.assert_frame_equal(FRAME, before)
+
+
+def test_the_receipt_is_of_the_session(patient: Session, rec_id: int) -> None:
+    receipt = FRAME.clicdata.append(rec_id, session=patient, **TAG)
+    assert isinstance(receipt, AppendReceipt)
+    assert patient.last_receipt is receipt
