@@ -116,8 +116,9 @@ def append(
     )
     ledger = Ledger(AppendReceipt(job), journal)
     caller.last_receipt = ledger.receipt
-    ledger.begin()
-    return Append(caller, encoder, ledger, how).run()
+    with _told(ledger.receipt):
+        ledger.begin()
+        return Append(caller, encoder, ledger, how).run()
 
 
 def _rows_before(caller: Sender, rec_id: int, encoder: FrameEncoder, how: How, *, made: bool) -> int | None:
@@ -160,22 +161,20 @@ class Append:
     def run(self) -> AppendReceipt:
         """Send what is pending, settle what is in doubt, and audit."""
         receipt = self._receipt
-        try:
-            with bar(self._how.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
-                shown.update(receipt.rows_appended)
-                while not self._gone_through(shown):
-                    pass
-            self._audit()
-        except (KeyboardInterrupt, SystemExit) as interrupt:
-            _tell(interrupt, receipt)
-            raise
-        except Exception:
-            if receipt.job.digest is None:
-                receipt.identify(digest(self._encoder))
-            raise
-        finally:
-            receipt.keep_refused(self._encoder.frame)
-            self._ledger.close()
+        with _told(receipt):
+            try:
+                with bar(self._how.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+                    shown.update(receipt.rows_appended)
+                    while not self._gone_through(shown):
+                        pass
+                self._audit()
+            except Exception:
+                if receipt.job.digest is None:
+                    receipt.identify(digest(self._encoder))
+                raise
+            finally:
+                receipt.keep_refused(self._encoder.frame)
+                self._ledger.close()
         return receipt
 
     def settle(self) -> None:
@@ -251,8 +250,14 @@ def _dialect_of(receipt: AppendReceipt) -> Dialect | None:
     return next((dialect for dialect in Dialect if {row_format(dialect).value} == formats), None)
 
 
-def _tell(interrupt: BaseException, receipt: AppendReceipt) -> None:
+@contextmanager
+def _told(receipt: AppendReceipt) -> Iterator[None]:
     """Hand the receipt over with an interrupt, which is not ours to replace."""
-    interrupt.receipt = receipt  # type: ignore[attr-defined]
-    if hasattr(interrupt, "add_note"):  # Python 3.11
-        interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        if getattr(interrupt, "receipt", None) is not receipt:
+            interrupt.receipt = receipt  # type: ignore[union-attr]
+            if hasattr(interrupt, "add_note"):  # Python 3.11
+                interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
+        raise

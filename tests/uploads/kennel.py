@@ -123,7 +123,8 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
         frame_of(job["rows"]).clicdata.append(job["rec_id"], session=session, progress=False, **job.get("how", {}))
     except BaseException as error:  # noqa: BLE001  # reported
         told = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
-        told["has_receipt"] = getattr(error, "receipt", None) is session.last_receipt is not None
+        # Between two lines of ours it may come too: then it is the session that has the receipt.
+        told["has_receipt"] = getattr(error, "receipt", session.last_receipt) is session.last_receipt
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     receipt = session.last_receipt
