@@ -318,18 +318,17 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = "all",
         dry_run: bool = False,
-        keep: bool = False,
+        keep: bool = True,
         max_rows: int | None = None,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> changes.ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
-        ``DELETE /data/{id}/row``, once per distinct key. With ``dry_run``, ``keep`` or ``max_rows`` the data set is
-        read before (``GET /data/{id}``, a request per page) and the rows are told as ClicData does: all cells of a
-        key equal, numbers as numbers, text letter by letter, moments as instants. Another writer may come between
-        the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept nor
-        counted.
+        ``DELETE /data/{id}/row``, once per distinct key. Before, the data set is read (``GET /data/{id}``, a request
+        per page; not with ``keep=False``) and the rows that match are kept, told as ClicData does: all cells of a key
+        equal, numbers as numbers, text letter by letter, moments as instants. Another writer may come between the
+        reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept nor counted.
 
         Parameters
         ----------
@@ -341,12 +340,12 @@ class ClicDataAccessor:
             Whether all rows that match a key go, or the first.
         dry_run : bool, default False
             Whether to delete nothing, and give the rows that would go.
-        keep : bool, default False
+        keep : bool, default True
             Whether the result carries the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
-            back, at the end of the data set. It is not the default, as it reads the whole data set for what may be one
-            row.
+            back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
+            back.
         max_rows : int, optional
-            Delete nothing when more rows than this would go. The rows are kept too: reading is what costs.
+            Delete nothing when more rows than this would go. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
             Whether to show a bar on stderr; by default where that is a terminal.
         session : Session, optional
@@ -378,7 +377,7 @@ class ClicDataAccessor:
           item  left
         0    a     1
         1    b     2
-        >>> result = gone.clicdata.delete_rows(rec_id, on=["item"], keep=True, max_rows=10)
+        >>> result = gone.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
         <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
         >>> pd.read_clicdata(rec_id)["item"].tolist()

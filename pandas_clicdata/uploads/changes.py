@@ -126,7 +126,7 @@ class ChangeReceipt:
         Raises
         ------
         InputError
-            They were not kept: that has to be asked for when they are deleted, with ``keep=True``.
+            They were not kept: it was an update, or they were deleted with ``keep=False``.
         """
         return self._rows_of("applied")
 
@@ -148,7 +148,9 @@ class ChangeReceipt:
 
     def _rows_of(self, *states: str) -> pd.DataFrame:
         if self._kept is None:
-            raise InputError("the rows were not kept: delete_rows(..., keep=True) reads and keeps them before they go")
+            raise InputError(
+                "the rows were not kept: delete_rows reads and keeps them before they go, unless keep=False"
+            )
         return frame_of_rows([match.row for match in self._kept if self._states[match.key] in states])
 
     def __repr__(self) -> str:

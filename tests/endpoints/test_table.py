@@ -139,7 +139,7 @@ TABLE: list[Row] = [
     *appends("df.clicdata.push", lambda s: FRAME.clicdata.push("T", "d", audit=False, session=s), [CREATE]),
     *both(
         "df.clicdata.delete_rows",
-        lambda s: FRAME.clicdata.delete_rows(5, on=["a"], session=s),
+        lambda s: FRAME.clicdata.delete_rows(5, on=["a"], keep=False, session=s),
         DONE,
         [("DELETE", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n)}) for n in (1, 2)],
     ),

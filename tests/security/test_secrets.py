@@ -221,7 +221,7 @@ def append(session: Session, secret: Canaries) -> object:
 
 
 def delete(session: Session, secret: Canaries) -> object:
-    return pd.DataFrame({"t": [secret.cell]}).clicdata.delete_rows(5, on="t", session=session)
+    return pd.DataFrame({"t": [secret.cell]}).clicdata.delete_rows(5, on="t", keep=False, session=session)
 
 
 def create(session: Session, secret: Canaries) -> object:

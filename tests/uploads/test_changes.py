@@ -65,7 +65,7 @@ def test_a_dry_run_shows_more_than_max_rows_too(session: Session) -> None:
 def test_what_was_deleted_can_be_put_back(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Undone").rec_id
     before = ledger(clicdata_sandbox, rec_id)
-    result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k", keep=True)
+    result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k")
     assert repr(result) == f"<ChangeReceipt: delete rows of data set {rec_id}: 1 of 1 keys done; 2 rows kept: .rows>"
     assert clicdata_sandbox.count(rec_id) == 2
     pd.testing.assert_frame_equal(result.rows, FRAME.iloc[1:3].reset_index(drop=True))
@@ -91,7 +91,7 @@ def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> 
     types = {"digits": "number", "empty": "text", "flag": "checkbox", "day": "date", "when": "datetime"}
     rec_id = frame.clicdata.push("Odd", types=types).rec_id
     before = ledger(clicdata_sandbox, rec_id)
-    result = frame.head(1).clicdata.delete_rows(rec_id, on="key", keep=True)
+    result = frame.head(1).clicdata.delete_rows(rec_id, on="key")
     assert clicdata_sandbox.count(rec_id) == 1
     assert result.rows["digits"].tolist() == ODD["digits"][:2]
     assert result.rows["whole"].tolist() == ODD["whole"][:2]
@@ -99,13 +99,13 @@ def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> 
     assert ledger(clicdata_sandbox, rec_id) == before
 
 
-def test_without_being_asked_nothing_is_read_and_nothing_kept(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_if_told_so_nothing_is_read_and_nothing_kept(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Cheap").rec_id
     clicdata_sandbox.requests.clear()
-    result = FRAME.head(1).clicdata.delete_rows(rec_id, on="k")
+    result = FRAME.head(1).clicdata.delete_rows(rec_id, on="k", keep=False)
     assert verbs(clicdata_sandbox) == ["DELETE"]
     for name in ("rows", "rows_in_doubt"):
-        with pytest.raises(errors.InputError, match="keep=True"):
+        with pytest.raises(errors.InputError, match="keep=False"):
             getattr(result, name)
     updated = FRAME.head(1).clicdata.update_rows(rec_id, on="k")
     with pytest.raises(errors.InputError, match="not kept"):
@@ -179,7 +179,7 @@ def test_a_page_that_fails_means_that_nothing_is_deleted(session: Session, clicd
     rec_id = FRAME.clicdata.push("Broken").rec_id
     clicdata_sandbox.faults.status(404, path=f"/data/{rec_id}", method="GET")
     with pytest.raises(errors.NotFound):
-        FRAME.clicdata.delete_rows(rec_id, on="k", keep=True)
+        FRAME.clicdata.delete_rows(rec_id, on="k")
     assert "DELETE" not in verbs(clicdata_sandbox)
 
 
@@ -189,7 +189,7 @@ def test_the_rows_of_a_key_in_doubt_are_told_apart(clicdata_sandbox: Sandbox, ap
         rec_id = FRAME.clicdata.push("Doubt", session=session).rec_id
         clicdata_sandbox.faults.drop(applied=applied, method="DELETE", after=1)
         with pytest.raises(errors.DeleteAmbiguous) as caught:
-            FRAME.clicdata.delete_rows(rec_id, on="k", keep=True, session=session)
+            FRAME.clicdata.delete_rows(rec_id, on="k", session=session)
     receipt: Any = caught.value.receipt
     assert receipt.rows["v"].tolist() == [10.5]
     assert receipt.rows_in_doubt["v"].tolist() == [20.0, 21.0]
@@ -200,7 +200,7 @@ def test_what_was_refused_is_not_among_the_deleted(session: Session, clicdata_sa
     rec_id = FRAME.clicdata.push("Refused").rec_id
     clicdata_sandbox.faults.status(400, method="DELETE", after=1)
     with pytest.raises(errors.WriteError) as caught:
-        FRAME.clicdata.delete_rows(rec_id, on="k", keep=True)
+        FRAME.clicdata.delete_rows(rec_id, on="k")
     receipt: Any = caught.value.receipt
     assert receipt.rows["k"].tolist() == [1]
     assert receipt.rows_in_doubt.empty
@@ -272,7 +272,7 @@ def test_the_rows_shown_are_the_rows_deleted(
     how: Any = {"on": list(keys.columns), "multiple_rows": multiple_rows}
     with any_sandbox.session(api_version="2022.01" if modern else None) as session:
         shown = keys.clicdata.delete_rows(rec_id, dry_run=True, session=session, **how)
-        result = keys.clicdata.delete_rows(rec_id, keep=True, session=session, **how)
+        result = keys.clicdata.delete_rows(rec_id, session=session, **how)
         gone = before - ledger(any_sandbox, rec_id)
         assert len(shown) == gone.total()
         pd.testing.assert_frame_equal(shown, result.rows)
