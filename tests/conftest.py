@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import totals
 from pandas_clicdata.session import manager
 
 if TYPE_CHECKING:
@@ -41,3 +42,22 @@ def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterat
     with clicdata_sandbox.session(api_version=request.param) as opened:
         manager.make_default(opened)
         yield opened
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be a long one."""
+    parser.addoption("--long", action="store_true", help="as many schedules, kills and interrupts as are promised")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say so before the modules that count are imported."""
+    if config.getoption("--long"):
+        os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
+        os.environ.setdefault("CLICDATA_KILLS", "300")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the run has put the package through."""
+    if totals.counted:
+        told = ", ".join(f"{number:,} {what}" for what, number in sorted(totals.counted.items()))
+        terminalreporter.write_line(f"put through: {told}")

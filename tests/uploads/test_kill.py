@@ -1,6 +1,6 @@
 """Appends whose process is killed or interrupted, held against the sandbox's own ledger.
 
-``CLICDATA_KILLS`` is how many are killed at random moments: 30 if it isn't set, 300 and more for a long run.
+``CLICDATA_KILLS`` is how many are killed at random moments: 30 if it isn't set, 300 for ``--long``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
 from uploads.kennel import Kennel, frame_of
 from uploads.oracle import assert_true, quiet, stored
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"), pytest.mark.timeout(900)]
 
 KILLS = int(os.environ.get("CLICDATA_KILLS", "30"))
 ROWS, CHUNK = 60, 5
@@ -111,7 +112,7 @@ def test_a_kill_at_each_step_of_the_journal(
 
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
 def test_kills_at_random_moments(
-    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, tagged: bool, record_property: Any
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, tagged: bool
 ) -> None:
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails
@@ -135,19 +136,18 @@ def test_kills_at_random_moments(
         before = assert_made_good(clicdata_sandbox, patient, rec_id, path, tagged)
         in_doubt += before is not None and before.rows_in_doubt > 0
         clicdata_sandbox.requests.clear()
-    record_property("kills", killed)
-    record_property("in doubt", in_doubt)
+    totals.add("processes killed", killed)
     sys.stderr.write(f"{killed} killed, {in_doubt} with a chunk in doubt, 0 breaches\n")
     assert 0 < in_doubt <= killed
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_interrupts_arrive_with_a_true_receipt(
-    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, workers: int, record_property: Any
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, workers: int
 ) -> None:
     dice = random.Random(workers)
     slowest, interrupted = 0.0, 0
-    for number in range(max(6, KILLS // 3)):
+    for number in range(max(6, KILLS * 2 // 5)):
         rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
         path, report = tmp_path / f"journal {number}", tmp_path / f"report {number}"
         clicdata_sandbox.faults.clear()
@@ -179,7 +179,7 @@ def test_interrupts_arrive_with_a_true_receipt(
         for start, stop, state in told["chunks"]:
             found = [ledger[n] for n in range(start, stop)]
             assert set(found) <= {"applied": {1}, "pending": {0}}.get(state, {0, 1})
-    record_property("interrupts", interrupted)
+    totals.add("processes interrupted", interrupted)
     sys.stderr.write(f"{interrupted} interrupted, the slowest after {slowest:.3f} s\n")
     assert 0 < slowest < 1
 

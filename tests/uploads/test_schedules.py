@@ -1,0 +1,255 @@
+"""Appends through thousands of random schedules of faults, each held against the ledger of the service.
+
+The service is in this process and its clock is not real, so that waiting costs nothing. ``CLICDATA_SCHEDULES`` is how
+many there are: 1,000 if it isn't set, 10,000 for ``--long``. ``CLICDATA_SEED`` repeats those of another run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+import urllib3
+
+import totals
+from pandas_clicdata import Session, errors, resume_append
+from pandas_clicdata.session.wire import Answer
+from uploads.oracle import assert_true
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pandas_clicdata.session.wire import Request
+    from pandas_clicdata.uploads.receipt import AppendReceipt
+
+SCHEDULES = int(os.environ.get("CLICDATA_SCHEDULES", "1000"))
+SEED = os.environ.get("CLICDATA_SEED")
+FAULTED = 0.2  # of all attempts to append
+ROWS, CHUNK = 60, 6
+FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
+LATEST = 25.0  # seconds after which nothing that was given up is applied any more: less than is waited for
+
+
+class Unreliable(Session):
+    """A session whose service is a list of rows, and whose every fifth append goes wrong in some way."""
+
+    def __init__(self, dice: random.Random, api_version: str | None, rows_before: int) -> None:
+        super().__init__(api_key="k", url="https://api.clicdata.test/", api_version=api_version)
+        self.dice = dice
+        self.modern = api_version is not None
+        self.rows: list[dict[str, Any]] = [{"n": -1, "t": "before", "load": None}] * rows_before
+        self.late: list[tuple[float, list[dict[str, Any]]]] = []
+        self.seconds = 0.0
+        self.faults = Counter[str]()
+        self.requests = 0
+        self.others_write = False
+        self._clock = lambda: self.seconds
+        self._sleep = self.pass_time
+        self._random = dice.random
+
+    def pass_time(self, seconds: float) -> None:
+        self.seconds += seconds
+        landed = [rows for at, rows in self.late if at <= self.seconds]
+        self.late = [(at, rows) for at, rows in self.late if at > self.seconds]
+        for rows in landed:
+            self.rows += rows
+
+    def _exchanged(self, request: Request, *_: Any) -> Answer:
+        self.requests += 1
+        self.pass_time(self.dice.uniform(0.01, 0.5))
+        self._attempt.sent = True
+        if request.method == "GET":
+            return self.page(dict(request.query))
+        if self.others_write and self.dice.random() < 0.3:
+            self.rows.append({"n": -2, "t": "another's", "load": None})
+        assert request.body is not None
+        sent = json.loads(request.body)["data"]
+        rows = sent if self.modern else [{cell["column"]: cell["value"] for cell in row} for row in sent]
+        if self.dice.random() >= FAULTED:
+            return self.applied(rows)
+        name = self.dice.choice(list(FAULTS))
+        self.faults[name] += 1
+        return FAULTS[name](self, rows)
+
+    def applied(self, rows: list[dict[str, Any]]) -> Answer:
+        self.rows += rows
+        result = {"success": True, "result": {"rows_inserted": len(rows), "rows_found": len(rows)}}
+        return answer(result if self.modern else {"success": True})
+
+    def page(self, query: dict[str, str]) -> Answer:
+        size = int(query.get("page_size", 40))
+        number = int(query.get("page", 1))
+        rows = self.rows[(number - 1) * size : number * size]
+        more = number * size < len(self.rows)
+        if not self.modern:
+            return answer({"data": rows, "has_more_data": more})
+        told = {"result_count": len(rows), "result_total_count": len(self.rows), "current_page": number}
+        told |= {"page_size": size, "has_more_results": more, "last_page": not more}
+        return answer({"success": True, "result": rows, "pagination": told})
+
+    def land(self) -> Counter[int]:
+        """What is stored of the frame when all that was sent has come to something."""
+        self.pass_time(LATEST)
+        return Counter(row["n"] for row in self.rows if row["n"] >= 0)
+
+
+def answer(value: Any, status: int = 200, **headers: str) -> Answer:
+    return Answer(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def no_connection(service: Unreliable, rows: Any) -> Answer:
+    service._attempt.sent = False
+    raise urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
+
+
+def silence(service: Unreliable, rows: Any) -> Answer:
+    service.pass_time(service.read_timeout)
+    raise urllib3.exceptions.ReadTimeoutError(None, "/", "no answer")  # type: ignore[arg-type]
+
+
+def silence_after(service: Unreliable, rows: Any) -> Answer:
+    service.applied(rows)
+    return silence(service, rows)
+
+
+def reset(service: Unreliable, rows: Any) -> Answer:
+    raise urllib3.exceptions.ProtocolError("aborted", ConnectionResetError(104, "reset"))
+
+
+def reset_after(service: Unreliable, rows: Any) -> Answer:
+    service.applied(rows)
+    return reset(service, rows)
+
+
+def reset_then_late(service: Unreliable, rows: Any) -> Answer:
+    service.late.append((service.seconds + service.dice.uniform(0.1, LATEST), rows))
+    return reset(service, rows)
+
+
+def says(status: int, *, after: bool, value: Any = None, **headers: str) -> Callable[[Unreliable, Any], Answer]:
+    def fault(service: Unreliable, rows: Any) -> Answer:
+        if after:
+            service.applied(rows)
+        return answer({"error": {"code": "x", "description": "no"}} if value is None else value, status, **headers)
+
+    return fault
+
+
+def late(status: int) -> Callable[[Unreliable, Any], Answer]:
+    def fault(service: Unreliable, rows: Any) -> Answer:
+        service.late.append((service.seconds + service.dice.uniform(0.1, LATEST), rows))
+        return answer("gone", status)
+
+    return fault
+
+
+def cut(service: Unreliable, rows: Any) -> Answer:
+    whole = service.applied(rows)
+    return Answer(200, whole.body[: service.dice.randrange(len(whole.body))])
+
+
+FAULTS: dict[str, Callable[[Unreliable, Any], Answer]] = {
+    "no connection": no_connection,
+    "silence": silence,
+    "silence, applied": silence_after,
+    "reset": reset,
+    "reset, applied": reset_after,
+    "reset, applied late": reset_then_late,
+    "500": says(500, after=False),
+    "502, applied": says(502, after=True),
+    "503, applied": says(503, after=True, retry_after="1"),
+    "504, applied late": late(504),
+    "408, applied late": late(408),
+    "429": says(429, after=False, retry_after="2"),
+    "429 for long": says(429, after=False, retry_after="3600"),
+    "a cut answer": cut,
+    "a web page": says(200, after=False, value="<html>"),
+    "no word of success, applied": says(200, after=True, value={}),
+    "404": says(404, after=False),
+}
+
+
+def gone_through(kind: str, seed: str, number: int, folder: Path) -> tuple[Unreliable, AppendReceipt | None]:
+    """One append and all that is done until it is over; what it left behind."""
+    dice = random.Random(f"{kind} {seed} {number}")
+    service = Unreliable(dice, dice.choice([None, "2022.01"]), rows_before=dice.choice([0, 3, 55]))
+    service.others_write = kind == "tag" and number % 2 == 1
+    how: dict[str, Any] = {"chunksize": CHUNK, "session": service, "progress": False}
+    if kind == "workers":
+        how |= {"workers": dice.choice([2, 4])}
+    elif kind == "count":
+        how |= {"verify": "count", "exclusive": True}
+    elif kind == "tag":
+        how |= {"verify": "tag", "tag_column": "load"}
+    if kind == "resumed":
+        how |= {"journal": folder / f"{number}"}
+    try:
+        receipt = FRAME.clicdata.append(5, **how)
+    except errors.ClicDataError:
+        pass
+    else:
+        assert service.land() == Counter(range(ROWS))
+        assert receipt.complete
+        return service, receipt
+    held(service)
+    if kind == "resumed":
+        resumed(service, folder / f"{number}")
+    return service, service.last_receipt
+
+
+def resumed(service: Unreliable, path: Path) -> None:
+    """Go on until it is done, telling of each chunk in doubt what has become of it."""
+    for _ in range(60):
+        receipt = service.last_receipt
+        assert receipt is not None
+        in_doubt = receipt.in_doubt(FRAME)
+        more: dict[str, Any] = {}
+        if len(in_doubt):
+            more["in_doubt"] = "stored" if service.land()[int(in_doubt["n"].iloc[0])] else "missing"
+        try:
+            receipt = resume_append(FRAME, path, session=service, progress=False, **more)
+        except errors.ClicDataError:
+            held(service)
+        else:
+            assert receipt.complete
+            assert service.land() == Counter(range(ROWS))
+            return
+    raise AssertionError("it never came to an end")
+
+
+def held(service: Unreliable) -> None:
+    """Hold the receipt against the ledger."""
+    ledger = service.land()
+    receipt = service.last_receipt
+    assert receipt is not None
+    assert_true(receipt, FRAME, ledger)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["plain", "workers", "count", "tag", "resumed"])
+def test_no_receipt_says_what_the_ledger_denies(kind: str, tmp_path: Path) -> None:
+    seed = SEED or str(random.randrange(1 << 32))
+    sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
+    faults, requests, doubtful, ended = Counter[str](), 0, 0, Counter[str]()
+    for number in range(SCHEDULES // 5):
+        service, receipt = gone_through(kind, seed, number, tmp_path)
+        faults += service.faults
+        requests += service.requests
+        assert receipt is not None
+        doubtful += bool(receipt.rows_in_doubt)
+        ended["complete" if receipt.complete else "stopped"] += 1
+        service.close()
+    assert set(faults) == set(FAULTS) or SCHEDULES < 1000
+    assert ended["complete"] > 0
+    if kind in ("count", "tag"):
+        assert doubtful < ended.total() / 20, "what is in doubt is settled, but for what can't be told"
+    totals.add("random schedules of faults", SCHEDULES // 5)
+    totals.add("faults injected", faults.total())
+    totals.add("requests of theirs", requests)
