@@ -168,7 +168,7 @@ class Append:
                     while not self._gone_through(shown):
                         pass
                 self._audit()
-            except Exception:
+            except BaseException:  # a Ctrl-C too
                 if receipt.job.digest is None:
                     receipt.identify(digest(self._encoder))
                 raise

@@ -11,6 +11,8 @@ import msgspec
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.stamps import digest
 from pandas_clicdata.uploads.entries import Audited, Became, Entry, Halved, Job, Piece, Planned, Sending
 
 if TYPE_CHECKING:
@@ -264,7 +266,7 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended.
+            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
 
         Returns
         -------
@@ -274,7 +276,7 @@ class AppendReceipt:
         Raises
         ------
         InputError
-            The frame has another number of rows than the one that was appended.
+            The frame is not the one that was appended: it has other rows, or in another order.
         """
         return self._rows(df, self.spans_without(STORED + DOUBTFUL))
 
@@ -284,7 +286,7 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended.
+            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
 
         Returns
         -------
@@ -294,7 +296,7 @@ class AppendReceipt:
         Raises
         ------
         InputError
-            The frame has another number of rows than the one that was appended.
+            The frame is not the one that was appended: it has other rows, or in another order.
         """
         return self._rows(df, [range(chunk.start, chunk.stop) for chunk in self.doubtful()])
 
@@ -339,6 +341,11 @@ class AppendReceipt:
                 f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
                 "give the frame that was appended"
             )
+        if self.job.digest is not None and self.job.digest != _digest_of(df, self.job):
+            raise InputError(
+                "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
+                "appended, as it was"
+            )
         return df.iloc[[position for span in spans for position in span]]
 
     # -----------------------------------------------------------------------------------------------------
@@ -356,7 +363,7 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended.
+            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
         session : Session, optional
             What to send through; the default session if not given.
 
@@ -417,3 +424,11 @@ class AppendReceipt:
 
 def _some(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def _digest_of(df: pd.DataFrame, job: Job) -> str | None:
+    """What tells a frame from others, None where it can't be sent at all."""
+    try:
+        return digest(FrameEncoder(df, types=job.types, index=job.index))
+    except InputError:
+        return None

@@ -151,8 +151,9 @@ class Pass:
             raise
         except ClicDataError as error:
             return error
-        except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored
-            self._ledger.become(chunk, State.IN_DOUBT, reason=type(interrupt).__name__)
+        except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored, unless the session knows better
+            state = State.IN_DOUBT if getattr(interrupt, "sent", True) else State.PENDING
+            self._ledger.become(chunk, state, reason=type(interrupt).__name__)
             raise
         self.slowest = max(self.slowest, self._caller.now() - began)
         if inserted not in (None, chunk.rows):

@@ -223,8 +223,52 @@ def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandb
     assert session.last_receipt is receipt
 
 
+def test_ctrl_c_while_a_refused_chunk_waits_leaves_nothing_in_doubt(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    clicdata_sandbox.faults.status(429, headers={"Retry-After": "5"}, path=f"/data/{rec_id}", method="POST", after=1)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    session._sleep = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    receipt = session.last_receipt
+    assert receipt is not None
+    assert receipt.rows_in_doubt == 0
+    assert receipt.remaining(FRAME)["n"].tolist() == list(range(10, 25))
+    assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
+
+
 # ---------------------------------------------------------------------------------------------------------
 # The receipt itself
+
+
+@pytest.mark.parametrize("stop", [errors.AppendAmbiguous, KeyboardInterrupt])
+def test_a_receipt_refuses_the_frame_when_it_was_changed_or_sorted(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, stop: type[BaseException]
+) -> None:
+    clicdata_sandbox.faults.drop(applied=True, path=f"/data/{rec_id}", method="POST", after=1)
+    if stop is KeyboardInterrupt:
+        clicdata_sandbox.faults.clear()
+        clicdata_sandbox.faults.status(429, path=f"/data/{rec_id}", method="POST", after=1)
+
+        def interrupted(seconds: float) -> None:
+            raise KeyboardInterrupt
+
+        session._sleep = interrupted
+    with pytest.raises(stop):
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    receipt = session.last_receipt
+    assert receipt is not None
+    assert len(receipt.remaining(FRAME.copy())) == 15 - receipt.rows_in_doubt
+    changed = FRAME.copy()
+    changed.iloc[20, 1] = "another"
+    for other in (FRAME.iloc[::-1], changed, FRAME.rename(columns={"t": "u"}), FRAME.assign(n=float("inf"))):
+        for of in (receipt.remaining, receipt.in_doubt):
+            with pytest.raises(errors.InputError, match="as it was"):
+                of(other)
 
 
 def test_a_receipt_wants_the_frame_it_is_of(session: Session, rec_id: int) -> None:
