@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long"):
         os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
         os.environ.setdefault("CLICDATA_KILLS", "300")
+        os.environ.setdefault("CLICDATA_RUNS", "300")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
