@@ -331,11 +331,17 @@ _LONGEST_ENVELOPE = 1 << 20  # bytes
 
 def _without_long_values(body: bytes, fields: Mapping[str, bytes]) -> bytes:
     """An object with a 0 in the place of each long value; what the fields don't hold stays."""
-    long = sorted((value for value in fields.values() if len(value) > _LONG_VALUE), key=len, reverse=True)
-    for value in long:
-        before, _, after = body.partition(value)
-        body = before + b"0" + after
-    return body
+    kept, position = [], 0
+    for value in fields.values():  # in the order in which they stand, unless a key stands twice
+        if len(value) <= _LONG_VALUE:
+            continue
+        at = body.find(value[:_LONG_VALUE], position)
+        while at >= 0 and not body.startswith(value, at):  # in two steps, as to search for all of it takes longer
+            at = body.find(value[:_LONG_VALUE], at + 1)
+        if at >= 0:
+            kept += [body[position:at], b"0"]
+            position = at + len(value)
+    return b"".join([*kept, body[position:]])
 
 
 def _repeats_a_key(text: bytes) -> bool:
