@@ -16,7 +16,6 @@ from pandas_clicdata.endpoints.noun import (
     whole_id,
 )
 from pandas_clicdata.errors import (
-    ApiError,
     ClicDataError,
     Conflict,
     CreateAmbiguous,
@@ -24,16 +23,15 @@ from pandas_clicdata.errors import (
     InputError,
     NotFound,
     ProtocolError,
-    TornRead,
     UpdateAmbiguous,
 )
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.pages import PAGE_SIZE, Follower, Page, page_of, page_query, records, whole
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, call_in_dialect, get, query_of
+from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import append as uploads
 from pandas_clicdata.uploads import changes
 from pandas_clicdata.uploads.choices import How, checked_how
@@ -281,32 +279,9 @@ class Data(Noun):
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
         asked = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return self._followed(asked, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn)
-
-    def _followed(self, asked: Request, page_size: int | None, **ahead: Any) -> Generator[Page, None, None]:
-        """Every page of one read in one dialect and one page size: to change them midway would shift the rows."""
-        session = self.session
-        begun = False
-        while True:
-            dialect = session.dialect
-
-            def request(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
-                return replace(asked, query=page_query(dialect, number, size), dialect=dialect)
-
-            try:
-                for page in Follower(session.call, request, **ahead):
-                    begun = True
-                    yield page
-            except DialectChanged:
-                if begun:
-                    raise TornRead(f"{asked.operation}: the service changed its dialect midway; read again") from None
-            except ApiError as error:
-                # C: the largest page_size is unknown; one that is refused is left to the service.
-                if begun or page_size is None or dialect is Dialect.LEGACY or error.status not in (400, 422):
-                    raise
-                page_size = None
-            else:
-                return
+        return followed(
+            self.session, asked, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn
+        )
 
     def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)

@@ -15,11 +15,13 @@ import msgspec
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import Dialect, Query, Reply, Request, parsed
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Query, Reply, Request, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from concurrent.futures import Future
+
+    from pandas_clicdata.session.wire import Caller
 
 PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
 MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more has lost count
@@ -288,6 +290,48 @@ class Follower:
 def _digest(page: Page) -> tuple[int, int]:
     # 64 bits under a key of this process. Should two pages ever agree by chance, one of them is asked for once more.
     return len(page.rows), hash(page.rows)
+
+
+def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any) -> Generator[Page, None, None]:
+    """Every page of one read, in one dialect and one page size: to change them midway would shift the rows.
+
+    Parameters
+    ----------
+    caller : Session
+        What asks.
+    asked : Request
+        The request, without a page.
+    page_size : int or None
+        Rows a page to ask for in the modern dialect; None leaves it to the service.
+    **more
+        As for `Follower`.
+
+    Raises
+    ------
+    TornRead
+        The dialect changed midway; and all that a `Follower` raises.
+    """
+    begun = False
+    while True:
+        dialect = caller.dialect
+
+        def request(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
+            return replace(asked, query=page_query(dialect, number, size), dialect=dialect)
+
+        try:
+            for page in Follower(caller.call, request, **more):
+                begun = True
+                yield page
+        except DialectChanged:
+            if begun:
+                raise TornRead(f"{asked.operation}: the service changed its dialect midway; read again") from None
+        except ApiError as error:
+            # C: the largest page_size is unknown; one that is refused is left to the service.
+            if begun or page_size is None or dialect is Dialect.LEGACY or error.status not in (400, 422):
+                raise
+            page_size = None
+        else:
+            return
 
 
 def whole(read: Callable[[bool], _T]) -> _T:

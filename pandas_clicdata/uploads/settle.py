@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, ReadError, TornRead
+from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, ReadError
 from pandas_clicdata.frames.stamps import stamp, tally
-from pandas_clicdata.session.pages import PAGE_SIZE, Follower, Page, page_of, page_query
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
 from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State
 
@@ -60,9 +59,12 @@ def holds(caller: Sender, rec_id: int, rows: int) -> bool:
     return not last.more and (number - 1) * first.count + last.count == rows
 
 
+def _rows_of(rec_id: int) -> Request:
+    return get("count rows", f"/data/{rec_id}", key="data", fresh=True)
+
+
 def _asked(dialect: Dialect, rec_id: int, number: int, size: int | None = None) -> Request:
-    query = page_query(dialect, number, size)
-    return replace(get("count rows", f"/data/{rec_id}", key="data", query=query), dialect=dialect, fresh=True)
+    return replace(_rows_of(rec_id), query=page_query(dialect, number, size), dialect=dialect)
 
 
 def _first_page(caller: Sender, rec_id: int, size: int) -> Page | None:
@@ -79,24 +81,7 @@ def _first_page(caller: Sender, rec_id: int, size: int) -> Page | None:
 
 def _pages(caller: Sender, rec_id: int) -> Iterator[Page]:
     """Every page, in a page size that the service takes."""
-    size: int | None = PAGE_SIZE
-    begun = False
-    while True:
-        dialect = caller.dialect
-        asked = partial(_asked, dialect, rec_id, size=size)
-        try:
-            for page in Follower(caller.call, asked):
-                begun = True
-                yield page
-        except DialectChanged:
-            if begun:
-                raise TornRead("count rows: the service changed its dialect midway; count again") from None
-        except ApiError as error:
-            if begun or size is None or dialect is Dialect.LEGACY or error.status not in (400, 422):
-                raise
-            size = None
-        else:
-            return
+    return followed(caller, _rows_of(rec_id), PAGE_SIZE)
 
 
 # ---------------------------------------------------------------------------------------------------------
