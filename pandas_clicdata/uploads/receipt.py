@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import AppendAmbiguous, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.frames.stamps import digest
@@ -64,6 +64,16 @@ class Chunk:
     def rows(self) -> int:
         """How many rows it has."""
         return self.stop - self.start
+
+    @property
+    def span(self) -> range:
+        """The positions of its rows."""
+        return range(self.start, self.stop)
+
+    @property
+    def named(self) -> str:
+        """Its rows, to be told of."""
+        return f"rows {self.start} to {self.stop - 1}"
 
     @classmethod
     def of(cls, piece: Piece) -> Chunk:
@@ -298,7 +308,7 @@ class AppendReceipt:
         InputError
             The frame is not the one that was appended: it has other rows, or in another order.
         """
-        return self._rows(df, [range(chunk.start, chunk.stop) for chunk in self.doubtful()])
+        return self._rows(df, [chunk.span for chunk in self.doubtful()])
 
     @property
     def refused(self) -> pd.DataFrame:
@@ -312,7 +322,7 @@ class AppendReceipt:
             and positions as its index.
         """
         chunks = self.chunks_in(State.REFUSED)
-        positions = [position for chunk in chunks for position in range(chunk.start, chunk.stop)]
+        positions = [position for chunk in chunks for position in chunk.span]
         reasons = [chunk.error for chunk in chunks for _ in range(chunk.rows)]
         told = frame_of_records([{"reason": reason} for reason in reasons], {"reason": "text"})
         rows = self._refused_rows
@@ -326,11 +336,11 @@ class AppendReceipt:
     def keep_refused(self, df: pd.DataFrame) -> None:
         """Keep the rows that were refused one by one, to show them."""
         chunks = self.chunks_in(State.REFUSED)
-        self._refused_rows = df.iloc[[position for chunk in chunks for position in range(chunk.start, chunk.stop)]]
+        self._refused_rows = df.iloc[[position for chunk in chunks for position in chunk.span]]
 
     def spans_without(self, states: tuple[State, ...]) -> list[range]:
         """The positions of the rows that are in no chunk in these states."""
-        spans = [range(chunk.start, chunk.stop) for chunk in self.chunks_in(*states)]
+        spans = [chunk.span for chunk in self.chunks_in(*states)]
         starts = [0, *(span.stop for span in spans)]
         stops = [*(span.start for span in spans), self.rows_total]
         return [range(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
@@ -420,6 +430,13 @@ class AppendReceipt:
             for name, value in counts
         )
         return f"<table><caption>AppendReceipt</caption><tbody>{cells}</tbody></table>"
+
+
+def ambiguous(receipt: AppendReceipt, what: str, advice: str = "") -> AppendAmbiguous:
+    """The error for rows that may be stored or not."""
+    failure = AppendAmbiguous(f"{what}. {receipt.summary()}.{advice and f' {advice}'}")
+    failure.receipt = receipt
+    return failure
 
 
 def _some(count: int, what: str) -> str:

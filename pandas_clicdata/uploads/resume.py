@@ -23,7 +23,7 @@ from pandas_clicdata.uploads.choices import How, checked_verify
 from pandas_clicdata.uploads.cutting import stamped
 from pandas_clicdata.uploads.journal import Journal
 from pandas_clicdata.uploads.ledger import Ledger
-from pandas_clicdata.uploads.receipt import AppendReceipt, State
+from pandas_clicdata.uploads.receipt import AppendReceipt, State, ambiguous
 from pandas_clicdata.uploads.sending import sha256
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _check_chunks(receipt: AppendReceipt, encoder: FrameEncoder) -> None:
         bodies = encoder.bodies(row_format, [(chunk.start, chunk.stop) for chunk in sent])
         for chunk, body in zip(sent, bodies, strict=True):
             if sha256(body) != chunk.sha256:
-                raise _mismatch(f"rows {chunk.start} to {chunk.stop - 1} of the frame are others than were sent")
+                raise _mismatch(f"{chunk.named} of the frame are others than were sent")
 
 
 def _check_wanted(receipt: AppendReceipt, rec_id: Any, chunksize: Any) -> None:
@@ -303,12 +303,11 @@ def _apply(ledger: Ledger, said: Mapping[int, str] | str | None) -> None:
 
 def _unsettled(receipt: AppendReceipt) -> AppendAmbiguous:
     rows = ", ".join(f"{chunk.start} to {chunk.stop - 1}" for chunk in receipt.doubtful()[:10])
-    failure = AppendAmbiguous(
-        f"rows {rows} of the frame may be stored or not, and nothing was sent. {receipt.summary()}. Look whether they "
-        'are there, then say in_doubt="stored" or in_doubt="missing".'
+    return ambiguous(
+        receipt,
+        f"rows {rows} of the frame may be stored or not, and nothing was sent",
+        'Look whether they are there, then say in_doubt="stored" or in_doubt="missing".',
     )
-    failure.receipt = receipt
-    return failure
 
 
 def _delete(caller: Sender, receipt: AppendReceipt, find: bytes) -> None:

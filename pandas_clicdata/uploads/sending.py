@@ -22,7 +22,7 @@ from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply
 from pandas_clicdata.uploads.cutting import request, row_format, stamped
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State, ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,23 +200,20 @@ class Pass:
         self._ledger.become(chunk, state, reason=_reason(error), error=str(error))
         if what is not Outcome.UNKNOWN:
             return _interrupted(self._receipt, error)
-        failure = AppendAmbiguous(
-            f"{_where(chunk)} may be stored or not: their answer was lost, and they were not sent again ({error}). "
-            f"{self._receipt.summary()}. Look whether they are there before you append them again."
+        failure = ambiguous(
+            self._receipt,
+            f"{chunk.named} of the frame may be stored or not: their answer was lost, and they were not sent again "
+            f"({error})",
+            "Look whether they are there before you append them again.",
         )
-        failure.receipt = self._receipt
         failure.__cause__ = error
         return failure
 
     def _partly(self, chunk: Chunk, inserted: int | None) -> AppendAmbiguous:
         said = f"{inserted} of {chunk.rows} rows inserted"
         self._ledger.become(chunk, State.PARTIAL, rows_inserted=inserted, reason=said)
-        failure = AppendAmbiguous(
-            f"ClicData says that it stored {inserted} of the {chunk.rows} {_where(chunk)}, not which. "
-            f"{self._receipt.summary()}."
-        )
-        failure.receipt = self._receipt
-        return failure
+        what = f"ClicData says that it stored {inserted} of the {chunk.rows} {chunk.named} of the frame, not which"
+        return ambiguous(self._receipt, what)
 
 
 class _Streak:
@@ -259,10 +256,6 @@ def rows_inserted(reply: Reply) -> int | None:
     raise ProtocolError(
         "append rows: ClicData's answer doesn't say whether the rows are stored", operation="append rows"
     )
-
-
-def _where(chunk: Chunk) -> str:
-    return f"rows {chunk.start} to {chunk.stop - 1} of the frame"
 
 
 def _reason(error: ClicDataError) -> str:

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, ReadError
+from pandas_clicdata.errors import ApiError, ClicDataError, ReadError
 from pandas_clicdata.frames.stamps import stamp, tally
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
-from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State
+from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State, ambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,8 +218,8 @@ def settle(caller: Sender, ledger: Ledger, evidence: Evidence, seconds: float) -
         _enter(ledger, chunk, found)
     left = ledger.receipt.doubtful()
     if left:
-        told = "; ".join(f"rows {chunk.start} to {chunk.stop - 1}: {chunk.error}" for chunk in left[:10])
-        raise _ambiguous(ledger.receipt, f"what became of the rows in doubt could not be settled: {told}")
+        told = "; ".join(f"{chunk.named}: {chunk.error}" for chunk in left[:10])
+        raise ambiguous(ledger.receipt, f"what became of the rows in doubt could not be settled: {told}")
 
 
 def _enter(ledger: Ledger, chunk: Chunk, found: int | None) -> None:
@@ -254,7 +254,7 @@ def _at_rest(caller: Sender, receipt: AppendReceipt, evidence: Evidence) -> Any:
         before = reading
         caller.sleep(APART)
     why = f"they could not be counted ({failure})" if failure else "their number does not come to rest"
-    raise _ambiguous(receipt, f"some rows may be stored or not, and {why}") from failure
+    raise ambiguous(receipt, f"some rows may be stored or not, and {why}") from failure
 
 
 def expect_none(
@@ -270,7 +270,7 @@ def expect_none(
     caller.sleep(seconds)
     found = evidence.found(chunks, _at_rest(caller, receipt, evidence))
     if any(found):
-        raise _ambiguous(receipt, f"{sum(filter(None, found)):,} rows are still there after they were deleted")
+        raise ambiguous(receipt, f"{sum(filter(None, found)):,} rows are still there after they were deleted")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -309,9 +309,7 @@ def audit(caller: Sender, ledger: Ledger, evidence: Evidence, seconds: float) ->
     if wrong:
         _blame(ledger, wrong)
         told = ", ".join(f"{n:+,} in {_named(receipt, number)}" for number, n in list(wrong.items())[:10])
-        raise _ambiguous(
-            receipt, f"every chunk was answered for, yet the rows counted in the end are not those: {told}"
-        )
+        raise ambiguous(receipt, f"every chunk was answered for, yet the rows counted in the end are not those: {told}")
 
 
 def _uncounted(ledger: Ledger, error: ClicDataError) -> None:
@@ -324,7 +322,7 @@ def _uncounted(ledger: Ledger, error: ClicDataError) -> None:
         ledger.become(
             chunk, State.IN_DOUBT, reason="sent a second time, and it could not be counted how often it is there"
         )
-    raise _ambiguous(ledger.receipt, f"rows were sent a second time, and could not be counted ({error})") from error
+    raise ambiguous(ledger.receipt, f"rows were sent a second time, and could not be counted ({error})") from error
 
 
 def _blame(ledger: Ledger, wrong: dict[int, int]) -> None:
@@ -340,10 +338,4 @@ def _blame(ledger: Ledger, wrong: dict[int, int]) -> None:
 
 def _named(receipt: AppendReceipt, number: int) -> str:
     chunk = next((chunk for chunk in receipt.chunks_in() if chunk.number == number), None)
-    return "the data set" if chunk is None else f"rows {chunk.start} to {chunk.stop - 1}"
-
-
-def _ambiguous(receipt: AppendReceipt, what: str) -> AppendAmbiguous:
-    failure = AppendAmbiguous(f"{what}. {receipt.summary()}.")
-    failure.receipt = receipt
-    return failure
+    return "the data set" if chunk is None else chunk.named
