@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.endpoints.data import Data, stored_version
-from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_workers, whole_count, whole_id
+from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, whole_count, whole_id
 from pandas_clicdata.errors import TornReadWarning
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
+from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, whole
 
 if TYPE_CHECKING:

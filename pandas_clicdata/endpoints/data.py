@@ -11,9 +11,10 @@ from pandas_clicdata.endpoints.noun import (
     checked_choice,
     checked_flag,
     checked_text,
-    checked_workers,
     new_id,
+    whole_count,
     whole_id,
+    whole_number,
 )
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -29,6 +30,7 @@ from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
+from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
@@ -763,11 +765,11 @@ def _versions(caller: Caller, rec_id: int) -> list[dict[str, Any]]:
 
 
 def _version(item: Mapping[str, Any]) -> Version:
-    number = next((item[key] for key in ("version", "ver_id", "id") if key in item), None)  # C: which one it is
+    number = whole_number(
+        next((item[key] for key in ("version", "ver_id", "id") if key in item), None)
+    )  # C: which it is
     rows = item.get("row_count")  # C: its name
-    if isinstance(number, str) and number.isascii() and number.isdigit():
-        number = int(number[:19])
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+    if number is None or number < 1:
         raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
     return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
 
@@ -783,10 +785,8 @@ def _named(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _id_of(item: Mapping[str, Any]) -> int:
     """The id of a listed data set, as a number."""
-    found = _named(item)["rec_id"]
-    if isinstance(found, str) and found.isascii() and found.isdigit():
-        found = int(found[:19])
-    if not isinstance(found, int) or isinstance(found, bool):
+    found = whole_number(_named(item)["rec_id"])
+    if found is None:
         raise ProtocolError("list data sets: ClicData listed one whose id is no number")
     return found
 
@@ -827,7 +827,7 @@ def _how(
 ) -> How:
     """How to append, checked."""
     return checked_how(
-        chunksize=chunksize,
+        chunksize=None if chunksize is None else whole_count("chunksize", chunksize, least=1),
         workers=checked_workers(workers),
         compress=bool(checked_flag("compress", compress)),
         progress=checked_flag("progress", progress),

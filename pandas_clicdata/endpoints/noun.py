@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Reply, Request
 
-MOST_WORKERS = 32
 _LARGEST_ID = 2**53  # beyond it a number isn't told from its neighbours by every JSON reader
+
+_MOST_DIGITS = 19  # of an id: more hold no id, and Python refuses some thousands
 
 
 class Noun:
@@ -136,27 +137,20 @@ def checked_flag(name: str, value: Any) -> bool | None:
     raise InputError(f"{name} must be True, False or None, not {value!r}")
 
 
-def checked_workers(workers: Any) -> int:
-    """A number of requests at once.
-
-    Raises
-    ------
-    InputError
-        It is none.
-    """
-    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
-        raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
-    return workers
-
-
 def new_id(reply: Reply) -> int | None:
     """The id of what was made, in whichever way the answer gives it; None when it doesn't."""
     value = reply.value()
     if isinstance(value, dict):
         value = next((value[name] for name in ("id", "rec_id", "RecId") if name in value), None)
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    number = whole_number(value.strip() if isinstance(value, str) else value)
+    return number if number is not None and number > 0 else None
+
+
+def whole_number(value: object) -> int | None:
+    """A number of the service's that may come as its digits; None when it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _encodable(text: str) -> bool:

@@ -5,14 +5,31 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pandas_clicdata.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Self
 
+MOST_WORKERS = 32
+
 _T = TypeVar("_T")
+
+
+def checked_workers(workers: Any) -> int:
+    """A number of requests at once.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
+        raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
+    return workers
 
 
 class Ahead:

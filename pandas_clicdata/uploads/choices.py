@@ -59,7 +59,7 @@ class How:
 
 def checked_how(
     *,
-    chunksize: Any = None,
+    chunksize: int | None = None,
     workers: int = 1,
     compress: bool = False,
     progress: bool | None = None,
@@ -83,7 +83,7 @@ def checked_how(
     if problems:
         raise InputError(problems)
     return How(
-        chunksize=checked_chunksize(chunksize),
+        chunksize=chunksize,
         workers=workers,
         compress=compress,
         progress=progress,
@@ -93,15 +93,6 @@ def checked_how(
         errors=errors,
         audit=audit,
     )
-
-
-def checked_chunksize(chunksize: Any) -> int | None:
-    """Rows a request at most; None for as many as the dialect allows."""
-    if chunksize is None:
-        return None
-    if isinstance(chunksize, bool) or not hasattr(type(chunksize), "__index__") or chunksize < 1:
-        raise InputError(f"chunksize must be a whole number of rows, 1 at least, not {chunksize!r}")
-    return int(chunksize)
 
 
 def checked_verify(verify: Any, exclusive: Any, workers: int) -> str | None:

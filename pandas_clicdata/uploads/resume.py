@@ -16,6 +16,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
 from pandas_clicdata.frames.stamps import digest, stamp
 from pandas_clicdata.session import manager
+from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import changes, settle
 from pandas_clicdata.uploads.append import Append, encoder_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.choices import Sender
 
 IN_DOUBT = {"stored": State.VERIFIED, "missing": State.PENDING}
-MOST_WORKERS = 32
 _MOST_DELETES = 4
 
 Fate = Literal["stored", "missing"]
@@ -120,7 +120,7 @@ def resume_append(
     <AppendReceipt: 1,000 of 1,000 rows appended to data set ... in 2 chunks>
     """
     caller = manager.current(session)
-    _check_workers(workers)
+    checked_workers(workers)
     said = _checked_fates(in_doubt)
     how = How(workers=workers, progress=progress, verify=checked_verify(verify, exclusive, workers), audit=audit)
     with _Taken(df, path_or_receipt) as taken:
@@ -272,11 +272,6 @@ def _mismatch(what: str) -> JournalMismatch:
 
 # ---------------------------------------------------------------------------------------------------------
 # What is in doubt
-
-
-def _check_workers(workers: Any) -> None:
-    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
-        raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
 
 
 def _checked_fates(in_doubt: Any) -> Mapping[int, str] | str | None:
