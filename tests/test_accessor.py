@@ -331,3 +331,22 @@ def test_a_column_of_that_name_still_works() -> None:
     frame = pd.DataFrame({"clicdata": [1]})
     assert frame["clicdata"].tolist() == [1]
     assert hasattr(frame, "clicdata")
+
+
+@pytest.mark.parametrize("verb", ["delete_rows", "update_rows"])
+def test_ctrl_c_while_a_refused_change_waits_leaves_nothing_in_doubt(clicdata_sandbox: Sandbox, verb: str) -> None:
+    frame = pd.DataFrame({"k": [1, 2, 3], "v": [4, 5, 6]})
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with clicdata_sandbox.session() as session:
+        rec_id = frame.clicdata.push("Waiting", session=session).rec_id
+        for method in ("DELETE", "PUT"):
+            clicdata_sandbox.faults.status(429, headers={"Retry-After": "5"}, method=method, after=1)
+        session._sleep = interrupted
+        with pytest.raises(KeyboardInterrupt) as caught:
+            getattr(frame.clicdata, verb)(rec_id, on="k", session=session)
+    receipt: Any = getattr(caught.value, "receipt", None)
+    assert receipt.keys["state"].tolist() == ["applied", "pending", "pending"]
+    assert receipt.keys_in_doubt == 0

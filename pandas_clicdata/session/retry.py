@@ -46,8 +46,10 @@ class Outcome(enum.Enum):
     UNKNOWN = "unknown"  # it may have been applied
 
 
-def outcome(error: ClicDataError) -> Outcome:
-    """What an error says about the service's state."""
+def outcome(error: BaseException) -> Outcome:
+    """What an error, or an interrupt, says about the service's state."""
+    if not isinstance(error, ClicDataError):  # the session notes on an interrupt whether anything was sent
+        return Outcome.UNKNOWN if getattr(error, "sent", True) else Outcome.NOT_SENT
     if isinstance(error, UsageError):
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):

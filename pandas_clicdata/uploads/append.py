@@ -116,7 +116,7 @@ def append(
     )
     ledger = Ledger(AppendReceipt(job), journal)
     caller.last_receipt = ledger.receipt
-    with _told(ledger.receipt):
+    with told(ledger.receipt):
         ledger.begin()
         return Append(caller, encoder, ledger, how).run()
 
@@ -161,20 +161,19 @@ class Append:
     def run(self) -> AppendReceipt:
         """Send what is pending, settle what is in doubt, and audit."""
         receipt = self._receipt
-        with _told(receipt):
-            try:
-                with bar(self._how.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
-                    shown.update(receipt.rows_appended)
-                    while not self._gone_through(shown):
-                        pass
-                self._audit()
-            except BaseException:  # a Ctrl-C too
-                if receipt.job.digest is None:
-                    receipt.identify(digest(self._encoder))
-                raise
-            finally:
-                receipt.keep_refused(self._encoder.frame)
-                self._ledger.close()
+        try:
+            with bar(self._how.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+                shown.update(receipt.rows_appended)
+                while not self._gone_through(shown):
+                    pass
+            self._audit()
+        except BaseException:  # a Ctrl-C too
+            if receipt.job.digest is None:
+                receipt.identify(digest(self._encoder))
+            raise
+        finally:
+            receipt.keep_refused(self._encoder.frame)
+            self._ledger.close()
         return receipt
 
     def settle(self) -> None:
@@ -251,13 +250,12 @@ def _dialect_of(receipt: AppendReceipt) -> Dialect | None:
 
 
 @contextmanager
-def _told(receipt: AppendReceipt) -> Iterator[None]:
+def told(receipt: AppendReceipt) -> Iterator[None]:
     """Hand the receipt over with an interrupt, which is not ours to replace."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as interrupt:
-        if getattr(interrupt, "receipt", None) is not receipt:
-            interrupt.receipt = receipt  # type: ignore[union-attr]
-            if hasattr(interrupt, "add_note"):  # Python 3.11
-                interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
+        interrupt.receipt = receipt  # type: ignore[union-attr]
+        if hasattr(interrupt, "add_note"):  # Python 3.11
+            interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
         raise

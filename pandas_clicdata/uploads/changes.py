@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MULTIPLE_ROWS = ("all", "first")
+_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
 
 
 def delete_request(rec_id: int, find: bytes, multiple_rows: str) -> Request:
@@ -342,7 +343,7 @@ def _one(
     except ClicDataError as error:
         failure = error
     except BaseException as interrupt:
-        receipt.mark(position, "in doubt")
+        receipt.mark(position, _AFTER[outcome(interrupt)])
         interrupt.receipt = receipt  # type: ignore[attr-defined]
         raise
     raise _ended(receipt, position, failure, ambiguous, repeatable)
@@ -357,11 +358,10 @@ def _ended(
 ) -> ClicDataError:
     what = outcome(failure)
     ended: ClicDataError
+    receipt.mark(position, _AFTER[what])
     if what is Outcome.UNKNOWN:
-        receipt.mark(position, "in doubt")
         ended = lost(ambiguous, receipt.operation, failure, repeatable=repeatable)
     else:
-        receipt.mark(position, "pending" if what is Outcome.NOT_SENT else "refused")
         if not receipt.keys_applied:
             failure.receipt = receipt
             return failure

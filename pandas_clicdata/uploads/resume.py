@@ -19,7 +19,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import changes, settle
-from pandas_clicdata.uploads.append import Append, encoder_of
+from pandas_clicdata.uploads.append import Append, encoder_of, told
 from pandas_clicdata.uploads.choices import How, checked_verify
 from pandas_clicdata.uploads.cutting import stamped
 from pandas_clicdata.uploads.journal import Journal
@@ -137,11 +137,12 @@ def resume_append(
         for chunk in receipt.chunks_in(State.REFUSED):
             ledger.become(chunk, State.PENDING)
         going_on = Append(caller, encoder, ledger, how)
-        if receipt.doubtful():
-            if how.verify is None:
-                raise _unsettled(receipt)
-            going_on.settle()
-        return going_on.run()
+        if receipt.doubtful() and how.verify is None:
+            raise _unsettled(receipt)
+        with told(receipt):
+            if receipt.doubtful():
+                going_on.settle()
+            return going_on.run()
 
 
 def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
@@ -158,13 +159,14 @@ def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None 
         ledger = taken.ledger()
         caller.last_receipt = receipt
         evidence = settle.StampCount(caller, receipt, column)
-        for chunk in chunks:
-            _delete(caller, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
-        settle.expect_none(caller, receipt, evidence, chunks, settle.patience(caller, 0.0))
-        for chunk in chunks:
-            ledger.become(chunk, State.PENDING, reason="deleted by its stamp")
-        how = How(verify="tag", progress=False, audit=True)
-        return Append(caller, taken.encoder, ledger, how, only=chunks).run()
+        with told(receipt):
+            for chunk in chunks:
+                _delete(caller, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
+            settle.expect_none(caller, receipt, evidence, chunks, settle.patience(caller, 0.0))
+            for chunk in chunks:
+                ledger.become(chunk, State.PENDING, reason="deleted by its stamp")
+            how = How(verify="tag", progress=False, audit=True)
+            return Append(caller, taken.encoder, ledger, how, only=chunks).run()
 
 
 class _Taken:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.choices import Sender
     from pandas_clicdata.uploads.ledger import Ledger
 
+_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 MOST_REFUSED = 100  # rows in a row: then it is not the rows
 
 
@@ -151,9 +152,8 @@ class Pass:
             raise
         except ClicDataError as error:
             return error
-        except BaseException as interrupt:  # Ctrl-C: the chunk may have been stored, unless the session knows better
-            state = State.IN_DOUBT if getattr(interrupt, "sent", True) else State.PENDING
-            self._ledger.become(chunk, state, reason=type(interrupt).__name__)
+        except BaseException as interrupt:
+            self._ledger.become(chunk, _AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
             raise
         self.slowest = max(self.slowest, self._caller.now() - began)
         if inserted not in (None, chunk.rows):
@@ -196,8 +196,7 @@ class Pass:
     def _stopped(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
         """The error to raise for one that ended a chunk: what it was, and what is stored."""
         what = outcome(error)
-        state = {Outcome.UNKNOWN: State.IN_DOUBT, Outcome.NOT_SENT: State.PENDING}.get(what, State.REFUSED)
-        self._ledger.become(chunk, state, reason=_reason(error), error=str(error))
+        self._ledger.become(chunk, _AFTER[what], reason=_reason(error), error=str(error))
         if what is not Outcome.UNKNOWN:
             return _interrupted(self._receipt, error)
         failure = ambiguous(
