@@ -83,10 +83,14 @@ def _values(column: pd.Series, decimal: Callable[[Any], Any]) -> list[Any]:
     return values.where(column.notna(), None).tolist()
 
 
-def _blocks(frame: pd.DataFrame, chunk: int) -> Iterator[pd.DataFrame]:
-    """Fifty thousand rows at a time, so that the lists stay small."""
+def _chunks(frame: pd.DataFrame, chunk: int, decimal: Callable[[Any], Any]) -> Iterator[list[list[Any]]]:
+    """The columns of each chunk as lists, made for some fifty thousand rows at a time, so that they stay small."""
     size = max(chunk, 50_000 // chunk * chunk)
-    return (frame.iloc[start : start + size] for start in range(0, len(frame), size))
+    for first in range(0, len(frame), size):
+        block = frame.iloc[first : first + size]
+        lists = _lists(block, decimal)
+        for start in range(0, len(block), chunk):
+            yield [values[start : start + chunk] for values in lists]
 
 
 def _fragment(value: Any) -> orjson.Fragment:
@@ -95,21 +99,16 @@ def _fragment(value: Any) -> orjson.Fragment:
 
 def cells_zip_orjson(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
     names = list(frame)
-    for block in _blocks(frame, chunk):
-        lists = _lists(block, _fragment)
-        for start in range(0, len(block), chunk):
-            rows = zip(*(values[start : start + chunk] for values in lists), strict=True)
-            data = [[{"column": n, "value": v} for n, v in zip(names, row, strict=True)] for row in rows]
-            yield orjson.dumps({"data": data})
+    for columns in _chunks(frame, chunk, _fragment):
+        rows = zip(*columns, strict=True)
+        data = [[{"column": n, "value": v} for n, v in zip(names, row, strict=True)] for row in rows]
+        yield orjson.dumps({"data": data})
 
 
 def objects_zip_orjson(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
     names = list(frame)
-    for block in _blocks(frame, chunk):
-        lists = _lists(block, _fragment)
-        for start in range(0, len(block), chunk):
-            rows = zip(*(values[start : start + chunk] for values in lists), strict=True)
-            yield orjson.dumps({"data": [dict(zip(names, row, strict=True)) for row in rows]})
+    for columns in _chunks(frame, chunk, _fragment):
+        yield orjson.dumps({"data": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]})
 
 
 def cells_msgspec(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
@@ -119,20 +118,16 @@ def cells_msgspec(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
         for n, name in enumerate(frame)
     ]
     encoder = msgspec.json.Encoder(decimal_format="number")
-    for block in _blocks(frame, chunk):
-        lists = _lists(block, lambda value: value)
-        for start in range(0, len(block), chunk):
-            columns = [map(kind, values[start : start + chunk]) for kind, values in zip(kinds, lists, strict=True)]
-            yield encoder.encode({"data": list(zip(*columns, strict=True))})
+    for columns in _chunks(frame, chunk, lambda value: value):
+        cells = [map(kind, values) for kind, values in zip(kinds, columns, strict=True)]
+        yield encoder.encode({"data": list(zip(*cells, strict=True))})
 
 
 def objects_msgspec(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
     kind = msgspec.defstruct("Row", [(name, Any) for name in frame], gc=False)
     encoder = msgspec.json.Encoder(decimal_format="number")
-    for block in _blocks(frame, chunk):
-        lists = _lists(block, lambda value: value)
-        for start in range(0, len(block), chunk):
-            yield encoder.encode({"data": list(map(kind, *(values[start : start + chunk] for values in lists)))})
+    for columns in _chunks(frame, chunk, lambda value: value):
+        yield encoder.encode({"data": list(map(kind, *columns))})
 
 
 # ------------------------------------------------------------ other engines
