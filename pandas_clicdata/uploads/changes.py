@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pandas_clicdata.errors import (
     ClicDataError,
     DeleteAmbiguous,
@@ -21,7 +19,7 @@ from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
-from pandas_clicdata.uploads.matching import Finder, Match
+from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,25 +230,18 @@ def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
     assembler = Assembler()
     assembler.add(b"[" + b",".join(rows) + b"]")
     frame = assembler.take()
-    named = [_row_decoder.decode(row) for row in rows]
+    named = [cells_of(row) for row in rows]
     for name in frame.columns:
         cells = [bytes(row[name]) if name in row else b"null" for row in named]
         if any(map(_is_no_float, cells)):
-            exact: Any = [Decimal(cell.decode()) if _is_number(cell) else None for cell in cells]
+            exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
             frame = frame.assign(**{name: exact})
     return frame
 
 
-_row_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def _is_number(cell: bytes) -> bool:
-    return cell[:1] in b"-0123456789"
-
-
 def _is_no_float(cell: bytes) -> bool:
     """Whether a number has more digits than a float: a fraction, as integers keep theirs."""
-    if not _is_number(cell) or not any(mark in cell for mark in b".eE"):
+    if not is_number(cell) or not any(mark in cell for mark in b".eE"):
         return False
     return Decimal(cell.decode()) != Decimal(repr(float(cell)))
 

@@ -37,7 +37,7 @@ class _Candidate(NamedTuple):
 
 _find_decoder = msgspec.json.Decoder(list[_Cell])
 _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-_row_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+cells_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # of a row, by column, as they came
 _text_decoder = msgspec.json.Decoder(str)
 _NULL = b"null"
 
@@ -78,7 +78,7 @@ class Finder:
             They are not objects.
         """
         try:
-            page = [(bytes(row), _row_decoder.decode(row)) for row in _page_decoder.decode(rows)]
+            page = [(bytes(row), cells_of(row)) for row in _page_decoder.decode(rows)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProtocolError("A page holds something else than rows with named cells.") from None
         for row, named in page:
@@ -130,12 +130,17 @@ def _value(cell: bytes) -> Any:
     """A number or a text; what is neither stays as it came, so that no two kinds are ever equal."""
     if cell.startswith(b'"'):
         return _text_decoder.decode(cell)
-    if cell[:1] in b"-0123456789":
+    if is_number(cell):
         try:
             return Decimal(cell.decode())
         except InvalidOperation:  # an exponent that even Decimal doesn't hold
             return cell
     return cell
+
+
+def is_number(cell: bytes) -> bool:
+    """Whether a cell, as it came, is a number."""
+    return cell[:1] in b"-0123456789"
 
 
 # C: how the service writes a date and time.

@@ -96,7 +96,6 @@ def main() -> None:
 
 def appended(job: dict[str, Any]) -> None:
     """Append in a process of its own, and end it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     told: dict[str, Any] = {}
     try:

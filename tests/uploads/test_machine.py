@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 import totals
-from pandas_clicdata import Data, errors, read_clicdata, resume_append
+from pandas_clicdata import AppendReceipt, Data, errors, read_clicdata, resume_append
 from pandas_clicdata.sandbox import start
 from uploads.oracle import assert_true
 
@@ -130,7 +130,7 @@ class Table(RuleBasedStateMachine):
             self.restart()
         frame, path = self.stopped.pop(which % len(self.stopped))
         now = Counter(self.ledger())
-        doubtful = pd.DataFrame({"n": []}) if not path.exists() else _loaded(path).in_doubt(frame)
+        doubtful = pd.DataFrame({"n": []}) if not path.exists() else AppendReceipt.load(path).in_doubt(frame)
         states = {bool(now[n]) for n in doubtful["n"]}
         if len(states) > 1:
             return  # several chunks, of different fates, can't be answered for in one word
@@ -240,12 +240,6 @@ class Table(RuleBasedStateMachine):
         if hasattr(self, "rec_id"):
             self.steps += 1
             assert Counter(self.ledger()) == Counter(self.stored)
-
-
-def _loaded(path: Path) -> Any:
-    from pandas_clicdata import AppendReceipt
-
-    return AppendReceipt.load(path)
 
 
 @pytest.mark.timeout(1800)
