@@ -36,6 +36,7 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.session import connection, retry, wire
+from pandas_clicdata.session.ahead import MOST_WORKERS
 from pandas_clicdata.session.credentials import (
     Credentials,
     Secret,
@@ -71,7 +72,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, attempt: connection.Attempt) -> None:
         self._pools = connection.timed_pools(attempt)
-        super().__init__(pool_maxsize=32, max_retries=0)  # repeating is decided in one place: Session.call
+        super().__init__(pool_maxsize=MOST_WORKERS, max_retries=0)  # repeating is decided in one place: Session.call
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
