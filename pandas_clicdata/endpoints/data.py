@@ -794,11 +794,13 @@ def _id_of(item: Mapping[str, Any]) -> int:
 def _checked_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
     if not hasattr(cols, "items") or not cols:
         raise InputError('cols must name each column\'s type, such as {"item": "text", "price": "number"}')
-    problems = []
+    problems: list[str] = []
     for name, kind in cols.items():
-        if not isinstance(name, str) or not name.strip():
-            problems.append(f"column {name!r}: its name must be text and not empty")
-        if kind not in COLUMN_TYPES:
+        try:
+            checked_text(f"column {name!a}: its name", name)
+        except InputError as error:
+            problems += error.problems
+        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
     if problems:
         raise InputError(problems)

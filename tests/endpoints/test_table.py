@@ -381,6 +381,28 @@ def test_a_bad_id_is_refused_before_any_request(
     assert server.seen == []
 
 
+@pytest.mark.parametrize(
+    ("cols", "named"),
+    [
+        ({"\ud800": "text"}, r"'\\ud800': its name has characters that can't be sent"),
+        ({"a\0": "text"}, "characters that can't be sent"),
+        ({" ": "text"}, "its name must not be empty"),
+        ({5: "text"}, "column 5: its name must be text"),
+        ({"a": "money"}, "'money' is no ClicData type"),
+        ({"a": ["text"]}, "is no ClicData type"),
+        ({}, "cols must name each column's type"),
+    ],
+)
+def test_columns_that_cannot_be_made_are_refused_before_any_request(
+    cols: Any, named: str, server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
+    opened = session(LEGACY)
+    told(server, 7, LEGACY)
+    with pytest.raises(pandas_clicdata.errors.InputError, match=named):
+        Data(session=opened).create_data("T", cols)
+    assert server.seen == []
+
+
 @pytest.mark.parametrize("output", ["DF", "frame", None, 1, ""])
 def test_an_unknown_output_is_refused_before_any_request(
     output: Any, server: ScriptedServer, session: Callable[[str | None], Session]
