@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import Dialect, DialectChanged, Query, Reply, Request, parsed
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Query, Reply, Request, list_length, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -68,13 +66,10 @@ def page_of(reply: Reply, number: int) -> Page:
     operation = reply.request.operation
     if _holds_too_many_cells(reply.payload):
         raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
-    count = _length(reply.payload)
+    count = reply.count if reply.count is not None else list_length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
     return Page(number, reply.payload, count, *_more(reply, operation))
-
-
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -85,13 +80,6 @@ def _holds_too_many_cells(rows: bytes) -> bool:
     if len(rows) <= MOST_CELLS:  # the usual page is not even so many bytes
         return False
     return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
-
-
-def _length(rows: bytes) -> int | None:
-    try:
-        return len(_array.decode(rows))
-    except (msgspec.DecodeError, RecursionError):
-        return None
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:

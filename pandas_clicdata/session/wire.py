@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -101,13 +102,15 @@ class Reply:
     """An answer that is not an error.
 
     ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
-    of the envelope that stood beside it, each as JSON.
+    of the envelope that stood beside it, each as JSON. ``count`` is how many elements the payload has, where they
+    were counted in passing.
     """
 
     request: Request
     payload: bytes
     fields: Mapping[str, bytes]
     status: int = 200
+    count: int | None = None
 
     def value(self) -> Any:
         """The payload as Python objects; integers keep all their digits."""
@@ -229,6 +232,11 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
 def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
     if request.in_text and not body.startswith(b"{"):
         return Reply(request, body, {}, answer.status)
+    page = _split(request, body)
+    if page is not None:
+        _check_keys(request, answer, page.fields, page.envelope)
+        _check_success(request, answer, page.fields, page.envelope, hide)
+        return Reply(request, page.rows, page.fields, answer.status, page.length)
     fields = _object(body)
     if fields is None:
         _check_json(request, answer, body)
@@ -259,7 +267,52 @@ def _named_list(fields: Mapping[str, bytes], key: str) -> tuple[str, bytes] | No
     return lists[0] if len(lists) == 1 else None
 
 
+class _Split(NamedTuple):
+    """An ordinary page: its rows, how many they are, and the envelope with a 0 in their place."""
+
+    rows: bytes
+    length: int
+    envelope: bytes
+    fields: dict[str, bytes]
+
+
+_ORDINARY = 5_000_000  # bytes; the rows of a larger answer might be millions, and are first looked at elsewhere
+_BEFORE_ROWS = re.compile(rb'\{\s*(?:"success"\s*:\s*true\s*,\s*)?"([^"\\]*)"\s*:\s*(?=\[)')
+
+
+def _split(request: Request, body: bytes) -> _Split | None:
+    """Take a page apart in one go through its bytes, not one for the envelope and one to count; None for what is none.
+
+    What stands before the rows is matched from the first byte on. If then both the rows and the envelope without
+    them are JSON, so is the whole, and it means just that.
+    """
+    before = _BEFORE_ROWS.match(body)
+    if before is None or request.key is None or len(body) > _ORDINARY:
+        return None
+    name = before[1].decode("utf-8", "replace")
+    start, stop = before.end(), body.rfind(b"]") + 1
+    envelope = body[:start] + b"0" + body[stop:]
+    fields = _object(envelope)
+    if fields is None or name not in ("result", request.key) or (name != "result" and "result" in fields):
+        return None
+    rows = body[start:stop]
+    length = list_length(rows)
+    if length is None:
+        return None
+    del fields[name]
+    return _Split(rows, length, envelope, fields)
+
+
+def list_length(text: bytes) -> int | None:
+    """How many elements a JSON array has; None if it is something else."""
+    try:
+        return len(_array.decode(text))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
 

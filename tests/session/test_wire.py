@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pandas_clicdata import errors
+from pandas_clicdata.session import wire
 from pandas_clicdata.session.wire import Answer, Request, get, judge, query_of
 
 READ = get("read rows", "/data/5", key="data")
@@ -33,6 +34,63 @@ def answer(body: object, status: int = 200, **headers: str) -> Answer:
 )
 def test_the_payload_is_found_in_every_envelope(expected: object, body: object) -> None:
     assert judge(READ, answer(body)).value() == expected
+
+
+ODD_PAGES = [
+    b'{"data":[],"has_more_data":false}',
+    b'{"data":[1,2],"has_more_data":true}',
+    b' {\n "data" : [ {"a": "]"}, {"a": "}]"} ] ,\t"has_more_data" : true }\r\n',
+    b'{"success":true,"result":[{"a":[1,2]},{"a":[]}],"pagination":{"last_page":true}}',
+    b'{"success" : true, "result":[1],"tags":["]"],"pagination":{}}',
+    b'{"success":true,"data":[1],"result":[2]}',
+    b'{"data":[1],"result":{"data":[2,3]}}',
+    b'{"rows":[1],"has_more_data":false}',
+    b'{"has_more_data":false,"data":[1]}',
+    b'{"data":[1],"data":[1,2],"has_more_data":false}',
+    b'{"data":[1],"has_more_data":false,"has_more_data":true}',
+    b'{"data":[1],"data":2}',
+    b'{"success":true,"data":[1],"success":false}',
+    b'{"data":[1],"success":false,"error":{"code":"toomanyrows"}}',
+    b'{"data":[1],"error":{"code":"x"}}',
+    b'{"data":[1,],"has_more_data":false}',
+    b'{"data":[1] "has_more_data":false}',
+    b'{"data":[1],"has_more_data":false',
+    b'{"data":[1}',
+    b'{"data":[{"a":1],"has_more_data":false}',
+    b'{"data":[1],"\\u0064ata":[1,2]}',
+    b'{"\\u0064ata":[1]}',
+    b'{"data":[1]}]',
+    b'{"data":[1]}{"data":[1]}',
+    b'{"data":[0],"x":"\xff"}',
+    b'{"data":["\xff"]}',
+    b'{"data":' + b"[" * 2000 + b"]" * 2000 + b"}",
+]
+
+
+@pytest.mark.parametrize("body", ODD_PAGES, ids=range(len(ODD_PAGES)))
+@pytest.mark.parametrize("key", ["data", "result"])
+def test_a_page_means_the_same_however_its_envelope_is_taken_apart(
+    body: bytes, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[object, ...]:
+        try:
+            reply = judge(get("read rows", "/data/5", key=key), Answer(200, body))
+            rows = reply.value()
+        except errors.ClicDataError as error:
+            return (type(error),)
+        assert reply.count is None or reply.count == len(rows)
+        beside = {name: json.loads(value) for name, value in reply.fields.items() if name not in ("data", "result")}
+        return rows, beside
+
+    in_one_go = told()
+    monkeypatch.setattr(wire, "_split", lambda request, body: None)
+    assert in_one_go == told()
+
+
+def test_the_rows_of_an_ordinary_page_are_counted_in_passing() -> None:
+    assert judge(READ, Answer(200, b'{"data":[{"a":1},{"a":"]"}],"has_more_data":true}')).count == 2
+    assert judge(READ, Answer(200, b'{"success":true,"result":[],"pagination":{}}')).count == 0
+    assert judge(READ, Answer(200, b'{"has_more_data":true,"data":[1]}')).count is None
 
 
 def test_a_byte_order_mark_is_no_error() -> None:
