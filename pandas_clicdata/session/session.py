@@ -14,12 +14,12 @@ import threading
 import time
 import weakref
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
+from urllib3 import Timeout
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -51,6 +51,8 @@ from pandas_clicdata.session.wire import Answer, Dialect, DialectChanged, Reply,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from urllib3.response import BaseHTTPResponse
+
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 LONGEST_BODY = 64 << 20  # bytes of one answer, after decompression
@@ -72,7 +74,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, attempt: connection.Attempt) -> None:
         self._pools = connection.timed_pools(attempt)
-        super().__init__(pool_maxsize=MOST_WORKERS, max_retries=0)  # repeating is decided in one place: Session.call
+        super().__init__(pool_maxsize=MOST_WORKERS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -84,10 +86,21 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+class _Written(NamedTuple):
+    """A request as it goes to the service: no part of it says which service that is."""
+
+    method: str
+    target: str
+    body: bytes | None
+    headers: dict[str, str]
+
+
 class _Way:
     """The way to the service: connections, and what the environment says about proxies and certificates.
 
-    All of it is held in closures, where no ``vars()`` or dump of attributes shows a proxy's password.
+    Requests is asked for both once, and for no request again: all go to one service, and what it does for each costs
+    more than the encoding of the rows. All of it is held in closures, where no ``vars()`` or dump of attributes shows a
+    proxy's password.
     """
 
     __slots__ = ("close", "send")
@@ -97,16 +110,31 @@ class _Way:
         # Asked of a session that is thrown away, so that no netrc and no cookie is ever kept.
         with requests.Session() as environment:
             settings: dict[str, Any] = dict(environment.merge_environment_settings(url, {}, True, verify, None))
+        verify, cert, proxies = settings["verify"], settings["cert"], settings["proxies"]
         if _is_loopback(urlsplit(url).hostname or ""):
-            settings["proxies"] = {}  # what is for this machine must not leave it
+            proxies = {}  # what is for this machine must not leave it
+        pool: Any = adapter.get_connection_with_tls_context(
+            requests.Request("GET", url).prepare(), verify, proxies, cert
+        )
+        adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
 
-        def send(prepared: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
-            return adapter.send(prepared, timeout=timeout, **settings)
+        def send(written: _Written, limits: tuple[float, float]) -> BaseHTTPResponse:
+            # Repeating is decided in one place, Session.call, and a redirect is never followed.
+            response: BaseHTTPResponse = pool.urlopen(
+                *written,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=limits[0], read=limits[1]),
+                preload_content=False,
+                decode_content=False,
+            )
+            return response
 
         def close() -> None:
             adapter.close()
 
-        self.send: Callable[[requests.PreparedRequest, tuple[float, float]], requests.Response] = send
+        self.send: Callable[[_Written, tuple[float, float]], BaseHTTPResponse] = send
         self.close: Callable[[], None] = close
 
 
@@ -198,6 +226,7 @@ class Session:
         self._credentials = credentials
         self._auth_method = credentials.method
         self._url = checked_url
+        self._prefix = urlsplit(checked_url).path
         self._account = _fingerprint(self._url, credentials)
         self._auto = api_version == "auto"
         self._version = _first_version(api_version, self._auth_method)
@@ -429,7 +458,7 @@ class Session:
         return token
 
     def _logged_in(self, credentials: Credentials, deadline: float) -> TokenAnswer:
-        # Its body is not here, where a traceback might show it: see _prepared.
+        # Its body is not here, where a traceback might show it: see _written.
         request = Request("log in", "POST", "/oauth20/token", replay=wire.Replay.FREELY)
         attempt = 1
         while True:
@@ -512,21 +541,25 @@ class Session:
         left: float,
     ) -> Answer | ClicDataError:
         """The one place where bytes leave and arrive."""
-        limits = (min(self._connect, left), min(self._read, left))
-        response = self._transport().send(self._prepared(request, api_version, credentials, token), limits)
+        written = self._written(request, api_version, credentials, token)
+        response = self._transport().send(written, (min(self._connect, left), min(self._read, left)))
         try:
-            body = self._body(request, response)
+            received = self._body(request, response)
+        except BaseException:
+            response.close()  # what is left of it must not be taken for the next answer
+            raise
         finally:
-            response.close()
-        if isinstance(body, ClicDataError):
-            return body
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, body, headers)
+            response.release_conn()
+        if isinstance(received, ClicDataError):
+            return received
+        return Answer(response.status, received, {name.lower(): value for name, value in response.headers.items()})
 
-    def _prepared(
+    def _written(
         self, request: Request, api_version: str | None, credentials: Credentials, token: Token | None
-    ) -> requests.PreparedRequest:
-        query = urlencode((*request.query, *wire.version_query(api_version)))
+    ) -> _Written:
+        target = self._prefix + request.path
+        if query := urlencode((*request.query, *wire.version_query(api_version))):
+            target += f"?{query}"
         headers = {
             "User-Agent": self._user_agent,
             "Accept": "application/json",
@@ -544,19 +577,16 @@ class Session:
                 headers["Content-Type"] = "application/json"
             if request.compressed:
                 headers["Content-Encoding"] = "gzip"
-        prepared = requests.PreparedRequest()
-        prepared.prepare(method=request.method, url=f"{self._url}{request.path}" + (query and f"?{query}"))
-        prepared.headers = CaseInsensitiveDict(headers)
-        prepared.prepare_body(body, None)
-        return prepared
+        return _Written(request.method, target, body, headers)
 
-    def _body(self, request: Request, response: requests.Response) -> bytes | ClicDataError:
+    def _body(self, request: Request, response: BaseHTTPResponse) -> bytes | ClicDataError:
         """The answer's decoded body, read piece by piece so that neither size nor time can run away."""
         pieces: list[bytes] = []
         size = 0
-        for piece in response.raw.stream(1 << 18, decode_content=True):
+        for piece in response.stream(1 << 18, decode_content=True):
             size += len(piece)
             if size > LONGEST_BODY:
+                response.close()
                 return _too_long(request)
             pieces.append(piece)
         return b"".join(pieces)
