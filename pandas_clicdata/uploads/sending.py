@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from pandas_clicdata.errors import (
@@ -83,12 +83,12 @@ class Pass:
 
     def chunks(self, pending: list[Chunk], workers: int) -> Iterator[Chunk]:
         """Send the chunks, and give each when it is done with. The first that fails ends it."""
-        bodies = self._bodies(pending)
-        if workers > 1:
-            yield from self._side_by_side(pending, bodies, workers)
-            return
         with Ahead(1) as ahead:
-            for chunk, body in zip(pending, _one_ahead(bodies, ahead), strict=True):
+            ready = zip(pending, _made_ahead(self._bodies(pending), ahead), strict=True)
+            if workers > 1:
+                yield from self._side_by_side(ready, workers)
+                return
+            for chunk, body in ready:
                 self._send(chunk, body)
                 yield chunk
 
@@ -96,24 +96,33 @@ class Pass:
         for text in self._encoder.bodies(self._format, [(chunk.start, chunk.stop) for chunk in chunks]):
             yield Body(text, sha256(text))
 
-    def _side_by_side(self, pending: list[Chunk], bodies: Iterator[Body], workers: int) -> Iterator[Chunk]:
+    def _side_by_side(self, ready: Iterator[tuple[Chunk, Body]], workers: int) -> Iterator[Chunk]:
         """Keep ``workers`` chunks on the wire. After a failure no other is sent; those on the wire are heard out."""
-        waiting = zip(pending, bodies, strict=True)
-        sent: dict[Future[None], Chunk] = {}
+        done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
+        on_the_wire = 0
+
+        def send(chunk: Chunk, body: Body) -> None:
+            problem: BaseException | None = None
+            try:
+                self._send(chunk, body)
+            except BaseException as error:  # noqa: BLE001  # judged below, where all are known
+                problem = error
+            done.put((chunk, problem))
+
         with Ahead(workers) as ahead:
             while True:
-                while len(sent) < workers and not failures and (ready := next(waiting, None)) is not None:
-                    sent[ahead.submit(partial(self._send, *ready))] = ready[0]
-                if not sent:
+                while on_the_wire < workers and not failures and (following := next(ready, None)) is not None:
+                    ahead.submit(partial(send, *following))
+                    on_the_wire += 1
+                if not on_the_wire:
                     break
-                for future in wait(sent, return_when=FIRST_COMPLETED).done:
-                    chunk = sent.pop(future)
-                    problem = future.exception()
-                    if problem is None:
-                        yield chunk
-                    else:
-                        failures.append(problem)
+                chunk, problem = done.get()
+                on_the_wire -= 1
+                if problem is None:
+                    yield chunk
+                else:
+                    failures.append(problem)
         if failures:
             raise self._worst(failures)
 
@@ -281,10 +290,21 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
     return failure
 
 
-def _one_ahead(bodies: Iterator[Body], ahead: Ahead) -> Iterator[Body]:
-    """The same bodies, each being encoded while the one before it is on the wire."""
-    following = partial(next, bodies, None)
-    waiting = ahead.submit(following)
-    while (body := waiting.result()) is not None:
-        waiting = ahead.submit(following)
-        yield body
+_AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
+
+
+def _made_ahead(bodies: Iterator[Body], ahead: Ahead) -> Iterator[Body]:
+    """The same bodies, some being encoded while those before them are sent."""
+
+    def some() -> list[Body]:
+        made: list[Body] = []
+        size = 0
+        while size < _AHEAD and (body := next(bodies, None)) is not None:
+            made.append(body)
+            size += len(body.text)
+        return made
+
+    waiting = ahead.submit(some)
+    while made := waiting.result():
+        waiting = ahead.submit(some)
+        yield from made
