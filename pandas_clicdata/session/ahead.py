@@ -47,12 +47,14 @@ class Ahead:
     def __init__(self, threads: int) -> None:
         self._most = threads
         self._started = 0
+        self._over = False
         self._work: queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over = True  # what was not begun is left
         for _thread in range(self._started):
             self._work.put(None)
 
@@ -68,7 +70,7 @@ class Ahead:
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
             future, function = work
-            if not future.set_running_or_notify_cancel():
+            if self._over or not future.set_running_or_notify_cancel():
                 continue
             try:
                 result = function()

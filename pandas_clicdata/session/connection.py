@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -24,6 +24,8 @@ from pandas_clicdata.session.wire import PROXY_LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from urllib3.response import BaseHTTPResponse
 
 _PIECE = 1 << 18  # bytes sent under one time limit
 
@@ -40,10 +42,12 @@ class Attempt(threading.local):
     step = 60.0  # seconds that one step on the socket may take
     most = 1 << 62  # bytes that may come, before decompression
     received = 0  # bytes that came
+    gone: Callable[[], object] | None = None  # to be called when all of it is sent
 
-    def begin(self, deadline: float, step: float, most: int) -> None:
+    def begin(self, deadline: float, step: float, most: int, gone: Callable[[], object] | None = None) -> None:
         """Start anew: nothing is sent."""
         self.sent, self.deadline, self.step, self.most, self.received = False, deadline, step, most, 0
+        self.gone = gone
 
     def left(self) -> float:
         """Seconds that the next step may take; a `TimeoutError` when there are none."""
@@ -57,6 +61,31 @@ class Attempt(threading.local):
         self.received += received
         if self.received > self.most:
             raise TooLong
+
+
+class Written(NamedTuple):
+    """A request as it goes to the service: no part of it says which service that is."""
+
+    method: str
+    target: str
+    body: bytes | None
+    headers: dict[str, str]
+
+
+def sent(pool: HTTPConnectionPool, written: Written, limits: tuple[float, float]) -> BaseHTTPResponse:
+    """Send a request once, with seconds to connect and to read, and give the answer with its body still to be read.
+
+    Repeating is decided elsewhere, and a redirect is never followed.
+    """
+    return pool.urlopen(
+        *written,
+        retries=False,
+        redirect=False,
+        assert_same_host=False,
+        timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
+        preload_content=False,
+        decode_content=False,
+    )
 
 
 class _TimedReader(io.RawIOBase):
@@ -100,6 +129,8 @@ class _TimedSocket:
             self._sock.sendall(view[start : start + _PIECE])
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        if self._attempt.gone is not None:  # an answer is read when all is sent
+            self._attempt.gone()
         return io.BufferedReader(_TimedReader(self._sock, self._attempt))
 
 

@@ -9,6 +9,7 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
@@ -26,6 +27,9 @@ MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more ha
 MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory
 REREADS = 2  # how often a read is begun anew when the data set changed while it was read
 _FAR = 1_000_000_000  # a page that no data set has
+# Seconds that a page which came waits for the requests after it to be sent. Whoever takes it apart would keep Python
+# from sending them meanwhile, and each would be late by as much.
+_UNTIL_GONE = 0.005
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -124,8 +128,9 @@ class Follower:
     """Goes from page to page, and stops with an error where that would lose or double rows.
 
     The next page is on its way while one is being used. With more than one worker, so are those after it: as many
-    as the service says there are; where it doesn't say, a window that opens from 1, so that a short data set
-    wastes nothing. What comes for a page beyond the end is never looked at and never waited for.
+    as the service says there are, each worker going from one to the next by itself; where it doesn't say, a window that
+    opens from 1, so that a short data set wastes nothing. What comes for a page beyond the end is never looked at and
+    never waited for.
 
     Parameters
     ----------
@@ -174,9 +179,7 @@ class Follower:
         with Ahead(self._workers) as ahead:
             while True:
                 if page.more:
-                    for number in self._worth_asking(page, window):
-                        if number not in asked:
-                            asked[number] = ahead.submit(partial(self.ask, number))
+                    self._ask_ahead(self._worth_asking(page, window), asked, ahead)
                 yield page
                 if not page.more:
                     return
@@ -185,20 +188,35 @@ class Follower:
                 page = self._checked(self.ask(number) if coming is None else coming.result())
                 window = min(2 * window, self._workers)
 
+    def _ask_ahead(self, numbers: range, asked: dict[int, Future[Page]], ahead: Ahead) -> None:
+        gone = {number: Event() for number in numbers if number not in asked}
+        for number, event in gone.items():
+            asked[number] = ahead.submit(partial(self._asked_for, number, event))
+        if len(asked) <= self._workers:  # else a worker gets to them by itself
+            for event in gone.values():
+                event.wait(_UNTIL_GONE)
+
     def _worth_asking(self, page: Page, window: int) -> range:
         """The numbers of the pages to be asked for before this one is used."""
         pages = window
         if page.total is not None and self._size:
-            pages = min(self._workers, -(-(page.total - self._rows) // self._size))
+            # Twice as many as there are workers, so that none of them waits until a page was taken apart.
+            most = self._workers if self._workers == 1 else 2 * self._workers
+            pages = min(most, -(-(page.total - self._rows) // self._size))
         wanted = self._wanted()
         if wanted is not None:
             pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))
         return range(page.number + 1, page.number + 1 + max(0, pages))
 
-    def ask(self, number: int, *, fresh: bool = False) -> Page:
+    def ask(self, number: int, **more: Any) -> Page:
         """One page, as the service gives it."""
-        request = self._request(number)
-        return page_of(self._call(replace(request, fresh=True) if fresh else request), number)
+        return page_of(self._call(replace(self._request(number), **more)), number)
+
+    def _asked_for(self, number: int, gone: Event) -> Page:
+        try:
+            return self.ask(number, gone=gone.set)
+        finally:
+            gone.set()
 
     def _checked(self, page: Page) -> Page:
         page = self._settled(page)

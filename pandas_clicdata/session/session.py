@@ -14,12 +14,11 @@ import threading
 import time
 import weakref
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import Timeout
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -86,15 +85,6 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-class _Written(NamedTuple):
-    """A request as it goes to the service: no part of it says which service that is."""
-
-    method: str
-    target: str
-    body: bytes | None
-    headers: dict[str, str]
-
-
 class _Way:
     """The way to the service: connections, and what the environment says about proxies and certificates.
 
@@ -118,23 +108,13 @@ class _Way:
         )
         adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
 
-        def send(written: _Written, limits: tuple[float, float]) -> BaseHTTPResponse:
-            # Repeating is decided in one place, Session.call, and a redirect is never followed.
-            response: BaseHTTPResponse = pool.urlopen(
-                *written,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(connect=limits[0], read=limits[1]),
-                preload_content=False,
-                decode_content=False,
-            )
-            return response
+        def send(written: connection.Written, limits: tuple[float, float]) -> BaseHTTPResponse:
+            return connection.sent(pool, written, limits)
 
         def close() -> None:
             adapter.close()
 
-        self.send: Callable[[_Written, tuple[float, float]], BaseHTTPResponse] = send
+        self.send: Callable[[connection.Written, tuple[float, float]], BaseHTTPResponse] = send
         self.close: Callable[[], None] = close
 
 
@@ -521,7 +501,7 @@ class Session:
         left = deadline - self._clock()
         if left <= 0:
             return self._late(request, sent=False)
-        self._attempt.begin(time.monotonic() + left, self._read, _MOST_RECEIVED)
+        self._attempt.begin(time.monotonic() + left, self._read, _MOST_RECEIVED, request.gone)
         problem: BaseException
         try:
             return self._exchanged(request, api_version, credentials, token, left)
@@ -556,7 +536,7 @@ class Session:
 
     def _written(
         self, request: Request, api_version: str | None, credentials: Credentials, token: Token | None
-    ) -> _Written:
+    ) -> connection.Written:
         target = self._prefix + request.path
         if query := urlencode((*request.query, *wire.version_query(api_version))):
             target += f"?{query}"
@@ -577,7 +557,7 @@ class Session:
                 headers["Content-Type"] = "application/json"
             if request.compressed:
                 headers["Content-Encoding"] = "gzip"
-        return _Written(request.method, target, body, headers)
+        return connection.Written(request.method, target, body, headers)
 
     def _body(self, request: Request, response: BaseHTTPResponse) -> bytes | ClicDataError:
         """The answer's decoded body, read piece by piece so that neither size nor time can run away."""

@@ -67,7 +67,7 @@ class Request:
     ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
     the one the path and body were made for, None where they are the same in both. ``in_text`` says
     that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
-    body is gzip.
+    body is gzip. ``gone`` is called when all of it is sent, at each attempt.
     """
 
     operation: str
@@ -82,6 +82,7 @@ class Request:
     in_text: bool = False
     fresh: bool = False
     compressed: bool = False
+    gone: Callable[[], object] | None = field(default=None, compare=False, repr=False)
 
     def with_query(self, *more: tuple[str, str]) -> Request:
         """The same request with more in its query."""

@@ -1,0 +1,159 @@
+"""Asking ahead: as many as were said, or a window that opens; nothing for which somebody would have to wait."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pandas_clicdata import Session
+from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata.session.pages import Follower
+from pandas_clicdata.session.wire import Answer, Reply, Request, get, judge
+from scripted import Says, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = 10
+
+
+def legacy(number: int, pages: int) -> Any:
+    return {"data": rows(number, pages), "has_more_data": number < pages}
+
+
+def modern(number: int, pages: int) -> Any:
+    told = {"result_total_count": pages * SIZE, "has_more_results": number < pages}
+    return {"success": True, "result": rows(number, pages), "pagination": told}
+
+
+def rows(number: int, pages: int) -> list[Any]:
+    return [{"n": n} for n in range((number - 1) * SIZE, number * SIZE)] if number <= pages else []
+
+
+class Service:
+    """A data set of some pages. Beyond them it answers an error, or with ``hangs`` not at all."""
+
+    def __init__(self, shape: Callable[[int, int], Any], pages: int, *, hangs: bool = False) -> None:
+        self.shape, self.pages, self.hangs = shape, pages, hangs
+        self.asked: list[int] = []
+        self.over = threading.Event()
+        self.at_once = self.most_at_once = 0
+        self._lock = threading.Lock()
+
+    def call(self, request: Request) -> Reply:
+        number = int(dict(request.query)["page"])
+        with self._lock:
+            self.asked.append(number)
+            self.at_once += 1
+            self.most_at_once = max(self.at_once, self.most_at_once)
+        try:
+            if number > self.pages:
+                if self.hangs:
+                    self.over.wait(20)
+                return judge(request, Answer(404, b""))
+            return judge(request, Answer(200, json.dumps(self.shape(number, self.pages)).encode()))
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+    def follower(self, workers: int, **more: Any) -> Follower:
+        request = get("read rows", "/data/5", key="data")
+        return Follower(self.call, lambda n: request.with_query(("page", str(n))), workers=workers, **more)
+
+
+def numbers_in(service: Service, workers: int) -> list[int]:
+    return [row["n"] for page in service.follower(workers) for row in json.loads(page.rows)]
+
+
+@pytest.mark.parametrize("shape", [legacy, modern])
+@pytest.mark.parametrize("workers", [1, 2, 8, 32])
+@pytest.mark.parametrize("pages", [1, 2, 3, 7, 40])
+def test_every_row_comes_once_and_in_order(shape: Any, workers: int, pages: int) -> None:
+    service = Service(shape, pages)
+    assert numbers_in(service, workers) == list(range(pages * SIZE))
+    assert sorted(service.asked)[:pages] == list(range(1, pages + 1))
+    assert len(set(service.asked)) == len(service.asked), "no page is asked for twice"
+    assert service.most_at_once <= workers
+
+
+@pytest.mark.parametrize("shape", [legacy, modern])
+def test_a_data_set_of_one_page_is_one_request(shape: Any) -> None:
+    service = Service(shape, 1)
+    numbers_in(service, 32)
+    assert service.asked == [1]
+
+
+@pytest.mark.parametrize("workers", [2, 8, 32])
+def test_where_it_is_said_how_many_there_are_no_other_is_asked_for(workers: int) -> None:
+    service = Service(modern, 21)
+    numbers_in(service, workers)
+    assert sorted(service.asked) == list(range(1, 22))
+
+
+def test_where_it_is_not_said_the_window_opens_from_one() -> None:
+    service = Service(legacy, 100)
+    for number, page in zip(range(1, 30), service.follower(8), strict=False):
+        assert page.number == number
+        assert max(service.asked) <= number + min(8, 2 ** (number - 1))
+
+
+@pytest.mark.parametrize("pages", [2, 5, 40])
+def test_what_is_asked_for_beyond_the_end_is_neither_waited_for_nor_looked_at(pages: int) -> None:
+    service = Service(legacy, pages, hangs=True)
+    try:
+        assert numbers_in(service, 8) == list(range(pages * SIZE))
+        assert max(service.asked) <= pages + 8
+    finally:
+        service.over.set()
+
+
+@pytest.mark.parametrize("shape", [legacy, modern])
+def test_no_page_is_asked_for_beyond_the_rows_that_are_wanted(shape: Any) -> None:
+    service, left = Service(shape, 100), [55]
+    for page in service.follower(8, wanted=lambda: left[0]):
+        left[0] -= page.count
+        if left[0] <= 0:
+            break
+    assert sorted(service.asked) == [1, 2, 3, 4, 5, 6]
+
+
+def test_pages_are_asked_for_no_further_ahead_than_is_useful() -> None:
+    service = Service(modern, 100)
+    for page in service.follower(4):
+        assert max(service.asked) <= page.number + 8
+    assert service.most_at_once <= 4
+
+
+def test_what_was_not_begun_when_all_is_over_is_left() -> None:
+    begun, done, go_on = [], [], threading.Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        go_on.wait(20)
+        done.append(number)
+
+    first = threading.Event()
+    with Ahead(1) as ahead:
+        ahead.submit(lambda: (first.set(), work(0)))
+        for number in range(1, 5):
+            ahead.submit(lambda number=number: work(number))  # type: ignore[misc]
+        assert first.wait(20)
+    go_on.set()
+    for thread in [t for t in threading.enumerate() if t.name == "clicdata-1"]:
+        thread.join(20)
+    assert begun == done == [0]
+
+
+def test_it_is_told_that_a_request_is_gone_before_it_is_answered() -> None:
+    """The service answers only when it was told: else the call would time out."""
+    gone = threading.Event()
+
+    def script(_: Any) -> Says:
+        return Says({"data": [], "told": gone.wait(10)})
+
+    with ScriptedServer(script) as server, Session(api_key="k", url=server.url, timeout=20) as session:
+        reply = session.call(get("read rows", "/data/5", key="data", gone=gone.set))
+    assert reply.field("told") is True
