@@ -7,6 +7,7 @@ they are, block by block.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,6 +27,7 @@ _STEP = 4096
 _SMALL_STEP = 128  # cells printed in one go before it is known how large they are
 # Types whose cells msgspec prints as we want them, whatever their value.
 _SAFE = frozenset({str, bool, int, dt.date, uuid.UUID, type(None)})
+_SAFE_IF_FINITE = _SAFE | {float, Decimal}
 # What pandas finds in cells, missing ones aside, and msgspec prints as we want it, or refuses to.
 _SAFE_CONTENTS = {
     "string": Kind.TEXT,
@@ -83,7 +85,7 @@ class Objects(Printer):
             kinds = {_SAFE_CONTENTS[contents]}
         else:
             types = set(map(type, cells))
-            if not types <= _SAFE:
+            if not types <= _SAFE_IF_FINITE or not _all_finite(cells, types):
                 return None
             kinds = {kind_of(cell_type) or Kind.MISSING for cell_type in types}
         pieces: list[bytes] = []
@@ -173,6 +175,13 @@ def _contents(cells: Array) -> str:
         return pd.api.types.infer_dtype(cells, skipna=True)
     except ArithmeticError:  # pandas 2 compares a signalling NaN
         return "mixed"
+
+
+def _all_finite(cells: list[Any], types: set[type]) -> bool:
+    """Whether floats and decimals among the cells are all numbers; False too if it takes a closer look to tell."""
+    if float in types and not math.isfinite(sum([cell for cell in cells if type(cell) is float])):
+        return False
+    return Decimal not in types or all(map(Decimal.is_finite, [cell for cell in cells if type(cell) is Decimal]))
 
 
 def _characters(cells: Array) -> int:

@@ -410,6 +410,31 @@ def test_cells_that_are_refused(cell: object, reason: str, among: list[object]) 
     assert f"(row {len(among)})" in problem
 
 
+MIXES: dict[str, list[object]] = {
+    "all finite": [1.5, -0.0, 5e-324, Decimal("1.50"), Decimal("1E+3"), 7, "seven", None, True, dt.date(2024, 2, 29)],
+    "a sum beyond all floats": ["x", 1.7976931348623157e308, 1.7976931348623157e308, 2, None],
+    "a missing float": ["x", 1.5, float("nan"), Decimal("2"), 3],
+    "a missing decimal": ["x", 1.5, Decimal("NaN"), Decimal("sNaN"), Decimal("-0.10"), 3],
+    "floats of numpy's": ["x", np.float32(0.1), np.float64(0.1), Decimal("0.1")],
+}
+
+
+@FORMATS
+@pytest.mark.parametrize("mix", MIXES)
+def test_numbers_of_all_sorts_beside_text(mix: str, row_format: RowFormat) -> None:
+    assert_encoded(pd.DataFrame({"a": pd.Series(MIXES[mix] * 30, dtype=object)}), row_format)
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), Decimal("Infinity"), Decimal("-Infinity")])
+@pytest.mark.parametrize("mix", MIXES)
+def test_one_infinity_is_found_among_numbers_of_all_sorts(mix: str, odd: object) -> None:
+    column = pd.Series([*MIXES[mix], odd, *MIXES[mix], float("inf"), float("-inf")], dtype=object)
+    (problem,) = problems_of(pd.DataFrame({"a": column}))
+    assert "infinite" in problem
+    n = len(MIXES[mix])
+    assert f"(rows {n}, {2 * n + 1}, {2 * n + 2})" in problem
+
+
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("year", [-5, 0, 10_000, 200_000])
 def test_years_that_four_digits_cannot_tell(year: int, tz: str | None) -> None:
