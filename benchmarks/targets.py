@@ -10,6 +10,7 @@ import decoding
 import encode_peers
 import encoding
 from memory import MIB
+from transport import JOURNALLED, UNGUARDED
 from transport_peers import OLD_READ, OLD_SEND, USUAL_SEND
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from measure import Timing
 
+SEQUENTIAL = "pandas_clicdata, workers=1"
 JUDGED = 100_000  # rows, at least: below that the fixed costs are what is measured
 BOUND = {50: 1.15, 200: 1.08}  # times the least that a window can take
 
@@ -67,7 +69,7 @@ class Run:
 
 def judged(run: Run) -> list[Target]:
     """Every target that this run can say something about."""
-    parts = (_encode, _decode, _near, _far, _ahead, _memory, _cliffs, _import)
+    parts = (_encode, _decode, _near, _far, _ahead, _safety, _memory, _cliffs, _import)
     large = run.large()
     return [target for part in parts for target in part(large)] + list(_equal(run))
 
@@ -114,7 +116,7 @@ def _decode(run: Run) -> Iterator[Target]:
 
 
 def _near(run: Run) -> Iterator[Target]:
-    ours = "pandas_clicdata, workers=1"
+    ours = SEQUENTIAL
     for dialect, usual in (("legacy", OLD_SEND), ("modern", USUAL_SEND)):
         for verb, peer, wanted in (("append", usual, 8), ("read", OLD_READ, 4)):
             table = f"{verb}, {dialect}, 0 ms"
@@ -135,9 +137,19 @@ def _ahead(run: Run) -> Iterator[Target]:
     for ms in BOUND:
         table = f"read, legacy, {ms} ms"
         for rows in run.sizes(table):
-            ratio = run.ratio(table, rows, "pandas_clicdata, workers=1", "pandas_clicdata, workers=8")
+            ratio = run.ratio(table, rows, SEQUENTIAL, "pandas_clicdata, workers=8")
             ratio = ratio and Ratio(ratio.clock)  # what is saved is waiting, not work
             yield from _at_least(f"{table}, {rows:,} rows: workers=8 beside workers=1", ratio, 5)
+
+
+def _safety(run: Run) -> Iterator[Target]:
+    for table in sorted({t.table for t in run.timings if t.table.startswith("append")}):
+        wanted = 1.1 if table.endswith(" 0 ms") else 1.01
+        for rows in run.sizes(table):
+            for which in (SEQUENTIAL, JOURNALLED):
+                cost = run.ratio(table, rows, which, UNGUARDED)
+                cost = cost and Ratio(cost.clock)
+                yield from _at_most(f"{table}, {rows:,} rows: {which}", cost, wanted, "its requests, unguarded")
 
 
 def _memory(run: Run) -> Iterator[Target]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sample_frames
@@ -15,6 +17,8 @@ from transport_peers import OLD_READ, OLD_SEND, PATHS, READERS, SENDERS, USUAL_S
 
 import pandas_clicdata
 from pandas_clicdata import Session
+from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.uploads.cutting import bounds, request, row_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +29,8 @@ WINDOWS = (1, 4, 8)
 CHUNK = 500  # rows a request of the peers, and of ours where latency is measured
 CHECKED = 20_000  # rows that are held against the frame
 VERSIONS = {"legacy": None, "modern": "2022.01"}
+JOURNALLED = "pandas_clicdata, workers=1, with a journal"
+UNGUARDED = "the same requests, unguarded (limit)"
 
 
 def opened(server: Server, dialect: str) -> Session:
@@ -43,6 +49,20 @@ def opened(server: Server, dialect: str) -> Session:
 
 def _ours_appending(session: Session, frame: pd.DataFrame, workers: int, chunk: int | None) -> None:
     frame.clicdata.append(1, workers=workers, chunksize=chunk, progress=False, session=session)
+
+
+def _ours_with_a_journal(session: Session, frame: pd.DataFrame, chunk: int | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(folder, "journal")
+        frame.clicdata.append(1, chunksize=chunk, journal=journal, progress=False, session=session)
+
+
+def _unguarded(session: Session, frame: pd.DataFrame, chunk: int | None) -> None:
+    """The same requests, and nothing that would say afterwards what is stored."""
+    encoder = FrameEncoder(frame)
+    cut = bounds(encoder, session.dialect, chunk, [range(encoder.rows)])
+    for body in encoder.bodies(row_format(session.dialect), cut):
+        session.call(request(1, session.dialect, body))
 
 
 def _ours_reading(session: Session, workers: int) -> pd.DataFrame:
@@ -69,6 +89,11 @@ def _appends(
     ways: list[tuple[str, Any, Callable[[pd.DataFrame], object]]] = [
         (name, "ours", partial(lambda part, workers, chunk: _ours_appending(session, part, workers, chunk), **options))
         for name, options in windows.items()
+    ]
+    each = next(iter(windows.values()))["chunk"]
+    ways += [
+        (JOURNALLED, "ours", partial(lambda part, chunk: _ours_with_a_journal(session, part, chunk), chunk=each)),
+        (UNGUARDED, "limit", partial(lambda part, chunk: _unguarded(session, part, chunk), chunk=each)),
     ]
     url = server.url + PATHS[dialect]
     chunk = 5_000 if dialect == "legacy" and not peers else CHUNK
