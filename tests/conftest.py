@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("CLICDATA_KILLS", "300")
         os.environ.setdefault("CLICDATA_RUNS", "300")
         os.environ.setdefault("CLICDATA_CALLS", "200")
+        os.environ.setdefault("CLICDATA_STALLED", "200")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

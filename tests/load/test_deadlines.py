@@ -1,0 +1,149 @@
+"""The deadline of a call is kept whatever holds it up (C20): no overrun of more than half a second, ever.
+
+``CLICDATA_STALLED`` is how many calls are held up in each way: 20 if it isn't set, 200 for ``--long``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import totals
+from certificates import Listener, head_of, over_tls, self_signed
+from pandas_clicdata import errors
+from pandas_clicdata.session.session import Session
+from pandas_clicdata.session.wire import Request, get
+from scripted import drip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CALLS = int(os.environ.get("CLICDATA_STALLED", "20"))
+AT_ONCE = 12
+DEADLINE = 0.25
+OVERRUN = 0.5  # seconds, at the most
+HEAD = b"HTTP/1.1 200 OK\r\n"
+READ = get("read rows", "/data/5", key="data")
+LONG = Request("append rows", "POST", "/data/5/row", body=b" " * (8 << 20))
+
+
+def hold(taken: socket.socket) -> None:
+    """Say nothing until the other side hangs up."""
+    while taken.recv(65536):
+        pass
+
+
+def after_head(then: Callable[[socket.socket], object]) -> Callable[[socket.socket], None]:
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        then(taken)
+
+    return serve
+
+
+def slow_handshake(taken: socket.socket) -> None:
+    taken.recv(4096)
+    drip(0.02, b"\x16\x03\x03\x20\x00" + b"\x02" * 400)(taken)
+
+
+def takes_nothing(taken: socket.socket) -> None:
+    """Read no byte of what is sent, so that sending stops when all buffers are full."""
+    time.sleep(3 * DEADLINE)
+
+
+HELD_UP: dict[str, Callable[[socket.socket], None]] = {
+    "a body that drips": after_head(
+        lambda c: [c.sendall(HEAD + b"Content-Length: 900\r\n\r\n")] and drip(0.02, b" " * 400)(c)
+    ),
+    "chunks that drip": after_head(
+        lambda c: [c.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")] and drip(0.02, b"1\r\n \r\n" * 150)(c)
+    ),
+    "a status line that drips": after_head(drip(0.02, HEAD * 25)),
+    "headers that drip": after_head(drip(0.02, HEAD + b"X-Slow: yes\r\n" * 60)),
+    "silence": after_head(hold),
+    "silence in the body": after_head(lambda c: [c.sendall(HEAD + b"Content-Length: 9\r\n\r\n{")] and hold(c)),
+    "a handshake that drips": slow_handshake,
+    "a handshake that stalls": hold,
+    "a body that nobody takes": takes_nothing,
+    "over TLS, a body that drips": after_head(
+        lambda c: [c.sendall(HEAD + b"Content-Length: 900\r\n\r\n")] and drip(0.02, b" " * 400)(c)
+    ),
+}
+
+
+def overruns(url: str, request: Request, **more: Any) -> list[float]:
+    """Seconds beyond the deadline that each of the calls took, many at a time on one session."""
+    with Session(api_key="k", url=url, timeout=(5, 5), deadline=DEADLINE, **more) as session:
+
+        def call(_: int) -> float:
+            began = time.monotonic()
+            with pytest.raises(errors.DeadlineExceeded):
+                session.call(request)
+            return time.monotonic() - began - DEADLINE
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(call, range(CALLS)))
+
+
+def check(found: list[float]) -> None:
+    sys.stderr.write(f"{len(found)} calls, the longest {max(found):.3f} s over\n")
+    assert len(found) == CALLS
+    assert max(found) <= OVERRUN
+    totals.add("calls held up to their deadline", CALLS)
+
+
+@pytest.fixture
+def spared() -> Iterator[None]:
+    """Let no thread of a server be left over for another test to wait for."""
+    before = threading.active_count()
+    yield
+    end = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", HELD_UP)
+def test_no_call_outlasts_its_deadline(kind: str, tmp_path: Path, spared: None) -> None:
+    """C20: drip, stall, slow header, slow handshake; the longest of 200."""
+    serve, more = HELD_UP[kind], {}
+    if kind.startswith("over TLS"):
+        certificate = self_signed(tmp_path, "127.0.0.1")
+        serve, more = over_tls(certificate, serve), {"ca_bundle": certificate}
+    secure = more or "handshake" in kind
+    with Listener(serve) as server:
+        url = f"{'https' if secure else 'http'}://127.0.0.1:{server.port}/"
+        check(overruns(url, LONG if kind == "a body that nobody takes" else READ, **more))
+
+
+def test_no_name_that_is_looked_up_for_ever_outlasts_it(monkeypatch: pytest.MonkeyPatch, spared: None) -> None:
+    """C20: a DNS stall."""
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(60) and [])
+    try:
+        check(overruns("https://api.clicdata.test/", READ))
+    finally:
+        released.set()
+
+
+def test_no_login_outlasts_it(spared: None) -> None:
+    """C20: a token endpoint that says nothing holds up neither who asks it nor those who wait for the token."""
+    with Listener(after_head(hold)) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        with Session(client_id="i", client_secret="s", url=url, deadline=DEADLINE) as session:
+
+            def call(_: int) -> float:
+                began = time.monotonic()
+                with pytest.raises(errors.DeadlineExceeded):
+                    session.call(READ)
+                return time.monotonic() - began - DEADLINE
+
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                check(list(pool.map(call, range(CALLS))))
