@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from tqdm.std import tqdm
@@ -11,8 +12,27 @@ from pandas_clicdata.errors import InputError
 if TYPE_CHECKING:
     from typing import Any
 
+    from typing_extensions import Self
 
-def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any]:
+
+class Hidden:
+    """A bar that nobody sees.
+
+    One of tqdm's, though hidden, would start a thread, and take a lock that it shares with every forked process: a
+    child that was killed with it in hand would hold up all the others for ever.
+    """
+
+    def update(self, n: float = 1) -> None:
+        """Count, for nobody."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any] | Hidden:
     """A bar that counts rows.
 
     Parameters
@@ -28,10 +48,11 @@ def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") 
 
     Returns
     -------
-    tqdm
+    tqdm or Hidden
         To be called ``update(n)`` on, and closed.
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")
-    hidden = None if progress is None else not progress
-    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, disable=hidden, leave=False)
+    if not (sys.stderr.isatty() if progress is None and sys.stderr is not None else progress):
+        return Hidden()
+    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False)
