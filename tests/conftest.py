@@ -47,15 +47,19 @@ def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterat
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run be a long one."""
     parser.addoption("--long", action="store_true", help="as many schedules, kills and interrupts as are promised")
+    parser.addoption("--soak", type=float, metavar="MINUTES", help="how long the soak takes; a minute with --long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Say so before the modules that count are imported."""
+    if config.getoption("--soak"):
+        os.environ["CLICDATA_SOAK"] = str(60 * config.getoption("--soak"))
     if config.getoption("--long"):
         os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
         os.environ.setdefault("CLICDATA_KILLS", "300")
         os.environ.setdefault("CLICDATA_RUNS", "300")
         os.environ.setdefault("CLICDATA_CALLS", "200")
+        os.environ.setdefault("CLICDATA_SOAK", "60")
         os.environ.setdefault("CLICDATA_STALLED", "200")
 
 

@@ -1,0 +1,170 @@
+"""A process that works for a while on a service with faults, and tells what it held of the system meanwhile.
+
+Run as a program: URL, seconds, whether to trace memory. It prints a line of JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+import tracemalloc
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
+from pandas_clicdata.session.wire import get
+
+AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
+FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
+
+
+class Worker:
+    """Does what users do, in random order, through sessions in both dialects."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._url = url
+        self._folder = folder
+        self._dice = random.Random(15)
+        self._numbers = iter(range(1 << 60))
+        self.done: Counter[str] = Counter()
+        self.sessions = [self._opened(None), self._opened("2022.01")]
+
+    def _opened(self, api_version: str | None) -> Session:
+        session = Session(
+            client_id="i", client_secret="s", url=self._url, api_version=api_version, timeout=(2, 0.2), deadline=20
+        )
+        session._sleep = lambda seconds: None
+        return session
+
+    def step(self) -> None:
+        """Do something, whatever comes of it."""
+        session = self._dice.choice(self.sessions)
+        work = self._dice.choice([self.read, self.read_side_by_side, self.append, self.change, self.list, self.reopen])
+        try:
+            work(session)
+        except errors.ClicDataError as error:
+            self.done[type(error).__name__] += 1
+        else:
+            self.done[work.__name__] += 1
+
+    def read(self, session: Session) -> None:
+        assert len(read_clicdata(5, session=session, progress=False)) == 30
+
+    def read_side_by_side(self, session: Session) -> None:
+        assert len(read_clicdata(5, session=session, progress=False, workers=4)) == 30
+
+    def append(self, session: Session) -> None:
+        path = self._folder / str(next(self._numbers))
+        how: dict[str, Any] = {"chunksize": 10, "progress": False, "session": session}
+        how["workers"] = self._dice.choice([1, 4])
+        try:
+            FRAME.clicdata.append(5, journal=path, **how)
+        except errors.AppendAmbiguous:
+            if session.last_receipt is not None and session.last_receipt.rows_in_doubt == 10:
+                resume_append(FRAME, path, in_doubt="missing", session=session, progress=False)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def change(self, session: Session) -> None:
+        FRAME.head(3).clicdata.delete_rows(5, on="n", keep=False, session=session, progress=False)
+
+    def list(self, session: Session) -> None:
+        Data(session=session).get_data()
+
+    def reopen(self, session: Session) -> None:
+        """A session that lives for a call only."""
+        with self._opened(session.api_version) as brief:
+            Data(session=brief).get_data()
+
+    def settle(self) -> None:
+        """Come to the same state as ever: no thread but this one, and as many connections as there may be."""
+        _alone()
+        for session in self.sessions:
+            problems: list[BaseException] = []
+            threads = [threading.Thread(target=_together, args=(session, problems)) for _ in range(AT_ONCE)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if problems:
+                raise problems[0]
+        _alone()
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _together(session: Session, problems: list[BaseException]) -> None:
+    """One of the calls that the service answers only when all of them are there."""
+    try:
+        session.call(get("meet", "/meet", key="data"))
+    except BaseException as error:  # noqa: BLE001  # raised by the thread that waits
+        problems.append(error)
+
+
+def _alone() -> None:
+    """Wait for the threads of what was given up."""
+    end = time.monotonic() + 20
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def held() -> dict[str, int]:
+    """What this process holds now, as the system sees it."""
+    links = []
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names, no paths
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
+        except OSError:  # the one that the listing itself took
+            continue
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "sockets": sum(link.startswith("socket:") for link in links),
+        "files": len(links),
+        "threads": int(status["Threads"]),
+        "resident": int(status["VmRSS"].split()[0]) * 1024,
+        "traced": (tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0) + pa.total_allocated_bytes(),
+    }
+
+
+def main() -> None:
+    url, seconds, trace = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "trace"
+    warnings.simplefilter("error")
+    samples: list[dict[str, int]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        worker = Worker(url, Path(folder))
+        if trace:
+            tracemalloc.start()
+        for _ in range(350):  # what is made once, is kept by a cache or is reused, is made here
+            worker.step()
+        end = time.monotonic() + seconds
+        while True:
+            worker.settle()
+            [requests] = worker.sessions[0].call(get("count requests", "/requests", key="data")).value()
+            samples.append({"requests": requests, **held()})
+            if time.monotonic() >= end:
+                break
+            pause = time.monotonic() + seconds / 12
+            while time.monotonic() < pause:
+                worker.step()
+        for session in worker.sessions:
+            session.close()
+        _alone()
+        gc.collect()
+        after = held()
+    sys.stdout.write(json.dumps({"samples": samples, "closed": after, "done": worker.done}))
+
+
+if __name__ == "__main__":
+    main()
