@@ -1,0 +1,138 @@
+"""Reads of a table that others write to meanwhile, page by page beside a list (C23).
+
+``CLICDATA_READS`` is how many in each way: 200 if it isn't set, 700 for ``--long``, which makes over 2,000 in each dialect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import totals
+from pandas_clicdata import Session, errors, read_clicdata
+from pandas_clicdata.session.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READS = int(os.environ.get("CLICDATA_READS", "200"))
+SIZE = 5  # rows a page
+
+
+class Changing(Session):
+    """A session whose service is a list, to which something may be done before each page is given."""
+
+    def __init__(self, dice: random.Random, api_version: str | None) -> None:
+        super().__init__(api_key="k", url="https://api.clicdata.test/", api_version=api_version)
+        self.dice = dice
+        self.rows = list(range(dice.randrange(3, 30)))
+        self.next = 1000  # no number is used twice
+        self.often = dice.choice([0.0, 0.05, 0.2, 0.5])
+        self.kinds = dice.choice([("insert",), ("delete",), ("insert", "delete"), ("insert", "delete", "replace")])
+        self.at_the_end = dice.random() < 0.5  # where rows are inserted, and from where they are deleted
+        self.instants = {tuple(self.rows)}
+        self.version = tuple(self.rows)
+        self.stored = {"versions": [{"version": 1, "row_count": len(self.rows)}]}
+        self.counts: list[int] = []  # the rows there were, at each page of the read that is under way
+        self._service = threading.Lock()
+        self._sleep = lambda seconds: None
+
+    def _exchanged(self, request: Request, *_: Any) -> Answer:
+        self._attempt.sent = True
+        with self._service:
+            body = self.stored if request.path.endswith("/versions") else self.page(request)
+            return Answer(200, json.dumps(body).encode())
+
+    def page(self, request: Request) -> dict[str, Any]:
+        while self.dice.random() < self.often:
+            self.change()
+        number = int(dict(request.query)["page"])
+        rows = self.version if "/v/" in request.path else self.rows
+        if number == 1:
+            self.counts = []
+        self.counts.append(len(rows))
+        found = [{"n": n} for n in rows[(number - 1) * SIZE : number * SIZE]]
+        more = number * SIZE < len(rows)
+        if self.api_version is None:
+            return {"data": found, "has_more_data": more}
+        told = {"result_count": len(found), "result_total_count": len(rows), "has_more_results": more}
+        return {"success": True, "result": found, "pagination": told}
+
+    def change(self) -> None:
+        kind = self.dice.choice(self.kinds)
+        if kind != "insert" and self.rows:
+            del self.rows[-1 if self.at_the_end else self.dice.randrange(len(self.rows))]
+            self.instants.add(tuple(self.rows))
+        if kind != "delete":
+            self.rows.insert(len(self.rows) if self.at_the_end else self.dice.randrange(len(self.rows) + 1), self.next)
+            self.next += 1
+            self.instants.add(tuple(self.rows))
+
+
+HOW: dict[str, dict[str, Any]] = {"at once": {}, "side by side": {"workers": 4}, "in chunks": {"chunksize": 7}}
+
+
+def outcome_of(service: Changing, **how: Any) -> str:
+    """What came of a read: whole, flagged, or wrong without a word."""
+    try:
+        read = read_clicdata(5, session=service, progress=False, **how)
+        frames = list(read) if "chunksize" in how else [read]
+    except errors.ReadError:
+        assert len(service.instants) > 1, "nothing was changed, and yet it was flagged"
+        return "flagged"
+    numbers = tuple(int(n) for frame in frames if len(frame) for n in frame["n"])
+    return "whole" if numbers in service.instants else "wrong"
+
+
+def outcomes(api_version: str | None, how: dict[str, Any]) -> Iterator[tuple[Changing, str]]:
+    seed = random.randrange(1 << 32)
+    sys.stderr.write(f"seed {seed}\n")  # shown if it fails
+    for number in range(READS):
+        with Changing(random.Random(f"{seed} {number}"), api_version) as service:
+            yield service, outcome_of(service, **how)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_read_that_is_of_no_instant_is_flagged_where_rows_are_counted(how: str) -> None:
+    """C23: each wrong read is flagged, but for one during which the count was the same at each page (F43)."""
+    found = Counter[str]()
+    for service, outcome in outcomes("2022.01", HOW[how]):
+        found[outcome] += 1
+        if outcome == "wrong":
+            assert set(service.kinds) >= {"insert", "delete"}, "rows only came or only went, and nothing was said"
+            assert how == "side by side" or len(set(service.counts)) == 1, "the count changed, and nothing was said"
+    sys.stderr.write(f"{found}\n")
+    assert found["whole"] > 0
+    assert found["flagged"] > 0
+    totals.add("reads while others wrote", READS)
+    totals.add("of these torn and flagged", found["flagged"])
+    totals.add("of these torn as no count can show (F43)", found["wrong"])
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_where_rows_are_not_counted_appends_alone_tear_no_read(how: str) -> None:
+    """C23: the dialect without counts can't flag; what others append meanwhile does no harm, what they delete may."""
+    found = Counter[str]()
+    for service, outcome in outcomes(None, HOW[how]):
+        found[outcome] += 1
+        if service.kinds == ("insert",) and service.at_the_end and how != "side by side":
+            assert outcome == "whole"
+    sys.stderr.write(f"{found}\n")
+    totals.add("reads while others wrote, without counts", READS)
+    totals.add("of these torn, which only counts could show", found["wrong"])
+
+
+@pytest.mark.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])
+@pytest.mark.parametrize("how", HOW)
+def test_a_stored_version_is_whole_whatever_others_do(how: str, api_version: str | None) -> None:
+    """C23, F43: what is said to help does."""
+    found = Counter(outcome for _, outcome in outcomes(api_version, {"ver_id": "latest", **HOW[how]}))
+    assert found == {"whole": READS}
+    totals.add("reads of a stored version while others wrote", READS)
