@@ -1,6 +1,6 @@
 """Reads of a table that others write to meanwhile, page by page beside a list (C23).
 
-``CLICDATA_READS`` is how many in each way: 200 if it isn't set, 700 for ``--long``, which makes over 2,000 in each dialect.
+``CLICDATA_READS`` is how many in each way: 200 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
 """
 
 from __future__ import annotations
