@@ -22,7 +22,7 @@ from uploads.kennel import Kennel, frame_of
 from uploads.oracle import assert_true, quiet, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pandas_clicdata import Session
@@ -66,7 +66,9 @@ def assert_made_good(sandbox: Sandbox, session: Session, rec_id: int, path: Path
     assert_true(before, FRAME, ledger)
     assert before.rows_in_doubt in (0, CHUNK)
     if before.rows_in_doubt and not tagged:
-        with pytest.raises(errors.AppendAmbiguous):
+        doubtful = before.in_doubt(FRAME)["n"].tolist()
+        assert doubtful == list(range(doubtful[0], doubtful[0] + CHUNK)), "one chunk"
+        with pytest.raises(errors.AppendAmbiguous, match=f"rows {doubtful[0]} to {doubtful[-1]} of the frame"):
             resume_append(FRAME, path, session=session)
         assert stored(sandbox, rec_id) == ledger
         looked = "stored" if ledger[before.in_doubt(FRAME)["n"].iloc[0]] else "missing"
@@ -100,6 +102,7 @@ def test_a_kill_at_each_step_of_the_journal(
     tagged: bool,
     step: tuple[str, int, str],
 ) -> None:
+    """C6: before and after each line that is promised or noted, and in the middle of one."""
     path = tmp_path / "journal"
     how = {"chunksize": CHUNK, "journal": str(path), **(TAG if tagged else {})}
     process = kennel.start(clicdata_sandbox, rec_id, ROWS, tmp_path / "report", how=how, die=step)
@@ -114,6 +117,7 @@ def test_a_kill_at_each_step_of_the_journal(
 def test_kills_at_random_moments(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, tagged: bool
 ) -> None:
+    """C6: 300 kills; without stamps one chunk in doubt at most, and named; with them every row once."""
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails
     dice = random.Random(seed)
@@ -141,21 +145,31 @@ def test_kills_at_random_moments(
     assert 0 < in_doubt <= killed
 
 
+HELD_UP: dict[str, Callable[[Sandbox, str, int], object]] = {
+    "working": lambda sandbox, path, after: sandbox.faults.latency(0.02, path=path, times=None),
+    "waiting": lambda sandbox, path, after: sandbox.faults.stall(path=path, after=after),
+    "waiting, applied": lambda sandbox, path, after: sandbox.faults.stall(applied=True, path=path, after=after),
+    "sleeping": lambda sandbox, path, after: sandbox.faults.status(
+        429, headers={"Retry-After": "60"}, path=path, after=after, times=None
+    ),
+}
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_interrupts_arrive_with_a_true_receipt(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, workers: int
 ) -> None:
+    """C7: 200 interrupts reach the caller within half a second, at work, in a wait or in a sleep."""
     dice = random.Random(workers)
-    slowest, interrupted = 0.0, 0
-    for number in range(max(6, KILLS * 2 // 5)):
+    wanted = max(4, KILLS // 3)
+    slowest, interrupted, number = 0.0, 0, 0
+    while interrupted < wanted:
+        number += 1
+        assert number < 3 * wanted + 20, "hardly any came in time"
         rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
         path, report = tmp_path / f"journal {number}", tmp_path / f"report {number}"
         clicdata_sandbox.faults.clear()
-        stalled = bool(number % 2)
-        if stalled:
-            clicdata_sandbox.faults.stall(applied=number % 4 == 1, path=f"/data/{rec_id}", after=dice.randrange(5))
-        else:
-            clicdata_sandbox.faults.latency(0.02, path=f"/data/{rec_id}", times=None)
+        HELD_UP[list(HELD_UP)[number % len(HELD_UP)]](clicdata_sandbox, f"/data/{rec_id}", dice.randrange(5))
         how = {"chunksize": CHUNK, "journal": str(path), "workers": workers}
         process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how)
         while not path.exists():
@@ -170,18 +184,19 @@ def test_interrupts_arrive_with_a_true_receipt(
         if told.get("error") is None:
             continue  # it was over by then
         assert told["error"] == "KeyboardInterrupt"
+        slowest, interrupted = max(slowest, told["at"] - began), interrupted + 1
         if "chunks" not in told:  # before there was a receipt, and before anything was sent
             assert stored(clicdata_sandbox, rec_id).total() == 0
             continue
         assert told["has_receipt"]
-        slowest, interrupted = max(slowest, told["at"] - began), interrupted + 1
         ledger = stored(clicdata_sandbox, rec_id)
         for start, stop, state in told["chunks"]:
             found = [ledger[n] for n in range(start, stop)]
             assert set(found) <= {"applied": {1}, "pending": {0}}.get(state, {0, 1})
+        assert sum(state in ("in doubt", "sending") for _, _, state in told["chunks"]) <= workers
     totals.add("processes interrupted", interrupted)
     sys.stderr.write(f"{interrupted} interrupted, the slowest after {slowest:.3f} s\n")
-    assert 0 < slowest < 1
+    assert 0 < slowest <= 0.5
 
 
 # ---------------------------------------------------------------------------------------------------------
