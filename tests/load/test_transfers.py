@@ -1,0 +1,61 @@
+"""What many rows take of memory and time, each way in a process of its own (C12, C13).
+
+``CLICDATA_ROWS`` is how many: 400,000 if it isn't set, a million for ``--long``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import totals
+
+ROWS = int(os.environ.get("CLICDATA_ROWS", "400000"))
+MIB = 1 << 20
+PROGRAM = Path(__file__).with_name("transfer.py")
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc")
+
+
+def measured(*what: object) -> dict[str, Any]:
+    # What allocators keep in store is not what is held.
+    plain = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    command = [sys.executable, str(PROGRAM), *map(str, what)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=110, env={**os.environ, **plain}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    sys.stderr.write(f"{what}: {done.stdout[-300:]}\n")  # shown if it fails
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("version", ["legacy", "2022.01"])
+def test_an_append_holds_as_much_at_its_end_as_at_its_beginning(version: str) -> None:
+    """C12: a million rows in 2,000 chunks: 64 MiB over the frame at most; no growth from chunk 100 to 2,000 (2 MiB).
+
+    The bytes of a few chunks are made at a time, and may or may not be there at a look: the least of some looks counts.
+    """
+    told = measured("append", ROWS, 500, version)
+    assert told["chunks"] == ROWS // 500
+    assert told["peak"] <= 64 * MIB
+    resident = {int(chunk): held for chunk, held in told["resident"].items()}
+    early = min(held for chunk, held in resident.items() if 100 <= chunk < 300)
+    late = min(held for chunk, held in resident.items() if chunk > ROWS // 500 - 200)
+    assert late - early <= 2 * MIB
+    sys.stderr.write(f"{(late - early) / MIB:.2f} MiB more at the end\n")
+    totals.add("rows through one call", ROWS)
+
+
+@pytest.mark.parametrize("version", ["legacy", "2022.01"])
+def test_a_read_holds_no_more_than_three_frames_and_takes_as_long_as_its_rows(version: str) -> None:
+    """C13: a million rows in pages of 1,000: 3 times the frame at the most; 11 times as long as a tenth of them."""
+    told = measured("read", ROWS, version)
+    assert 0 < told["peak"] <= 3 * told["frame"]
+    assert min(told["ratios"]) <= 11
+    totals.add("rows through one call", ROWS)
