@@ -59,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("CLICDATA_KILLS", "300")
         os.environ.setdefault("CLICDATA_RUNS", "300")
         os.environ.setdefault("CLICDATA_CALLS", "200")
+        os.environ.setdefault("CLICDATA_LETTERS", "1000000")
         os.environ.setdefault("CLICDATA_ROWS", "1000000")
         os.environ.setdefault("CLICDATA_READS", "700")
         os.environ.setdefault("CLICDATA_SOAK", "60")
