@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.entries import Entry, Job
 
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NOT_AWAITED = getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for somebody to write
 
 
 class Journal:
@@ -211,7 +212,7 @@ def _leave_in_doubt(chunk: Chunk) -> None:
 
 def _opened(path: str, how: int) -> int:
     try:
-        file = os.open(path, how | _NOT_FOLLOWED)
+        file = os.open(path, how | _NOT_FOLLOWED | _NOT_AWAITED)
     except OSError as error:
         raise InputError(f"the journal {path} can't be opened: {error.strerror or error}") from None
     found = os.fstat(file)
