@@ -236,6 +236,7 @@ OPERATIONS = [read, append, delete, create]
 def test_nothing_that_goes_wrong_shows_a_secret(
     kind: str, method: str, secret: Canaries, sinks: Sinks, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """C22: each fault for each way to log in and each operation; every text, and all that an error leads to."""
     found = 0
     with ScriptedServer(FAULTS[kind](secret)) as server:
         for operation in OPERATIONS:
