@@ -50,7 +50,7 @@ def outcome(error: BaseException) -> Outcome:
     """What an error, or an interrupt, says about the service's state."""
     if not isinstance(error, ClicDataError):  # the session notes on an interrupt whether anything was sent
         return Outcome.UNKNOWN if getattr(error, "sent", True) else Outcome.NOT_SENT
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError) or error._while_logging_in:
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):
         return Outcome.NOT_SENT if error.sent == "no" else Outcome.UNKNOWN

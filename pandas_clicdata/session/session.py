@@ -419,8 +419,10 @@ class Session:
             if token is not None and token.alive(self._clock()) and not isinstance(error, AuthError):
                 renewal.token = token  # renewing ahead of time must not fail a call that can be made
             else:
+                error._while_logging_in = True
                 renewal.error = error
         finally:
+            self._attempt.sent = False  # what was sent was the login, and not the call that it is for
             with self._lock:
                 self._renewal = None
                 if renewal.token is None and renewal.error is None:

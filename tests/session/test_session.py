@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata import errors
+from pandas_clicdata.session import connection, retry
 from pandas_clicdata.session.session import LONGEST_BODY, Session
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
 from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn, reset
@@ -236,6 +237,45 @@ def test_a_renewal_ahead_of_time_that_fails_does_not_fail_the_call() -> None:
         clock.now += 3600 - 40
         assert session.call(READ).value() == [{"a": 1}]
         session.close()
+
+
+LOGIN_FAILS = {
+    "500": Says(b"", 500),
+    "503": Says(b"", 503),
+    "404": Says(b"", 404),
+    "429 for long": Says(b"", 429, {"Retry-After": "900"}),
+    "reset": Says(raw=reset),
+    "a web page": Says(b"<html>log in</html>"),
+    "no token": Says({"token_type": "bearer"}),
+    "a redirect": Says(b"", 302, {"Location": "http://127.0.0.1:1/"}),
+    "cut JSON": Says(b'{"access_token": "t'),
+}
+
+
+@pytest.mark.parametrize("kind", LOGIN_FAILS)
+def test_a_write_is_not_in_doubt_when_it_was_the_login_that_failed(kind: str) -> None:
+    with ScriptedServer(lambda _: LOGIN_FAILS[kind]) as server, opened(server)[0] as session:
+        with pytest.raises(errors.ClicDataError) as caught:
+            session.call(WRITE)
+        assert set(server.paths()) == {"POST /oauth20/token"}
+    assert not caught.value.in_doubt
+    assert retry.outcome(caught.value) is retry.Outcome.NOT_SENT
+    assert retry.outcome(pickle.loads(pickle.dumps(caught.value))) is retry.Outcome.NOT_SENT
+
+
+def test_an_interrupt_of_the_login_leaves_nothing_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection._TimedReader, "readinto", interrupted)
+    with ScriptedServer(lambda _: TOKEN) as server, opened(server)[0] as session:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            session.call(WRITE)
+        assert retry.outcome(caught.value) is retry.Outcome.NOT_SENT
+    with ScriptedServer(lambda _: DONE) as server, opened(server, api_key="k")[0] as session:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            session.call(WRITE)
+        assert retry.outcome(caught.value) is retry.Outcome.UNKNOWN
 
 
 def test_a_refresh_token_is_replaced_and_handed_over() -> None:
