@@ -115,7 +115,11 @@ class Reply:
 
     def value(self) -> Any:
         """The payload as Python objects; integers keep all their digits."""
-        return parsed(self.payload, self.request.operation)
+        try:
+            return parsed(self.payload, self.request.operation)
+        except ProtocolError as error:
+            error.in_doubt = self.request.replay is not Replay.FREELY  # nobody can say what became of a write
+            raise
 
     def field(self, name: str) -> Any:
         """A part of the envelope as Python objects, None when it is not there."""

@@ -209,6 +209,15 @@ def test_an_envelope_without_twins_passes(body: bytes) -> None:
     assert judge(get("look", "/account"), answer(body)).value() is not None
 
 
+@pytest.mark.parametrize("number", [b"9" * 5_000, b"1e999", b"7" * 400 + b".5"])
+def test_a_number_beyond_all_measure_leaves_a_write_in_doubt_and_a_read_not(number: bytes) -> None:
+    for request in (READ, WRITE):
+        reply = judge(request, answer(b'{"success": true, "result": %b}' % number))
+        with pytest.raises(errors.ProtocolError) as caught:
+            reply.value()
+        assert caught.value.in_doubt is (request is WRITE)
+
+
 def test_server_text_is_cut_and_loses_its_control_characters() -> None:
     body = {"error": {"code": "validation", "description": "\x1b[31mred\x07" + "x" * 10_000}}
     with pytest.raises(errors.ApiError) as caught:
