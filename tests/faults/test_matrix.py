@@ -1,0 +1,198 @@
+"""Every fault that can befall a request, in every operation, behind every login: what came of it, cell by cell."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import totals
+from faults.befalling import FAULTS, Befalls
+from faults.operations import LOGINS, OPERATIONS, Bench, Login, Operation
+from pandas_clicdata import errors
+from pandas_clicdata.sandbox import start
+from pandas_clicdata.session import session as session_module
+
+if TYPE_CHECKING:
+    from pandas_clicdata.sandbox import Sandbox
+    from pandas_clicdata.session.wire import Reply, Request
+
+STATE = {"not sent": "pending", "refused": "refused", "unknown": "in doubt"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A fault, in an operation, behind a login; for good, or striking once."""
+
+    fault: Befalls
+    operation: Operation
+    login: Login
+    lasting: bool
+
+    def __str__(self) -> str:
+        how = "for good" if self.lasting else "once"
+        return f"F{self.fault.number} ({self.fault.name}) {how}, {self.operation.name}, {self.login.name}"
+
+    @property
+    def asks(self) -> int:
+        """How often it is sent when the fault doesn't end."""
+        if not self.operation.reads:
+            return self.fault.write_asks
+        # A page size that the service doesn't take is left to it, once.
+        sized = self.operation.name == "read rows" and self.login.api_version is not None
+        return self.fault.asks + (sized and self.fault.name in ("400", "422"))
+
+    @property
+    def beyond(self) -> str | None:
+        """Why there is no such cell, or nothing that another doesn't show."""
+        why = self.fault.not_for(self.login, self.operation)
+        if why is None and not self.lasting:
+            if self.fault.lasting_only or self.fault.error is None:
+                return "not a fault that is over"
+            if self.asks == 1:
+                return "the same as for good, as it is sent once"
+        return why
+
+    @property
+    def ends_well(self) -> bool:
+        return self.fault.error is None or not self.lasting
+
+
+CELLS = [
+    Cell(fault, operation, login, lasting)
+    for fault in FAULTS
+    for operation in OPERATIONS
+    for login in LOGINS
+    for lasting in (True, False)
+]
+
+
+def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
+    """Put a cell through, and hold it to what it should come to."""
+    sandbox.faults.clear()
+    fault, operation = cell.fault, cell.operation
+    with sandbox.session(auth_method=cell.login.method, api_version=cell.login.api_version) as session:
+        bench = Bench(sandbox, cell.login, session, f"Cell {number}")
+        session._authorised(session.now() + 10)
+        slept = in_haste(bench, cell)
+        fault.arm(bench, operation, None if cell.lasting else 1)
+        seen = len(sandbox.requests)
+        outcome = outcome_of(operation, bench)
+        if fault.late and not operation.reads:
+            sandbox.faults.settle()
+        asked = [
+            one
+            for one in sandbox.requests[seen:]
+            if one.method == operation.method and re.search(operation.on(bench), one.path)
+        ]
+        hold_requests(cell, len(asked), slept)
+        if isinstance(outcome, errors.ClicDataError) or not cell.ends_well:
+            hold_failure(cell, bench, outcome)
+        else:
+            assert operation.fine(outcome, bench), f"came to {outcome!r}"
+        if operation.ledger is not None:
+            assert operation.ledger(bench) == (operation.after if is_applied(cell) else operation.before)
+            assert all(one.body or one.status is None for one in asked) or not operation.has_body
+
+
+def in_haste(bench: Bench, cell: Cell) -> list[float]:
+    """Let no time pass in pauses, which are noted, and little in waiting for what the fault befalls."""
+    session, fault = bench.session, cell.fault
+    call, path = session.call, re.compile(cell.operation.on(bench))
+    slept: list[float] = []
+
+    def hurried(request: Request) -> Reply:
+        befallen = request.method == cell.operation.method and path.search(request.path)
+        session._read, session._deadline = (fault.patience, fault.deadline) if befallen else (10, 60)
+        return call(request)
+
+    def paused(seconds: float) -> None:
+        slept.append(seconds)
+        if not cell.lasting:
+            session._read = 10
+
+    session.call, session._sleep, session._random = hurried, paused, lambda: 0.5  # type: ignore[method-assign]
+    session._attempts = fault.attempts
+    return slept
+
+
+def outcome_of(operation: Operation, bench: Bench) -> Any:
+    try:
+        return operation.call(bench)
+    except errors.ClicDataError as error:
+        return error
+
+
+def is_applied(cell: Cell) -> bool:
+    return cell.ends_well or cell.fault.applied or cell.fault.late
+
+
+def hold_requests(cell: Cell, asked: int, slept: list[float]) -> None:
+    sent = cell.asks if cell.lasting else 2
+    pauses = 0 if cell.fault.number == 29 or (cell.asks == 2 and cell.fault.name in ("400", "422")) else sent - 1
+    assert len(slept) == pauses, f"paused {slept}"
+    if cell.fault.arrives:
+        assert asked == sent, f"{asked} requests"
+    else:
+        assert asked == (1 if cell.ends_well else 0), f"{asked} requests"
+    if cell.fault.waits is not None:
+        least, most = cell.fault.waits
+        assert all(least <= pause <= most for pause in slept), f"paused {slept}"
+
+
+def hold_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
+    fault, operation = cell.fault, cell.operation
+    doubtful = fault.fate == "unknown" and not operation.reads
+    if doubtful and operation.name == "create" and (fault.applied or (fault.late and isinstance(outcome, int))):
+        assert operation.fine(outcome, bench), f"the data set that was made was not found: {outcome!r}"
+        return
+    wanted = operation.ambiguous if doubtful and operation.ambiguous is not None else fault.error
+    assert type(outcome) is wanted, f"came to {outcome!r}"
+    assert outcome.in_doubt is doubtful
+    if wanted is not fault.error:
+        assert type(outcome.__cause__) is fault.error
+    if operation.receipt:
+        receipt = outcome.receipt
+        states = (receipt.chunks if operation.name == "append" else receipt.keys)["state"].tolist()
+        assert states == [STATE[fault.fate]]
+        assert operation.name != "append" or receipt is bench.session.last_receipt
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"F{fault.number} {fault.name}")
+def test_whatever_befalls_a_request(fault: Befalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LONGEST_BODY", 1 << 20)
+    cells = [cell for cell in CELLS if cell.fault is fault and cell.beyond is None]
+
+    def behind(login: Login) -> list[str]:
+        wrong = []
+        with start() as sandbox:
+            for number, cell in enumerate(cell for cell in cells if cell.login is login):
+                try:
+                    tried(cell, sandbox, number)
+                except Exception as error:  # noqa: BLE001  # told with the name of its cell
+                    wrong.append(f"{cell}: {type(error).__name__}: {error}")
+        return wrong
+
+    with ThreadPoolExecutor(len(LOGINS)) as pool:
+        wrong = [text for found in pool.map(behind, LOGINS) for text in found]
+    assert not wrong, "\n".join(wrong)
+    totals.add("cells of fault x operation x login", len(cells))
+
+
+def test_there_are_as_many_cells_as_promised_and_each_that_is_left_out_says_why() -> None:
+    left_out = [(str(cell), cell.beyond) for cell in CELLS if cell.beyond is not None]
+    assert len({str(cell) for cell in CELLS}) == len(CELLS)
+    assert len(CELLS) - len(left_out) >= 1_000
+    assert all(left_out)
+    assert {why for _, why in left_out} == {
+        "not a fault that is over",
+        "the same as for good, as it is sent once",
+        "its chunk is cut smaller: see test_writes.py",
+        "half of a bare number is a number",
+        "it has no body that could be cut off",
+        "it logs in without a token",
+        "see 29",
+    }
