@@ -196,7 +196,7 @@ class Pass:
             raise _interrupted(self._receipt, self._too_large(chunk, error))
 
     def _too_large(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
-        label = self._encoder.frame.index[chunk.start]
+        [label] = self._encoder.frame.index[chunk.start : chunk.start + 1]  # as Python's, not numpy's, kind of number
         error.args = (
             f"row {chunk.start} of the frame (label {label!r}) is too large for one request: {error.args[0]}",
         )
