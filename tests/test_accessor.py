@@ -107,6 +107,7 @@ def test_the_types_a_table_is_made_with(session: Session, clicdata_sandbox: Sand
     assert row["u"] == str(uuid.UUID(int=7))
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
@@ -132,6 +133,7 @@ def test_what_cannot_be_pushed_is_refused_before_any_request(
     assert clicdata_sandbox.requests == []
 
 
+@pytest.mark.fault(61)
 def test_every_problem_is_named_at_once(session: Session) -> None:
     frame = pd.DataFrame({"a": [1.0, np.inf], "b": [b"x", b"y"], "c": [1, 2]}, index=["first", "second"])
     with pytest.raises(errors.InputError) as caught:
@@ -141,6 +143,7 @@ def test_every_problem_is_named_at_once(session: Session) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.fault(21)
 def test_push_fails_or_appends_where_the_table_exists(session: Session, clicdata_sandbox: Sandbox) -> None:
     frame = pd.DataFrame({"a": [1, 2]})
     first = frame.clicdata.push("Twice")
@@ -234,6 +237,7 @@ def test_an_update_that_contradicts_itself_sends_nothing(clicdata_sandbox: Sandb
     assert clicdata_sandbox.requests == []
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_delete_whose_answer_is_lost_is_not_sent_again(clicdata_sandbox: Sandbox, applied: bool) -> None:
     frame = pd.DataFrame({"k": [1, 2, 3]})

@@ -92,6 +92,7 @@ def test_an_empty_data_set_in_chunks_is_one_empty_frame(service: Sandbox) -> Non
     assert chunk.empty
 
 
+@pytest.mark.fault(45)
 def test_a_page_that_fails_never_gives_a_short_frame(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.faults.status(500, path=f"/data/{rec_id}", after=2, times=None)
@@ -104,6 +105,7 @@ def test_a_page_that_fails_never_gives_a_short_frame(service: Sandbox) -> None:
     assert sum(taken) <= 20
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize(
     "befall",
     [
@@ -125,6 +127,7 @@ def test_a_page_that_fails_once_is_asked_for_again(service: Sandbox, befall: Cal
     assert pandas_clicdata.read_clicdata(rec_id)["n"].tolist() == list(range(35))
 
 
+@pytest.mark.fault(37)
 def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.faults.endless_pages(path=f"/data/{rec_id}", times=None)
@@ -153,6 +156,7 @@ def meddle(service: Sandbox, rec_id: int, *, times: int | None, after: int = 2) 
     service.faults.call(delete, path=f"/data/{rec_id}", method="GET", after=after, times=times)
 
 
+@pytest.mark.fault(41)
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("times", [1, 2])
 def test_what_another_writer_tore_is_read_anew(counting: Sandbox, times: int, workers: int) -> None:
@@ -181,6 +185,7 @@ def test_what_is_torn_each_time_is_given_up(counting: Sandbox) -> None:
         assert pages(counting).count("1") == 3
 
 
+@pytest.mark.fault(41)
 def test_a_torn_frame_can_be_had_with_a_warning(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=None, after=1)
@@ -220,6 +225,7 @@ def test_a_stream_can_go_on_and_mark_what_comes_after(counting: Sandbox) -> None
     assert sum(map(len, chunks)) == 34
 
 
+@pytest.mark.fault(42)
 def test_an_insert_between_two_pages_is_noticed_too(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     insert = lambda: counting.append(rec_id, [{"n": 99, "t": "x"}])  # noqa: E731
@@ -232,6 +238,7 @@ def other_columns(body: bytes) -> bytes:
     return body.replace(b'"t":', b'"renamed":')
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("times", [1, 2])
 def test_columns_that_changed_meanwhile_are_read_anew(service: Sandbox, times: int) -> None:
     rec_id = table(service, 35)
@@ -241,6 +248,7 @@ def test_columns_that_changed_meanwhile_are_read_anew(service: Sandbox, times: i
     assert df["n"].tolist() == list(range(35))
 
 
+@pytest.mark.fault(44)
 def test_columns_that_differ_each_time_are_a_drift(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.faults.edit(other_columns, path=re.compile(f"/data/{rec_id}$"), after=1, times=None)
@@ -264,6 +272,7 @@ def test_a_union_has_the_columns_of_all_pages(service: Sandbox) -> None:
     assert pages(service) == ["1", "2"]
 
 
+@pytest.mark.fault(43)
 def test_the_newest_version_is_read_whole_whoever_writes_meanwhile(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.append(rec_id, [{"n": 99, "t": "x"}])

@@ -264,6 +264,7 @@ def test_every_kind_of_pixel_is_fine(mode: str) -> None:
     assert Dashboard(session=LiteralSession(text)).get_dashboard_snapshot(rec_id=7, output="image").mode == mode
 
 
+@pytest.mark.fault(57)
 @pytest.mark.parametrize("output", ["base64", "image"])
 @pytest.mark.parametrize("what", NOT_BASE64)
 def test_what_is_not_base64_is_refused(what: str, output: Any) -> None:
@@ -271,6 +272,7 @@ def test_what_is_not_base64_is_refused(what: str, output: Any) -> None:
         Dashboard(session=LiteralSession(NOT_BASE64[what])).get_dashboard_thumbnail(rec_id=7, output=output)
 
 
+@pytest.mark.fault(58, 59)
 @pytest.mark.parametrize("output", ["base64", "image"])
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_picture_is_refused(what: str, output: Any) -> None:
@@ -279,6 +281,7 @@ def test_a_hostile_picture_is_refused(what: str, output: Any) -> None:
         Dashboard(session=LiteralSession(text)).get_dashboard_snapshot(rec_id=7, output=output)
 
 
+@pytest.mark.fault(59)
 def test_a_picture_at_the_limit_is_fine_and_one_pixel_more_is_not() -> None:
     assert MOST_PIXELS == 5_000 * 5_000
     at_limit = picture_of(base64.b64encode(png(5_000, 5_000, row=625)), "x")
@@ -469,6 +472,7 @@ def test_showing_a_frame_does_not_keep_it_alive() -> None:
         gc.enable()
 
 
+@pytest.mark.fault(57)
 @pytest.mark.parametrize("what", [*HOSTILE, *(name for name in NOT_BASE64 if NOT_BASE64[name])])
 def test_a_bad_thumbnail_is_an_empty_cell_with_a_warning(what: str) -> None:
     raw = base64.b64encode(HOSTILE[what]()) if what in HOSTILE else NOT_BASE64[what]
@@ -637,6 +641,7 @@ def test_without_links_a_file_that_is_there_stays_too(tmp_path: Path, monkeypatc
     assert [entry.name for entry in tmp_path.iterdir()] == ["Sales.png"]
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_when_the_disk_is_full_the_old_file_stays_and_nothing_is_left(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -330,6 +330,7 @@ ERRORS: dict[str, Says] = {
 }
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("dialect", [LEGACY, MODERN], ids=["legacy", "modern"])
 def test_every_error_shape_on_every_call_is_one_of_ours(
@@ -369,6 +370,7 @@ BY_ID: dict[str, Callable[[Session, Any], Any]] = {
 }
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize("name", BY_ID)
 def test_a_bad_id_is_refused_before_any_request(
     name: str, server: ScriptedServer, session: Callable[[str | None], Session]

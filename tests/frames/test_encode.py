@@ -330,6 +330,7 @@ def problems_of(frame: object, **arguments: object) -> tuple[str, ...]:
     return caught.value.problems
 
 
+@pytest.mark.fault(61)
 def test_every_problem_is_named_with_its_rows() -> None:
     frame = pd.DataFrame(
         {
@@ -377,6 +378,7 @@ def test_a_bad_last_row_is_found_before_anything_is_written() -> None:
     assert "row 29999" in problem
 
 
+@pytest.mark.fault(62)
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
@@ -514,6 +516,7 @@ MUTABLE = [
 ]
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize("family", MUTABLE)
 def test_the_frame_may_be_changed_meanwhile(family: str) -> None:
     series = FAMILIES[family]
@@ -534,6 +537,7 @@ def test_the_frame_may_be_changed_meanwhile(family: str) -> None:
     assert "changed while it was being sent" in problem or written == before
 
 
+@pytest.mark.fault(63)
 @pytest.mark.skipif(PANDAS_3, reason="pandas 3 always copies on write")
 @pytest.mark.parametrize(
     "family",

@@ -34,6 +34,7 @@ BODY = b'{"multiplerows":"all","find":[{"column":"a","value":1}]}'
 DONE = Says({"success": True})
 
 
+@pytest.mark.fault(54)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("to", ["the same host", "another port", "another name", "a relative path", "nowhere"])
@@ -81,6 +82,7 @@ def test_a_login_that_is_redirected_is_not_followed_either() -> None:
         assert other.seen == []
 
 
+@pytest.mark.fault(67)
 @pytest.mark.parametrize("find", [b"", b" ", b"[]", b" [] "])
 def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
     for made in (
@@ -91,6 +93,7 @@ def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
             made()
 
 
+@pytest.mark.fault(67)
 def test_every_delete_carries_its_filter(clicdata_sandbox: Any) -> None:
     with clicdata_sandbox.session() as session:
         Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})

@@ -331,6 +331,7 @@ def test_a_callback_that_fails_shows_no_more_than_it_was_given(secret: Canaries,
 # TLS, proxies
 
 
+@pytest.mark.fault(2)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["self-signed", "wrong host", "expired", "no TLS"])
 def test_a_bad_certificate_shows_no_secret_and_is_sent_none(
@@ -357,6 +358,7 @@ def test_a_bad_certificate_shows_no_secret_and_is_sent_none(
     assert not secret.sightings(sinks.logged.getvalue())
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["lets through", "wants a login", "refuses", "hangs up", "is down", "is no proxy"])
 def test_a_proxy_sees_no_secret_but_its_own(
@@ -489,6 +491,7 @@ def test_cookies_are_neither_kept_nor_shared() -> None:
         assert all("cookie" not in seen.headers for seen in server.seen)
 
 
+@pytest.mark.fault(66)
 def test_two_accounts_at_once_never_send_each_others_secrets(secret: Canaries, sinks: Sinks) -> None:
     logins = {
         "one": {"client_id": "one", "client_secret": secret.client_secret},

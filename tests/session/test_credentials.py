@@ -84,6 +84,7 @@ def test_no_text_form_shows_a_secret() -> None:
         copy.deepcopy(secret)
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     ("seconds", "stated"),
     [(3600, 3600), (3600, "3600"), (300, None), (300, "soon"), (300, True), (300, float("nan")), (0, 0), (0, -5)],
@@ -96,6 +97,7 @@ def test_a_lifetime_beyond_all_measure_is_cut() -> None:
     assert token_answer({"access_token": "t", "expires_in": 10**30}).lifetime < 1e9
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize("members", [None, [], {}, {"access_token": ""}, {"access_token": 5}, {"access_token": "a\nb"}])
 def test_no_token_is_an_error_that_holds_nothing_of_the_answer(members: object) -> None:
     with pytest.raises(ProtocolError, match="without an access token"):

@@ -83,6 +83,7 @@ def chunked(connection: socket.socket, first: bytes, then: bytes | None = None, 
     forever(connection, first if then is None else then, pause=pause)
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("kind", SLOW)
 def test_no_slowness_outlasts_the_deadline(kind: str) -> None:
     def serve(taken: socket.socket) -> None:
@@ -145,6 +146,7 @@ def test_a_name_that_takes_for_ever_to_look_up_is_cut(monkeypatch: pytest.Monkey
     assert seconds < 0.8
 
 
+@pytest.mark.fault(1)
 def test_a_name_that_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -306,6 +308,7 @@ def exploded(bomb: bytes, encoding: str) -> tuple[int, float, str]:
     return int(kilobytes), float(seconds), said
 
 
+@pytest.mark.fault(55)
 @pytest.mark.parametrize("encoding", BOMBS)
 def test_what_unpacks_without_end_stays_packed(encoding: str) -> None:
     """C21: 1 MB that would be 1 GiB is stopped within a second and within twice the limit of memory."""
@@ -456,6 +459,7 @@ JSON_BOMBS = {
 }
 
 
+@pytest.mark.fault(27, 56)
 @pytest.mark.parametrize("kind", JSON_BOMBS)
 def test_json_that_no_service_would_write_is_a_protocol_error(kind: str) -> None:
     with ScriptedServer(lambda _: Says(JSON_BOMBS[kind])) as server:

@@ -68,6 +68,7 @@ def test_a_missing_flag_ends_the_reading() -> None:
     assert service.asked == [1]
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize("flag", [1, "true", None, [], 0])
 def test_a_flag_that_is_none_is_an_error(flag: object) -> None:
     with pytest.raises(ProtocolError, match="has_more_data"):
@@ -86,6 +87,7 @@ def test_an_error_on_a_later_page_gives_no_rows_at_all() -> None:
         read(service)
 
 
+@pytest.mark.fault(37, 39)
 def test_a_service_that_ignores_the_page_number_is_a_loop() -> None:
     with pytest.raises(PagingLoop, match="repeats page 1"):
         read(Service(lambda n: {"data": part(1), "has_more_data": True}))
@@ -96,11 +98,13 @@ def test_a_service_that_clamps_the_page_number_is_a_loop() -> None:
         read(Service(lambda n: {"data": part(min(n, 3)), "has_more_data": True}))
 
 
+@pytest.mark.fault(37)
 def test_empty_pages_without_end_are_a_loop() -> None:
     with pytest.raises(PagingLoop, match="page 4 is empty"):
         read(Service(lambda n: {"data": part(n), "has_more_data": True}))
 
 
+@pytest.mark.fault(39)
 def test_a_page_that_was_repeated_by_a_cache_is_asked_for_again() -> None:
     pages = iter([1, 1, 2, 3])
     service = Service(lambda n: {"data": part(next(pages)), "has_more_data": n < 3})
@@ -108,6 +112,7 @@ def test_a_page_that_was_repeated_by_a_cache_is_asked_for_again() -> None:
     assert service.asked == [1, 2, 2, 3]
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize("beyond", [{"data": [], "has_more_data": False}, Answer(404, b"")])
 def test_a_data_set_that_holds_the_same_rows_twice_is_read_whole(beyond: object) -> None:
     twice = ROWS[:10] * 2 + ROWS
@@ -115,6 +120,7 @@ def test_a_data_set_that_holds_the_same_rows_twice_is_read_whole(beyond: object)
     assert read(Service(body)) == twice
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("totals", [(25, 25, 26), (25, 24, 24), (26, 26, 25), (30, 30, 30)])
 def test_a_total_that_the_rows_do_not_come_to_is_a_torn_read(totals: tuple[int, ...]) -> None:
     def body(n: int) -> object:
@@ -129,6 +135,7 @@ def counted(n: int, totals: tuple[int, ...]) -> object:
     return {"result": part(n), "pagination": {"has_more_results": n < 3, "result_total_count": totals[n - 1]}}
 
 
+@pytest.mark.fault(41)
 def test_a_total_that_changes_is_noticed_at_once() -> None:
     service = Service(lambda n: counted(n, (25, 24, 25)))
     with pytest.raises(TornRead, match="25 at first and 24 at page 2"):
@@ -169,6 +176,7 @@ def test_even_then_there_is_an_end() -> None:
     assert len(service.asked) < 12
 
 
+@pytest.mark.fault(37)
 def test_new_rows_without_end_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_PAGES", 50)
     service = Service(lambda n: {"data": [{"a": n}], "has_more_data": True})
@@ -177,6 +185,7 @@ def test_new_rows_without_end_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(service.asked) <= 52
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize("shape", ["legacy", "modern, last_page"])
 def test_a_flag_that_is_missing_midway_is_no_end(shape: str) -> None:
     def body(n: int) -> Any:

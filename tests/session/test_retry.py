@@ -57,6 +57,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.fault(16, 18, 19)
 @pytest.mark.parametrize(("error", "known", "read", "write"), TABLE)
 def test_the_table(error: errors.ClicDataError, known: Outcome, read: bool, write: bool) -> None:
     assert retry.outcome(error) is known
@@ -141,6 +142,7 @@ def test_a_wait_that_is_asked_for_is_never_cut_short() -> None:
 NOW = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
 
 
+@pytest.mark.fault(12, 13)
 @pytest.mark.parametrize(
     ("seconds", "value"),
     [
@@ -167,6 +169,7 @@ def test_retry_after_in_both_spellings_and_junk(seconds: float | None, value: st
     assert retry.retry_after({"retry-after": value}, NOW) == seconds
 
 
+@pytest.mark.fault(12)
 def test_a_clock_that_is_off_does_not_matter() -> None:
     headers = {"retry-after": "Thu, 19 Nov 2026 00:27:00 GMT", "date": "Thu, 19 Nov 2026 00:26:30 GMT"}
     assert retry.retry_after(headers, NOW + 86_400) == 30

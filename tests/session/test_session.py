@@ -159,6 +159,7 @@ def test_the_token_is_renewed_a_minute_before_its_end_and_not_a_tick_earlier() -
         session.close()
 
 
+@pytest.mark.fault(34)
 def test_a_token_that_is_good_for_less_than_the_margin_is_used_for_one_call() -> None:
     token = Says({"access_token": "brief", "expires_in": 30})
     with ScriptedServer(with_token(lambda _: OK, token)) as server, opened(server)[0] as session:
@@ -167,6 +168,7 @@ def test_a_token_that_is_good_for_less_than_the_margin_is_used_for_one_call() ->
         assert server.paths() == ["POST /oauth20/token", "GET /data/5"] * 2
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
 def test_a_401_is_answered_by_one_renewal_and_one_replay(request_: Request) -> None:
     with ScriptedServer(with_token(in_turn(Says(b"", 401), OK))) as server, opened(server)[0] as session:
@@ -174,6 +176,7 @@ def test_a_401_is_answered_by_one_renewal_and_one_replay(request_: Request) -> N
         assert [seen.path for seen in server.seen] == ["/oauth20/token", request_.path] * 2
 
 
+@pytest.mark.fault(29)
 def test_a_second_401_is_bad_credentials() -> None:
     with ScriptedServer(with_token(lambda _: Says(b"", 401))) as server, opened(server)[0] as session:
         with pytest.raises(errors.BadCredentials) as caught:
@@ -182,6 +185,7 @@ def test_a_second_401_is_bad_credentials() -> None:
         assert not caught.value.in_doubt
 
 
+@pytest.mark.fault(30)
 def test_a_401_of_a_key_is_final() -> None:
     with ScriptedServer(lambda _: Says(b"", 401)) as server, opened(server, api_key="k")[0] as session:
         with pytest.raises(errors.BadCredentials):
@@ -189,6 +193,7 @@ def test_a_401_of_a_key_is_final() -> None:
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault(33)
 def test_a_wrong_secret_is_asked_for_once() -> None:
     refusal = Says({"error": "invalid_client", "error_description": "no such app"}, 400)
     with ScriptedServer(lambda _: refusal) as server, opened(server)[0] as session:
@@ -203,6 +208,7 @@ def test_a_url_without_a_token_endpoint_is_no_wrong_secret() -> None:
             session.call(READ)
 
 
+@pytest.mark.fault(36)
 def test_many_threads_ask_for_one_token() -> None:
     slow = Says(TOKEN.body, after=0.2)
     with ScriptedServer(with_token(lambda _: OK, slow)) as server, opened(server)[0] as session:
@@ -212,6 +218,7 @@ def test_many_threads_ask_for_one_token() -> None:
         assert server.paths().count("GET /data/5") == 20
 
 
+@pytest.mark.fault(36)
 def test_many_threads_share_one_refusal() -> None:
     refusal = Says({"error": "invalid_client"}, 401, after=0.3)
     with ScriptedServer(lambda _: refusal) as server, opened(server)[0] as session:
@@ -228,6 +235,7 @@ def test_many_threads_share_one_refusal() -> None:
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault(32)
 def test_a_renewal_ahead_of_time_that_fails_does_not_fail_the_call() -> None:
     tokens = in_turn(TOKEN, Says(b"", 503))
     script = lambda seen: tokens(seen) if seen.path == "/oauth20/token" else OK  # noqa: E731
@@ -252,6 +260,7 @@ LOGIN_FAILS = {
 }
 
 
+@pytest.mark.fault(32, 34)
 @pytest.mark.parametrize("kind", LOGIN_FAILS)
 def test_a_write_is_not_in_doubt_when_it_was_the_login_that_failed(kind: str) -> None:
     with ScriptedServer(lambda _: LOGIN_FAILS[kind]) as server, opened(server)[0] as session:
@@ -344,6 +353,7 @@ def refused_port() -> int:
         return int(closed.getsockname()[1])
 
 
+@pytest.mark.fault(1)
 def test_a_connection_that_is_refused_is_tried_again_even_for_a_write() -> None:
     with ScriptedServer(lambda _: DONE) as server:
         session, clock = opened(server, api_key="k")
@@ -355,6 +365,7 @@ def test_a_connection_that_is_refused_is_tried_again_even_for_a_write() -> None:
     assert clock.slept == [0.25, 0.5, 1.0]
 
 
+@pytest.mark.fault(7, 9, 15, 17, 22, 28)
 @pytest.mark.parametrize(
     "lost",
     [
@@ -390,6 +401,7 @@ def test_a_read_is_tried_four_times_at_most() -> None:
         assert not caught.value.in_doubt
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
 def test_a_429_is_waited_for(request_: Request) -> None:
     busy = Says(b"", 429, {"Retry-After": "7"})
@@ -401,6 +413,7 @@ def test_a_429_is_waited_for(request_: Request) -> None:
         assert 7 <= clock.slept[0] <= 8
 
 
+@pytest.mark.fault(14)
 def test_a_429_that_asks_for_too_much_is_raised_at_once() -> None:
     with ScriptedServer(lambda _: Says(b"", 429, {"Retry-After": "121"})) as server:
         session, clock = opened(server, api_key="k")
@@ -417,6 +430,7 @@ def test_no_pause_is_begun_that_would_end_after_the_deadline() -> None:
         assert clock.slept == []
 
 
+@pytest.mark.fault(54)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
 def test_a_redirect_is_never_followed(status: int, request_: Request) -> None:
@@ -429,6 +443,7 @@ def test_a_redirect_is_never_followed(status: int, request_: Request) -> None:
         assert other.seen == []
 
 
+@pytest.mark.fault(55)
 def test_a_bomb_is_stopped_at_the_limit() -> None:
     bomb = gzip.compress(b"[" + b" " * (LONGEST_BODY + 10) + b"]")
     says = Says(bomb, headers={"Content-Encoding": "gzip"})
@@ -456,6 +471,7 @@ def timed(session: Session, request: Request) -> tuple[errors.ClicDataError, flo
     return caught.value, time.monotonic() - began
 
 
+@pytest.mark.fault(4)
 def test_the_read_limit_reaches_the_wire() -> None:
     with ScriptedServer(lambda _: Says(OK.body, after=5)) as server:
         with opened(server, api_key="k", timeout=(5, 0.2), max_retries=0)[0] as session:
@@ -474,6 +490,7 @@ DRIPS = {
 }
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize("where", DRIPS)
 def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None:
     head, _, tail = DRIPS[where].partition(b"\r\n\r\n") if "body" in where else (b"", b"", DRIPS[where])
@@ -491,6 +508,7 @@ def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None
     assert 0.5 < seconds < 1.2
 
 
+@pytest.mark.fault(1)
 def test_the_connect_limit_reaches_the_wire() -> None:
     with socket.socket() as full:  # takes no connection: its queue is full
         full.bind(("127.0.0.1", 0))
@@ -565,6 +583,7 @@ def test_this_machine_may_be_reached_without_tls(url: str) -> None:
     assert Session(api_key="k", url=url).url == url.rstrip("/") + "/"
 
 
+@pytest.mark.fault(68)
 def test_a_closed_session_refuses_to_work() -> None:
     with ScriptedServer(lambda _: OK) as server:
         session, _ = opened(server, api_key="k")
@@ -578,6 +597,7 @@ def test_a_closed_session_refuses_to_work() -> None:
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault(68)
 def test_a_session_refuses_to_be_pickled_or_copied() -> None:
     session = Session(api_key="k")
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -619,6 +639,7 @@ def test_an_error_keeps_no_way_to_the_request() -> None:
         frame = frame.tb_next
 
 
+@pytest.mark.fault(66)
 def test_two_accounts_never_meet() -> None:
     def script(seen: Seen) -> Says:
         if seen.path == "/oauth20/token":
@@ -642,6 +663,7 @@ def _in_child(session: Session, results: Any) -> None:
     )
 
 
+@pytest.mark.fault(65)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_gets_its_own_answers() -> None:

@@ -108,6 +108,7 @@ def test_integers_keep_their_digits() -> None:
     ]
 
 
+@pytest.mark.fault(23, 24, 25, 26)
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
@@ -162,6 +163,7 @@ def test_what_the_service_said_is_in_the_error() -> None:
     assert error.description == "row 3 has no such column"
 
 
+@pytest.mark.fault(3)
 def test_a_proxy_that_wants_a_login_is_not_the_service() -> None:
     with pytest.raises(errors.TransportError, match="HTTPS_PROXY") as caught:
         judge(WRITE, answer(b"<html>log in</html>", 407))
@@ -209,6 +211,7 @@ def test_an_envelope_without_twins_passes(body: bytes) -> None:
     assert judge(get("look", "/account"), answer(body)).value() is not None
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("number", [b"9" * 5_000, b"1e999", b"7" * 400 + b".5"])
 def test_a_number_beyond_all_measure_leaves_a_write_in_doubt_and_a_read_not(number: bytes) -> None:
     for request in (READ, WRITE):

@@ -61,6 +61,7 @@ def test_more_than_the_service_takes_is_never_sent(clicdata_sandbox: Sandbox) ->
     assert receipt.chunks["rows"].tolist() == [500, 500, 100]
 
 
+@pytest.mark.fault(61)
 def test_no_rows_are_no_request(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
     before = len(clicdata_sandbox.requests)
     receipt = FRAME.head(0).clicdata.append(rec_id)
@@ -69,6 +70,7 @@ def test_no_rows_are_no_request(session: Session, clicdata_sandbox: Sandbox, rec
     assert receipt.chunks.columns.tolist() == ["start", "stop", "rows", "state", "rows_inserted", "error"]
 
 
+@pytest.mark.fault(62)
 def test_a_bad_row_at_the_end_keeps_all_rows_from_being_sent(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_bad_chunksize_is_refused(session: Session, clicdata_sandbox: Sandbox,
     assert stored(clicdata_sandbox, rec_id).total() == 0
 
 
+@pytest.mark.fault(4, 5, 7, 8, 9, 15, 16, 17, 18, 22, 23, 24, 26, 28, 47, 54)
 @pytest.mark.parametrize(
     ("fault", "api_version"),
     [(fault, version) for fault in LOST for version in (None, "2022.01") if version or "count" not in fault],
@@ -124,6 +127,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
+@pytest.mark.fault(14, 19, 31, 46)
 @pytest.mark.parametrize("fault", REFUSED)
 def test_a_refusal_after_some_rows_is_an_interruption(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
@@ -141,6 +145,7 @@ def test_a_refusal_after_some_rows_is_an_interruption(
     assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
 
 
+@pytest.mark.fault(14, 19, 31)
 @pytest.mark.parametrize("fault", REFUSED)
 def test_a_refusal_before_any_row_is_what_it_is_and_carries_a_receipt(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
@@ -165,6 +170,7 @@ HARMLESS: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
+@pytest.mark.fault(11, 13, 29)
 @pytest.mark.parametrize("fault", HARMLESS)
 def test_what_is_known_to_have_done_nothing_is_repeated(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
@@ -189,6 +195,7 @@ def test_a_service_that_wants_a_version_midway_gets_the_rest_in_its_dialect(
     assert paths == [f"/data/{rec_id}/row"] * 2 + [f"/data/{rec_id}/insert"] * 2
 
 
+@pytest.mark.fault(1)
 def test_a_service_that_is_gone_leaves_every_row_pending(clicdata_sandbox: Sandbox, rec_id: int) -> None:
     with clicdata_sandbox.session(api_version="2022.01", auth_method="api_key") as session:
         session._sleep = lambda seconds: None
@@ -201,6 +208,7 @@ def test_a_service_that_is_gone_leaves_every_row_pending(clicdata_sandbox: Sandb
     assert receipt.rows_remaining == 25
 
 
+@pytest.mark.fault(48)
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
 def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
     clicdata_sandbox.faults.stall(applied=True, path=f"/data/{rec_id}", method="POST", after=1)

@@ -91,6 +91,7 @@ STEPS: list[tuple[str, int, str]] = [
 ]
 
 
+@pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: "-".join(map(str, step)))
 def test_a_kill_at_each_step_of_the_journal(
@@ -113,6 +114,7 @@ def test_a_kill_at_each_step_of_the_journal(
         assert before.rows_in_doubt == (CHUNK if step[2] == "after" else 0)
 
 
+@pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
 def test_kills_at_random_moments(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, tagged: bool
@@ -155,6 +157,7 @@ HELD_UP: dict[str, Callable[[Sandbox, str, int], object]] = {
 }
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("workers", [1, 4])
 def test_interrupts_arrive_with_a_true_receipt(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, tmp_path: Path, workers: int
@@ -203,6 +206,7 @@ def test_interrupts_arrive_with_a_true_receipt(
 # Full disks, and two at work
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize("limit", [1, 200, 500, 700, 900, 1200, 1500, 1800])
 def test_a_full_disk_stops_before_the_next_chunk(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path, limit: int
@@ -231,6 +235,7 @@ def test_a_full_disk_stops_before_the_next_chunk(
     assert stored(clicdata_sandbox, rec_id) == Counter(range(ROWS))
 
 
+@pytest.mark.fault(52)
 def test_two_processes_do_not_work_with_one_journal(
     clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def on(rec_id: int, after: int = 1) -> dict[str, Any]:
     return {"path": f"/data/{rec_id}", "method": "POST", "after": after}
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", [fault for fault in LOST if "count" not in fault])
 def test_what_is_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
@@ -82,6 +83,7 @@ def store_in_part(sandbox: Sandbox, rec_id: int) -> None:
     sandbox.faults.call(lose_the_others, method="GET", path=f"/data/{rec_id}", after=1)
 
 
+@pytest.mark.fault(47)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_chunk_that_is_stored_in_part_ends_it_with_what_was_found(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str
@@ -95,6 +97,7 @@ def test_a_chunk_that_is_stored_in_part_ends_it_with_what_was_found(
     assert stored(clicdata_sandbox, rec_id) == Counter(range(14))
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("way", WAYS)
 def test_what_lands_while_it_waits_is_found(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str
@@ -106,6 +109,7 @@ def test_what_lands_while_it_waits_is_found(
     assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("way", WAYS)
 def test_what_lands_after_it_was_sent_again_is_found_by_the_audit(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str

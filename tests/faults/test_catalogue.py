@@ -1,0 +1,55 @@
+"""Each fault of the catalogue has a test that is named after it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from faults.befalling import FAULTS
+from faults.catalogue import CATALOGUE
+
+TESTS = Path(__file__).parents[1]
+
+
+def marked(source: str) -> set[int]:
+    """The numbers in ``pytest.mark.fault(...)`` on tests."""
+    return {
+        argument.value
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef) and function.name.startswith("test_")
+        for mark in function.decorator_list
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.fault"
+        for argument in mark.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
+    }
+
+
+def test_every_fault_has_a_test_that_is_named_after_it() -> None:
+    named = set().union(*(marked(path.read_text("utf-8")) for path in TESTS.rglob("test_*.py")))
+    assert sorted(CATALOGUE) == list(range(1, 69))
+    assert {number: CATALOGUE[number].fault for number in CATALOGUE if number not in named} == {}
+    assert named <= set(CATALOGUE)
+
+
+def test_what_befalls_a_request_is_in_the_catalogue_and_in_the_matrix() -> None:
+    """Those that the matrix leaves out are of pages, of frames, of files or of processes."""
+    befalling = {fault.number for fault in FAULTS}
+    assert set(range(1, 35)) | {54, 55} == befalling
+    assert all(all(entry) for entry in CATALOGUE.values())
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("@pytest.mark.fault(3)\ndef test_a(): ...", {3}),
+        ("@pytest.mark.fault(3, 4)\n@pytest.mark.slow\ndef test_a(): ...", {3, 4}),
+        ("@pytest.mark.fault(3)\ndef helper(): ...", set()),
+        ("# @pytest.mark.fault(3)\ndef test_a(): ...", set()),
+        ("@pytest.mark.other(3)\ndef test_a(): ...", set()),
+        ("def test_a():\n    pytest.mark.fault(3)", set()),
+    ],
+)
+def test_a_name_is_a_mark_on_a_test_and_nothing_else(source: str, found: set[int]) -> None:
+    assert marked(source) == found
