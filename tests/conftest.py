@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["CLICDATA_SOAK"] = str(60 * config.getoption("--soak"))
     if config.getoption("--long"):
         os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
+        os.environ.setdefault("CLICDATA_SOCKET_RUNS", "500")
         os.environ.setdefault("CLICDATA_KILLS", "300")
         os.environ.setdefault("CLICDATA_RUNS", "300")
         os.environ.setdefault("CLICDATA_CALLS", "200")

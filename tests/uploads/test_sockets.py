@@ -1,0 +1,161 @@
+"""Appends through random schedules of real faults on real sockets, each gone on with until every row is stored once.
+
+`test_schedules` tries far more of them on a service in this process; here bytes travel, time passes, and what is lost
+is lost by the operating system. 50 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import totals
+from pandas_clicdata import errors, resume_append
+from pandas_clicdata.sandbox import start
+from uploads.oracle import assert_true
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandas_clicdata.sandbox import Sandbox
+
+RUNS = int(os.environ.get("CLICDATA_SOCKET_RUNS", "50"))
+SEED = os.environ.get("CLICDATA_SEED")
+KINDS = ("plain", "workers", "count", "tag", "journal")
+FAULTED = 0.2  # of all requests that append
+ROWS, CHUNK = 100, 4
+FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
+LATE = 0.05  # seconds at most until what nobody waits for any more is applied
+
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "reset": ("drop", {}),
+    "reset, applied": ("drop", {"applied": True}),
+    "closed": ("drop", {"reset": False}),
+    "closed, applied": ("drop", {"applied": True, "reset": False}),
+    "silence": ("stall", {}),
+    "silence, applied": ("stall", {"applied": True}),
+    "applied late": ("apply_late", {"stall": 0.0}),
+    "500": ("status", {"status": 500}),
+    "502, applied": ("status", {"status": 502, "applied": True}),
+    "503": ("status", {"status": 503, "headers": {"Retry-After": "1"}}),
+    "504, applied": ("status", {"status": 504, "applied": True}),
+    "408": ("status", {"status": 408}),
+    "429": ("status", {"status": 429, "headers": {"Retry-After": "2"}}),
+    "429 for long": ("status", {"status": 429, "headers": {"Retry-After": "3600"}}),
+    "401": ("unauthorized", {}),
+    "404": ("status", {"status": 404}),
+    "413": ("status", {"status": 413}),
+    "an unknown no, applied": ("error", {"code": "Oddity", "applied": True}),
+    "cut, reset": ("cut", {"reset": True}),
+    "cut": ("cut", {}),
+    "a drip": ("drip", {"seconds": 0.5}),
+    "bad gzip": ("bad_gzip", {}),
+    "a bad chunk": ("bad_chunk", {}),
+    "a web page": ("answer", {"body": "<html>", "content_type": "text/html"}),
+    "a web page, applied": ("answer", {"body": "<html>", "content_type": "text/html", "applied": True}),
+    "nothing": ("answer", {}),
+    "a redirect": ("redirect", {"url": "/elsewhere"}),
+    "cut while sending": ("drop_request", {"after_bytes": 40}),
+}
+
+
+class Schedule:
+    """What befalls the appends to one data set, by dice."""
+
+    def __init__(self, sandbox: Sandbox, rec_id: int, dice: random.Random, *, others_write: bool) -> None:
+        self.sandbox, self.rec_id, self.dice, self.others_write = sandbox, rec_id, dice, others_write
+        self.where: dict[str, Any] = {"path": f"/data/{rec_id}", "method": "POST"}
+        self.befallen = Counter[str]()
+        sandbox.faults.call(self.meet, times=None, **self.where)
+
+    def meet(self) -> None:
+        """Before a request is read: let something befall it, or (if it acts before that too) the next."""
+        if self.others_write and self.dice.random() < 0.2:
+            self.sandbox.append(self.rec_id, [{"n": -2, "t": "another's"}])
+        if self.dice.random() < FAULTED:
+            name = self.dice.choice(list(FAULTS))
+            kind, how = FAULTS[name]
+            more = {"seconds": self.dice.uniform(0, LATE)} if kind == "apply_late" else {}
+            getattr(self.sandbox.faults, kind)(**how, **more, **self.where)
+            self.befallen[name] += 1
+
+    def ledger(self) -> Counter[int]:
+        """What is stored of the frame when all that was sent has come to something."""
+        self.sandbox.faults.settle()
+        return Counter(row["n"] for row in self.sandbox.rows(self.rec_id) if row["n"] >= 0)
+
+
+def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -> Schedule:
+    """One append, and all that is done until it is over."""
+    sandbox.faults.clear()
+    rec_id = sandbox.create(f"Socket {path.name}", {"n": "number", "t": "text", "load": "text"})
+    sandbox.append(rec_id, [{"n": -1, "t": "before"}] * dice.choice([0, 3, 55]))
+    schedule = Schedule(sandbox, rec_id, dice, others_write=kind == "tag")
+    how: dict[str, Any] = {
+        "count": {"verify": "count", "exclusive": True},
+        "tag": {"verify": "tag", "tag_column": "load"},
+        "workers": {"workers": dice.choice([2, 4])},
+        "journal": {"journal": path},
+    }.get(kind, {})
+    with sandbox.session(api_version=dice.choice([None, "2022.01"]), timeout=(5, 0.1)) as session:
+        session._sleep = lambda seconds: sandbox.faults.settle()
+        receipt: Any = None
+        while receipt is None:  # without a count before, nothing is begun
+            assert not schedule.ledger()
+            try:
+                receipt = FRAME.clicdata.append(rec_id, chunksize=CHUNK, session=session, progress=False, **how)
+            except errors.ClicDataError:
+                receipt = session.last_receipt
+        for _ in range(200):
+            ledger = schedule.ledger()
+            assert_true(receipt, FRAME, ledger)
+            if receipt.complete:
+                assert ledger == Counter(range(ROWS))
+                return schedule
+            receipt = gone_on(receipt, session, ledger, kind, path)
+    raise AssertionError("it never came to an end")
+
+
+def gone_on(receipt: Any, session: Any, ledger: Counter[int], kind: str, path: Path) -> Any:
+    """Go on, telling of each chunk in doubt what has become of it."""
+    doubtful = receipt.chunks[receipt.chunks["state"].isin(["in doubt", "partial", "sending"])]
+    fates = {int(start): "stored" if ledger[int(start)] else "missing" for start in doubtful["start"]}
+    session._budget = type(session._budget)()  # as if some time had passed
+    try:
+        return resume_append(
+            FRAME,
+            path if kind == "journal" else receipt,
+            session=session,
+            progress=False,
+            in_doubt=fates or None,
+            exclusive=kind == "count",
+            verify="count" if kind == "count" else None,
+        )
+    except errors.ClicDataError:
+        return session.last_receipt
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_receipt_says_what_the_ledger_denies_over_sockets(kind: str, tmp_path: Path) -> None:
+    seed = SEED or str(random.randrange(1 << 32))
+    sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
+    runs = RUNS // len(KINDS)
+    befallen = Counter[str]()
+    with start(sample=False, page_size=40, history=False) as sandbox:
+        for number in range(runs):
+            befallen += gone_through(
+                sandbox, kind, random.Random(f"{kind} {seed} {number}"), tmp_path / f"{number}"
+            ).befallen
+        requests = len(sandbox.requests)
+    assert requests >= runs * ROWS // CHUNK, "each chunk is one request at least: 12,500 of 500 runs"
+    assert set(befallen) == set(FAULTS) or runs < 100
+    totals.add("append schedules over sockets", runs)
+    totals.add("requests of theirs over sockets", requests)
+    totals.add("faults injected over sockets", befallen.total())
