@@ -259,7 +259,10 @@ def rows_inserted(reply: Reply) -> int | None:
         count = value["rows_inserted"]
         if isinstance(count, int) and not isinstance(count, bool):
             return count
-    elif isinstance(value, dict) or value is True or (isinstance(value, int) and value is not False):
+    elif isinstance(value, dict):
+        if value.get("success", reply.field("success")) is True:  # of an append both dialects say so
+            return None
+    elif value is True or (isinstance(value, int) and value is not False):
         return None
     raise ProtocolError(
         "append rows: ClicData's answer doesn't say whether the rows are stored", operation="append rows"

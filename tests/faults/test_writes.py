@@ -153,3 +153,33 @@ def test_an_append_goes_on_with_what_is_its_own_or_not_at_all(
     assert len(clicdata_sandbox.requests) == before
     assert resume_append(FRAME, what, rec_id=rec_id, chunksize=10).complete
     assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
+
+
+YES = ['{"success": true}', '{"success": true, "result": {}}', '{"result": {"rows_inserted": 25}}', "true", "25"]
+YES += ['{"success": true, "result": {"rows_inserted": 25, "rows_found": 0}}', '{"result": {"success": true}}']
+NEITHER = [
+    "{}",
+    '{"id": 5}',
+    '{"message": "ok"}',
+    '{"result": {}}',
+    '{"result": {"success": 1}}',
+    '{"errpr": {}}',
+    "[]",
+]
+NEITHER += ["null", "false", '"ok"', '{"success": true, "result": null}', '{"result": {"rows_inserted": "25"}}', "2.5"]
+
+
+@pytest.mark.fault(26)
+@pytest.mark.parametrize("answer", YES + NEITHER)
+def test_rows_are_stored_when_the_answer_says_so_and_else_in_doubt(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, answer: str
+) -> None:
+    clicdata_sandbox.faults.answer(answer, applied=answer in YES, path=f"/data/{rec_id}", method="POST")
+    if answer in YES:
+        assert FRAME.clicdata.append(rec_id).complete
+    else:
+        with pytest.raises(errors.AppendAmbiguous):
+            FRAME.clicdata.append(rec_id)
+    receipt = session.last_receipt
+    assert receipt is not None
+    assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
