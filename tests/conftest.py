@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
         os.environ.setdefault("CLICDATA_SOCKET_RUNS", "500")
         os.environ.setdefault("CLICDATA_ANSWERS", "20000")
+        os.environ.setdefault("CLICDATA_FRAMES", "5000")
         os.environ.setdefault("CLICDATA_KILLS", "300")
         os.environ.setdefault("CLICDATA_RUNS", "300")
         os.environ.setdefault("CLICDATA_CALLS", "200")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import totals
 from frames.families import families
 from frames.reference_encoder import is_missing
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 FAMILIES = families()
+FRAMES = int(os.environ.get("CLICDATA_FRAMES", "200"))  # half of them here
 
 # Families whose dtype can't be asked for, or does not come back by asking; the reason why.
 NOT_BY_DTYPE = {
@@ -152,7 +155,8 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=FRAMES // 2)
 @given(frame=frames())
 def test_any_frame_comes_back(frame: pd.DataFrame) -> None:
+    totals.add("frames fuzzed", 1)
     pd.testing.assert_frame_equal(there_and_back(frame, dtype=frame.dtypes), frame)
