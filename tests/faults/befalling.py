@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from faults.operations import Bench, Login, Operation
+    from pandas_clicdata import Session
 
 BOM = b"\xef\xbb\xbf"
 TOKEN_PATH = "/oauth20/token"
@@ -67,13 +68,18 @@ def at_login(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], 
 def elsewhere(url: str) -> Callable[[Bench, Operation, int | None], Any]:
     """Lead the session to another place, for good or until it pauses."""
 
+    def lead(session: Session, to: str) -> None:
+        session._url, way, session._way = to, session._way, None
+        if way is not None:
+            way.close()
+
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
         here, slept = bench.session._url, bench.session._sleep
-        bench.session._url = url.format(port=here.rsplit(":", 1)[1])
+        lead(bench.session, url.format(port=here.rsplit(":", 1)[1]))
         if times is not None:
 
             def back(seconds: float) -> object:
-                bench.session._url = here
+                lead(bench.session, here)
                 return slept(seconds)
 
             bench.session._sleep = back
