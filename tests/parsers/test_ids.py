@@ -1,0 +1,136 @@
+"""Numbers that are ids, counts or what the service made, value by value."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pandas_clicdata.endpoints.noun import new_id, whole_count, whole_id, whole_number
+from pandas_clicdata.errors import InputError, ProtocolError
+from pandas_clicdata.session.wire import Answer, Request, judge
+
+
+class Index:
+    """Something that Python takes for a whole number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __index__(self) -> int:
+        return self.number
+
+
+class Number(int):
+    pass
+
+
+INTS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.intp)
+GOOD: list[tuple[Any, int]] = [
+    *[(number, number) for number in (1, 2, 7, 1001, 2**31 - 1, 2**31, 2**32, 2**53 - 1, 2**53)],
+    *[(kind(7), 7) for kind in INTS],
+    (np.int64(2**53), 2**53),
+    (np.array(5), 5),
+    (pd.Series([6])[0], 6),
+    (pd.Series([6], dtype="Int64")[0], 6),
+    (pd.Index([8])[0], 8),
+    (Number(9), 9),
+    (Index(4), 4),
+]
+BAD: list[Any] = [
+    *[0, -1, -(2**63), 2**53 + 1, 2**64, 10**40, np.int64(0), np.int8(-1), np.uint64(2**63), Index(0), Index(-5)],
+    *[True, False, np.True_, np.False_],
+    *[1.0, 1.5, -1.0, float("nan"), float("inf"), np.float32(1), np.float64(2), 1 + 0j, Decimal(1), Fraction(1)],
+    *["1", "1001", "", " ", "x", "1.0", "١", b"1", bytearray(b"1"), np.str_("5")],
+    *[None, pd.NA, pd.NaT, pd.Timestamp(5), np.datetime64(5, "s"), np.timedelta64(5, "s")],
+    *[[5], (5,), {5}, {"rec_id": 5}, range(1), np.array([5]), np.array([5, 6]), pd.Series([5]), object, int, len],
+]
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(GOOD) + len(BAD) >= 60
+    assert len(WHOLE) >= 25
+    assert len(MADE) >= 25
+
+
+@pytest.mark.fault(60)
+@pytest.mark.parametrize(("value", "number"), GOOD, ids=repr)
+def test_any_kind_of_whole_number_is_an_id(value: Any, number: int) -> None:
+    found = whole_id("rec_id", value)
+    assert found == number
+    assert isinstance(found, int)
+    assert not isinstance(found, np.integer)
+
+
+@pytest.mark.fault(60)
+@pytest.mark.parametrize("value", BAD, ids=repr)
+def test_nothing_else_is_and_the_argument_is_named(value: Any) -> None:
+    with pytest.raises(InputError, match=r"^rec_id must be"):
+        whole_id("rec_id", value)
+
+
+def test_digits_are_answered_with_what_was_meant() -> None:
+    with pytest.raises(InputError, match="give rec_id=1001"):
+        whole_id("rec_id", "1001")
+    with pytest.raises(InputError, match=r"not a bool \(True\)"):
+        whole_id("rec_id", True)
+    with pytest.raises(InputError, match="above 0 and at most 2"):
+        whole_id("rec_id", 2**53 + 1)
+
+
+@pytest.mark.parametrize(("value", "number"), [*GOOD, (0, 0), (np.int64(0), 0), (10**40, 10**40)], ids=repr)
+def test_a_count_may_be_nothing_and_has_no_end(value: Any, number: int) -> None:
+    assert whole_count("nrows", value) == number
+
+
+@pytest.mark.parametrize("least", [0, 1])
+@pytest.mark.parametrize(
+    "value", [value for value in BAD if isinstance(value, (float, str, bool, list)) or value is None]
+)
+def test_a_count_is_no_other_thing_and_not_below_its_least(value: Any, least: int) -> None:
+    for bad in (value, least - 1, np.int64(least - 1)):
+        with pytest.raises(InputError, match=f"nrows must be a whole number of rows, {least} at least"):
+            whole_count("nrows", bad, least=least)
+
+
+# what the service says, and the number in it
+WHOLE: list[tuple[Any, int | None]] = [
+    *[(number, number) for number in (0, 1, -5, 1001, 2**53 + 1, 10**40)],
+    *[("0", 0), ("7", 7), ("007", 7), ("1" * 19, int("1" * 19)), ("1" * 20, None), ("9" * 5000, None)],
+    *[(text, None) for text in ("", " 7", "7 ", "-7", "+7", "7.0", "7e1", "x", "٧", "²", "1_000", "0x7", "\x007")],
+    *[(other, None) for other in (True, False, None, 7.0, [7], {"id": 7}, b"7")],
+]
+
+
+@pytest.mark.parametrize(("value", "number"), WHOLE, ids=lambda value: repr(value)[:40])
+def test_a_number_of_the_service_may_come_as_its_digits(value: Any, number: int | None) -> None:
+    assert whole_number(value) == number
+    assert type(whole_number(value)) is type(number)
+
+
+# the answer to a create, and the id in it
+MADE: list[tuple[Any, int | None]] = [
+    *[(5, 5), ("5", 5), (" 5\n", 5), ({"id": 5}, 5), ({"rec_id": 5}, 5), ({"RecId": "5"}, 5)],
+    *[({"success": True, "result": 5}, 5), ({"success": True, "result": "5"}, 5), ({"result": {"id": 5}}, 5)],
+    *[({"success": True, "result": {"rec_id": "5"}}, 5), ({"id": 5, "rec_id": 6}, 5), ({"rec_id": 6, "id": 5}, 5)],
+    *[(0, None), (-5, None), (5.5, None), ("", None), ("x", None), ("5x", None), (True, None), (None, None)],
+    *[([], None), ([5], None), ({}, None), ({"id": None}, None), ({"id": 0}, None), ({"id": True}, None)],
+    *[({"id": [5]}, None), ({"ID": 5}, None), ({"success": True}, None), ({"result": [5]}, None), ("9" * 20, None)],
+]
+
+
+@pytest.mark.parametrize(("said", "number"), MADE, ids=lambda value: repr(value)[:50])
+def test_the_id_of_what_was_made_in_every_likely_answer(said: Any, number: int | None) -> None:
+    reply = judge(Request("create", "POST", "/data"), Answer(200, json.dumps(said).encode()))
+    assert new_id(reply) == number
+
+
+def test_an_id_beyond_all_measure_is_no_answer_at_all() -> None:
+    reply = judge(Request("create", "POST", "/data"), Answer(200, b"9" * 5000))
+    with pytest.raises(ProtocolError):
+        new_id(reply)
