@@ -43,9 +43,9 @@ def test_parent_and_children_get_their_own_answers() -> None:
     """C17: 8 children with 300 requests each from a warm session, while 4 threads of the parent call and log in."""
     with ScriptedServer(Echo()) as server:
         command = [sys.executable, "-W", "ignore::DeprecationWarning", str(PROGRAM), server.url]
-        done = subprocess.run(
-            [*command, str(CHILDREN), str(CALLS)], capture_output=True, text=True, timeout=110, check=False
-        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])}
+        command += [str(CHILDREN), str(CALLS)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
         assert done.returncode == 0, done.stderr
         told: dict[str, Any] = json.loads(done.stdout)
         processes: dict[int, set[str]] = {}

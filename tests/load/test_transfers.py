@@ -26,10 +26,9 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reas
 def measured(*what: object) -> dict[str, Any]:
     # What allocators keep in store is not what is held.
     plain = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    environment = {**os.environ, **plain, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])}
     command = [sys.executable, str(PROGRAM), *map(str, what)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=110, env={**os.environ, **plain}, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     sys.stderr.write(f"{what}: {done.stdout[-300:]}\n")  # shown if it fails
     return json.loads(done.stdout)  # type: ignore[no-any-return]
