@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ import pytest
 import totals
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.uploads import settle
 from uploads.oracle import assert_true
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
 RUNS = int(os.environ.get("CLICDATA_SOCKET_RUNS", "50"))
@@ -54,7 +57,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "an unknown no, applied": ("error", {"code": "Oddity", "applied": True}),
     "cut, reset": ("cut", {"reset": True}),
     "cut": ("cut", {}),
-    "a drip": ("drip", {"seconds": 0.5}),
+    "a drip": ("drip", {"seconds": 0.2}),
     "bad gzip": ("bad_gzip", {}),
     "a bad chunk": ("bad_chunk", {}),
     "a web page": ("answer", {"body": "<html>", "content_type": "text/html"}),
@@ -85,9 +88,19 @@ class Schedule:
             getattr(self.sandbox.faults, kind)(**how, **more, **self.where)
             self.befallen[name] += 1
 
-    def ledger(self) -> Counter[int]:
-        """What is stored of the frame when all that was sent has come to something."""
+    def rest(self, session: Session) -> None:
+        """Let all that was sent come to something: what is late, and what a slow machine has not dealt with yet."""
         self.sandbox.faults.settle()
+        way, session._way = session._way, None
+        if way is not None:
+            way.close()
+        end = time.monotonic() + 5
+        while self.sandbox._listener._connections and time.monotonic() < end:
+            time.sleep(0.001)
+
+    def ledger(self, session: Session) -> Counter[int]:
+        """What is stored of the frame in the end."""
+        self.rest(session)
         return Counter(row["n"] for row in self.sandbox.rows(self.rec_id) if row["n"] >= 0)
 
 
@@ -104,16 +117,16 @@ def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -
         "journal": {"journal": path},
     }.get(kind, {})
     with sandbox.session(api_version=dice.choice([None, "2022.01"]), timeout=(5, 0.1)) as session:
-        session._sleep = lambda seconds: sandbox.faults.settle()
+        session._sleep = lambda seconds: schedule.rest(session) if seconds >= settle.APART else None
         receipt: Any = None
         while receipt is None:  # without a count before, nothing is begun
-            assert not schedule.ledger()
+            assert not schedule.ledger(session)
             try:
                 receipt = FRAME.clicdata.append(rec_id, chunksize=CHUNK, session=session, progress=False, **how)
             except errors.ClicDataError:
                 receipt = session.last_receipt
         for _ in range(200):
-            ledger = schedule.ledger()
+            ledger = schedule.ledger(session)
             assert_true(receipt, FRAME, ledger)
             if receipt.complete:
                 assert ledger == Counter(range(ROWS))
