@@ -112,6 +112,7 @@ class _Way:
             return connection.sent(pool, written, limits)
 
         def close() -> None:
+            pool.close()  # urllib3 leaves that until nothing knows of it any more, such as no traceback
             adapter.close()
 
         self.send: Callable[[connection.Written, tuple[float, float]], BaseHTTPResponse] = send

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from urllib3.connectionpool import HTTPConnectionPool
 
 import pandas_clicdata
 from certificates import Listener, head_of
@@ -74,6 +77,26 @@ def test_a_connection_that_is_closed_as_the_next_request_comes_is_in_doubt_for_a
             session.call(WRITE)
         assert caught.value.in_doubt
         assert asked == ["GET", "GET", "GET", "POST"]
+
+
+@pytest.mark.fault(68)
+def test_a_session_that_is_closed_has_no_connection_whoever_still_knows_of_one() -> None:
+    ended: list[bytes] = []
+    over = threading.Event()
+
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        taken.sendall(ANSWER)
+        ended.append(taken.recv(1))
+        over.set()
+
+    with Listener(serve) as server, Session(api_key="k", url=f"http://127.0.0.1:{server.port}/") as session:
+        session.call(READ)
+        known = [one for one in gc.get_objects() if isinstance(one, HTTPConnectionPool) and one.port == server.port]
+        session.close()
+        assert over.wait(5)
+    assert ended == [b""]
+    assert known, "as a traceback would"
 
 
 @pytest.mark.fault(64)
