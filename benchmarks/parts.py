@@ -45,7 +45,7 @@ def measured(plan: Plan) -> list[Timing]:
 
     if plan.part == "append":
         if plan.latency:
-            return transport.append_far(rows, plan.latency, rounds, budget)
+            return transport.append_far(rows, plan.latency, rounds, budget, peers=plan.peers)
         return transport.append(rows, rounds, budget)
     if plan.latency:
         return transport.read_far(rows, plan.latency, rounds, budget, peers=plan.peers)

@@ -57,9 +57,14 @@ def _plans(chosen: argparse.Namespace) -> list[Plan]:
     plans = [Plan(part, rows, many if rows < 10**6 else few, budget) for part in ("encode", "decode") for rows in sizes]
     plans.append(Plan("cliffs", rounds=many, budget=budget))
     plans.append(Plan("append", near if quick else 2 * near, many, budget))
-    plans += [Plan("append", near, few, budget / 2, latency) for latency in delays]
+    plans += [Plan("append", rows, few, budget) for rows in sizes[1:]]
     plans += [Plan("read", rows, many if rows < 10**6 else few, budget) for rows in sizes]
-    plans += [Plan("read", rows, few, budget / 2, latency, rows == near) for latency in delays for rows in sizes]
+    plans += [
+        Plan(part, rows, few, budget / 2, latency, rows == near)
+        for latency in delays
+        for part in ("append", "read")
+        for rows in sizes
+    ]
     plans += [Plan("memory", rows, peers=rows == sizes[-1]) for rows in sizes]
     plans.append(Plan("import", rounds=3 * few))
     plans.sort(key=lambda plan: (plan.rows >= 10**6, plan.latency))  # the long ones last

@@ -130,8 +130,11 @@ def append(rows: int, rounds: int, budget: float) -> list[Timing]:
     return timings
 
 
-def append_far(rows: int, latency: float, rounds: int, budget: float) -> list[Timing]:
-    """Bodies of 500 rows at a latency, beside the least time that so many requests take."""
+def append_far(rows: int, latency: float, rounds: int, budget: float, *, peers: bool) -> list[Timing]:
+    """Bodies of 500 rows at a latency, beside the least time that so many requests take.
+
+    Without the peers just with the widest window.
+    """
     frame = sample_frames.plain(rows)
     requests = ceil(len(frame) / CHUNK)
     timings = []
@@ -145,6 +148,8 @@ def append_far(rows: int, latency: float, rounds: int, budget: float) -> list[Ti
             )
             with opened(server, dialect) as session:
                 variants = _appends(server, session, dialect, frame, windows, [OLD_SEND, USUAL_SEND])
+                if not peers:
+                    variants = _widest(variants)
                 found = _far(server, table, len(frame), variants, latency, requests, rounds, budget)
                 _all_arrived(server, found)
                 timings += found
@@ -200,12 +205,16 @@ def read_far(rows: int, latency: float, rounds: int, budget: float, *, peers: bo
         print(f"{table}, {rows} rows", flush=True)
         variants = _reads(server, session, dialect, wanted, [OLD_READ])
         if not peers:
-            variants = [v for v in variants if v.name == _named(WINDOWS[-1])]
+            variants = _widest(variants)
         timings += _far(server, table, rows, variants, latency, ceil(rows / PAGE_ROWS), rounds, budget)
     return timings
 
 
 # ------------------------------------------------------------ both
+
+
+def _widest(variants: list[Variant]) -> list[Variant]:
+    return [variant for variant in variants if variant.name == _named(WINDOWS[-1])]
 
 
 def _named(workers: int) -> str:
