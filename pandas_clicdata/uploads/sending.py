@@ -293,7 +293,7 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
     return failure
 
 
-_AHEAD = 1_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
+_AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 
 def _made_ahead(bodies: Iterator[Body], ahead: Ahead) -> Iterator[Body]:
