@@ -11,6 +11,7 @@ from pandas_clicdata.endpoints.noun import (
     checked_choice,
     checked_flag,
     checked_text,
+    encodable,
     new_id,
     whole_count,
     whole_id,
@@ -796,10 +797,10 @@ def _checked_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
         raise InputError('cols must name each column\'s type, such as {"item": "text", "price": "number"}')
     problems: list[str] = []
     for name, kind in cols.items():
-        try:
-            checked_text(f"column {name!a}: its name", name)
-        except InputError as error:
-            problems += error.problems
+        if not isinstance(name, str) or not name.strip():
+            problems.append(f"column {name!a}: its name must be text and not empty")
+        elif not encodable(name):
+            problems.append(f"column {name!a}: its name has characters that can't be sent")
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
     if problems:

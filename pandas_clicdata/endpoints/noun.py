@@ -117,7 +117,7 @@ def checked_text(name: str, value: Any, *, empty: bool = False) -> str:
         raise InputError(f"{name} must be text, not {value!r} ({type(value).__name__})")
     if not empty and not value.strip():
         raise InputError(f"{name} must not be empty")
-    if "\0" in value or not _encodable(value):
+    if "\0" in value or not encodable(value):
         raise InputError(f"{name} has characters that can't be sent")
     return value
 
@@ -153,7 +153,8 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> bool:
+    """Whether a text can be sent at all: one with a lone surrogate can't."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -6,7 +6,6 @@ Pure but for the call it is given.
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -14,7 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import Dialect, DialectChanged, Query, Reply, Request, list_length, parsed
+from pandas_clicdata.session.wire import (
+    MOST_CELLS,
+    Dialect,
+    DialectChanged,
+    Query,
+    Reply,
+    Request,
+    holds_too_many_cells,
+    list_length,
+    parsed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
 MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more has lost count
-MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory
 REREADS = 2  # how often a read is begun anew when the data set changed while it was read
 _FAR = 1_000_000_000  # a page that no data set has
 # Seconds that a page which came waits for the requests after it to be sent. Whoever takes it apart would keep Python
@@ -68,22 +76,12 @@ def page_of(reply: Reply, number: int) -> Page:
         The rows are not a list or are too many, or the flags that say whether there are more are not flags.
     """
     operation = reply.request.operation
-    if _holds_too_many_cells(reply.payload):
+    if reply.count is None and holds_too_many_cells(reply.payload):
         raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
     count = reply.count if reply.count is not None else list_length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
     return Page(number, reply.payload, count, *_more(reply, operation))
-
-
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-
-def _holds_too_many_cells(rows: bytes) -> bool:
-    """Whether there are too many cells, empty rows included, found without making anything of them."""
-    if len(rows) <= MOST_CELLS:  # the usual page is not even so many bytes
-        return False
-    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:

@@ -166,7 +166,12 @@ def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
     return max(0.0, then - (wall_clock if now is None else now))
 
 
+_LONGEST_DATE = 64  # characters; the longest of HTTP's forms has 33
+
+
 def _timestamp(http_date: str) -> float | None:
+    if len(http_date) > _LONGEST_DATE:
+        return None  # what reads dates takes its time over hostile ones
     try:
         moment = parsedate_to_datetime(http_date.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -281,7 +281,6 @@ class _Split(NamedTuple):
     fields: dict[str, bytes]
 
 
-_ORDINARY = 5_000_000  # bytes; the rows of a larger answer might be millions, and are first looked at elsewhere
 _BEFORE_ROWS = re.compile(rb'\{\s*(?:"success"\s*:\s*true\s*,\s*)?"([^"\\]*)"\s*:\s*(?=\[)')
 
 
@@ -292,7 +291,7 @@ def _split(request: Request, body: bytes) -> _Split | None:
     them are JSON, so is the whole, and it means just that.
     """
     before = _BEFORE_ROWS.match(body)
-    if before is None or request.key is None or len(body) > _ORDINARY:
+    if before is None or request.key is None:
         return None
     name = before[1].decode("utf-8", "replace")
     start, stop = before.end(), body.rfind(b"]") + 1
@@ -301,11 +300,24 @@ def _split(request: Request, body: bytes) -> _Split | None:
     if fields is None or name not in ("result", request.key) or (name != "result" and "result" in fields):
         return None
     rows = body[start:stop]
+    if holds_too_many_cells(rows):
+        return None
     length = list_length(rows)
     if length is None:
         return None
     del fields[name]
     return _Split(rows, length, envelope, fields)
+
+
+MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def holds_too_many_cells(rows: bytes) -> bool:
+    """Whether there are too many cells, empty rows included, found without making anything of them."""
+    if len(rows) <= MOST_CELLS:  # the usual page is not even so many bytes
+        return False
+    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
 
 
 def list_length(text: bytes) -> int | None:
