@@ -112,8 +112,8 @@ def test_a_read_that_is_of_no_instant_is_flagged_where_rows_are_counted(how: str
     assert found["whole"] > 0
     assert found["flagged"] > 0
     totals.add("reads while others wrote", READS)
-    totals.add("of these torn and flagged", found["flagged"])
-    totals.add("of these torn as no count can show (F43)", found["wrong"])
+    totals.add("reads while others wrote: torn and flagged", found["flagged"])
+    totals.add("reads while others wrote: torn as no count can show (F43)", found["wrong"])
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -125,8 +125,8 @@ def test_where_rows_are_not_counted_appends_alone_tear_no_read(how: str) -> None
         if service.kinds == ("insert",) and service.at_the_end and how != "side by side":
             assert outcome == "whole"
     sys.stderr.write(f"{found}\n")
-    totals.add("reads while others wrote, without counts", READS)
-    totals.add("of these torn, which only counts could show", found["wrong"])
+    totals.add("reads without counts while others wrote", READS)
+    totals.add("reads without counts while others wrote: torn, which only counts could show", found["wrong"])
 
 
 @pytest.mark.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])

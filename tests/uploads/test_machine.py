@@ -210,7 +210,7 @@ class Table(RuleBasedStateMachine):
         kind, how = FAULTS[name]
         where: dict[str, Any] = {"method": method, "after": after, "times": times}
         getattr(self.service.faults, kind)(path=f"/data/{self.rec_id}", **where, **how)
-        totals.add("faults armed in it", 1)
+        totals.add("faults armed in a state machine", 1)
 
     @rule()
     def all_is_well(self) -> None:

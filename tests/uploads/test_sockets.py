@@ -169,6 +169,6 @@ def test_no_receipt_says_what_the_ledger_denies_over_sockets(kind: str, tmp_path
         requests = len(sandbox.requests)
     assert requests >= runs * ROWS // CHUNK, "each chunk is one request at least: 10,000 of 500 runs"
     assert set(befallen) == set(FAULTS) or runs < 100
-    totals.add("append schedules over sockets", runs)
-    totals.add("requests of theirs over sockets", requests)
-    totals.add("faults injected over sockets", befallen.total())
+    totals.add("schedules over sockets", runs)
+    totals.add("requests of schedules over sockets", requests)
+    totals.add("faults of schedules over sockets", befallen.total())
