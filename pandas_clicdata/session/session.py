@@ -528,11 +528,8 @@ class Session:
         response = self._transport().send(written, (min(self._connect, left), min(self._read, left)))
         try:
             received = self._body(request, response)
-        except BaseException:
-            response.close()  # what is left of it must not be taken for the next answer
-            raise
         finally:
-            response.release_conn()
+            response.close()  # a connection on which something is left: that must not be taken for the next answer
         if isinstance(received, ClicDataError):
             return received
         return Answer(response.status, received, {name.lower(): value for name, value in response.headers.items()})
@@ -569,7 +566,6 @@ class Session:
         for piece in response.stream(1 << 18, decode_content=True):
             size += len(piece)
             if size > LONGEST_BODY:
-                response.close()
                 return _too_long(request)
             pieces.append(piece)
         return b"".join(pieces)
