@@ -25,6 +25,23 @@ if not any(point.name == "pandas_clicdata" for point in entry_points(group="pyte
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# How much a long run does; each is asked for by the module that does it.
+LONG = {
+    "CLICDATA_SCHEDULES": 10_000,
+    "CLICDATA_SOCKET_RUNS": 500,
+    "CLICDATA_ANSWERS": 20_000,
+    "CLICDATA_FRAMES": 5_000,
+    "CLICDATA_KILLS": 300,
+    "CLICDATA_RUNS": 300,
+    "CLICDATA_CALLS": 200,
+    "CLICDATA_LETTERS": 1_000_000,
+    "CLICDATA_ROWS": 1_000_000,
+    "CLICDATA_READS": 700,
+    "CLICDATA_SOAK": 60,
+    "CLICDATA_STALLED": 200,
+}
+
+
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test begins without credentials in the environment and without a default session."""
@@ -55,18 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--soak"):
         os.environ["CLICDATA_SOAK"] = str(60 * config.getoption("--soak"))
     if config.getoption("--long"):
-        os.environ.setdefault("CLICDATA_SCHEDULES", "10000")
-        os.environ.setdefault("CLICDATA_SOCKET_RUNS", "500")
-        os.environ.setdefault("CLICDATA_ANSWERS", "20000")
-        os.environ.setdefault("CLICDATA_FRAMES", "5000")
-        os.environ.setdefault("CLICDATA_KILLS", "300")
-        os.environ.setdefault("CLICDATA_RUNS", "300")
-        os.environ.setdefault("CLICDATA_CALLS", "200")
-        os.environ.setdefault("CLICDATA_LETTERS", "1000000")
-        os.environ.setdefault("CLICDATA_ROWS", "1000000")
-        os.environ.setdefault("CLICDATA_READS", "700")
-        os.environ.setdefault("CLICDATA_SOAK", "60")
-        os.environ.setdefault("CLICDATA_STALLED", "200")
+        for name, size in LONG.items():
+            os.environ.setdefault(name, str(size))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -86,15 +86,18 @@ def overruns(url: str, request: Request, **more: Any) -> list[float]:
     """
     at_once = AT_ONCE // 2 if url.startswith("https") else AT_ONCE
     with Session(api_key="k", url=url, timeout=(5, 5), deadline=DEADLINE, **more) as session:
+        return held_up(session, request, at_once)
 
-        def call(_: int) -> float:
-            began = time.monotonic()
-            with pytest.raises(errors.DeadlineExceeded):
-                session.call(request)
-            return time.monotonic() - began - DEADLINE
 
-        with ThreadPoolExecutor(at_once) as pool:
-            return list(pool.map(call, range(CALLS)))
+def held_up(session: Session, request: Request, at_once: int) -> list[float]:
+    def call(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(errors.DeadlineExceeded):
+            session.call(request)
+        return time.monotonic() - began - DEADLINE
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(call, range(CALLS)))
 
 
 def check(found: list[float]) -> None:
@@ -142,12 +145,4 @@ def test_no_login_outlasts_it(spared: None) -> None:
     with Listener(after_head(hold)) as server:
         url = f"http://127.0.0.1:{server.port}/"
         with Session(client_id="i", client_secret="s", url=url, deadline=DEADLINE) as session:
-
-            def call(_: int) -> float:
-                began = time.monotonic()
-                with pytest.raises(errors.DeadlineExceeded):
-                    session.call(READ)
-                return time.monotonic() - began - DEADLINE
-
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                check(list(pool.map(call, range(CALLS))))
+            check(held_up(session, READ, AT_ONCE))
