@@ -12,7 +12,8 @@ import msgspec
 
 from pandas_clicdata.errors import InputError
 
-FORMAT = 1  # of the journal; to be raised when an older package would misread it
+FORMAT = 2  # of the journal; to be raised when an older package would misread it
+_READ = (1, FORMAT)  # what the first one lacks is `Promised`
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="line", tag="append"):
@@ -39,7 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     made: bool = False
 
     def __post_init__(self) -> None:
-        if self.journal != FORMAT:
+        if self.journal not in _READ:
             raise ValueError(f"format {self.journal}, and this version of the package knows {FORMAT}")
 
 
@@ -70,6 +71,16 @@ class Sending(msgspec.Struct, frozen=True, tag_field="line", tag="sending"):
     sha256: str
 
 
+class Promised(msgspec.Struct, frozen=True, tag_field="line", tag="promised"):
+    """These chunks go out, one after the other, each when the one before it is stored and a line says so.
+
+    That holds until another chunk is told to go out, or the chunks are cut anew. ``boot`` tells the run of the machine.
+    """
+
+    chunks: list[Sending]
+    boot: str
+
+
 class Became(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="line", tag="became"):
     """What is known of a chunk from now on, and in a word why."""
 
@@ -92,8 +103,8 @@ class Audited(msgspec.Struct, frozen=True, tag_field="line", tag="audited"):
     passed: bool
 
 
-Entry: TypeAlias = Planned | Sending | Became | Halved | Audited
-_line = msgspec.json.Decoder(Job | Planned | Sending | Became | Halved | Audited)
+Entry: TypeAlias = Planned | Sending | Promised | Became | Halved | Audited
+_line = msgspec.json.Decoder(Job | Planned | Sending | Promised | Became | Halved | Audited)
 _encoder = msgspec.json.Encoder()
 
 
@@ -129,7 +140,7 @@ def read(text: bytes) -> tuple[Job, list[Entry], int]:
     if not isinstance(job, Job):
         why = f" ({read_lines[0]})" if read_lines and isinstance(read_lines[0], str) else ""
         raise InputError(f"it holds no complete first line{why}: nothing was sent under it. Remove it and append anew")
-    if any(isinstance(entry, Sending) for entry in read_lines[good:]):
+    if any(isinstance(entry, (Sending, Promised)) for entry in read_lines[good:]):
         raise InputError(f"it is damaged: line {good + 1} can't be read, and chunks were sent after it")
     entries = [entry for entry in read_lines[1:good] if not isinstance(entry, (Job, str))]
     return job, entries, sum(len(line) + 1 for line in lines[:good])

@@ -7,14 +7,16 @@ import os
 import stat
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import InputError, JournalBusy
-from pandas_clicdata.uploads import entries
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
+from pandas_clicdata.uploads import entries, promises
+from pandas_clicdata.uploads.entries import Promised
+from pandas_clicdata.uploads.receipt import AppendReceipt
 
 if TYPE_CHECKING:
-    from pandas_clicdata.uploads.entries import Entry, Job
+    from pandas_clicdata.uploads.entries import Entry, Job, Sending
 
 _NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NOT_AWAITED = getattr(os, "O_NONBLOCK", 0)  # a pipe would wait for somebody to write
@@ -33,6 +35,9 @@ class Journal:
         self._owed: list[bytes] = []  # lines that are still to be written
         self._broken = False
         self._lock = threading.Lock()
+        self._boot = promises.boot_of(file)
+        self._promises = 0
+        self._seconds = 0.0  # that they took together
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Journal:
@@ -80,7 +85,7 @@ class Journal:
         journal = cls(path, file, 0)
         try:
             _lock(file, path)
-            receipt, journal._size = _receipt(path, _contents(file, path))
+            receipt, journal._size = _receipt(path, file)
             os.ftruncate(file, journal._size)  # a torn line at the end would spoil the next one
         except BaseException:
             journal.close()
@@ -105,6 +110,7 @@ class Journal:
         OSError
             It can't be written, and must not happen.
         """
+        began = time.perf_counter()
         with self._lock:
             self._owed.append(entries.written(entry))
             try:
@@ -114,6 +120,30 @@ class Journal:
                 if self._owed:
                     self._owed.pop()
                 raise
+        self._promises += 1
+        self._seconds += time.perf_counter() - began
+
+    def promise_all(self, coming: list[Sending]) -> None:
+        """Promise several chunks, each of which is sent when the one before it is stored and that is noted.
+
+        Raises
+        ------
+        OSError
+            It can't be written, and must not happen.
+        """
+        assert self._boot is not None
+        self.promise(Promised(coming, self._boot))
+
+    def together(self, seconds: float) -> int:
+        """How many chunks are worth one promise, where each takes that long."""
+        if self._boot is None or not self._promises:
+            return 1
+        return promises.together(self._seconds / self._promises, seconds)
+
+    @property
+    def owes(self) -> bool:
+        """Whether something that was noted could not be written."""
+        return bool(self._owed) or self._broken
 
     def _write(self) -> None:
         """Write the lines that are owed, or none of them."""
@@ -166,7 +196,7 @@ def loaded(path: str | os.PathLike[str]) -> AppendReceipt:
     path = checked_path(path)
     file = _opened(path, os.O_RDONLY)
     try:
-        return _receipt(path, _contents(file, path))[0]
+        return _receipt(path, file)[0]
     finally:
         os.close(file)
 
@@ -188,7 +218,8 @@ def checked_path(path: object) -> str:
     return found
 
 
-def _receipt(path: str, text: bytes) -> tuple[AppendReceipt, int]:
+def _receipt(path: str, file: int) -> tuple[AppendReceipt, int]:
+    text = _contents(file, path)
     try:
         job, happened, size = entries.read(text)
         receipt = AppendReceipt(job)
@@ -196,14 +227,9 @@ def _receipt(path: str, text: bytes) -> tuple[AppendReceipt, int]:
             receipt.enter(entry)
     except (KeyError, ValueError) as error:  # an InputError too
         raise InputError(f"the journal {path} can't be used: {error}") from None
-    for chunk in receipt.chunks_in(State.SENDING):
-        _leave_in_doubt(chunk)
+    receipt.cut_short(promises.boot_of(file))
     receipt.journal = path
     return receipt, size
-
-
-def _leave_in_doubt(chunk: Chunk) -> None:
-    chunk.state, chunk.error = State.IN_DOUBT, "it was on the wire when the process ended"
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Ledger:
         self._journal = journal
         self._closed = False
         self._lock = threading.Lock()
+        self._promised: list[int] = []  # the chunks that need no line of their own before they are sent, in order
         if journal is not None:
             receipt.journal = journal.path
 
@@ -57,7 +58,34 @@ class Ledger:
         if self._journal is not None:
             self._journal.note(Planned([chunk.piece() for chunk in self.receipt.chunks_in()]))
 
-    def sending(self, chunk: Chunk, row_format: str, sha256: str) -> None:
+    def promise(self, coming: list[Sending], seconds: float | None) -> None:
+        """Enter that chunks are going to be sent one after the other, as many of them as are worth it.
+
+        Parameters
+        ----------
+        coming : list of Sending
+            The chunks, in order.
+        seconds : float or None
+            How long each takes; None if that isn't known yet.
+
+        Raises
+        ------
+        AppendInterrupted
+            It can't be written down.
+        """
+        if self._journal is None or self._promised or seconds is None:
+            return
+        worth = min(self._journal.together(seconds), len(coming))
+        if worth < 2:
+            return
+        self._promised = [sending.chunk for sending in coming[:worth]]
+        try:
+            self._journal.promise_all(coming[:worth])
+        except OSError as error:
+            self._promised = []
+            raise self._stopped(error) from error
+
+    def sending(self, entry: Sending) -> None:
         """Enter that a chunk is about to be sent.
 
         Raises
@@ -67,14 +95,21 @@ class Ledger:
         """
         if self._closed:
             raise AppendInterrupted("stopped: the append was ended while this chunk was made ready")
-        entry = Sending(chunk.number, row_format, sha256)
-        if self._journal is not None:
+        if self._journal is not None and not self._keeps_a_promise(entry.chunk, self._journal):
             try:
                 self._journal.promise(entry)
             except OSError as error:
                 raise self._stopped(error) from error
         with self._lock:
             self.receipt.enter(entry)
+
+    def _keeps_a_promise(self, number: int, journal: Journal) -> bool:
+        """Whether the journal says that this chunk comes next, and what became of those before it."""
+        if self._promised[:1] == [number] and not journal.owes:
+            del self._promised[0]
+            return True
+        self._promised = []
+        return False
 
     def become(
         self,
@@ -99,6 +134,7 @@ class Ledger:
             middle, number = (chunk.start + chunk.stop) // 2, self.receipt.next_number()
             halves = [Piece(number, chunk.start, middle), Piece(number + 1, middle, chunk.stop)]
             self.receipt.enter(entry := Halved(chunk.number, halves))
+            self._promised = []
         if self._journal is not None:
             self._journal.note(entry)
         numbers = {piece.number for piece in halves}
@@ -112,11 +148,15 @@ class Ledger:
         """Nothing more is sent."""
         self._closed = True
         if self._journal is not None:
+            if self._promised:  # and was not sent
+                self._journal.note(Became(self._promised[0], State.PENDING.value))
             self._journal.close()
 
     def _note(self, entry: Entry) -> None:
         with self._lock:
             self.receipt.enter(entry)
+            if not (isinstance(entry, Became) and entry.state == State.APPLIED.value):
+                self._promised = []  # so it is read too
         if self._journal is not None:
             self._journal.note(entry)
 

@@ -13,7 +13,7 @@ from pandas_clicdata.errors import AppendAmbiguous, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.frames.stamps import digest
-from pandas_clicdata.uploads.entries import Audited, Became, Entry, Halved, Job, Piece, Planned, Sending
+from pandas_clicdata.uploads.entries import Audited, Became, Entry, Halved, Job, Piece, Planned, Promised, Sending
 
 if TYPE_CHECKING:
     import os
@@ -130,6 +130,7 @@ class AppendReceipt:
         self.audited: bool | None = None
         self.journal: str | None = None
         self._chunks: dict[int, Chunk] = {}
+        self._promise: Promised | None = None
         self._refused_rows: pd.DataFrame | None = None
 
     @classmethod
@@ -168,24 +169,51 @@ class AppendReceipt:
 
     def enter(self, entry: Entry) -> None:
         """Let an entry of the journal take effect."""
+        if isinstance(entry, Became):
+            self._become(self._chunks[entry.chunk], entry)
+            return
+        self._promise = entry if isinstance(entry, Promised) else None
         if isinstance(entry, Planned):
             self._chunks = {piece.number: Chunk.of(piece) for piece in entry.chunks}
         elif isinstance(entry, Sending):
-            chunk = self._chunks[entry.chunk]
-            chunk.state, chunk.format, chunk.sha256 = State.SENDING, entry.format, entry.sha256
-            chunk.times += 1
-        elif isinstance(entry, Became):
-            self._become(self._chunks[entry.chunk], entry)
+            self._send(entry)
         elif isinstance(entry, Halved):
             del self._chunks[entry.chunk]
             self._chunks |= {piece.number: Chunk.of(piece) for piece in entry.halves}
         elif isinstance(entry, Audited):
             self.audited = entry.passed
 
+    def _send(self, entry: Sending) -> None:
+        chunk = self._chunks[entry.chunk]
+        chunk.state, chunk.format, chunk.sha256 = State.SENDING, entry.format, entry.sha256
+        chunk.times += 1
+
     def _become(self, chunk: Chunk, entry: Became) -> None:
+        for sent in self._unresolved()[:1]:  # of what is promised the first is on the wire
+            if sent.chunk == chunk.number:
+                self._send(sent)
         state = State(entry.state)
+        if state is not State.APPLIED:
+            self._promise = None
         chunk.doubted |= state is State.PENDING and chunk.state in DOUBTFUL and chunk.state is not State.SENDING
         chunk.state, chunk.rows_inserted, chunk.error = state, entry.rows_inserted, entry.reason
+
+    def _unresolved(self) -> list[Sending]:
+        """The chunks that are promised and have no outcome yet, in order."""
+        promised = [] if self._promise is None else self._promise.chunks
+        return [sent for sent in promised if self._chunks[sent.chunk].state is State.PENDING]
+
+    def cut_short(self, boot: str | None) -> None:
+        """Let what may have been on the wire when the process ended be in doubt.
+
+        Of the chunks that are promised that is the first without an outcome; all of them, if the outcomes of others may
+        be lost with another run of the machine than this one, which ``boot`` tells.
+        """
+        kept = self._promise is not None and boot is not None and boot == self._promise.boot
+        for sent in self._unresolved()[: 1 if kept else None]:
+            self._send(sent)
+        for chunk in self.chunks_in(State.SENDING):
+            chunk.state, chunk.error = State.IN_DOUBT, "it was on the wire when the process ended"
 
     def chunks_in(self, *states: State) -> list[Chunk]:
         """The chunks in one of these states (in any, if none is named), by position."""

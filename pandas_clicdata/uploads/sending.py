@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from functools import partial
+from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply
 from pandas_clicdata.uploads.cutting import request, row_format, stamped
+from pandas_clicdata.uploads.entries import Sending
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State, ambiguous
 
 if TYPE_CHECKING:
@@ -79,18 +81,26 @@ class Pass:
         self._dialect = dialect
         self._format = row_format(dialect)
         self._refused = _Streak()
+        self._answers = 0
+        self._seconds = 0.0  # that they took together
         self.slowest = 0.0
 
     def chunks(self, pending: list[Chunk], workers: int) -> Iterator[Chunk]:
         """Send the chunks, and give each when it is done with. The first that fails ends it."""
         with Ahead(1) as ahead:
-            ready = zip(pending, _made_ahead(self._bodies(pending), ahead), strict=True)
+            ready = _made_ahead(zip(pending, self._bodies(pending), strict=True), ahead)
             if workers > 1:
-                yield from self._side_by_side(ready, workers)
+                yield from self._side_by_side(chain.from_iterable(ready), workers)
                 return
-            for chunk, body in ready:
-                self._send(chunk, body)
-                yield chunk
+            for some in ready:
+                coming = [self._entry(*each) for each in some]
+                for at, (chunk, body) in enumerate(some):
+                    self._ledger.promise(coming[at:], self._seconds / self._answers if self._answers else None)
+                    self._send(chunk, body)
+                    yield chunk
+
+    def _entry(self, chunk: Chunk, body: Body) -> Sending:
+        return Sending(chunk.number, self._format.value, body.sha256)
 
     def _bodies(self, chunks: list[Chunk]) -> Iterator[Body]:
         for text in self._encoder.bodies(self._format, [(chunk.start, chunk.stop) for chunk in chunks]):
@@ -152,7 +162,7 @@ class Pass:
     def _sent(self, chunk: Chunk, body: Body) -> ClicDataError | None:
         """Send a chunk; what keeps its rows from being stored."""
         asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress)
-        self._ledger.sending(chunk, self._format.value, body.sha256)
+        self._ledger.sending(self._entry(chunk, body))
         began = self._caller.now()
         try:
             inserted = rows_inserted(self._caller.call(asked))
@@ -164,7 +174,9 @@ class Pass:
         except BaseException as interrupt:
             self._ledger.become(chunk, _AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
             raise
-        self.slowest = max(self.slowest, self._caller.now() - began)
+        took = self._caller.now() - began
+        self.slowest = max(self.slowest, took)
+        self._answers, self._seconds = self._answers + 1, self._seconds + took
         if inserted not in (None, chunk.rows):
             raise self._partly(chunk, inserted)
         self._ledger.become(chunk, State.APPLIED, rows_inserted=inserted)
@@ -296,18 +308,18 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
 _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 
-def _made_ahead(bodies: Iterator[Body], ahead: Ahead) -> Iterator[Body]:
-    """The same bodies, some being encoded while those before them are sent."""
+def _made_ahead(ready: Iterator[tuple[Chunk, Body]], ahead: Ahead) -> Iterator[list[tuple[Chunk, Body]]]:
+    """The same, some of them being encoded while those before them are sent."""
 
-    def some() -> list[Body]:
-        made: list[Body] = []
+    def some() -> list[tuple[Chunk, Body]]:
+        made: list[tuple[Chunk, Body]] = []
         size = 0
-        while size < _AHEAD and (body := next(bodies, None)) is not None:
-            made.append(body)
-            size += len(body.text)
+        while size < _AHEAD and (following := next(ready, None)) is not None:
+            made.append(following)
+            size += len(following[1].text)
         return made
 
     waiting = ahead.submit(some)
     while made := waiting.result():
         waiting = ahead.submit(some)
-        yield from made
+        yield made

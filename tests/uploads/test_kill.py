@@ -84,16 +84,22 @@ def assert_made_good(sandbox: Sandbox, session: Session, rec_id: int, path: Path
     return before
 
 
-STEPS: list[tuple[str, int, str]] = [
-    *[("promise", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
-    *[("note", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
-    *[("write", number, "midway") for number in (0, 1, 2, 3, 4, 5, 24)],
-]
+def steps(promises: int, writes: int) -> list[tuple[str, int, str]]:
+    """Before and after some of the promises, before and after notes of outcomes, in the middle of lines."""
+    return [
+        *[("promise", number, moment) for number in (0, 1, 2, promises) for moment in ("before", "after")],
+        *[("note", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
+        *[("write", number, "midway") for number in (0, 1, 2, 3, 4, 5, writes)],
+    ]
+
+
+# How many chunks are promised at once, and where to die.
+STEPS = [*[(1, step) for step in steps(12, 24)], *[(100, step) for step in dict.fromkeys(steps(2, 15)[2:])]]
 
 
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: "-".join(map(str, step)))
+@pytest.mark.parametrize(("together", "step"), STEPS, ids=str)
 def test_a_kill_at_each_step_of_the_journal(
     clicdata_sandbox: Sandbox,
     patient: Session,
@@ -101,12 +107,13 @@ def test_a_kill_at_each_step_of_the_journal(
     rec_id: int,
     tmp_path: Path,
     tagged: bool,
+    together: int,
     step: tuple[str, int, str],
 ) -> None:
     """C6: before and after each line that is promised or noted, and in the middle of one."""
-    path = tmp_path / "journal"
+    path, report = tmp_path / "journal", tmp_path / "report"
     how = {"chunksize": CHUNK, "journal": str(path), **(TAG if tagged else {})}
-    process = kennel.start(clicdata_sandbox, rec_id, ROWS, tmp_path / "report", how=how, die=step)
+    process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, die=step, together=together)
     assert kennel.wait(process) == signal.SIGKILL
     before = assert_made_good(clicdata_sandbox, patient, rec_id, path, tagged)
     if step[0] == "promise" and step[1]:
@@ -131,7 +138,7 @@ def test_kills_at_random_moments(
         rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
         path, report = tmp_path / f"journal {number}", tmp_path / f"report {number}"
         how = {"chunksize": CHUNK, "journal": str(path), **(TAG if tagged else {})}
-        process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how)
+        process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, together=dice.choice([1, 3, 100]))
         while not report.exists():
             time.sleep(0.001)
         time.sleep(dice.uniform(0, longest))
@@ -207,13 +214,14 @@ def test_interrupts_arrive_with_a_true_receipt(
 
 
 @pytest.mark.fault(50)
+@pytest.mark.parametrize("together", [1, 100])
 @pytest.mark.parametrize("limit", [1, 200, 500, 700, 900, 1200, 1500, 1800])
 def test_a_full_disk_stops_before_the_next_chunk(
-    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path, limit: int
+    clicdata_sandbox: Sandbox, patient: Session, kennel: Kennel, rec_id: int, tmp_path: Path, limit: int, together: int
 ) -> None:
     path, report = tmp_path / "journal", tmp_path / "report"
     how = {"chunksize": CHUNK, "journal": str(path)}
-    process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, limit=limit)
+    process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, limit=limit, together=together)
     assert kennel.wait(process) == 0
     told = json.loads(report.read_text())
     assert told["error"] == "AppendInterrupted"
