@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from pandas_clicdata.session.retry import TIMED_OUT
 from pandas_clicdata.session.wire import PROXY_LOGIN
@@ -155,6 +156,19 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
             _make_ready(conn, attempt)
 
     return {"http": TimedPool, "https": TimedTlsPool}
+
+
+def share_certificates(pool: HTTPConnectionPool) -> None:
+    """Load a pool's certificates once for all of its connections: that takes longer than a request."""
+    if not isinstance(pool, HTTPSConnectionPool):
+        return
+    context = create_urllib3_context(cert_reqs=resolve_cert_reqs(pool.cert_reqs))
+    if pool.ca_certs or pool.ca_cert_dir:
+        context.load_verify_locations(pool.ca_certs, pool.ca_cert_dir)
+    else:
+        context.load_default_certs()
+    pool.ca_certs = pool.ca_cert_dir = None
+    pool.conn_kw["ssl_context"] = context
 
 
 def _in_time(connect: Callable[[], object], conn: Any, attempt: Attempt) -> None:

@@ -107,6 +107,7 @@ class _Way:
             requests.Request("GET", url).prepare(), verify, proxies, cert
         )
         adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
+        connection.share_certificates(pool)
 
         def send(written: connection.Written, limits: tuple[float, float]) -> BaseHTTPResponse:
             return connection.sent(pool, written, limits)

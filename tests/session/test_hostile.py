@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 import urllib3
+from urllib3.util.ssl_ import create_urllib3_context
 
 import totals
 from certificates import Listener, head_of, over_tls, self_signed
@@ -131,6 +132,34 @@ def test_a_drip_over_tls_is_cut_too(tmp_path: Path) -> None:
     assert isinstance(error, errors.DeadlineExceeded)
     assert error.in_doubt
     assert seconds < 1
+
+
+def test_certificates_are_loaded_once_for_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def counted(**settings: Any) -> Any:
+        made.append(context := create_urllib3_context(**settings))
+        return context
+
+    monkeypatch.setattr(connection, "create_urllib3_context", counted)
+    monkeypatch.setattr(urllib3.connection, "create_urllib3_context", counted)
+    connected: list[bytes] = []
+
+    def serve(taken: socket.socket) -> None:
+        connected.append(head_of(taken))
+        taken.sendall(ANSWER)  # and no more: the next request needs another connection
+
+    certificate = self_signed(tmp_path, "127.0.0.1")
+    with Listener(over_tls(certificate, serve)) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        with Session(api_key="k", url=url, ca_bundle=certificate) as session:
+            for _ in range(3):
+                assert session.call(READ).count == 1
+        assert len(connected) == 3
+        assert len(made) == 1
+        with Session(api_key="k", url=url, ca_bundle=self_signed(tmp_path, "127.0.0.1"), max_retries=0) as stranger:
+            assert isinstance(ended(stranger)[0], errors.TlsError)
+    assert len(connected) == 3
 
 
 def test_a_name_that_takes_for_ever_to_look_up_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
