@@ -64,7 +64,10 @@ def settle(parts: list[Part], seen: Seen) -> Settled:
             return pa.chunked_array([_cast(part.cells, arrow_type) for part in parts], arrow_type)
         except pa.ArrowInvalid:  # an integer that float64 can't hold
             seen.kinds.add(EXACT)
-    return [cell for part in parts for cell in python_cells(part.cells)]
+    cells: list[Any] = []
+    for part in parts:
+        cells += python_cells(part.cells)
+    return cells
 
 
 def _cast(cells: Any, arrow_type: pa.DataType) -> pa.Array:
@@ -85,16 +88,7 @@ def is_arrow(settled: Settled, *types: pa.DataType) -> bool:
 def object_array(cells: Iterable[Any]) -> Any:
     """Return Python's values as an array of objects, lists and dictionaries included."""
     listed = list(cells)
-    array = np.empty(len(listed), dtype=object)
-    if not any(map(_SPREAD.__contains__, map(type, listed))):
-        array[:] = listed
-    else:
-        for position, cell in enumerate(listed):  # one by one: numpy would spread a list over several cells
-            array[position] = cell
-    return array
-
-
-_SPREAD = frozenset({list, tuple})
+    return np.fromiter(listed, object, len(listed))  # np.array would spread a list over several cells
 
 
 def as_column(array: Any, index: pd.Index[Any]) -> Any:

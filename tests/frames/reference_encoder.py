@@ -81,7 +81,8 @@ def agrees(got: Any, wanted: Any) -> bool:
         return got == str(wanted)
     if isinstance(wanted, Decimal):
         return Decimal(got).as_tuple() == wanted.as_tuple()
-    return repr(float(got)) == repr(wanted) and len(got) <= len(repr(wanted)) + 2
+    # The very digits, the fewest that read back as the same; 0.000001 and 1e-06 have the same.
+    return repr(float(got)) == repr(wanted) and Decimal(got) == Decimal(repr(wanted))
 
 
 def scalars(frame: pd.DataFrame) -> list[list[Any]]:
