@@ -51,6 +51,10 @@ class Carried(Printer):
             self.refused.add(f"no {column_type} that could be sent without a loss", np.flatnonzero(lost) + start)
             self.width = max(self.width, pc.max(pc.binary_length(carried)).as_py() or 0)
 
+    def hold(self, room: int) -> int:
+        """Keep what the column as it is has printed, as far as there is room for it."""
+        return self._inner.hold(room)
+
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as the type."""
         return Printed(self._carry(_complete(self._inner.texts(start, stop))))

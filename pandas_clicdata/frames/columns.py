@@ -25,7 +25,7 @@ import pandas as pd
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.carrying import carried
 from pandas_clicdata.frames.printers import printer_of
-from pandas_clicdata.frames.printing import Integers
+from pandas_clicdata.frames.printing import KEPT_BYTES, Integers
 from pandas_clicdata.frames.scalars import Kind, Unsendable
 from pandas_clicdata.frames.texts import Categories
 
@@ -106,6 +106,7 @@ def examine(frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool
         return [], problems
     types = _checked_types(types, [name for name, _ in sources], problems)
     columns: list[Column] = []
+    room = KEPT_BYTES
     for name, source in sources:
         try:
             printer = source()
@@ -115,6 +116,7 @@ def examine(frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool
         column_type = types.get(name) or _inferred(printer)
         if name in types:
             printer = carried(printer, types[name])
+        room -= printer.hold(room)
         problems += _cell_problems(name, printer, frame.index)
         columns.append(Column(name, printer, column_type))
     return columns, problems

@@ -1,7 +1,7 @@
 """Columns of Python objects as JSON.
 
 They are looked at cell by cell, once; if the cells are what msgspec prints itself, they are handed over as
-they are, block by block.
+they are, block by block. What was printed to look at them is used again, as far as it may be kept.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import uuid
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -17,13 +18,13 @@ import numpy as np
 import pandas as pd
 
 from pandas_clicdata.frames.arrow import Array, split_lines
-from pandas_clicdata.frames.printing import BLOCK_BYTES, LINES, Printed, Printer
+from pandas_clicdata.frames.printing import BLOCK_BYTES, KEPT_BYTES, LINES, Printed, Printer
 from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_of, plain
 
 ObjectBlocks: TypeAlias = Callable[[int, int], Array]
 
 _LEAST, _MOST = float("-inf"), float("inf")
-_STEP = 4096
+_STEP = 5000  # cells looked at in one go; a block of BLOCK_ROWS is several of them
 _SMALL_STEP = 128  # cells printed in one go before it is known how large they are
 # Types whose cells msgspec prints as we want them, whatever their value.
 _SAFE = frozenset({str, bool, int, dt.date, uuid.UUID, type(None)})
@@ -58,6 +59,7 @@ class Objects(Printer):
         self._kinds: set[Kind] = set()
         self._starts = [0]
         self._bytes = [0]
+        self._kept: list[bytes] = []  # the first of the pieces that lie between those starts
         for start in range(0, rows, _STEP):
             self._look_at(block(start, min(start + _STEP, rows)), start)
         self.kinds = frozenset(self._kinds - {Kind.MISSING})
@@ -78,6 +80,13 @@ class Objects(Printer):
         self.width = max(self.width, int(np.diff(ends, prepend=-1).max()) - 1)
         self._starts.append(start + len(cells))
         self._bytes.append(self._bytes[-1] + len(printed))
+        if self._bytes[-1] <= KEPT_BYTES and not self.refused:
+            self._kept.append(printed)
+
+    def hold(self, room: int) -> int:
+        """Keep as many of the pieces as there is room for."""
+        del self._kept[bisect_right(self._bytes, room) - 1 :]
+        return self._bytes[len(self._kept)]
 
     def _print_safe(self, cells: list[Any], contents: str) -> bytes | None:
         """Print cells as they are, if their contents allow that; None if not, or if they are many bytes."""
@@ -153,6 +162,9 @@ class Objects(Printer):
         return Printed(split_lines(self._lines(start, stop), stop - start))
 
     def _lines(self, start: int, stop: int) -> bytes:
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
+        if last <= len(self._kept) and (self._starts[first], self._starts[last]) == (start, stop):
+            return b"".join(self._kept[first:last])
         cells = self._block(start, stop).tolist()
         if not self._all_as_is:
             cells = [cell if type(cell) in self._as_is else plain(cell) for cell in cells]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK_ROWS = 20_000
 BLOCK_BYTES = 10 << 20
+KEPT_BYTES = 8 << 20  # what may be kept of cells that were printed to look at them
 SCANNED_ROWS = 1 << 16  # rows looked at in one go: bounds the memory of a scan
 
 # What numpy and Arrow don't print well goes through msgspec, which writes a list one cell a line.
@@ -79,6 +80,13 @@ class Printer(ABC):
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self.refused = Refusals()
+
+    def hold(self, room: int) -> int:
+        """Keep of what the look printed as much as there is room for, to use it again; return how many bytes.
+
+        Until it is told, a printer keeps `KEPT_BYTES` at most.
+        """
+        return 0
 
     @abstractmethod
     def texts(self, start: int, stop: int) -> Printed:

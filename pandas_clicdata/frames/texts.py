@@ -165,6 +165,7 @@ class Categories(Printer):
         self._categories = categories
         self._printer_of = printer_of
         inner = printer_of(categories)
+        inner.hold(0)  # its texts are kept anyway
         self._inner = inner
         self.kinds, self.width = (inner.kinds, inner.width) if inner.rows else (frozenset(), 4)
         self._mean = inner.weight(0, inner.rows) / max(1, inner.rows) + 4

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, parsed, scalars
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames import columns
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
 
 FAMILIES = families()
@@ -70,6 +71,22 @@ def test_a_long_column_is_its_parts_one_after_the_other(family: str) -> None:
     frame = pd.DataFrame({"a": series.take(np.tile(np.arange(len(series)), times))})
     once = body_of(pd.DataFrame({"a": series}))[len(b'{"data":[') : -len(b"]}")]
     assert body_of(frame) == b'{"data":[' + b",".join([once] * times) + b"]}"
+
+
+@pytest.mark.parametrize("room", [0, 150_000, 10**9])
+@pytest.mark.parametrize("family", [family for family, series in FAMILIES.items() if series.dtype == object])
+def test_what_is_kept_of_the_first_look_is_what_would_be_printed(
+    family: str, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = FAMILIES[family]
+    frame = pd.DataFrame({"a": series.take(np.arange(41_000) % len(series)), "b": series.take([0] * 41_000).array})
+    bounds = [(0, 41_000), (4_999, 5_001), (5_000, 10_000), (10_000, 10_000 + len(series)), (40_000, 41_000)]
+    kept = list(FrameEncoder(frame).bodies(RowFormat.CELLS, bounds))
+    monkeypatch.setattr(columns, "KEPT_BYTES", room)
+    encoder = FrameEncoder(frame)
+    assert list(encoder.bodies(RowFormat.CELLS, bounds)) == kept
+    for (start, stop), body in zip(bounds[1:], kept[1:], strict=True):
+        assert list(FrameEncoder(frame.iloc[start:stop]).bodies(RowFormat.CELLS, [(0, stop - start)])) == [body]
 
 
 def test_literals() -> None:

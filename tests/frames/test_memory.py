@@ -84,3 +84,26 @@ def test_long_texts_that_need_escapes() -> None:
 def test_wide_frames() -> None:
     frame = pd.DataFrame({f"column {i}": np.arange(20_000) for i in range(200)})
     assert peak_of(frame, RowFormat.CELLS, max_rows=5000, max_bytes=4 * MIB) < 64 * MIB
+
+
+def held_by(frame: pd.DataFrame, **arguments: Any) -> int:
+    """The bytes that an encoder holds before it has printed anything."""
+    tracemalloc.start()
+    try:
+        encoder = FrameEncoder(frame, **arguments)
+        held = tracemalloc.get_traced_memory()[0]
+        del encoder
+        return held
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("types", [None, "text"])
+def test_what_is_kept_of_the_first_look_is_bounded_for_a_whole_frame(types: str | None) -> None:
+    few, many = (
+        pd.DataFrame({f"c{i}": pd.Series(range(10**6, 10**6 + 20_000), dtype=object) for i in range(columns)})
+        for columns in (20, 100)
+    )
+    few_held, many_held = (held_by(frame, types=types and dict.fromkeys(frame, types)) for frame in (few, many))
+    assert 2 * MIB < few_held < 4 * MIB
+    assert 7 * MIB < many_held < 9 * MIB
