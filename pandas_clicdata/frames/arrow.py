@@ -75,11 +75,7 @@ def _without(printed: bytes, separator: bytes, rows: int) -> bytes:
     return printed.translate(None, separator)
 
 
-def matrix_array(characters: Array, keep: Mask | None = None, missing: Mask | None = None) -> pa.LargeStringArray:
-    """Return the rows of a matrix of characters as texts, without those characters not to keep."""
+def matrix_array(characters: Array, missing: Mask | None = None) -> pa.LargeStringArray:
+    """Return the rows of a matrix of characters as texts."""
     rows, width = characters.shape
-    if keep is None:
-        return text_array(characters.reshape(-1), np.arange(0, (rows + 1) * width, width), missing)
-    offsets = np.zeros(rows + 1, np.int64)
-    np.cumsum(keep.sum(axis=1), out=offsets[1:])
-    return text_array(characters[keep], offsets, missing)
+    return text_array(characters.reshape(-1), np.arange(0, (rows + 1) * width, width), missing)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import NO_TEXT, TEXT, Array, Mask, joined, matrix_array, one_array, pc
+from pandas_clicdata.frames.arrow import NO_TEXT, TEXT, Array, Mask, joined, matrix_array, one_array, pc, text_array
 from pandas_clicdata.frames.printing import SCANNED_ROWS, NumberBlocks, Printed, Printer, arrow_numbers
 from pandas_clicdata.frames.scalars import YEARS, Kind
 
@@ -19,7 +20,10 @@ _NAT = np.iinfo(np.int64).min
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
 _FIRST_DAY, _LAST_DAY = _FIRST_SECOND // _DAY, _LAST_SECOND // _DAY
+# The days from 1900 to 2099, which most are of, and those where a missing cell stands as 1970.
+_FIRST_USUAL, _LAST_USUAL = -25_567, 47_481
 _QUOTE, _T, _POINT, _COLON, _PLUS, _MINUS, _ZERO = b'"T.:+-0'
+_PAIRS = np.array([f"{number:02}" for number in range(100)], "S2").view(np.uint16)
 
 
 class Moments(Printer):
@@ -130,21 +134,26 @@ def _print_moments(
     microseconds: Array, nanoseconds: Array | None, minutes: Array | None, missing: Mask | None
 ) -> pa.LargeStringArray:
     rows = len(microseconds)
-    # Arrow tells the years 0 to 9999 in 19 characters, or 26 with microseconds; a space is in the middle.
-    seconds = microseconds // _MICRO
-    whole = seconds * _MICRO == microseconds
+    days = microseconds // (_DAY * _MICRO)
+    within = microseconds - days * (_DAY * _MICRO)
+    seconds = within // _MICRO
+    fraction = within - seconds * _MICRO
+    whole = fraction == 0
     if nanoseconds is not None:
         whole &= nanoseconds == 0
-    if whole.all():
-        told, told_width, more = pa.array(seconds.view("M8[s]")), 19, 0
-    else:
-        told, told_width, more = pa.array(microseconds.view("M8[us]")), 26, 0 if nanoseconds is None else 3
+    told_width, more = (19, 0) if whole.all() else (26, 0 if nanoseconds is None else 3)
     end = 1 + told_width + more
     text = np.empty((rows, end + 1 + (0 if minutes is None else 6)), np.uint8)
     text[:, 0] = text[:, -1] = _QUOTE
-    characters = told.cast(TEXT).buffers()[2]
-    text[:, 1 : 1 + told_width] = np.frombuffer(characters, np.uint8, rows * told_width).reshape(rows, told_width)
+    _write_days(text[:, 1:11], days)
     text[:, 11] = _T
+    text[:, 14] = text[:, 17] = _COLON
+    minute = (seconds // 60).astype(np.uint32)
+    for at, numbers in ((12, minute // 60), (15, minute % 60), (18, seconds - minute * 60)):
+        _write_digits(text[:, at : at + 2], numbers)
+    if told_width > 19:
+        text[:, 20] = _POINT
+        _write_digits(text[:, 21:27], fraction)
     if nanoseconds is not None:
         _write_digits(text[:, end - more : end], nanoseconds)
     if minutes is not None:
@@ -152,20 +161,45 @@ def _print_moments(
     if missing is not None:
         whole &= ~missing  # what is missing need not be short
     if told_width == 19 or not (whole.any() or more):
-        return matrix_array(text, None, missing)
-    keep = np.ones(text.shape, np.bool_)
-    keep[whole, 20:end] = False
+        return matrix_array(text, missing)
+    # Digits that are not told become zero bytes, and those are taken out.
+    dropped = np.where(whole, end - 20, 0)
+    text[whole, 20:end] = 0
     if nanoseconds is not None:
-        keep[nanoseconds == 0, end - more : end] = False
-    return matrix_array(text, keep, missing)
+        dropped[(nanoseconds == 0) & ~whole] = more
+        text[nanoseconds == 0, end - more : end] = 0
+    offsets = np.zeros(rows + 1, np.int64)
+    np.cumsum(text.shape[1] - dropped, out=offsets[1:])
+    return text_array(text[text != 0], offsets, missing)
 
 
 def _write_digits(target: Array, numbers: Array) -> None:
-    left = numbers.astype(np.uint32)
-    for place in reversed(range(target.shape[1])):
-        rest = left // 10
-        target[:, place] = left - rest * 10 + _ZERO
+    left, end = numbers.astype(np.uint32), target.shape[1]
+    for place in range(end - 2, -1, -2):
+        rest = left // 100
+        target[:, place : place + 2].view(np.uint16)[:, 0] = _PAIRS[left - rest * 100]
         left = rest
+    if end % 2:
+        target[:, 0] = left + _ZERO
+
+
+def _write_days(target: Array, days: Array) -> None:
+    if days.min(initial=0) >= _FIRST_USUAL and days.max(initial=0) <= _LAST_USUAL:
+        told = _usual_days()[days - _FIRST_USUAL]
+    else:
+        told = _told_days(days)
+    target.view("S10")[:, 0] = told
+
+
+@cache
+def _usual_days() -> Array:
+    return _told_days(np.arange(_FIRST_USUAL, _LAST_USUAL + 1))
+
+
+def _told_days(days: Array) -> Array:
+    """Return days as ``YYYY-MM-DD``, which Arrow tells of the years 0 to 9999."""
+    told = pa.array(days.astype(np.int32)).view(pa.date32()).cast(TEXT)
+    return np.frombuffer(told.buffers()[2], "S10", len(days))
 
 
 def _write_offsets(target: Array, minutes: Array) -> None:
@@ -195,11 +229,10 @@ class Dates(Printer):
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as ``YYYY-MM-DD``."""
         days, missing = self._block(start, stop)
-        printed = pa.array(days, pa.int32()).view(pa.date32()).cast(TEXT)
         text = np.empty((len(days), 12), np.uint8)
         text[:, 0] = text[:, -1] = _QUOTE
-        text[:, 1:11] = np.frombuffer(printed.buffers()[2], np.uint8, len(days) * 10).reshape(-1, 10)
-        return Printed(matrix_array(text, None, missing))
+        _write_days(text[:, 1:11], days)
+        return Printed(matrix_array(text, missing))
 
 
 class Durations(Printer):

@@ -35,6 +35,7 @@ _SAFE_CONTENTS = {
     "boolean": Kind.CHECKBOX,
     "integer": Kind.NUMBER,
     "decimal": Kind.NUMBER,
+    "date": Kind.DATE,
     "empty": Kind.MISSING,
 }
 
@@ -97,18 +98,20 @@ class Objects(Printer):
             if not types <= _SAFE_IF_FINITE or not _all_finite(cells, types):
                 return None
             kinds = {kind_of(cell_type) or Kind.MISSING for cell_type in types}
+        step = len(cells) if contents == "date" else _SMALL_STEP
         pieces: list[bytes] = []
         size = 0
         try:
-            for at in range(0, len(cells), _SMALL_STEP):
-                pieces.append(LINES.encode_lines(cells[at : at + _SMALL_STEP]))
+            for at in range(0, len(cells), step):
+                pieces.append(LINES.encode_lines(cells[at : at + step]))
                 size += len(pieces[-1])
                 if size > BLOCK_BYTES // 2 and len(cells) > _SMALL_STEP:
                     return None
         except (TypeError, ValueError):  # pandas' NA, a lone surrogate, an integer of thousands of digits ...
             return None
         printed = b"".join(pieces)
-        if contents in ("decimal", "empty") and (b"N" in printed or b"I" in printed):  # as in NaN, Infinity
+        # NaN, Infinity, and the T of moments, which are dates to pandas.
+        if contents in ("decimal", "date", "empty") and (b"N" in printed or b"I" in printed or b"T" in printed):
             return None
         self._kinds |= kinds
         return printed

@@ -147,6 +147,9 @@ def arrow_numbers(chunked: pa.ChunkedArray, fill: Any, view: pa.DataType | None 
 # ---------------------------------------------------------------- numbers and booleans
 
 
+_BOOLEANS = pa.array(["false", "true"], TEXT)
+
+
 class Booleans(Printer):
     """Booleans of numpy, pandas or Arrow."""
 
@@ -160,7 +163,7 @@ class Booleans(Printer):
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as ``true`` and ``false``."""
         values, missing = self._block(start, stop)
-        return Printed(pa.array(values, pa.bool_(), mask=missing).cast(TEXT))
+        return Printed(_BOOLEANS.take(pa.array(values.view(np.int8), mask=missing)))
 
 
 class Integers(Printer):

@@ -68,9 +68,12 @@ class Texts(Printer):
             return Printed(part, bare=True)
         if _is_dense(special):
             return Printed(split_lines(LINES.encode_lines(part.to_pylist()), len(part)))
-        offsets = offsets - offsets[0] + _shifts(offsets, data, special)
+        at = np.flatnonzero(special)
+        moved = np.cumsum(_growth_at(at, offsets, data))
+        offsets = offsets - offsets[0]
+        offsets[1:] += moved
         missing = part.is_null().to_numpy(zero_copy_only=False) if part.null_count else None
-        return Printed(text_array(_escaped(data, special), offsets, missing), bare=True)
+        return Printed(text_array(_escaped(data, at), offsets, missing), bare=True)
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
@@ -105,19 +108,10 @@ def _special_bytes(data: Array) -> Mask:
     return special
 
 
-def _shifts(offsets: Array, data: Array, special: Mask) -> Array:
-    """Return by how much each bound moves when the text before it is escaped."""
-    at = np.flatnonzero(special)
-    moved: Array = np.zeros(len(at) + 1, np.int64)
-    np.cumsum(_ESCAPE_GROWTH[data[at]], dtype=np.int64, out=moved[1:])
-    shifts: Array = moved[np.searchsorted(at, offsets - offsets[0])]
-    return shifts
-
-
 def _growth(offsets: Array, data: Array, special: Mask) -> Array:
     """Return by how much each text grows when it is escaped."""
     if not _is_dense(special):
-        return np.diff(_shifts(offsets, data, special))
+        return _growth_at(np.flatnonzero(special), offsets, data)
     sizes = np.diff(offsets)
     growth = np.zeros(len(sizes), np.int64)
     starts = (offsets[:-1] - offsets[0])[sizes > 0]
@@ -125,14 +119,20 @@ def _growth(offsets: Array, data: Array, special: Mask) -> Array:
     return growth
 
 
+def _growth_at(at: Array, offsets: Array, data: Array) -> Array:
+    """Return by how much each text grows, asking only where the few special bytes are."""
+    owners = np.searchsorted(offsets[1:] - offsets[0], at, side="right")
+    return np.bincount(owners, _ESCAPE_GROWTH[data[at]], len(offsets) - 1).astype(np.int64)
+
+
 def _is_dense(special: Mask) -> bool:
     """Whether so many bytes need an escape that looking at each of them would take much time and memory."""
     return int(np.count_nonzero(special)) * 16 > len(special)
 
 
-def _escaped(data: Array, special: Mask) -> bytes:
+def _escaped(data: Array, at: Array) -> bytes:
     escaped = data.tobytes()
-    present = np.flatnonzero(np.bincount(data[special], minlength=256)).tolist()
+    present = np.flatnonzero(np.bincount(data[at], minlength=256)).tolist()
     for code in sorted(present, reverse=True):  # the backslash first: the others bring new ones
         escaped = escaped.replace(bytes((code,)), _ESCAPES[code])
     return escaped

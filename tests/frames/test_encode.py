@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,14 @@ def test_moments_so_far_apart_that_zones_are_asked_cell_by_cell() -> None:
     texts = ["0001-01-02", "1500-06-01T12:00:00", "2024-07-01", "9999-12-30"]
     moments = pd.Series(np.array(texts, "M8[us]")).dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     assert_encoded(pd.DataFrame({"at": moments}), RowFormat.OBJECTS)
+
+
+@pytest.mark.parametrize("first", ["0001-01-01", "1899-12-25", "2099-12-25", "9999-12-20"])
+def test_days_at_the_bounds_of_the_usual_years(first: str) -> None:
+    days = np.datetime64(first, "us") + np.arange(12) * np.timedelta64(1, "D")
+    frame = pd.DataFrame({"at": days + np.timedelta64(3_723_000_004, "us"), "day": days.astype("M8[D]").tolist()})
+    frame["arrow"] = frame["day"].astype(pd.ArrowDtype(pa.date32()))
+    assert_encoded(frame, RowFormat.OBJECTS)
 
 
 # ---------------------------------------------------------------- any frame
@@ -434,6 +443,13 @@ MIXES: dict[str, list[object]] = {
     "a sum beyond all floats": ["x", 1.7976931348623157e308, 1.7976931348623157e308, 2, None],
     "a missing float": ["x", 1.5, float("nan"), Decimal("2"), 3],
     "a missing decimal": ["x", 1.5, Decimal("NaN"), Decimal("sNaN"), Decimal("-0.10"), 3],
+    "days and moments, all dates to pandas": [
+        dt.date(1, 1, 1),
+        dt.datetime(2024, 1, 1),
+        pd.Timestamp("2024-02-03"),
+        pd.NaT,
+    ],
+    "days and what is missing": [dt.date(9999, 12, 31), None, float("nan"), pd.NA, pd.NaT, dt.date(999, 1, 1)],
     "floats of numpy's": ["x", np.float32(0.1), np.float64(0.1), Decimal("0.1")],
 }
 
@@ -474,8 +490,6 @@ def test_the_year_counts_where_it_is_told() -> None:
 
 
 def test_arrow_types_that_are_refused() -> None:
-    import pyarrow as pa
-
     for kind, cell in ((pa.binary(), b"x"), (pa.list_(pa.int64()), [1]), (pa.struct([("a", pa.int64())]), {"a": 1})):
         series = pd.Series(pd.array([cell, None], dtype=pd.ArrowDtype(kind)))
         (problem,) = problems_of(pd.DataFrame({"a": series}))
