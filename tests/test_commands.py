@@ -46,6 +46,13 @@ def test_the_demo_runs_the_main_job_and_says_what_it_did(tmp_path: Path) -> None
     os.remove(picture.group(1))  # noqa: PTH107
 
 
+@pytest.fixture(autouse=True)
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo leaves its picture to be looked at: here where it is cleared away."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
 @pytest.mark.parametrize("api_version", ["auto", "none", "2022.01"])
 def test_the_demo_takes_a_table_of_the_users_own(tmp_path: Path, api_version: str) -> None:
     own = tmp_path / "my own.csv"
