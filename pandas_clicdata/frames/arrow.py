@@ -47,25 +47,22 @@ def text_array(data: Any, offsets: Array, missing: Mask | None = None) -> pa.Lar
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, bounds, pa.py_buffer(data), validity)
 
 
-def split_array(printed: bytes, rows: int, missing: Mask | None = None) -> pa.LargeStringArray:
-    """Return the elements of a JSON array of numbers as texts."""
-    offsets = np.zeros(rows + 1, np.int64)
-    if rows == 0:
-        return text_array(b"", offsets)
-    commas = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x2C)
-    data = _without(printed, b",", rows)
-    offsets[0] = 1  # behind the bracket
-    np.subtract(commas, np.arange(rows - 1), out=offsets[1:-1])
-    offsets[-1] = len(data) - 1
-    return text_array(data, offsets, missing)
+def split_array(printed: bytes, rows: int, missing: Mask | None = None, after: bytes = b"") -> pa.LargeStringArray:
+    """Return the elements of a JSON array of numbers as texts, each with what is to follow it."""
+    return _split(printed[1:-1] + b"," if rows else b"", b",", rows, missing, after)
 
 
-def split_lines(printed: bytes, rows: int) -> pa.LargeStringArray:
-    """Return lines, each ended by a newline, as texts."""
-    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x0A)
-    offsets = np.zeros(rows + 1, np.int64)
-    np.subtract(ends, np.arange(rows), out=offsets[1:])
-    return text_array(_without(printed, b"\n", rows), offsets)
+def split_lines(printed: bytes, rows: int, after: bytes = b"") -> pa.LargeStringArray:
+    """Return lines, each ended by a newline, as texts, each with what is to follow it."""
+    return _split(printed, b"\n", rows, None, after)
+
+
+def _split(printed: bytes, end: bytes, rows: int, missing: Mask | None, after: bytes) -> pa.LargeStringArray:
+    """Put another text in place of the byte that ends each text."""
+    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == end[0])
+    offsets = np.arange(rows + 1, dtype=np.int64) * (len(after) - 1)
+    offsets[1:] += ends + 1
+    return text_array(printed.replace(end, after) if after else _without(printed, end, rows), offsets, missing)
 
 
 def _without(printed: bytes, separator: bytes, rows: int) -> bytes:

@@ -228,18 +228,24 @@ class FrameEncoder:
         return self._printed(row_format, row, min(block[1], last))
 
     def _printed(self, row_format: RowFormat, start: int, stop: int) -> _Rows:
-        literals = self._literals(row_format)
+        *befores, after = self._literals(row_format)
+        # From the last to the first: a bare cell's quote belongs to what follows the one before it.
         parts: list[Any] = []
-        quote = ""
-        for literal, column in zip(literals, self._columns, strict=False):
-            texts, bare = column.printer.texts(start, stop)
-            if bare and texts.null_count:
-                texts, bare = quoted(texts), False
-            parts += [pa.scalar(quote + literal + ('"' if bare else ""), TEXT), texts]
-            quote = '"' if bare else ""
-        parts.append(pa.scalar(quote + literals[-1], TEXT))
+        for before, column in zip(befores[::-1], self._columns[::-1], strict=True):
+            quote = ""
+            texts = column.printer.followed(start, stop, after.encode())
+            if texts is None:
+                texts, bare = column.printer.texts(start, stop)
+                if bare and texts.null_count:
+                    texts = quoted(texts)
+                elif bare:
+                    quote = '"'
+                parts.append(pa.scalar(quote + after, TEXT))
+            parts.append(texts)
+            after = before + quote
+        parts.append(pa.scalar(after, TEXT))
         joined = pc.binary_join_element_wise(
-            *parts, pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
+            *parts[::-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
         )
         _, bounds, text = joined.buffers()
         return _Rows(start, stop, memoryview(text), np.frombuffer(bounds, np.int64, stop - start + 1))

@@ -23,7 +23,7 @@ from pandas_clicdata.frames.scalars import DIGITS, INFINITE, Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BLOCK_ROWS = 20_000
+BLOCK_ROWS = 10_000
 BLOCK_BYTES = 10 << 20
 KEPT_BYTES = 8 << 20  # what may be kept of cells that were printed to look at them
 SCANNED_ROWS = 1 << 16  # rows looked at in one go: bounds the memory of a scan
@@ -91,6 +91,13 @@ class Printer(ABC):
     @abstractmethod
     def texts(self, start: int, stop: int) -> Printed:
         """Print the cells of a block of rows."""
+
+    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
+        """Print a block, each cell whole and with what follows it in the row: null is none of them.
+
+        None if that would cost more than to join both later.
+        """
+        return None
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return for each cell of a block the bytes it takes, or a few more."""
@@ -165,6 +172,12 @@ class Booleans(Printer):
         values, missing = self._block(start, stop)
         return Printed(_BOOLEANS.take(pa.array(values.view(np.int8), mask=missing)))
 
+    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
+        """Pick each cell from the three that there are."""
+        values, missing = self._block(start, stop)
+        which = values.view(np.int8) if missing is None else np.where(missing, 2, values)
+        return pa.array([text + after for text in (b"false", b"true", b"null")], TEXT).take(pa.array(which))
+
 
 class Integers(Printer):
     """Integers of any width."""
@@ -180,8 +193,12 @@ class Integers(Printer):
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block, all digits."""
         values, missing = self._block(start, stop)
-        printed = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-        return Printed(split_array(printed, stop - start, missing))
+        return Printed(split_array(_printed_numbers(values), stop - start, missing))
+
+    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
+        """Print a block, if no cell is missing: those are not null among the numbers."""
+        values, missing = self._block(start, stop)
+        return split_array(_printed_numbers(values), stop - start, None, after) if missing is None else None
 
 
 class Floats(Printer):
@@ -205,14 +222,20 @@ class Floats(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block, in the fewest digits."""
-        values, missing = self._block(start, stop)
+        return Printed(self.followed(start, stop, b""))
+
+    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
+        """Print a block; what is missing is NaN, which orjson prints as null."""
+        values, _ = self._block(start, stop)
         if values.dtype.itemsize == 2:
             values = _short_floats(values)
         elif values.dtype.itemsize > 8:
             values = values.astype(np.float64)
-        # orjson prints NaN as null.
-        printed = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
-        return Printed(split_array(printed, stop - start, missing))
+        return split_array(_printed_numbers(values), stop - start, None, after)
+
+
+def _printed_numbers(values: Array) -> bytes:
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _short_floats(values: Array) -> Array:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import TEXT, Array, Mask, one_array, split_lines, text_array
+from pandas_clicdata.frames.arrow import TEXT, Array, Mask, joined, one_array, quoted, split_lines, text_array
 from pandas_clicdata.frames.printing import BLOCK_BYTES, BLOCK_ROWS, LINES, SCANNED_ROWS, Printed, Printer, blocks
 from pandas_clicdata.frames.scalars import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Categories that are printed once, and the bytes of those that are kept with what follows them in the row.
+_FEW_CATEGORIES = 20_000
+_FOLLOWED_BYTES = 1 << 20
 _ESCAPES = {code: f"\\u{code:04x}".encode() for code in range(0x20)}
 _ESCAPES |= {
     0x22: b'\\"',
@@ -169,8 +172,9 @@ class Categories(Printer):
         self._inner = inner
         self.kinds, self.width = (inner.kinds, inner.width) if inner.rows else (frozenset(), 4)
         self._mean = inner.weight(0, inner.rows) / max(1, inner.rows) + 4
-        self._few = inner.rows <= BLOCK_ROWS and inner.weight(0, inner.rows) <= BLOCK_BYTES
+        self._few = inner.rows <= _FEW_CATEGORIES and inner.weight(0, inner.rows) <= BLOCK_BYTES
         self._printed: Printed | None = None
+        self._followed: tuple[bytes, pa.LargeStringArray] | None = None
         self._sizes: Array | None = None
         if inner.refused:
             self._refuse()
@@ -196,6 +200,19 @@ class Categories(Printer):
         else:
             printed = self._printed
         return Printed(printed.texts.take(pa.array(where, mask=codes < 0)), printed.bare)
+
+    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
+        """Pick a block from null and the categories, each with what follows."""
+        inner = self._inner
+        if not self._few or inner.weight(0, inner.rows) + inner.rows * len(after) > _FOLLOWED_BYTES:
+            return None
+        followed = self._followed
+        if followed is None or followed[0] != after:
+            texts, bare = inner.texts(0, inner.rows)
+            texts = pa.concat_arrays([pa.array(["null"], TEXT), quoted(texts) if bare else texts])
+            followed = self._followed = after, joined([texts, pa.scalar(after, TEXT)])
+        # Wider, since the codes may be as narrow as there are categories.
+        return followed[1].take(pa.array(self._codes(start, stop).astype(np.int64) + 1))
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frames.families import families
-from frames.reference_encoder import agrees, assert_cells, assert_object, expected, parsed, scalars
+from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames import columns
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
@@ -72,6 +72,26 @@ def test_a_long_column_is_its_parts_one_after_the_other(family: str) -> None:
     frame = pd.DataFrame({"a": series.take(np.tile(np.arange(len(series)), times))})
     once = body_of(pd.DataFrame({"a": series}))[len(b'{"data":[') : -len(b"]}")]
     assert body_of(frame) == b'{"data":[' + b",".join([once] * times) + b"]}"
+
+
+@pytest.mark.parametrize("which", ["all", "present", "missing"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
+def test_what_follows_a_cell_whatever_it_is_called(family: str, which: str) -> None:
+    series = FAMILIES[family]
+    if which != "all":
+        missing = np.array([is_missing(cell) for (cell,) in scalars(pd.DataFrame({"a": series}))], dtype=bool)
+        series = series.take(np.flatnonzero(missing == (which == "missing")))
+    told = [row[len(b'{"a":') : -1] for row in FrameEncoder(pd.DataFrame({"a": series})).rows_as(RowFormat.OBJECTS)]
+    names = [",", "\n", 'null"\\', "", "é😀,\n"]
+    text = pd.Series(["x"] * len(series), index=series.index, dtype="string[pyarrow]")
+    encoder = FrameEncoder(pd.DataFrame(dict(zip(names, [series, series, text, series, series], strict=True))))
+    in_json = [b'","', b'"\\n"', b'"null\\"\\\\"', b'""', '"é😀,\\n"'.encode()]
+    cells = [list(zip(in_json, (cell, cell, b'"x"', cell, cell), strict=True)) for cell in told]
+    as_cells = [b"[" + b",".join(b'{"column":%b,"value":%b}' % cell for cell in row) + b"]" for row in cells]
+    as_objects = [b"{" + b",".join(b"%b:%b" % cell for cell in row) + b"}" for row in cells]
+    for _ in range(2):
+        assert list(encoder.rows_as(RowFormat.CELLS)) == as_cells
+        assert list(encoder.rows_as(RowFormat.OBJECTS)) == as_objects
 
 
 @pytest.mark.parametrize("room", [0, 150_000, 10**9])
@@ -199,6 +219,11 @@ def _column(draw: st.DrawFn, rows: int) -> pd.Series:
         "Int64": lambda: pd.Series(listed(optional(st.integers(-(2**63), 2**63 - 1))), dtype="Int64"),
         "floats": lambda: pd.Series(listed(st.floats(allow_infinity=False)), dtype="float64"),
         "float32": lambda: pd.Series(listed(st.floats(allow_infinity=False, width=32)), dtype="float32"),
+        "Float64": lambda: pd.Series(
+            listed(optional(st.floats(allow_infinity=False, allow_nan=False))), dtype="Float64"
+        ),
+        "boolean": lambda: pd.Series(listed(optional(st.booleans())), dtype="boolean"),
+        "dates": lambda: pd.Series(listed(optional(st.dates())), dtype=object),
         "bools": lambda: pd.Series(listed(st.booleans()), dtype=bool),
         "string": lambda: pd.Series(listed(optional(TEXT)), dtype="string[pyarrow]"),
         "text": lambda: pd.Series(listed(optional(TEXT)), dtype=object),
@@ -212,7 +237,8 @@ def _column(draw: st.DrawFn, rows: int) -> pd.Series:
 @st.composite
 def frames(draw: st.DrawFn) -> pd.DataFrame:
     rows = draw(st.integers(0, 6))
-    names = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
+    name = TEXT | st.text(',\n"\\é', min_size=1, max_size=3)
+    names = draw(st.lists(name, min_size=1, max_size=4, unique=True))
     return pd.DataFrame({name: _column(draw, rows) for name in names})
 
 
