@@ -164,10 +164,15 @@ class Categories(Printer):
         printer_of: Callable[[Any], Printer],
     ) -> None:
         super().__init__(rows)
+        inner = printer_of(categories)
+        if inner.refused:
+            # Only categories that occur matter, and only those can be printed.
+            used = _used(rows, codes)
+            codes, categories = _recoded(codes, used), categories.take(used)
+            inner = printer_of(categories)
         self._codes = codes
         self._categories = categories
         self._printer_of = printer_of
-        inner = printer_of(categories)
         inner.hold(0)  # its texts are kept anyway
         self._inner = inner
         self.kinds, self.width = (inner.kinds, inner.width) if inner.rows else (frozenset(), 4)
@@ -180,7 +185,7 @@ class Categories(Printer):
             self._refuse()
 
     def _refuse(self) -> None:
-        # Only categories that occur matter; each of those is asked by itself.
+        # Each category is asked by itself.
         for start in range(0, self.rows, BLOCK_ROWS):
             codes = self._codes(start, min(start + BLOCK_ROWS, self.rows))
             for code in np.unique(codes[codes >= 0]).tolist():
@@ -195,7 +200,6 @@ class Categories(Printer):
             used, where = np.unique(codes, return_inverse=True)
             printed = self._printer_of(self._categories.take(np.maximum(used, 0))).texts(0, len(used))
         elif self._printed is None:
-            # A category that can't be carried stays unprinted; no cell has it.
             printed = self._printed = self._inner.texts(0, self._inner.rows)
         else:
             printed = self._printed
@@ -225,3 +229,21 @@ class Categories(Printer):
     def weight(self, start: int, stop: int) -> int:
         """Return about how many bytes a block takes."""
         return int((stop - start) * self._mean)
+
+
+def _used(rows: int, codes: Callable[[int, int], Array]) -> Array:
+    """Return the codes that occur, ascending."""
+    blocks_of_codes = (codes(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS))
+    found = [np.unique(block) for block in blocks_of_codes]
+    used: Array = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+    return used[used >= 0]
+
+
+def _recoded(codes: Callable[[int, int], Array], used: Array) -> Callable[[int, int], Array]:
+    """Return codes as positions among those that occur."""
+
+    def block(start: int, stop: int) -> Array:
+        found = codes(start, stop)
+        return np.where(found < 0, -1, np.searchsorted(used, found))
+
+    return block

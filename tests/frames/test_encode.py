@@ -530,6 +530,27 @@ def test_unused_categories_do_no_harm() -> None:
     assert "rows 0, 2" in problem
 
 
+@FORMATS
+@pytest.mark.parametrize(
+    "categories",
+    [
+        pd.Series([b"x", "a", (1,), "b"], dtype=object),
+        pd.Series(["\ud800", 1.5, 10**5000, "b"], dtype=object),
+        pd.Series([np.inf, 1.5, -np.inf, 2.5]),
+        pd.Series(np.array(["-0005-01-01", "2024-02-03", "12000-01-01", "1990-01-01"], "M8[s]")),
+    ],
+    ids=["objects", "texts", "floats", "moments"],
+)
+@pytest.mark.parametrize("codes", [[3, -1, 1, 3], [-1, -1], []], ids=str)
+def test_unused_categories_leave_the_others_as_they_are(
+    categories: pd.Series, codes: list[int], row_format: RowFormat
+) -> None:
+    frame = pd.DataFrame({"a": pd.Categorical.from_codes(codes, pd.Index(categories)), "n": range(len(codes))})
+    assert_encoded(frame, row_format)
+    bounds = FrameEncoder(frame).cut(row_format, max_rows=10, max_bytes=40)
+    assert bounds == [(row, row + 1) for row in range(len(codes))]
+
+
 def test_categories_too_many_to_be_kept() -> None:
     texts = [f'{i}"' for i in range(25_000)]
     frame = pd.DataFrame({"a": pd.Categorical([*texts[::-1], None, *texts])})
