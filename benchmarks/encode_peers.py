@@ -52,6 +52,12 @@ def objects_to_dict(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
         yield json.dumps({"data": frame.iloc[start : start + chunk].to_dict("records")}).encode()
 
 
+def objects_to_dict_chunked(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
+    """Each chunk made fit by itself, as by somebody who sends them one after the other."""
+    for start in range(0, len(frame), chunk):
+        yield from objects_to_dict(frame.iloc[start : start + chunk], chunk)
+
+
 def objects_to_json(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
     for start in range(0, len(frame), chunk):
         part = frame.iloc[start : start + chunk]
@@ -181,6 +187,7 @@ CELLS: dict[str, Encoder] = {
 }
 OBJECTS: dict[str, Encoder] = {
     OLD_OBJECTS: objects_to_dict,
+    "to_dict + json, made fit per chunk": objects_to_dict_chunked,
     "DataFrame.to_json": objects_to_json,
     "orjson over records": objects_orjson_records,
     "column lists + orjson": objects_zip_orjson,
