@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import AppendInterrupted
@@ -10,6 +11,8 @@ from pandas_clicdata.uploads.entries import Audited, Became, Halved, Piece, Plan
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pandas_clicdata.uploads.entries import Entry
     from pandas_clicdata.uploads.journal import Journal
 
@@ -58,12 +61,12 @@ class Ledger:
         if self._journal is not None:
             self._journal.note(Planned([chunk.piece() for chunk in self.receipt.chunks_in()]))
 
-    def promise(self, coming: list[Sending], seconds: float | None) -> None:
+    def promise(self, coming: Iterable[Sending], seconds: float | None) -> None:
         """Enter that chunks are going to be sent one after the other, as many of them as are worth it.
 
         Parameters
         ----------
-        coming : list of Sending
+        coming : iterable of Sending
             The chunks, in order.
         seconds : float or None
             How long each takes; None if that isn't known yet.
@@ -75,12 +78,12 @@ class Ledger:
         """
         if self._journal is None or self._promised or seconds is None:
             return
-        worth = min(self._journal.together(seconds), len(coming))
-        if worth < 2:
+        promised = list(islice(coming, self._journal.together(seconds)))
+        if len(promised) < 2:
             return
-        self._promised = [sending.chunk for sending in coming[:worth]]
+        self._promised = [sending.chunk for sending in promised]
         try:
-            self._journal.promise_all(coming[:worth])
+            self._journal.promise_all(promised)
         except OSError as error:
             self._promised = []
             raise self._stopped(error) from error

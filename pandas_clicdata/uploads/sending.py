@@ -27,7 +27,7 @@ from pandas_clicdata.uploads.entries import Sending
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State, ambiguous
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.uploads.choices import Sender
@@ -88,16 +88,20 @@ class Pass:
     def chunks(self, pending: list[Chunk], workers: int) -> Iterator[Chunk]:
         """Send the chunks, and give each when it is done with. The first that fails ends it."""
         with Ahead(1) as ahead:
-            ready = _made_ahead(zip(pending, self._bodies(pending), strict=True), ahead)
+            bodies = zip(pending, self._bodies(pending), strict=True)
             if workers > 1:
-                yield from self._side_by_side(chain.from_iterable(ready), workers)
+                yield from self._side_by_side(chain.from_iterable(_made_ahead(bodies, ahead)), workers)
                 return
-            for some in ready:
-                coming = [self._entry(*each) for each in some]
+            for some in _made_ahead(bodies, ahead, first=self._promise):
                 for at, (chunk, body) in enumerate(some):
-                    self._ledger.promise(coming[at:], self._seconds / self._answers if self._answers else None)
+                    self._promise(some, at)
                     self._send(chunk, body)
                     yield chunk
+
+    def _promise(self, some: list[tuple[Chunk, Body]], at: int = 0) -> None:
+        """Promise as many of the chunks from one on as are worth it."""
+        took = self._seconds / self._answers if self._answers else None
+        self._ledger.promise((self._entry(*each) for each in some[at:]), took)
 
     def _entry(self, chunk: Chunk, body: Body) -> Sending:
         return Sending(chunk.number, self._format.value, body.sha256)
@@ -308,8 +312,13 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
 _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 
-def _made_ahead(ready: Iterator[tuple[Chunk, Body]], ahead: Ahead) -> Iterator[list[tuple[Chunk, Body]]]:
-    """The same, some of them being encoded while those before them are sent."""
+def _made_ahead(
+    ready: Iterator[tuple[Chunk, Body]], ahead: Ahead, first: Callable[[list[tuple[Chunk, Body]]], None] | None = None
+) -> Iterator[list[tuple[Chunk, Body]]]:
+    """The same, some of them being encoded while those before them are sent.
+
+    What is to be done ``first`` with those that are made needs not share Python with who encodes the next ones.
+    """
 
     def some() -> list[tuple[Chunk, Body]]:
         made: list[tuple[Chunk, Body]] = []
@@ -321,5 +330,7 @@ def _made_ahead(ready: Iterator[tuple[Chunk, Body]], ahead: Ahead) -> Iterator[l
 
     waiting = ahead.submit(some)
     while made := waiting.result():
+        if first is not None:
+            first(made)
         waiting = ahead.submit(some)
         yield made
