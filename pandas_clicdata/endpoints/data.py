@@ -11,7 +11,6 @@ from pandas_clicdata.endpoints.noun import (
     checked_choice,
     checked_flag,
     checked_text,
-    encodable,
     new_id,
     whole_count,
     whole_id,
@@ -30,6 +29,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
 from pandas_clicdata.frames.encode import cells
+from pandas_clicdata.frames.scalars import is_unicode
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
@@ -800,7 +800,7 @@ def _checked_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
     for name, kind in cols.items():
         if not isinstance(name, str) or not name.strip():
             problems.append(f"column {name!a}: its name must be text and not empty")
-        elif not encodable(name):
+        elif not is_unicode(name):
             problems.append(f"column {name!a}: its name has characters that can't be sent")
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")

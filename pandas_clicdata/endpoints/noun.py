@@ -6,6 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.scalars import is_unicode
 from pandas_clicdata.session import manager
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def checked_text(name: str, value: Any, *, empty: bool = False) -> str:
         raise InputError(f"{name} must be text, not {value!r} ({type(value).__name__})")
     if not empty and not value.strip():
         raise InputError(f"{name} must not be empty")
-    if "\0" in value or not encodable(value):
+    if "\0" in value or not is_unicode(value):
         raise InputError(f"{name} has characters that can't be sent")
     return value
 
@@ -151,12 +152,3 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def encodable(text: str) -> bool:
-    """Whether a text can be sent at all: one with a lone surrogate can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

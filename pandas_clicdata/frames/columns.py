@@ -26,7 +26,7 @@ from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.carrying import carried
 from pandas_clicdata.frames.printers import printer_of
 from pandas_clicdata.frames.printing import KEPT_BYTES, Integers
-from pandas_clicdata.frames.scalars import Kind, Unsendable
+from pandas_clicdata.frames.scalars import Kind, Unsendable, is_unicode
 from pandas_clicdata.frames.texts import Categories
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
     )
     if twice:
         problems.append(f"Column names must be unique, and these come twice or more: {_listed(map(repr, twice))}.")
-    broken = [name for name in names if isinstance(name, str) and not _is_unicode(name)]
+    broken = [name for name in names if isinstance(name, str) and not is_unicode(name)]
     if broken:
         problems.append(f"Column names must be valid Unicode, and these are not: {_listed(map(ascii, broken))}.")
     return problems
@@ -195,14 +195,6 @@ def _mixed_problem(column: Column) -> str:
         f"Column {column.name!r} mixes {_listed(kinds)}: say which type it has with "
         f"types={{{column.name!r}: 'text'}}, or another of {_listed(COLUMN_TYPES)}."
     )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: list[str]) -> dict[str, str]:

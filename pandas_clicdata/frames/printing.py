@@ -154,9 +154,6 @@ def arrow_numbers(chunked: pa.ChunkedArray, fill: Any, view: pa.DataType | None 
 # ---------------------------------------------------------------- numbers and booleans
 
 
-_BOOLEANS = pa.array(["false", "true"], TEXT)
-
-
 class Booleans(Printer):
     """Booleans of numpy, pandas or Arrow."""
 
@@ -169,8 +166,7 @@ class Booleans(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as ``true`` and ``false``."""
-        values, missing = self._block(start, stop)
-        return Printed(_BOOLEANS.take(pa.array(values.view(np.int8), mask=missing)))
+        return Printed(self.followed(start, stop, b""))
 
     def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
         """Pick each cell from the three that there are."""

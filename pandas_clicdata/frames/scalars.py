@@ -24,6 +24,7 @@ __all__ = [
     "Kind",
     "Unsendable",
     "duration",
+    "is_unicode",
     "kind_of",
     "plain",
 ]
@@ -33,6 +34,15 @@ NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replac
 ENDLESS = "an integer of thousands of digits: make it text"
 DIGITS = "a number with more digits than float64 holds: make it a Decimal or text"
 YEARS = "outside of the years 1 to 9999"
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be sent at all: one with a lone surrogate can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Kind(enum.Enum):

@@ -85,7 +85,7 @@ class Journal:
         journal = cls(path, file, 0)
         try:
             _lock(file, path)
-            receipt, journal._size = _receipt(path, file)
+            receipt, journal._size = _receipt(path, file, journal._boot)
             os.ftruncate(file, journal._size)  # a torn line at the end would spoil the next one
         except BaseException:
             journal.close()
@@ -196,7 +196,7 @@ def loaded(path: str | os.PathLike[str]) -> AppendReceipt:
     path = checked_path(path)
     file = _opened(path, os.O_RDONLY)
     try:
-        return _receipt(path, file)[0]
+        return _receipt(path, file, promises.boot_of(file))[0]
     finally:
         os.close(file)
 
@@ -218,7 +218,7 @@ def checked_path(path: object) -> str:
     return found
 
 
-def _receipt(path: str, file: int) -> tuple[AppendReceipt, int]:
+def _receipt(path: str, file: int, boot: str | None) -> tuple[AppendReceipt, int]:
     text = _contents(file, path)
     try:
         job, happened, size = entries.read(text)
@@ -227,7 +227,7 @@ def _receipt(path: str, file: int) -> tuple[AppendReceipt, int]:
             receipt.enter(entry)
     except (KeyError, ValueError) as error:  # an InputError too
         raise InputError(f"the journal {path} can't be used: {error}") from None
-    receipt.cut_short(promises.boot_of(file))
+    receipt.cut_short(boot)
     receipt.journal = path
     return receipt, size
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 
-SHARE = 0.02  # of the time that chunks take, which promising them may take
+_SHARE = 0.02  # of the time that chunks take, which promising them may take
 _MOST = 100  # chunks
 # File systems of the kernel itself. Others may lose what a killed process wrote: those over a network, or in processes.
 _LOCAL = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "overlay"))
@@ -33,7 +33,7 @@ def together(promising: float, answering: float) -> int:
     int
         1 or more.
     """
-    return max(1, min(_MOST, math.ceil(promising / (SHARE * max(answering, 1e-6)))))
+    return max(1, min(_MOST, math.ceil(promising / (_SHARE * max(answering, 1e-6)))))
 
 
 def boot_of(file: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,7 +101,7 @@ class Pass:
     def _promise(self, some: list[tuple[Chunk, Body]], at: int = 0) -> None:
         """Promise as many of the chunks from one on as are worth it."""
         took = self._seconds / self._answers if self._answers else None
-        self._ledger.promise((self._entry(*each) for each in some[at:]), took)
+        self._ledger.promise((self._entry(*each) for each in islice(some, at, None)), took)
 
     def _entry(self, chunk: Chunk, body: Body) -> Sending:
         return Sending(chunk.number, self._format.value, body.sha256)

@@ -18,7 +18,7 @@ import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.uploads import append, entries, journal, promises
 from uploads.oracle import assert_true
-from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer
+from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,7 +267,9 @@ def test_whenever_all_ends_the_journal_tells_the_truth(tmp_path: Path, monkeypat
             for _ in range(100):
                 try:
                     if going_on:
-                        receipt = resume_append(FRAME, path, session=service, progress=False, **told(service))
+                        receipt = resume_append(
+                            FRAME, path, session=service, progress=False, **told(service, AppendReceipt.load(path))
+                        )
                     else:
                         receipt = FRAME.clicdata.append(5, journal=path, session=service, progress=False, **how)
                 except errors.ClicDataError:
@@ -286,12 +288,3 @@ def test_whenever_all_ends_the_journal_tells_the_truth(tmp_path: Path, monkeypat
         several += service.several
     totals.add("journals read as if all had ended just then", 2 * looked)
     assert several > 0
-
-
-def told(service: Watched) -> dict[str, Any]:
-    """What became of the rows in doubt."""
-    receipt = AppendReceipt.load(service.path)
-    in_doubt = receipt.in_doubt(FRAME)["n"].tolist()
-    if not in_doubt:
-        return {}
-    return {"in_doubt": "stored" if service.land()[in_doubt[0]] else "missing"}

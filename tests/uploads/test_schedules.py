@@ -211,12 +211,8 @@ def resumed(service: Unreliable, path: Path) -> None:
     for _ in range(60):
         receipt = service.last_receipt
         assert receipt is not None
-        in_doubt = receipt.in_doubt(FRAME)
-        more: dict[str, Any] = {}
-        if len(in_doubt):
-            more["in_doubt"] = "stored" if service.land()[int(in_doubt["n"].iloc[0])] else "missing"
         try:
-            receipt = resume_append(FRAME, path, session=service, progress=False, **more)
+            receipt = resume_append(FRAME, path, session=service, progress=False, **told(service, receipt))
         except errors.ClicDataError:
             held(service)
         else:
@@ -224,6 +220,14 @@ def resumed(service: Unreliable, path: Path) -> None:
             assert service.land() == Counter(range(ROWS))
             return
     raise AssertionError("it never came to an end")
+
+
+def told(service: Unreliable, receipt: AppendReceipt) -> dict[str, Any]:
+    """What became of the rows in doubt."""
+    in_doubt = receipt.in_doubt(FRAME)["n"].tolist()
+    if not in_doubt:
+        return {}
+    return {"in_doubt": "stored" if service.land()[in_doubt[0]] else "missing"}
 
 
 def held(service: Unreliable) -> None:
