@@ -124,13 +124,16 @@ class Journal:
         self._seconds += time.perf_counter() - began
 
     def promise_all(self, coming: list[Sending]) -> None:
-        """Promise several chunks, each of which is sent when the one before it is stored and that is noted.
+        """Promise chunks, each of which is sent when the one before it is stored and that is noted.
 
         Raises
         ------
         OSError
             It can't be written, and must not happen.
         """
+        if len(coming) == 1:
+            self.promise(coming[0])
+            return
         assert self._boot is not None
         self.promise(Promised(coming, self._boot))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import AppendInterrupted
@@ -11,8 +11,6 @@ from pandas_clicdata.uploads.entries import Audited, Became, Halved, Piece, Plan
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pandas_clicdata.uploads.entries import Entry
     from pandas_clicdata.uploads.journal import Journal
 
@@ -61,29 +59,25 @@ class Ledger:
         if self._journal is not None:
             self._journal.note(Planned([chunk.piece() for chunk in self.receipt.chunks_in()]))
 
-    def promise(self, coming: Iterable[Sending], seconds: float | None) -> None:
-        """Enter that chunks are going to be sent one after the other, as many of them as are worth it.
+    def together(self, seconds: float | None) -> float:
+        """How many chunks are to be promised at once, where each takes that long, or it isn't known how long."""
+        if self._journal is None:
+            return math.inf
+        return 1 if seconds is None else self._journal.together(seconds)
 
-        Parameters
-        ----------
-        coming : iterable of Sending
-            The chunks, in order.
-        seconds : float or None
-            How long each takes; None if that isn't known yet.
+    def promise(self, coming: list[Sending]) -> None:
+        """Enter that these chunks are going to be sent one after the other.
 
         Raises
         ------
         AppendInterrupted
             It can't be written down.
         """
-        if self._journal is None or self._promised or seconds is None:
+        if self._journal is None:
             return
-        promised = list(islice(coming, self._journal.together(seconds)))
-        if len(promised) < 2:
-            return
-        self._promised = [sending.chunk for sending in promised]
+        self._promised = [sending.chunk for sending in coming]
         try:
-            self._journal.promise_all(promised)
+            self._journal.promise_all(coming)
         except OSError as error:
             self._promised = []
             raise self._stopped(error) from error

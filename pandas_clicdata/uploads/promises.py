@@ -13,6 +13,7 @@ import math
 import os
 
 _SHARE = 0.02  # of the time that chunks take, which promising them may take
+_LEAST = 0.0003  # seconds: to change to the thread that makes the next chunks takes as long, however fast the disk is
 _MOST = 100  # chunks
 # File systems of the kernel itself. Others may lose what a killed process wrote: those over a network, or in processes.
 _LOCAL = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "overlay"))
@@ -33,7 +34,7 @@ def together(promising: float, answering: float) -> int:
     int
         1 or more.
     """
-    return max(1, min(_MOST, math.ceil(promising / (_SHARE * max(answering, 1e-6)))))
+    return max(1, min(_MOST, math.ceil(max(promising, _LEAST) / (_SHARE * max(answering, 1e-6)))))
 
 
 def boot_of(file: int) -> str | None:
@@ -55,7 +56,7 @@ def boot_of(file: int) -> str | None:
             local = any(_is_local(mount, device) for mount in mounts)
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:  # noqa: PTH123
             return (boot.read().strip() or None) if local else None
-    except (OSError, ValueError):  # not Linux
+    except (OSError, ValueError, IndexError):  # not Linux, or it tells it otherwise
         return None
 
 

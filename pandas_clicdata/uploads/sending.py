@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,16 +93,17 @@ class Pass:
             if workers > 1:
                 yield from self._side_by_side(chain.from_iterable(_made_ahead(bodies, ahead)), workers)
                 return
-            for some in _made_ahead(bodies, ahead, first=self._promise):
-                for at, (chunk, body) in enumerate(some):
-                    self._promise(some, at)
+            for some in _made_ahead(bodies, ahead, first=self._promise, most=self._worth_a_promise):
+                for chunk, body in some:
                     self._send(chunk, body)
                     yield chunk
 
-    def _promise(self, some: list[tuple[Chunk, Body]], at: int = 0) -> None:
-        """Promise as many of the chunks from one on as are worth it."""
-        took = self._seconds / self._answers if self._answers else None
-        self._ledger.promise((self._entry(*each) for each in islice(some, at, None)), took)
+    def _promise(self, some: list[tuple[Chunk, Body]]) -> None:
+        self._ledger.promise([self._entry(*each) for each in some])
+
+    def _worth_a_promise(self) -> float:
+        """How many chunks to promise at once, by how long answers took so far."""
+        return self._ledger.together(self._seconds / self._answers if self._answers else None)
 
     def _entry(self, chunk: Chunk, body: Body) -> Sending:
         return Sending(chunk.number, self._format.value, body.sha256)
@@ -313,9 +315,12 @@ _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another t
 
 
 def _made_ahead(
-    ready: Iterator[tuple[Chunk, Body]], ahead: Ahead, first: Callable[[list[tuple[Chunk, Body]]], None] | None = None
+    ready: Iterator[tuple[Chunk, Body]],
+    ahead: Ahead,
+    first: Callable[[list[tuple[Chunk, Body]]], None] | None = None,
+    most: Callable[[], float] = lambda: math.inf,
 ) -> Iterator[list[tuple[Chunk, Body]]]:
-    """The same, some of them being encoded while those before them are sent.
+    """The same, ``most`` of them at a time, being encoded while those before them are sent.
 
     What is to be done ``first`` with those that are made needs not share Python with who encodes the next ones.
     """
@@ -323,7 +328,7 @@ def _made_ahead(
     def some() -> list[tuple[Chunk, Body]]:
         made: list[tuple[Chunk, Body]] = []
         size = 0
-        while size < _AHEAD and (following := next(ready, None)) is not None:
+        while size < _AHEAD and len(made) < most() and (following := next(ready, None)) is not None:
             made.append(following)
             size += len(following[1].text)
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import random
 import subprocess
@@ -35,7 +36,8 @@ APPENDS = int(os.environ.get("CLICDATA_SCHEDULES", "1000")) // 50
         (0.002, 0.1, 1),
         (0.0021, 0.1, 2),
         (0.01, 0.05, 10),
-        (0.0002, 0.0005, 20),
+        (0.0004, 0.0005, 40),
+        (0.00001, 0.001, 15),
         (0.01, 0.0001, 100),
         (0.001, 0.0, 100),
     ],
@@ -58,6 +60,13 @@ class TestBoot:
     @linux
     def test_other_file_systems_are_not_relied_on(self) -> None:
         with Path("/proc/self/status").open() as file:
+            assert promises.boot_of(file.fileno()) is None
+
+    def test_a_mount_that_cannot_be_read_is_not_relied_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(promises, "open", lambda *_, **__: io.StringIO("25 1\n"), raising=False)
+        with (tmp_path / "file").open("w") as file:
             assert promises.boot_of(file.fileno()) is None
 
     def test_without_the_files_that_tell_it_is_not_known(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
