@@ -250,7 +250,7 @@ class _TypedReader:
 
 
 def _transposed(rows: list[Any]) -> Iterable[Sequence[Any]]:
-    """Return the columns of msgspec's rows; of a large page batch by batch, since that stays in the cache."""
+    """Return the columns of msgspec's rows, batch by batch."""
     if len(rows) <= _BATCH:
         return zip(*map(msgspec.structs.astuple, rows), strict=True)
     columns: list[list[Any]] = [[] for _ in msgspec.structs.astuple(rows[0])]
@@ -261,7 +261,9 @@ def _transposed(rows: list[Any]) -> Iterable[Sequence[Any]]:
     return columns
 
 
-_BATCH = 1000
+# Rows. That many stay in the cache; and of hundreds of tuples at a time Python's garbage collector would go through all
+# the objects of the process again and again, for a quarter of a second with a few hundred thousand of them.
+_BATCH = 100
 
 
 def _typed_part(kind: str, column: Sequence[Any]) -> Part:
