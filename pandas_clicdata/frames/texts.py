@@ -31,6 +31,9 @@ _ESCAPE_GROWTH = np.zeros(256, np.uint8)
 _ESCAPE_GROWTH[list(_ESCAPES)] = [len(escape) - 1 for escape in _ESCAPES.values()]
 
 
+_LONG = 1_000  # bytes of a text
+
+
 class Texts(Printer):
     """Text that Arrow holds (and so is valid Unicode)."""
 
@@ -42,6 +45,7 @@ class Texts(Printer):
         self._clean = True
         self._growth = 1.0  # how many bytes are printed for a byte of text
         held, printed = 1, 1
+        kept: list[Array] = []
         # Smaller blocks than usual: to look at text with many escapes takes several times its memory.
         for start, stop in blocks(rows, lambda start, stop: 4 * self.weight(start, stop), SCANNED_ROWS):
             offsets, data = _text_buffers(self._part(start, stop))
@@ -52,7 +56,11 @@ class Texts(Printer):
                 sizes = sizes + _growth(offsets, data, special)
             self.width = max(self.width, int(sizes.max()) + 2)
             held, printed = held + len(data), printed + int(sizes.sum())
+            if held > _LONG * stop:
+                kept.append(sizes)
         self._growth = printed / held
+        # To find the sizes takes as long as to print; those of long texts are little beside the texts themselves.
+        self._sizes = np.concatenate(kept) if kept and sum(map(len, kept)) == rows else None
 
     def _part(self, start: int, stop: int) -> pa.LargeStringArray:
         part = one_array(self._chunked, start, stop)
@@ -80,11 +88,14 @@ class Texts(Printer):
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
-        offsets, data = _text_buffers(self._part(start, stop))
-        sizes = np.diff(offsets) + 2
-        if not self._clean:
-            sizes = sizes + _growth(offsets, data, _special_bytes(data))
-        at_least: Array = np.maximum(sizes, 4)
+        if self._sizes is not None:
+            sizes = self._sizes[start:stop]
+        else:
+            offsets, data = _text_buffers(self._part(start, stop))
+            sizes = np.diff(offsets)
+            if not self._clean:
+                sizes = sizes + _growth(offsets, data, _special_bytes(data))
+        at_least: Array = np.maximum(sizes + 2, 4)
         return at_least
 
     def weight(self, start: int, stop: int) -> int:

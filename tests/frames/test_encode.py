@@ -285,11 +285,13 @@ def test_cells_names_every_problem() -> None:
 @st.composite
 def cuts(draw: st.DrawFn) -> tuple[pd.DataFrame, int, int]:
     sizes = draw(st.lists(st.integers(0, 60), min_size=1, max_size=40))
-    characters = draw(st.sampled_from(["x", '"', "é", "\x00"]))
-    frame = pd.DataFrame({"a": [characters * size for size in sizes], "n": range(len(sizes))})
+    longer = draw(st.sampled_from([1, 100]))  # sizes of long texts are kept
+    characters = draw(st.sampled_from(["x", '"', "é", "\x00", "x\n"])) * longer
+    texts = [characters * size if size else draw(st.sampled_from([None, ""])) for size in sizes]
+    frame = pd.DataFrame({"a": pd.Series(texts, dtype="str"), "n": range(len(sizes))})
     frame["o"] = frame["a"].astype(object)
     frame["c"] = frame["a"].astype("category")
-    return frame, draw(st.integers(1, 50)), draw(st.integers(1, 2000))
+    return frame, draw(st.integers(1, 50)), longer * draw(st.integers(1, 2000))
 
 
 @FORMATS
