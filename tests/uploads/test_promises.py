@@ -169,6 +169,30 @@ class TestLines:
             assert receipt is not None
             assert receipt.chunks["state"].tolist() == ["applied"] * 3 + ["pending"] * 7
 
+    @pytest.mark.parametrize(("together", "workers"), [(1, 1), (4, 1), (1, 2)])
+    def test_a_promise_that_was_written_and_may_not_be_safe_is_taken_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, workers: int
+    ) -> None:
+        monkeypatch.setattr(promises, "together", lambda *_: together)
+        path = tmp_path / "journal"
+        with Quick() as service:
+            with monkeypatch.context() as broken:
+
+                def synced(_: int) -> None:
+                    if service.requests:
+                        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+                broken.setattr(journal.os, "fsync", synced)
+                with pytest.raises(errors.AppendInterrupted, match=r"the journal .* can't be written") as caught:
+                    FRAME.clicdata.append(
+                        5, chunksize=CHUNK, journal=path, session=service, progress=False, workers=workers
+                    )
+            for receipt in (caught.value.receipt, AppendReceipt.load(path)):
+                assert receipt.rows_in_doubt == 0
+                assert receipt.rows_appended == CHUNK * service.requests
+            assert resume_append(FRAME, path, session=service, progress=False).complete
+            assert service.land() == Counter(range(ROWS))
+
     def test_a_journal_of_the_first_format_is_read(self, tmp_path: Path) -> None:
         path = tmp_path / "journal"
         with Quick() as service:
