@@ -8,6 +8,7 @@ slice of it.
 from __future__ import annotations
 
 import enum
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -51,6 +52,7 @@ _PUNCTUATION = {
     RowFormat.OBJECTS: _Punctuation("{", "", ":", "", "}"),
 }
 _HEAD, _TAIL = b'{"data":[', b"]}"
+_MOST_KEPT = 8_000_000  # bytes of rows that were printed for a digest
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -112,6 +114,7 @@ class FrameEncoder:
         self.columns = [column.name for column in columns]
         self._blocks = blocks(self.rows, self._weight)
         self._snapshot.note(self._blocks)
+        self._kept: dict[tuple[RowFormat, int], _Rows] = {}
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -219,13 +222,39 @@ class FrameEncoder:
             for row in range(start, stop):
                 yield bytes(rows.slice(row, row + 1))
 
+    def digest(self, row_format: RowFormat) -> str:
+        """Digest the rows as they are written; the first ones that are printed for it are kept for their bodies.
+
+        Parameters
+        ----------
+        row_format : RowFormat
+            How rows are written.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        hashed = hashlib.sha256()
+        room = _MOST_KEPT
+        for start, stop in self._blocks:
+            rows = self._printed_from(row_format, start, stop)
+            hashed.update(rows.slice(start, stop))
+            hashed.update(b",")
+            room -= len(rows.text)
+            if room >= 0:
+                self._kept[row_format, start] = rows
+        return hashed.hexdigest()
+
     # ------------------------------------------------------------ a block of rows
 
     def _printed_from(self, row_format: RowFormat, row: int, last: int) -> _Rows:
         """Print the rows from one row on, to the end of its block or the last row wanted."""
         block = next(block for block in self._blocks if row < block[1])
         self._snapshot.verify(block)
-        return self._printed(row_format, row, min(block[1], last))
+        stop = min(block[1], last)
+        kept = self._kept.pop((row_format, row), None)
+        return kept if kept is not None and kept.stop >= stop else self._printed(row_format, row, stop)
 
     def _printed(self, row_format: RowFormat, start: int, stop: int) -> _Rows:
         *befores, after = self._literals(row_format)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -100,13 +99,21 @@ def tally(rows: bytes, column: str) -> Counter[str]:
     return Counter({str(text): count for text, count in assembler.take()[column].value_counts().items()})
 
 
-def digest(encoder: FrameEncoder) -> str:
-    """A digest of what an encoder sends of a frame, stamps aside: of all rows, or of some where there are many."""
-    frame = encoder.frame
+def digest(encoder: FrameEncoder, row_format: RowFormat = RowFormat.OBJECTS) -> str:
+    """A digest of what an encoder sends of a frame, stamps aside: of all rows, or of some where there are many.
+
+    It costs least in the format in which the rows are sent afterwards. `is_of` tells whether a frame has it.
+    """
+    plain, frame = encoder, encoder.frame
     if encoder.rows > _DIGESTED_ROWS:
         frame = frame.iloc[np.linspace(0, encoder.rows - 1, _SAMPLED_ROWS).astype(np.int64)]
-    plain = FrameEncoder(frame, types=encoder.types, index=encoder.index)
-    hashed = hashlib.sha256(f"{encoder.rows} rows".encode())
-    for body in plain.bodies(RowFormat.OBJECTS, plain.cut(RowFormat.OBJECTS, max_rows=5_000, max_bytes=4_000_000)):
-        hashed.update(body)
-    return hashed.hexdigest()
+    if encoder.rows > _DIGESTED_ROWS or isinstance(encoder, StampedEncoder):
+        plain = FrameEncoder(frame, types=encoder.types, index=encoder.index)
+    return f"{row_format.value} {encoder.rows} {plain.digest(row_format)}"
+
+
+def is_of(told: str, encoder: FrameEncoder) -> bool:
+    """Whether a digest is of what an encoder sends."""
+    formats = {row_format.value: row_format for row_format in RowFormat}
+    row_format = formats.get(told.partition(" ")[0])
+    return row_format is not None and told == digest(encoder, row_format)

@@ -106,7 +106,7 @@ def append(
         types=encoder.types,
         index=encoder.index,
         account=caller.account,
-        digest=None if journal is None else digest(encoder),
+        digest=None if journal is None else digest(encoder, row_format(caller.dialect)),
         chunksize=how.chunksize,
         compress=how.compress,
         errors=how.errors,

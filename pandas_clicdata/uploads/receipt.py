@@ -12,7 +12,7 @@ import msgspec
 from pandas_clicdata.errors import AppendAmbiguous, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
-from pandas_clicdata.frames.stamps import digest
+from pandas_clicdata.frames.stamps import is_of
 from pandas_clicdata.uploads.entries import Audited, Became, Entry, Halved, Job, Piece, Planned, Promised, Sending
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ class AppendReceipt:
                 f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
                 "give the frame that was appended"
             )
-        if self.job.digest is not None and self.job.digest != _digest_of(df, self.job):
+        if self.job.digest is not None and not _is_of(self.job.digest, df, self.job):
             raise InputError(
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
@@ -471,9 +471,8 @@ def _some(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
-def _digest_of(df: pd.DataFrame, job: Job) -> str | None:
-    """What tells a frame from others, None where it can't be sent at all."""
+def _is_of(digest: str, df: pd.DataFrame, job: Job) -> bool:
     try:
-        return digest(FrameEncoder(df, types=job.types, index=job.index))
-    except InputError:
-        return None
+        return is_of(digest, FrameEncoder(df, types=job.types, index=job.index))
+    except InputError:  # it can't be sent at all
+        return False

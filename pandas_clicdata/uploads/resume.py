@@ -14,7 +14,7 @@ from pandas_clicdata.errors import (
     JournalMismatch,
 )
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
-from pandas_clicdata.frames.stamps import digest, stamp
+from pandas_clicdata.frames.stamps import is_of, stamp
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -244,7 +244,7 @@ def _check(caller: Sender, receipt: AppendReceipt, encoder: FrameEncoder, verify
         raise InputError('the rows of this append bear no stamps: verify="tag" has to be given when it begins')
     if verify == "count" and job.rows_before is None:
         raise InputError('the rows were not counted before this append: verify="count" has to be given when it begins')
-    if job.digest is not None and job.digest != digest(encoder):
+    if job.digest is not None and not is_of(job.digest, encoder):
         raise _mismatch("the frame holds other rows than that of the append")
     _check_chunks(receipt, encoder)
 

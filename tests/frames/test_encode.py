@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames import columns
+from pandas_clicdata.frames import columns, stamps
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
 
 FAMILIES = families()
@@ -311,6 +311,9 @@ def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> N
         assert len(body) <= max_bytes or stop - start == 1
     rows = list(encoder.rows_as(row_format))
     assert [b'{"data":[' + b",".join(rows[start:stop]) + b"]}" for start, stop in bounds] == bodies
+    assert encoder.digest(row_format) == FrameEncoder(frame).digest(row_format)
+    assert list(encoder.bodies(row_format, bounds[1:])) == bodies[1:]  # of what was printed for the digest
+    assert list(encoder.bodies(row_format, bounds)) == bodies
 
 
 def test_chunks_are_about_as_large_as_they_may_be() -> None:
@@ -320,6 +323,39 @@ def test_chunks_are_about_as_large_as_they_may_be() -> None:
     sizes = [len(body) for body in encoder.bodies(RowFormat.CELLS, bounds)]
     assert max(sizes) <= 100_000
     assert min(sizes[:-1]) > 85_000
+
+
+@FORMATS
+def test_what_was_printed_for_a_digest_is_written(row_format: RowFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"n": range(25_000), "t": ["x" * (i % 300) for i in range(25_000)]})
+    bounds = [(start, min(start + 700, 25_000)) for start in range(0, 25_000, 700)]
+    expected = list(FrameEncoder(frame).bodies(row_format, bounds))
+    encoder = FrameEncoder(frame)
+    digest = encoder.digest(row_format)
+    printed = encoder._printed
+    again: list[tuple[int, int]] = []
+    monkeypatch.setattr(encoder, "_printed", lambda *block: again.append(block[1:]) or printed(*block))
+    assert list(encoder.bodies(row_format, bounds)) == expected
+    assert sum(stop - start for start, stop in again) < 25_000, "8 MB of it needed no printing"
+    again.clear()
+    assert list(encoder.bodies(row_format, bounds)) == expected
+    assert sum(stop - start for start, stop in again) == 25_000, "it is let go when it was written"
+    frame.loc[20_000, "n"] = -1
+    assert FrameEncoder(frame).digest(row_format) != digest
+
+
+@FORMATS
+@pytest.mark.parametrize("rows", [0, 3, 25_000])
+def test_a_digest_is_of_these_rows_only(row_format: RowFormat, rows: int) -> None:
+    frame = pd.DataFrame({"n": range(rows), "t": "text"})
+    told = stamps.digest(FrameEncoder(frame), row_format)
+    assert stamps.is_of(told, FrameEncoder(frame.copy()))
+    assert stamps.is_of(told, stamps.StampedEncoder(frame, "load", "some"))
+    assert not stamps.is_of(told, FrameEncoder(pd.concat([frame, pd.DataFrame({"n": [1], "t": ["text"]})])))
+    assert not stamps.is_of("other" + told, FrameEncoder(frame))
+    if rows:
+        assert not stamps.is_of(told, FrameEncoder(frame.iloc[::-1]))
+        assert not stamps.is_of(told, FrameEncoder(frame.assign(n=frame["n"] * 2)))
 
 
 def test_any_chunk_can_be_written_by_itself() -> None:
