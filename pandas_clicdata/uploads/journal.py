@@ -111,14 +111,18 @@ class Journal:
             It can't be written, and must not happen.
         """
         began = time.perf_counter()
+        line = entries.written(entry)
         with self._lock:
-            self._owed.append(entries.written(entry))
+            self._owed.append(line)
             try:
                 self._write()
                 os.fsync(self._file)
             except BaseException:
                 if self._owed:
                     self._owed.pop()
+                else:  # written, but not safe
+                    self._size -= len(line)
+                    self._mend()
                 raise
         self._promises += 1
         self._seconds += time.perf_counter() - began
@@ -164,7 +168,7 @@ class Journal:
         self._owed.clear()
 
     def _mend(self) -> None:
-        """Take away the part of a line that was written."""
+        """Take away what was written beyond the lines that count."""
         try:
             os.ftruncate(self._file, self._size)
         except OSError:

@@ -75,10 +75,11 @@ class Ledger:
         """
         if self._journal is None:
             return
-        self._promised = [sending.chunk for sending in coming]  # taken back in the end, written or not
+        self._promised = [sending.chunk for sending in coming]
         try:
             self._journal.promise_all(coming)
         except OSError as error:
+            self._promised = []
             raise self._stopped(error) from error
 
     def sending(self, entry: Sending) -> None:
@@ -95,7 +96,6 @@ class Ledger:
             try:
                 self._journal.promise(entry)
             except OSError as error:
-                self._journal.note(Became(entry.chunk, State.PENDING.value))  # the line may be written, if not safe
                 raise self._stopped(error) from error
         with self._lock:
             self.receipt.enter(entry)
