@@ -52,7 +52,7 @@ _PUNCTUATION = {
     RowFormat.OBJECTS: _Punctuation("{", "", ":", "", "}"),
 }
 _HEAD, _TAIL = b'{"data":[', b"]}"
-_MOST_KEPT = 8_000_000  # bytes of rows that were printed for a digest
+_MOST_KEPT = 16_000_000  # bytes of rows that were printed for a digest
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from pandas_clicdata.errors import InputError
 
-FORMAT = 2  # of the journal; to be raised when an older package would misread it
-_READ = (1, FORMAT)  # what the first one lacks is `Promised`
+FORMAT = 3  # of the journal; to be raised when an older package would misread it
+_READ = (1, 2, FORMAT)  # the first one lacks `Promised`, in the second one it stood only where nothing was on the wire
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="line", tag="append"):
@@ -74,7 +74,8 @@ class Sending(msgspec.Struct, frozen=True, tag_field="line", tag="sending"):
 class Promised(msgspec.Struct, frozen=True, tag_field="line", tag="promised"):
     """These chunks go out, one after the other, each when the one before it is stored and a line says so.
 
-    That holds until another chunk is told to go out, or the chunks are cut anew. ``boot`` tells the run of the machine.
+    They come after those promised before. All that holds until another chunk is told to go out, one is not stored, or
+    the chunks are cut anew. ``boot`` tells the run of the machine.
     """
 
     chunks: list[Sending]

@@ -35,6 +35,7 @@ class Journal:
         self._owed: list[bytes] = []  # lines that are still to be written
         self._broken = False
         self._lock = threading.Lock()
+        self._syncing = threading.Lock()  # so that it is not closed meanwhile
         self._boot = promises.boot_of(file)
         self._promises = 0
         self._seconds = 0.0  # that they took together
@@ -127,19 +128,44 @@ class Journal:
         self._promises += 1
         self._seconds += time.perf_counter() - began
 
-    def promise_all(self, coming: list[Sending]) -> None:
-        """Promise chunks, each of which is sent when the one before it is stored and that is noted.
+    def promise_ahead(self, coming: list[Sending]) -> None:
+        """Write that chunks are going to be sent in this order, after those that were promised before.
+
+        Each goes out when the one before it is stored and that is noted; none before `sync`.
 
         Raises
         ------
         OSError
             It can't be written, and must not happen.
         """
-        if len(coming) == 1:
-            self.promise(coming[0])
-            return
         assert self._boot is not None
-        self.promise(Promised(coming, self._boot))
+        line = entries.written(Promised(coming, self._boot))
+        with self._lock:
+            self._owed.append(line)
+            try:
+                self._write()
+            except BaseException:
+                self._owed.pop()
+                raise
+
+    def sync(self) -> None:
+        """See that what was written is safe on the disk.
+
+        Raises
+        ------
+        OSError
+            That isn't known, and what was promised must not happen.
+        """
+        began = time.perf_counter()
+        with self._syncing:
+            os.fsync(self._file)
+        self._promises += 1
+        self._seconds += time.perf_counter() - began
+
+    @property
+    def outlives(self) -> bool:
+        """Whether the system keeps what this process wrote when it is killed."""
+        return self._boot is not None
 
     def together(self, seconds: float) -> int:
         """How many chunks are worth one promise, where each takes that long."""
@@ -179,7 +205,7 @@ class Journal:
 
     def close(self) -> None:
         """Write what is owed, and let others have it. Closing twice does no harm."""
-        with self._lock:
+        with self._syncing, self._lock:
             if self._file < 0:
                 return
             with contextlib.suppress(OSError):

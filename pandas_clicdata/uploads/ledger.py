@@ -32,6 +32,8 @@ class Ledger:
         self._closed = False
         self._lock = threading.Lock()
         self._promised: list[int] = []  # the chunks that need no line of their own before they are sent, in order
+        self._unsafe: dict[int, OSError] = {}  # the chunks whose promise did not get onto the disk, and why
+        self.changes = 0  # of what comes next: how often chunks turned out not to be sent as they were to be
         if journal is not None:
             receipt.journal = journal.path
 
@@ -65,22 +67,23 @@ class Ledger:
             return math.inf
         return 1 if seconds is None else self._journal.together(seconds)
 
-    def promise(self, coming: list[Sending]) -> None:
-        """Enter that these chunks are going to be sent one after the other.
+    def promise(self, coming: list[Sending], changes: int) -> None:
+        """Enter that these chunks are going to be sent one after the other, while others are.
 
-        Raises
-        ------
-        AppendInterrupted
-            It can't be written down.
+        If it can't be written down, `sending` the first of them says so. If ``changes`` is not what it is now, they may
+        come otherwise by now; then nothing is promised.
         """
-        if self._journal is None:
+        if self._journal is None or not self._journal.outlives:
             return
-        self._promised = [sending.chunk for sending in coming]
         try:
-            self._journal.promise_all(coming)
+            with self._lock:
+                if changes != self.changes:
+                    return
+                self._journal.promise_ahead(coming)
+                self._promised += [sending.chunk for sending in coming]
+            self._journal.sync()  # without the lock, so that others go on
         except OSError as error:
-            self._promised = []
-            raise self._stopped(error) from error
+            self._unsafe |= {sending.chunk: error for sending in coming}
 
     def sending(self, entry: Sending) -> None:
         """Enter that a chunk is about to be sent.
@@ -90,23 +93,24 @@ class Ledger:
         AppendInterrupted
             It can't be written down, or the append was ended meanwhile, so that the chunk must not be sent.
         """
-        if self._closed:
-            raise AppendInterrupted("stopped: the append was ended while this chunk was made ready")
-        if self._journal is not None and not self._keeps_a_promise(entry.chunk, self._journal):
-            try:
-                self._journal.promise(entry)
-            except OSError as error:
-                raise self._stopped(error) from error
-        with self._lock:
+        with self._lock:  # all of it, so that nothing is promised between what is written and what is known of it
+            if self._closed:
+                raise AppendInterrupted("stopped: the append was ended while this chunk was made ready")
+            if self._journal is not None:
+                try:
+                    self._write_down(entry, self._journal)
+                except OSError as error:
+                    raise self._stopped(error) from error
             self.receipt.enter(entry)
 
-    def _keeps_a_promise(self, number: int, journal: Journal) -> bool:
-        """Whether the journal says that this chunk comes next, and what became of those before it."""
-        if self._promised[:1] == [number] and not journal.owes:
+    def _write_down(self, entry: Sending, journal: Journal) -> None:
+        if entry.chunk in self._unsafe:
+            raise self._unsafe[entry.chunk]
+        if self._promised[:1] == [entry.chunk] and not journal.owes:  # and what became of those before it is there
             del self._promised[0]
-            return True
+            return
         self._promised = []
-        return False
+        journal.promise(entry)
 
     def become(
         self,
@@ -131,7 +135,7 @@ class Ledger:
             middle, number = (chunk.start + chunk.stop) // 2, self.receipt.next_number()
             halves = [Piece(number, chunk.start, middle), Piece(number + 1, middle, chunk.stop)]
             self.receipt.enter(entry := Halved(chunk.number, halves))
-            self._promised = []
+            self._change()
         if self._journal is not None:
             self._journal.note(entry)
         numbers = {piece.number for piece in halves}
@@ -143,19 +147,27 @@ class Ledger:
 
     def close(self) -> None:
         """Nothing more is sent."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
+            not_sent = self._promised[:1]
+            self._change()
         if self._journal is not None:
-            if self._promised:  # and was not sent
-                self._journal.note(Became(self._promised[0], State.PENDING.value))
+            for number in not_sent:
+                self._journal.note(Became(number, State.PENDING.value))
             self._journal.close()
 
     def _note(self, entry: Entry) -> None:
         with self._lock:
             self.receipt.enter(entry)
             if not (isinstance(entry, Became) and entry.state == State.APPLIED.value):
-                self._promised = []  # so it is read too
+                self._change()  # so it is read too
         if self._journal is not None:
             self._journal.note(entry)
+
+    def _change(self) -> None:
+        """Let nothing of what was promised hold."""
+        self._promised = []
+        self.changes += 1
 
     def _stopped(self, error: OSError) -> AppendInterrupted:
         receipt = self.receipt

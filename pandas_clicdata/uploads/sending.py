@@ -8,7 +8,7 @@ import threading
 from functools import partial
 from itertools import chain
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.uploads.choices import Sender
     from pandas_clicdata.uploads.ledger import Ledger
+
+_T = TypeVar("_T")
 
 _AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 MOST_REFUSED = 100  # rows in a row: then it is not the rows
@@ -88,22 +90,30 @@ class Pass:
 
     def chunks(self, pending: list[Chunk], workers: int) -> Iterator[Chunk]:
         """Send the chunks, and give each when it is done with. The first that fails ends it."""
+        if not pending:
+            return
+        bodies = zip(pending, self._bodies(pending), strict=True)
         with Ahead(1) as ahead:
-            bodies = zip(pending, self._bodies(pending), strict=True)
             if workers > 1:
-                yield from self._side_by_side(chain.from_iterable(_made_ahead(bodies, ahead)), workers)
+                lists = _made_ahead(lambda: partial(_some, bodies), len(pending), ahead)
+                yield from self._side_by_side(chain.from_iterable(lists), workers)
                 return
-            for some in _made_ahead(bodies, ahead, first=self._promise, most=self._worth_a_promise):
+            for some in _made_ahead(lambda: self._promising(bodies), len(pending), ahead):
                 for chunk, body in some:
                     self._send(chunk, body)
                     yield chunk
 
-    def _promise(self, some: list[tuple[Chunk, Body]]) -> None:
-        self._ledger.promise([self._entry(*each) for each in some])
+    def _promising(self, bodies: Iterator[tuple[Chunk, Body]]) -> Callable[[], list[tuple[Chunk, Body]]]:
+        """What makes and promises the next chunks, as many as are worth it by how long answers took so far."""
+        most = self._ledger.together(self._seconds / self._answers if self._answers else None)
+        changes = self._ledger.changes
 
-    def _worth_a_promise(self) -> float:
-        """How many chunks to promise at once, by how long answers took so far."""
-        return self._ledger.together(self._seconds / self._answers if self._answers else None)
+        def promised() -> list[tuple[Chunk, Body]]:
+            some = _some(bodies, most)
+            self._ledger.promise([self._entry(*each) for each in some], changes)
+            return some
+
+        return promised
 
     def _entry(self, chunk: Chunk, body: Body) -> Sending:
         return Sending(chunk.number, self._format.value, body.sha256)
@@ -314,28 +324,24 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
 _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 
-def _made_ahead(
-    ready: Iterator[tuple[Chunk, Body]],
-    ahead: Ahead,
-    first: Callable[[list[tuple[Chunk, Body]]], None] | None = None,
-    most: Callable[[], float] = lambda: math.inf,
-) -> Iterator[list[tuple[Chunk, Body]]]:
-    """The same, ``most`` of them at a time, being encoded while those before them are sent.
+def _some(bodies: Iterator[tuple[Chunk, Body]], most: float = math.inf) -> list[tuple[Chunk, Body]]:
+    """The next chunks, ``most`` of them."""
+    some: list[tuple[Chunk, Body]] = []
+    size = 0
+    while size < _AHEAD and len(some) < most and (following := next(bodies, None)) is not None:
+        some.append(following)
+        size += len(following[1].text)
+    return some
 
-    What is to be done ``first`` with those that are made needs not share Python with who encodes the next ones.
+
+def _made_ahead(making: Callable[[], Callable[[], list[_T]]], count: int, ahead: Ahead) -> Iterator[list[_T]]:
+    """Some things after the other, ``count`` in all, being made while those before them are used.
+
+    ``making`` is called when the next ones are due, and gives what makes them.
     """
-
-    def some() -> list[tuple[Chunk, Body]]:
-        made: list[tuple[Chunk, Body]] = []
-        size = 0
-        while size < _AHEAD and len(made) < most() and (following := next(ready, None)) is not None:
-            made.append(following)
-            size += len(following[1].text)
-        return made
-
-    waiting = ahead.submit(some)
-    while made := waiting.result():
-        if first is not None:
-            first(made)
-        waiting = ahead.submit(some)
+    made = making()()  # nothing can be done meanwhile
+    while count := count - len(made):
+        waiting = ahead.submit(making())
         yield made
+        made = waiting.result()
+    yield made

@@ -138,7 +138,7 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _die_at(where: str, number: int, moment: str) -> None:
-    """Kill this process at the ``number``th time that the journal is to ``promise``, ``note`` or ``write``."""
+    """Kill this process at the ``number``th time that a journal's method is called, or that it is to ``write``."""
     from pandas_clicdata.uploads import journal
 
     seen = iter(range(1_000_000))

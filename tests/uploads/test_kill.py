@@ -87,14 +87,20 @@ def assert_made_good(sandbox: Sandbox, session: Session, rec_id: int, path: Path
 def steps(promises: int, writes: int) -> list[tuple[str, int, str]]:
     """Before and after some of the promises, before and after notes of outcomes, in the middle of lines."""
     return [
-        *[("promise", number, moment) for number in (0, 1, 2, promises) for moment in ("before", "after")],
+        *[("promise", 0, moment) for moment in ("before", "after")],
+        *[
+            (safe, number, moment)
+            for safe in ("promise_ahead", "sync")
+            for number in dict.fromkeys((0, 1, 2, promises - 1))
+            for moment in ("before", "after")
+        ],
         *[("note", number, moment) for number in (0, 1, 2, 12) for moment in ("before", "after")],
         *[("write", number, "midway") for number in (0, 1, 2, 3, 4, 5, writes)],
     ]
 
 
 # How many chunks are promised at once, and where to die.
-STEPS = [*[(1, step) for step in steps(12, 24)], *[(100, step) for step in dict.fromkeys(steps(2, 15)[2:])]]
+STEPS = [*[(1, step) for step in steps(12, 24)], *[(100, step) for step in steps(3, 15)[2:]]]
 
 
 @pytest.mark.fault(49)
@@ -116,9 +122,13 @@ def test_a_kill_at_each_step_of_the_journal(
     process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, die=step, together=together)
     assert kennel.wait(process) == signal.SIGKILL
     before = assert_made_good(clicdata_sandbox, patient, rec_id, path, tagged)
-    if step[0] == "promise" and step[1]:
+    where, number, moment = step
+    if where == "sync" or (where == "promise_ahead" and moment == "after"):
         assert before is not None
-        assert before.rows_in_doubt == (CHUNK if step[2] == "after" else 0)
+        assert before.rows_in_doubt == CHUNK, "what is on the wire, or else comes next"
+    elif where == "promise_ahead" and number == 0:
+        assert before is not None
+        assert before.rows_in_doubt == 0
 
 
 @pytest.mark.fault(49)

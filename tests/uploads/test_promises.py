@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -97,6 +98,11 @@ def lines(path: Path) -> list[Any]:
     return [job, *happened]
 
 
+def promised(path: Path) -> list[list[int]]:
+    """The chunks of each promise in a journal."""
+    return [[sent.chunk for sent in entry.chunks] for entry in lines(path) if isinstance(entry, entries.Promised)]
+
+
 class Quick(Unreliable):
     """A service without faults."""
 
@@ -111,20 +117,35 @@ class TestLines:
         path = tmp_path / "journal"
         with Quick() as service:
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
-        written = lines(path)
-        alone = [entry.chunk for entry in written if isinstance(entry, entries.Sending)]
-        assert alone == [0, 9], "the first, before anything is measured, and what is left in the end"
-        promised = [[sent.chunk for sent in entry.chunks] for entry in written if isinstance(entry, entries.Promised)]
-        assert promised == [[1, 2, 3, 4], [5, 6, 7, 8]]
+        assert promised(path) == [[0], [1], [2, 3, 4, 5], [6, 7, 8, 9]], "two alone, before anything is measured"
+        assert not any(isinstance(entry, entries.Sending) for entry in lines(path))
         assert AppendReceipt.load(path).complete
 
     def test_slow_answers_get_a_line_each(self, tmp_path: Path) -> None:
         path = tmp_path / "journal"
         with Quick() as service:  # a tenth of a second each, by its clock
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
-        written = lines(path)
-        assert sum(isinstance(entry, entries.Sending) for entry in written) == ROWS // CHUNK
-        assert not any(isinstance(entry, entries.Promised) for entry in written)
+        assert promised(path) == [[number] for number in range(ROWS // CHUNK)]
+        assert not any(isinstance(entry, entries.Sending) for entry in lines(path))
+
+    def test_it_is_promised_what_comes_next_while_a_chunk_is_on_the_wire(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal"
+        seen: list[tuple[int, int]] = []
+
+        class Slow(Quick):
+            """One that answers when the next chunk is promised."""
+
+            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+                wanted = min(len(seen) + 2, ROWS // CHUNK)
+                ends = time.monotonic() + 10
+                while len(promised(path)) < wanted and time.monotonic() < ends:
+                    time.sleep(0.001)
+                seen.append((len(promised(path)), AppendReceipt.load(path).rows_in_doubt))
+                return super()._exchanged(request, *rest)
+
+        with Slow() as service:
+            FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
+        assert seen == [(min(number + 2, 10), CHUNK) for number in range(10)]
 
     def test_several_workers_get_a_line_for_each_chunk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(promises, "together", lambda *_: 100)
@@ -193,15 +214,16 @@ class TestLines:
             assert resume_append(FRAME, path, session=service, progress=False).complete
             assert service.land() == Counter(range(ROWS))
 
-    def test_a_journal_of_the_first_format_is_read(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("earlier", [b"1", b"2"])
+    def test_a_journal_of_an_earlier_format_is_read(self, tmp_path: Path, earlier: bytes) -> None:
         path = tmp_path / "journal"
         with Quick() as service:
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
             text = path.read_bytes()
-            path.write_bytes(text.replace(b'"append_id"', b'"journal":1,"append_id"', 1))
+            path.write_bytes(text.replace(b'"append_id"', b'"journal":' + earlier + b',"append_id"', 1))
             assert AppendReceipt.load(path).complete
-            path.write_bytes(text.replace(b'"append_id"', b'"journal":3,"append_id"', 1))
-            with pytest.raises(errors.InputError, match="format 3"):
+            path.write_bytes(text.replace(b'"append_id"', b'"journal":4,"append_id"', 1))
+            with pytest.raises(errors.InputError, match="format 4"):
                 AppendReceipt.load(path)
 
 
@@ -285,7 +307,7 @@ class Disk:
 
 @pytest.mark.fault(49)
 def test_whenever_all_ends_the_journal_tells_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a kill one chunk at most is in doubt; after a loss of power those of one promise; all else is certain."""
+    """After a kill one chunk at most is in doubt; after a loss of power those of two promises; all else is certain."""
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails
     disk = Disk(monkeypatch)
