@@ -83,7 +83,7 @@ class ClicDataAccessor:
         journal : str or path, optional
             A new file, in a folder of your own, in which each chunk is written down before it is sent (positions,
             digests and states; no cell and no secret). `resume_append` goes on from it, even after the process was
-            killed: then one chunk at most is in doubt. After a loss of power that may be several, if answers came
+            killed: then one chunk at most is in doubt. After a loss of power that may be two, or more if answers came
             within a few milliseconds, where one line on the disk stands for some chunks that go out one by one.
         verify : {"count", "tag"}, optional
             What to do when the answer to a chunk was lost. By default: stop, and say which rows are in doubt. Otherwise

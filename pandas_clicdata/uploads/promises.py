@@ -1,7 +1,8 @@
 """How many chunks a journal promises at once, and what of them still holds when the process is gone.
 
 Before a chunk is sent, a line that says so has to be safe on the disk, which takes a tenth of a millisecond to several.
-Where answers come faster than that would allow, one such line promises several chunks, one after the other.
+So the next chunk is promised while the one before it is on the wire. Where answers come faster than that would allow,
+one such line promises several chunks, one after the other.
 
 After a kill the lines of their outcomes tell how far it came: the system keeps what a process wrote. After a loss of
 power those lines may be gone, and every chunk that has none is in doubt.

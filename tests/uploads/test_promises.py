@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -18,7 +20,7 @@ import pytest
 
 import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
-from pandas_clicdata.uploads import append, entries, journal, promises
+from pandas_clicdata.uploads import append, entries, journal, ledger, promises
 from uploads.oracle import assert_true
 from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
 
@@ -214,6 +216,42 @@ class TestLines:
             assert resume_append(FRAME, path, session=service, progress=False).complete
             assert service.land() == Counter(range(ROWS))
 
+    def test_nothing_is_promised_of_what_was_cut_anew_meanwhile(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "journal"
+        cut_anew, looked_at = threading.Event(), threading.Event()
+        promise = ledger.Ledger.promise
+
+        def late(*arguments: Any) -> None:
+            if threading.current_thread() is threading.main_thread():
+                promise(*arguments)
+                return
+            if not cut_anew.wait(10):
+                raise AssertionError("it was not cut anew")
+            promise(*arguments)
+            looked_at.set()
+
+        class Narrow(Quick):
+            """One that takes half a chunk at a time, and answers only when the late promise was looked at."""
+
+            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+                assert request.body is not None
+                if len(json.loads(request.body)["data"]) > CHUNK // 2:
+                    self._attempt.sent = True
+                    return answer({"error": {"code": "TooLarge", "description": "no"}}, 413)
+                cut_anew.set()
+                assert looked_at.wait(10)
+                return super()._exchanged(request, *rest)
+
+        monkeypatch.setattr(ledger.Ledger, "promise", late)
+        with Narrow() as service:
+            FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
+        assert AppendReceipt.load(path).complete
+        assert service.land() == Counter(range(ROWS))
+        assert [0] in promised(path)
+        assert [1] not in promised(path), "chunk 1 was no more when its promise came"
+
     @pytest.mark.parametrize("earlier", [b"1", b"2"])
     def test_a_journal_of_an_earlier_format_is_read(self, tmp_path: Path, earlier: bytes) -> None:
         path = tmp_path / "journal"
@@ -277,8 +315,8 @@ class Watched(Unreliable):
             receipt = AppendReceipt.load(copy)
         now = [row["n"] for row in self.rows]
         later = [row["n"] for _, rows in self.late for row in rows]
-        for ledger in (now, now + later):
-            assert_true(receipt, FRAME, Counter(ledger))
+        for stored in (now, now + later):
+            assert_true(receipt, FRAME, Counter(stored))
         return receipt
 
 
