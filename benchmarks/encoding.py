@@ -14,7 +14,7 @@ from measure import Timing, Variant, interleaved
 
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.session.wire import Dialect
-from pandas_clicdata.uploads.cutting import bounds, row_format
+from pandas_clicdata.uploads.cutting import bounds, cut_for, row_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ FORMATS = {"cells": Dialect.LEGACY, "objects": Dialect.MODERN}
 def ours(frame: pd.DataFrame, chunk: int | None, dialect: Dialect) -> Iterator[bytes]:
     """All that an append does before anything is sent."""
     encoder = FrameEncoder(frame)
-    cut = bounds(encoder, dialect, chunk, [range(encoder.rows)])
+    cut = bounds(encoder, cut_for(dialect, chunk), [range(encoder.rows)])
     return encoder.bodies(row_format(dialect), cut)
 
 

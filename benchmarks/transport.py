@@ -18,7 +18,7 @@ from transport_peers import OLD_READ, OLD_SEND, PATHS, READERS, SENDERS, USUAL_S
 import pandas_clicdata
 from pandas_clicdata import Session
 from pandas_clicdata.frames.encode import FrameEncoder
-from pandas_clicdata.uploads.cutting import bounds, request, row_format
+from pandas_clicdata.uploads.cutting import bounds, cut_for, request, row_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def _ours_with_a_journal(session: Session, frame: pd.DataFrame, chunk: int | Non
 def _unguarded(session: Session, frame: pd.DataFrame, chunk: int | None) -> None:
     """The same requests, and nothing that would say afterwards what is stored."""
     encoder = FrameEncoder(frame)
-    cut = bounds(encoder, session.dialect, chunk, [range(encoder.rows)])
+    cut = bounds(encoder, cut_for(session.dialect, chunk), [range(encoder.rows)])
     for body in encoder.bodies(row_format(session.dialect), cut):
         session.call(request(1, session.dialect, body))
 

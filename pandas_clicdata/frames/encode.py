@@ -26,7 +26,7 @@ from pandas_clicdata.frames.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["FrameEncoder", "RowFormat", "cells"]
+__all__ = ["Body", "Cut", "FrameEncoder", "RowFormat", "cells"]
 
 
 class RowFormat(enum.Enum):
@@ -37,6 +37,21 @@ class RowFormat(enum.Enum):
 
     CELLS = "cells"
     OBJECTS = "objects"
+
+
+class Cut(NamedTuple):
+    """How rows are cut into chunks: their format, the most rows of a chunk, and the most bytes of its body."""
+
+    row_format: RowFormat
+    max_rows: int
+    max_bytes: int
+
+
+class Body(NamedTuple):
+    """The body of a chunk, and its digest."""
+
+    text: bytes
+    sha256: str
 
 
 class _Punctuation(NamedTuple):
@@ -52,7 +67,7 @@ _PUNCTUATION = {
     RowFormat.OBJECTS: _Punctuation("{", "", ":", "", "}"),
 }
 _HEAD, _TAIL = b'{"data":[', b"]}"
-_MOST_KEPT = 16_000_000  # bytes of rows that were printed for a digest
+_MOST_KEPT = 16_000_000  # bytes of bodies that were made for a digest
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -114,7 +129,7 @@ class FrameEncoder:
         self.columns = [column.name for column in columns]
         self._blocks = blocks(self.rows, self._weight)
         self._snapshot.note(self._blocks)
-        self._kept: dict[tuple[RowFormat, int], _Rows] = {}
+        self._kept: dict[tuple[RowFormat, int, int], Body] = {}
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -222,29 +237,49 @@ class FrameEncoder:
             for row in range(start, stop):
                 yield bytes(rows.slice(row, row + 1))
 
-    def digest(self, row_format: RowFormat) -> str:
-        """Digest the rows as they are written; the first ones that are printed for it are kept for their bodies.
+    def digested_bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[Body]:
+        """Write bodies with their digests, as `bodies` does; those that were made for `digest` are not made again.
 
         Parameters
         ----------
         row_format : RowFormat
             How rows are written.
+        bounds : sequence of tuple of int
+            Bounds [start, stop) of chunks.
+
+        Yields
+        ------
+        Body
+            For each pair of bounds.
+        """
+        kept = {(start, stop): self._kept.pop((row_format, start, stop), None) for start, stop in bounds}
+        others = self.bodies(row_format, [chunk for chunk in bounds if kept[chunk] is None])
+        for chunk in bounds:
+            yield kept.pop(chunk) or _digested(next(others))
+
+    def digest(self, cut: Cut) -> str:
+        """Digest the rows as the bodies of their chunks, the first of which are kept for `digested_bodies`.
+
+        Parameters
+        ----------
+        cut : Cut
+            How the rows are cut into chunks.
 
         Returns
         -------
         str
             64 hexadecimal digits.
         """
-        hashed = hashlib.sha256()
+        bounds = self.cut(cut.row_format, max_rows=cut.max_rows, max_bytes=cut.max_bytes)
+        whole = hashlib.sha256()
         room = _MOST_KEPT
-        for start, stop in self._blocks:
-            rows = self._printed_from(row_format, start, stop)
-            hashed.update(rows.slice(start, stop))
-            hashed.update(b",")
-            room -= len(rows.text)
+        for (start, stop), text in zip(bounds, self.bodies(cut.row_format, bounds), strict=True):
+            body = _digested(text)
+            whole.update(body.sha256.encode())
+            room -= len(text)
             if room >= 0:
-                self._kept[row_format, start] = rows
-        return hashed.hexdigest()
+                self._kept[cut.row_format, start, stop] = body
+        return whole.hexdigest()
 
     # ------------------------------------------------------------ a block of rows
 
@@ -252,9 +287,7 @@ class FrameEncoder:
         """Print the rows from one row on, to the end of its block or the last row wanted."""
         block = next(block for block in self._blocks if row < block[1])
         self._snapshot.verify(block)
-        stop = min(block[1], last)
-        kept = self._kept.pop((row_format, row), None)
-        return kept if kept is not None and kept.stop >= stop else self._printed(row_format, row, stop)
+        return self._printed(row_format, row, min(block[1], last))
 
     def _printed(self, row_format: RowFormat, start: int, stop: int) -> _Rows:
         *befores, after = self._literals(row_format)
@@ -286,6 +319,10 @@ class FrameEncoder:
         between = marks.cell_close + ","
         opened = [marks.row_open + name if i == 0 else between + name for i, name in enumerate(names)]
         return [*opened, marks.cell_close + marks.row_close + ","]
+
+
+def _digested(text: bytes) -> Body:
+    return Body(text, hashlib.sha256(text).hexdigest())
 
 
 def _json_text(text: str) -> str:

@@ -12,7 +12,7 @@ from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.arrow import TEXT
 from pandas_clicdata.frames.columns import Column
 from pandas_clicdata.frames.decode import Assembler
-from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat
 from pandas_clicdata.frames.printing import Printed, Printer
 from pandas_clicdata.frames.scalars import Kind
 
@@ -99,21 +99,24 @@ def tally(rows: bytes, column: str) -> Counter[str]:
     return Counter({str(text): count for text, count in assembler.take()[column].value_counts().items()})
 
 
-def digest(encoder: FrameEncoder, row_format: RowFormat = RowFormat.OBJECTS) -> str:
+def digest(encoder: FrameEncoder, cut: Cut) -> str:
     """A digest of what an encoder sends of a frame, stamps aside: of all rows, or of some where there are many.
 
-    It costs least in the format in which the rows are sent afterwards. `is_of` tells whether a frame has it.
+    It costs least for the chunks that are sent afterwards. `is_of` tells whether a frame has it.
     """
     plain, frame = encoder, encoder.frame
     if encoder.rows > _DIGESTED_ROWS:
         frame = frame.iloc[np.linspace(0, encoder.rows - 1, _SAMPLED_ROWS).astype(np.int64)]
     if encoder.rows > _DIGESTED_ROWS or isinstance(encoder, StampedEncoder):
         plain = FrameEncoder(frame, types=encoder.types, index=encoder.index)
-    return f"{row_format.value} {encoder.rows} {plain.digest(row_format)}"
+    return f"{cut.row_format.value} {cut.max_rows} {cut.max_bytes} {encoder.rows} {plain.digest(cut)}"
 
 
 def is_of(told: str, encoder: FrameEncoder) -> bool:
     """Whether a digest is of what an encoder sends."""
-    formats = {row_format.value: row_format for row_format in RowFormat}
-    row_format = formats.get(told.partition(" ")[0])
-    return row_format is not None and told == digest(encoder, row_format)
+    try:
+        row_format, max_rows, max_bytes, _, _ = told.split(" ")
+        cut = Cut(RowFormat(row_format), max(1, int(max_rows)), max(1, int(max_bytes)))
+    except ValueError:
+        return False
+    return told == digest(encoder, cut)

@@ -12,7 +12,7 @@ from pandas_clicdata.frames.stamps import StampedEncoder, digest
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.wire import Dialect, DialectChanged
 from pandas_clicdata.uploads import settle
-from pandas_clicdata.uploads.cutting import bounds, row_format, stamped
+from pandas_clicdata.uploads.cutting import bounds, cut_for, row_format, stamped
 from pandas_clicdata.uploads.entries import Job, Piece
 from pandas_clicdata.uploads.journal import Journal
 from pandas_clicdata.uploads.ledger import Ledger
@@ -106,7 +106,7 @@ def append(
         types=encoder.types,
         index=encoder.index,
         account=caller.account,
-        digest=None if journal is None else digest(encoder, row_format(caller.dialect)),
+        digest=None if journal is None else digest(encoder, cut_for(caller.dialect, how.chunksize)),
         chunksize=how.chunksize,
         compress=how.compress,
         errors=how.errors,
@@ -169,7 +169,7 @@ class Append:
             self._audit()
         except BaseException:  # a Ctrl-C too
             if receipt.job.digest is None:
-                receipt.identify(digest(self._encoder))
+                receipt.identify(digest(self._encoder, cut_for(self._caller.dialect, receipt.job.chunksize)))
             raise
         finally:
             receipt.keep_refused(self._encoder.frame)
@@ -228,9 +228,10 @@ class Append:
         dialect = self._caller.dialect
         if self._planned_for is not dialect:
             spans = self._receipt.spans_without(tuple(state for state in State if state is not State.PENDING))
-            cut = bounds(self._encoder, dialect, self._receipt.job.chunksize, spans, self._most_bytes)
+            cut = cut_for(dialect, self._receipt.job.chunksize, self._most_bytes)
             first = self._receipt.next_number()
-            self._ledger.plan([Piece(first + i, start, stop) for i, (start, stop) in enumerate(cut)])
+            chunks = bounds(self._encoder, cut, spans)
+            self._ledger.plan([Piece(first + i, start, stop) for i, (start, stop) in enumerate(chunks)])
             self._planned_for = dialect
         stamped(self._encoder, self._receipt.chunks_in())
 

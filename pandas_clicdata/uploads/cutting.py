@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat
 from pandas_clicdata.frames.stamps import StampedEncoder
 from pandas_clicdata.session.wire import Dialect, Request
 
@@ -22,20 +22,19 @@ MODERN_ROWS = 500  # the service's own limit for /insert
 MODERN_BYTES = 4_000_000  # C: no limit in bytes is known
 
 
-def bounds(
-    encoder: FrameEncoder,
-    dialect: Dialect,
-    chunksize: int | None,
-    spans: list[range],
-    most_bytes: int | None = None,
-) -> list[tuple[int, int]]:
-    """The chunks of the rows in the spans, as large as the dialect allows, and as it turned out to take."""
+def cut_for(dialect: Dialect, chunksize: int | None, most_bytes: int | None = None) -> Cut:
+    """Chunks as large as the dialect allows, the caller wants, and it turned out to take."""
     most_rows = LEGACY_ROWS if dialect is Dialect.LEGACY else MODERN_ROWS
     if chunksize is not None:
         most_rows = chunksize if dialect is Dialect.LEGACY else min(chunksize, MODERN_ROWS)
     allowed = LEGACY_BYTES if dialect is Dialect.LEGACY else MODERN_BYTES
-    cut = encoder.cut(row_format(dialect), max_rows=most_rows, max_bytes=min(allowed, most_bytes or allowed))
-    clipped = ((max(first, span.start), min(stop, span.stop)) for span in spans for first, stop in cut)
+    return Cut(row_format(dialect), most_rows, min(allowed, most_bytes or allowed))
+
+
+def bounds(encoder: FrameEncoder, cut: Cut, spans: list[range]) -> list[tuple[int, int]]:
+    """The chunks of the rows in the spans."""
+    chunks = encoder.cut(cut.row_format, max_rows=cut.max_rows, max_bytes=cut.max_bytes)
+    clipped = ((max(first, span.start), min(stop, span.stop)) for span in spans for first, stop in chunks)
     return [(first, stop) for first, stop in clipped if first < stop]
 
 

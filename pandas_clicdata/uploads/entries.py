@@ -13,7 +13,6 @@ import msgspec
 from pandas_clicdata.errors import InputError
 
 FORMAT = 3  # of the journal; to be raised when an older package would misread it
-_READ = (1, 2, FORMAT)  # the first one lacks `Promised`, in the second one it stood only where nothing was on the wire
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="line", tag="append"):
@@ -40,7 +39,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
     made: bool = False
 
     def __post_init__(self) -> None:
-        if self.journal not in _READ:
+        if self.journal != FORMAT:
             raise ValueError(f"format {self.journal}, and this version of the package knows {FORMAT}")
 
 

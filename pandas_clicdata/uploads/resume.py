@@ -25,7 +25,6 @@ from pandas_clicdata.uploads.cutting import stamped
 from pandas_clicdata.uploads.journal import Journal
 from pandas_clicdata.uploads.ledger import Ledger
 from pandas_clicdata.uploads.receipt import AppendReceipt, State, ambiguous
-from pandas_clicdata.uploads.sending import sha256
 
 if TYPE_CHECKING:
     import os
@@ -254,9 +253,9 @@ def _check_chunks(receipt: AppendReceipt, encoder: FrameEncoder) -> None:
     stamped(encoder, receipt.chunks_in())
     for row_format in RowFormat:
         sent = [chunk for chunk in receipt.chunks_in() if chunk.sha256 and chunk.format == row_format.value]
-        bodies = encoder.bodies(row_format, [(chunk.start, chunk.stop) for chunk in sent])
+        bodies = encoder.digested_bodies(row_format, [(chunk.start, chunk.stop) for chunk in sent])
         for chunk, body in zip(sent, bodies, strict=True):
-            if sha256(body) != chunk.sha256:
+            if body.sha256 != chunk.sha256:
                 raise _mismatch(f"{chunk.named} of the frame are others than were sent")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 from functools import partial
 from itertools import chain
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -30,7 +29,7 @@ from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State, ambiguo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.frames.encode import Body, FrameEncoder
     from pandas_clicdata.uploads.choices import Sender
     from pandas_clicdata.uploads.ledger import Ledger
 
@@ -46,13 +45,6 @@ class TooLargeAsCut(UsageError):  # private: never leaves the package
     def __init__(self, most_bytes: int) -> None:
         super().__init__("cut smaller")
         self.most_bytes = most_bytes
-
-
-class Body(NamedTuple):
-    """The body of a chunk, and its digest."""
-
-    text: bytes
-    sha256: str
 
 
 class Pass:
@@ -119,8 +111,7 @@ class Pass:
         return Sending(chunk.number, self._format.value, body.sha256)
 
     def _bodies(self, chunks: list[Chunk]) -> Iterator[Body]:
-        for text in self._encoder.bodies(self._format, [(chunk.start, chunk.stop) for chunk in chunks]):
-            yield Body(text, sha256(text))
+        return self._encoder.digested_bodies(self._format, [(chunk.start, chunk.stop) for chunk in chunks])
 
     def _side_by_side(self, ready: Iterator[tuple[Chunk, Body]], workers: int) -> Iterator[Chunk]:
         """Keep ``workers`` chunks on the wire. After a failure no other is sent; those on the wire are heard out."""
@@ -267,11 +258,6 @@ class _Streak:
     def end(self) -> None:
         with self._lock:
             self._length = 0
-
-
-def sha256(text: bytes) -> str:
-    """The digest of a body."""
-    return hashlib.sha256(text).hexdigest()
 
 
 def rows_inserted(reply: Reply) -> int | None:

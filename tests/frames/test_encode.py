@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames import columns, stamps
-from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
+from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat, cells
 
 FAMILIES = families()
 CHECKS = {RowFormat.CELLS: assert_cells, RowFormat.OBJECTS: assert_object}
@@ -311,9 +312,11 @@ def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> N
         assert len(body) <= max_bytes or stop - start == 1
     rows = list(encoder.rows_as(row_format))
     assert [b'{"data":[' + b",".join(rows[start:stop]) + b"]}" for start, stop in bounds] == bodies
-    assert encoder.digest(row_format) == FrameEncoder(frame).digest(row_format)
-    assert list(encoder.bodies(row_format, bounds[1:])) == bodies[1:]  # of what was printed for the digest
-    assert list(encoder.bodies(row_format, bounds)) == bodies
+    cut = Cut(row_format, max_rows, max_bytes)
+    assert encoder.digest(cut) == FrameEncoder(frame).digest(cut)
+    digested = [(body, hashlib.sha256(body).hexdigest()) for body in bodies]
+    assert list(encoder.digested_bodies(row_format, bounds[1::2])) == digested[1::2]  # of those made for the digest
+    assert list(encoder.digested_bodies(row_format, bounds)) == digested
 
 
 def test_chunks_are_about_as_large_as_they_may_be() -> None:
@@ -326,33 +329,37 @@ def test_chunks_are_about_as_large_as_they_may_be() -> None:
 
 
 @FORMATS
-def test_what_was_printed_for_a_digest_is_written(row_format: RowFormat, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = pd.DataFrame({"n": range(25_000), "t": ["x" * (i % 300) for i in range(25_000)]})
-    bounds = [(start, min(start + 700, 25_000)) for start in range(0, 25_000, 700)]
-    expected = list(FrameEncoder(frame).bodies(row_format, bounds))
+def test_what_was_made_for_a_digest_is_not_made_again(row_format: RowFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"n": range(50_000), "t": ["x" * (i % 1000) for i in range(50_000)]})
+    cut = Cut(row_format, 700, 10**9)
     encoder = FrameEncoder(frame)
-    digest = encoder.digest(row_format)
-    printed = encoder._printed
-    again: list[tuple[int, int]] = []
-    monkeypatch.setattr(encoder, "_printed", lambda *block: again.append(block[1:]) or printed(*block))
-    assert list(encoder.bodies(row_format, bounds)) == expected
-    assert sum(stop - start for start, stop in again) < 25_000, "8 MB of it needed no printing"
-    again.clear()
-    assert list(encoder.bodies(row_format, bounds)) == expected
-    assert sum(stop - start for start, stop in again) == 25_000, "it is let go when it was written"
-    frame.loc[20_000, "n"] = -1
-    assert FrameEncoder(frame).digest(row_format) != digest
+    bounds = encoder.cut(row_format, max_rows=700, max_bytes=10**9)
+    expected = [(body, hashlib.sha256(body).hexdigest()) for body in FrameEncoder(frame).bodies(row_format, bounds)]
+    digest = encoder.digest(cut)
+    made: list[tuple[int, int]] = []
+    bodies = encoder.bodies
+    monkeypatch.setattr(encoder, "bodies", lambda how, chunks: made.extend(chunks) or bodies(how, chunks))
+    assert list(encoder.digested_bodies(row_format, bounds)) == expected
+    kept = sum(len(body) for (body, _), chunk in zip(expected, bounds, strict=True) if chunk not in made)
+    assert 15_000_000 < kept <= 16_000_000
+    made.clear()
+    assert list(encoder.digested_bodies(row_format, bounds)) == expected
+    assert made == bounds, "they are let go when they were given"
+    frame.loc[40_000, "n"] = -1
+    assert FrameEncoder(frame).digest(cut) != digest
+    assert FrameEncoder(frame).digest(cut._replace(max_rows=600)) != FrameEncoder(frame).digest(cut)
 
 
 @FORMATS
 @pytest.mark.parametrize("rows", [0, 3, 25_000])
 def test_a_digest_is_of_these_rows_only(row_format: RowFormat, rows: int) -> None:
     frame = pd.DataFrame({"n": range(rows), "t": "text"})
-    told = stamps.digest(FrameEncoder(frame), row_format)
+    told = stamps.digest(FrameEncoder(frame), Cut(row_format, 1000, 10**6))
     assert stamps.is_of(told, FrameEncoder(frame.copy()))
     assert stamps.is_of(told, stamps.StampedEncoder(frame, "load", "some"))
     assert not stamps.is_of(told, FrameEncoder(pd.concat([frame, pd.DataFrame({"n": [1], "t": ["text"]})])))
-    assert not stamps.is_of("other" + told, FrameEncoder(frame))
+    for other in ("other" + told, "", told.replace(" 1000 ", " 0 "), told.replace(" 1000 ", " many ")):
+        assert not stamps.is_of(other, FrameEncoder(frame))
     if rows:
         assert not stamps.is_of(told, FrameEncoder(frame.iloc[::-1]))
         assert not stamps.is_of(told, FrameEncoder(frame.assign(n=frame["n"] * 2)))
