@@ -76,6 +76,7 @@ class Pass:
         self._dialect = dialect
         self._format = row_format(dialect)
         self._refused = _Streak()
+        self._gone = threading.Event()  # set when a chunk has been sent
         self._answers = 0
         self._seconds = 0.0  # that they took together
         self.slowest = 0.0
@@ -87,20 +88,28 @@ class Pass:
         bodies = zip(pending, self._bodies(pending), strict=True)
         with Ahead(1) as ahead:
             if workers > 1:
-                lists = _made_ahead(lambda: partial(_some, bodies), len(pending), ahead)
+                lists = _made_ahead(lambda _: partial(_some, bodies), len(pending), ahead)
                 yield from self._side_by_side(chain.from_iterable(lists), workers)
                 return
-            for some in _made_ahead(lambda: self._promising(bodies), len(pending), ahead):
+            for some in _made_ahead(partial(self._promising, bodies), len(pending), ahead):
                 for chunk, body in some:
                     self._send(chunk, body)
                     yield chunk
 
-    def _promising(self, bodies: Iterator[tuple[Chunk, Body]]) -> Callable[[], list[tuple[Chunk, Body]]]:
-        """What makes and promises the next chunks, as many as are worth it by how long answers took so far."""
-        most = self._ledger.together(self._seconds / self._answers if self._answers else None)
+    def _promising(self, bodies: Iterator[tuple[Chunk, Body]], others: bool) -> Callable[[], list[tuple[Chunk, Body]]]:
+        """What makes and promises the next chunks, as many as are worth it by how long answers took so far.
+
+        If there are others to be sent, and answers leave the time for it, one of them is to be gone first.
+        """
+        gone = self._gone = threading.Event()
+        answering = self._seconds / self._answers if self._answers else None
+        waits = others and answering is not None and answering > _UNTIL_GONE
+        most = self._ledger.together(answering)
         changes = self._ledger.changes
 
         def promised() -> list[tuple[Chunk, Body]]:
+            if waits:
+                gone.wait(_UNTIL_GONE)
             some = _some(bodies, most)
             self._ledger.promise([self._entry(*each) for each in some], changes)
             return some
@@ -168,7 +177,7 @@ class Pass:
 
     def _sent(self, chunk: Chunk, body: Body) -> ClicDataError | None:
         """Send a chunk; what keeps its rows from being stored."""
-        asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress)
+        asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress, gone=self._gone.set)
         self._ledger.sending(self._entry(chunk, body))
         began = self._caller.now()
         try:
@@ -307,6 +316,8 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
     return failure
 
 
+# Seconds that a chunk has to be sent in before the next ones are made: who makes them keeps Python from sending it.
+_UNTIL_GONE = 0.01
 _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 
@@ -320,14 +331,15 @@ def _some(bodies: Iterator[tuple[Chunk, Body]], most: float = math.inf) -> list[
     return some
 
 
-def _made_ahead(making: Callable[[], Callable[[], list[_T]]], count: int, ahead: Ahead) -> Iterator[list[_T]]:
+def _made_ahead(making: Callable[[bool], Callable[[], list[_T]]], count: int, ahead: Ahead) -> Iterator[list[_T]]:
     """Some things after the other, ``count`` in all, being made while those before them are used.
 
-    ``making`` is called when the next ones are due, and gives what makes them.
+    ``making`` is called when the next ones are due, told whether there are others to be used meanwhile, and gives what
+    makes them.
     """
-    made = making()()  # nothing can be done meanwhile
+    made = making(False)()
     while count := count - len(made):
-        waiting = ahead.submit(making())
+        waiting = ahead.submit(making(True))
         yield made
         made = waiting.result()
     yield made
