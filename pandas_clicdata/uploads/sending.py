@@ -88,7 +88,7 @@ class Pass:
         bodies = zip(pending, self._bodies(pending), strict=True)
         with Ahead(1) as ahead:
             if workers > 1:
-                lists = _made_ahead(lambda _: partial(_some, bodies), len(pending), ahead)
+                lists = _made_ahead(lambda: partial(_some, bodies), len(pending), ahead)
                 yield from self._side_by_side(chain.from_iterable(lists), workers)
                 return
             for some in _made_ahead(partial(self._promising, bodies), len(pending), ahead):
@@ -96,14 +96,14 @@ class Pass:
                     self._send(chunk, body)
                     yield chunk
 
-    def _promising(self, bodies: Iterator[tuple[Chunk, Body]], others: bool) -> Callable[[], list[tuple[Chunk, Body]]]:
+    def _promising(self, bodies: Iterator[tuple[Chunk, Body]]) -> Callable[[], list[tuple[Chunk, Body]]]:
         """What makes and promises the next chunks, as many as are worth it by how long answers took so far.
 
-        If there are others to be sent, and answers leave the time for it, one of them is to be gone first.
+        Where answers leave the time for it, a chunk that was made before is to be gone first.
         """
         gone = self._gone = threading.Event()
         answering = self._seconds / self._answers if self._answers else None
-        waits = others and answering is not None and answering > _UNTIL_GONE
+        waits = answering is not None and answering > _UNTIL_GONE
         most = self._ledger.together(answering)
         changes = self._ledger.changes
 
@@ -331,15 +331,14 @@ def _some(bodies: Iterator[tuple[Chunk, Body]], most: float = math.inf) -> list[
     return some
 
 
-def _made_ahead(making: Callable[[bool], Callable[[], list[_T]]], count: int, ahead: Ahead) -> Iterator[list[_T]]:
+def _made_ahead(making: Callable[[], Callable[[], list[_T]]], count: int, ahead: Ahead) -> Iterator[list[_T]]:
     """Some things after the other, ``count`` in all, being made while those before them are used.
 
-    ``making`` is called when the next ones are due, told whether there are others to be used meanwhile, and gives what
-    makes them.
+    ``making`` is called when the next ones are due, and gives what makes them.
     """
-    made = making(False)()
+    made = making()()
     while count := count - len(made):
-        waiting = ahead.submit(making(True))
+        waiting = ahead.submit(making())
         yield made
         made = waiting.result()
     yield made
