@@ -35,10 +35,10 @@ def ours(bodies: Sequence[bytes]) -> pd.DataFrame:
         return judge(request, Answer(200, bodies[int(dict(request.query)["page"]) - 1]))
 
     def request(number: int) -> Request:
-        return get("read rows", "/data/1", key="data", query=(("page", str(number)),))
+        return get("read rows", "/data/1", key="data", query=(("page", str(number)),), decode=assembler.decode)
 
     for page in Follower(call, request):
-        assembler.add(page.rows)
+        assembler.add(page.rows, page.decoded)
     return assembler.take()
 
 

@@ -173,10 +173,17 @@ def read_clicdata(
     number, total = version or (None, None)
 
     def taken(tell_torn: bool) -> _Taker:
-        taker = _Taker(Assembler(**wishes), limit, each, {"rec_id": rec_id, "ver_id": number})
-        size = PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit))
+        assembler = Assembler(**wishes)
+        taker = _Taker(assembler, limit, each, {"rec_id": rec_id, "ver_id": number})
         taker.pages = data.pages(
-            rec_id, number, page_size=size, workers=workers, wanted=taker.wanted, total=total, tell_torn=tell_torn
+            rec_id,
+            number,
+            page_size=PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit)),
+            workers=workers,
+            wanted=taker.wanted,
+            total=total,
+            tell_torn=tell_torn,
+            decode=assembler.decode,
         )
         return taker
 
@@ -216,7 +223,7 @@ class _Taker:
         with shown, closing(self.pages) as pages:
             for page in pages:
                 self._note(page)
-                shown.update(self._assembler.add(page.rows))
+                shown.update(self._assembler.add(page.rows, page.decoded))
                 while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
                     yield self._frame(self._each)
                     given = True

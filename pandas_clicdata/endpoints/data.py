@@ -41,7 +41,7 @@ from pandas_clicdata.uploads.choices import How, checked_how
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sized
 
     import pandas as pd
 
@@ -247,6 +247,7 @@ class Data(Noun):
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
         tell_torn: bool = False,
+        decode: Callable[[bytes], Sized | None] | None = None,
     ) -> Generator[Page, None, None]:
         """The pages of a data set or of one of its versions, each once and in order.
 
@@ -266,6 +267,8 @@ class Data(Noun):
             How many rows ClicData is known to count.
         tell_torn : bool, default False
             Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
+        decode : callable, optional
+            Makes something of the rows of a page as soon as they come, in any thread: the ``decoded`` of the page.
 
         Yields
         ------
@@ -281,7 +284,7 @@ class Data(Noun):
         """
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
-        asked = get("read rows" if ver_id is None else "read a version", path, key="data")
+        asked = get("read rows" if ver_id is None else "read a version", path, key="data", decode=decode)
         return followed(
             self.session, asked, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn
         )
@@ -290,12 +293,12 @@ class Data(Noun):
         number, total = version or (None, None)
 
         def read(_: bool) -> pd.DataFrame | list[dict[str, Any]]:
-            pages = self.pages(rec_id, number, total=total)
             if output == "dict":
+                pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
             assembler = Assembler()
-            for page in pages:
-                assembler.add(page.rows)
+            for page in self.pages(rec_id, number, total=total, decode=assembler.decode):
+                assembler.add(page.rows, page.decoded)
             return assembler.take()
 
         return whole(read)

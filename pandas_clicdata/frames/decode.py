@@ -16,7 +16,7 @@ from pandas.api.extensions import no_default
 from pandas_clicdata.errors import InputError, SchemaDrift
 from pandas_clicdata.frames.dates import date_parsers, parsed_dates
 from pandas_clicdata.frames.fit import Unfit
-from pandas_clicdata.frames.parts import NULL, How, Name, Page, PageReader, Part
+from pandas_clicdata.frames.parts import NULL, Decoded, How, Name, Page, PageReader, Part
 from pandas_clicdata.frames.records import frame_of_records
 from pandas_clicdata.frames.settle import Seen, as_column, default_array, settle
 from pandas_clicdata.frames.wanted import Wishes, as_wished, is_literal, is_moment, is_textual
@@ -90,13 +90,32 @@ class Assembler:
 
     # ------------------------------------------------------------ pages in
 
-    def add(self, rows: bytes) -> int:
+    def decode(self, rows: bytes) -> Decoded | None:
+        """Decode the rows of one page for `add`, by what is known of the columns so far.
+
+        Any thread may do so, whenever a page comes.
+
+        Parameters
+        ----------
+        rows : bytes
+            A JSON array of rows.
+
+        Returns
+        -------
+        Decoded or None
+            None if nothing is known yet, or the rows are not like that.
+        """
+        return self._reader.decode(rows)
+
+    def add(self, rows: bytes, decoded: Decoded | None = None) -> int:
         """Add the rows of one page.
 
         Parameters
         ----------
         rows : bytes
             A JSON array of rows: objects keyed by column name, or lists.
+        decoded : Decoded, optional
+            What `decode` made of them.
 
         Returns
         -------
@@ -112,7 +131,7 @@ class Assembler:
         InputError
             If an argument names a column that is not there.
         """
-        page = self._reader.read(rows)
+        page = self._reader.read(rows, decoded)
         if page.rows == 0:
             return 0
         if self._names is None:

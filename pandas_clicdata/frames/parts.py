@@ -135,19 +135,23 @@ class PageReader:
         self._typed: _TypedReader | None = None
         self._kinds: dict[Name, str] = {}
 
-    def read(self, page: bytes) -> Page:
-        """Take a page apart.
+    def decode(self, page: bytes) -> Decoded | None:
+        """Decode a page by the types seen so far; None if it does not fit them, or there are none."""
+        typed = self._typed
+        return None if typed is None else typed.decode(page)
+
+    def read(self, page: bytes, decoded: Decoded | None = None) -> Page:
+        """Take a page apart, which may have been decoded already.
 
         Raises
         ------
         ProtocolError
             If it is not a JSON array of objects with distinct keys, or of lists of one length.
         """
-        if self._typed is not None:
-            found = self._typed.read(page)
-            if found is not None:
-                return found
-        return self._read_any(page)
+        if decoded is None:
+            decoded = self.decode(page)
+        found = None if decoded is None else decoded.taken_apart(page)
+        return self._read_any(page) if found is None else found
 
     def _read_any(self, page: bytes) -> Page:
         rows = _decoded(page)
@@ -233,12 +237,28 @@ class _TypedReader:
         )
         self._decoder = msgspec.json.Decoder(list[struct])  # type: ignore[valid-type] # made above
 
-    def read(self, page: bytes) -> Page | None:
-        """Take a page apart; None if it does not fit."""
+    def decode(self, page: bytes) -> Decoded | None:
+        """Decode a page; None if it does not fit."""
         try:
-            rows = self._decoder.decode(page)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Decoded(self._decoder.decode(page), self._names, self._kinds)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+
+
+class Decoded:
+    """The rows of a page as msgspec's objects, whose fields are the columns, of these kinds."""
+
+    def __init__(self, rows: list[Any], names: list[Name], kinds: list[str | None]) -> None:
+        self._rows = rows
+        self._names = names
+        self._kinds = kinds
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def taken_apart(self, page: bytes) -> Page | None:
+        """Return the columns of the page that this was decoded from; None if a key stands twice in a row."""
+        rows = self._rows
         if rows and not _has_keys(page, len(rows) * len(self._names)):
             return None
         columns = _transposed(rows)

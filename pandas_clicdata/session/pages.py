@@ -6,7 +6,7 @@ Pure but for the call it is given.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -47,8 +47,8 @@ _log = logging.getLogger(__name__)
 class Page:
     """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say).
 
-    ``torn`` says why this page and those before it are not one state of the data set, where that is known and
-    was to be told instead of raised.
+    ``decoded`` is what the request's ``decode`` made of the rows, if anything. ``torn`` says why this page and those
+    before it are not one state of the data set, where that is known and was to be told instead of raised.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Page:
     count: int
     more: bool | None
     total: int | None
+    decoded: Any = field(default=None, compare=False, repr=False)
     torn: str | None = None
 
 
@@ -81,7 +82,7 @@ def page_of(reply: Reply, number: int) -> Page:
     count = reply.count if reply.count is not None else list_length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
-    return Page(number, reply.payload, count, *_more(reply, operation))
+    return Page(number, reply.payload, count, *_more(reply, operation), decoded=reply.decoded)
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:

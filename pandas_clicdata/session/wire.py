@@ -31,7 +31,7 @@ from pandas_clicdata.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sized
 
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
@@ -67,7 +67,8 @@ class Request:
     ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
     the one the path and body were made for, None where they are the same in both. ``in_text`` says
     that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
-    body is gzip. ``gone`` is called when all of it is sent, at each attempt.
+    body is gzip. ``gone`` is called when all of it is sent, at each attempt. ``decode`` makes something of the rows
+    of a page in the same go that judges them; what it gives None for is judged by itself.
     """
 
     operation: str
@@ -83,6 +84,7 @@ class Request:
     fresh: bool = False
     compressed: bool = False
     gone: Callable[[], object] | None = field(default=None, compare=False, repr=False)
+    decode: Callable[[bytes], Sized | None] | None = field(default=None, compare=False, repr=False)
 
     def with_query(self, *more: tuple[str, str]) -> Request:
         """The same request with more in its query."""
@@ -104,7 +106,7 @@ class Reply:
 
     ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
     of the envelope that stood beside it, each as JSON. ``count`` is how many elements the payload has, where they
-    were counted in passing.
+    were counted in passing; ``decoded`` is what the request's ``decode`` made of it.
     """
 
     request: Request
@@ -112,6 +114,7 @@ class Reply:
     fields: Mapping[str, bytes]
     status: int = 200
     count: int | None = None
+    decoded: Sized | None = field(default=None, compare=False, repr=False)
 
     def value(self) -> Any:
         """The payload as Python objects; integers keep all their digits."""
@@ -241,7 +244,7 @@ def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[st
     if page is not None:
         _check_keys(request, answer, page.fields, page.envelope)
         _check_success(request, answer, page.fields, page.envelope, hide)
-        return Reply(request, page.rows, page.fields, answer.status, page.length)
+        return Reply(request, page.rows, page.fields, answer.status, page.length, page.decoded)
     fields = _object(body)
     if fields is None:
         _check_json(request, answer, body)
@@ -277,6 +280,7 @@ class _Split(NamedTuple):
 
     rows: bytes
     length: int
+    decoded: Sized | None
     envelope: bytes
     fields: dict[str, bytes]
 
@@ -302,11 +306,12 @@ def _split(request: Request, body: bytes) -> _Split | None:
     rows = body[start:stop]
     if holds_too_many_cells(rows):
         return None
-    length = list_length(rows)
+    decoded = None if request.decode is None else request.decode(rows)
+    length = list_length(rows) if decoded is None else len(decoded)
     if length is None:
         return None
     del fields[name]
-    return _Split(rows, length, envelope, fields)
+    return _Split(rows, length, decoded, envelope, fields)
 
 
 MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory

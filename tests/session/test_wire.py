@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,26 @@ def test_the_rows_of_an_ordinary_page_are_counted_in_passing() -> None:
     assert judge(READ, Answer(200, b'{"data":[{"a":1},{"a":"]"}],"has_more_data":true}')).count == 2
     assert judge(READ, Answer(200, b'{"success":true,"result":[],"pagination":{}}')).count == 0
     assert judge(READ, Answer(200, b'{"has_more_data":true,"data":[1]}')).count is None
+
+
+def test_the_rows_of_an_ordinary_page_are_decoded_in_the_same_go() -> None:
+    given = []
+
+    def decode(rows: bytes) -> list[str] | None:
+        given.append(rows)
+        return ["three", "of", "them"] if rows == b"[1,2,3]" else None
+
+    reading = replace(READ, decode=decode)
+    reply = judge(reading, Answer(200, b' {"data": [1,2,3] ,"has_more_data":true}'))
+    assert (reply.payload, reply.count, reply.decoded) == (b"[1,2,3]", 3, ["three", "of", "them"])
+    reply = judge(reading, Answer(200, b'{"data":[1,2],"has_more_data":true}'))
+    assert (reply.payload, reply.count, reply.decoded) == (b"[1,2]", 2, None)
+    with pytest.raises(errors.ProtocolError, match="cut off"):
+        judge(reading, Answer(200, b'{"data":[1,2,'))
+    with pytest.raises(errors.ProtocolError, match="cut off"):
+        judge(reading, Answer(200, b'{"data":[1,2,3]'))
+    assert given == [b"[1,2,3]", b"[1,2]"]
+    assert judge(reading, Answer(200, b'{"has_more_data":true,"data":[1,2,3]}')).decoded is None
 
 
 def test_a_byte_order_mark_is_no_error() -> None:
