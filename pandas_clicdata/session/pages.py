@@ -38,6 +38,9 @@ _FAR = 1_000_000_000  # a page that no data set has
 # Seconds that a page which came waits for the requests after it to be sent. Whoever takes it apart would keep Python
 # from sending them meanwhile, and each would be late by as much.
 _UNTIL_GONE = 0.005
+# By how much the window opens from page to page. By two, 100 pages would take 8 workers a round more; by four, one more
+# page would be asked for in vain where there are two.
+_WIDENED = 3
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -128,7 +131,7 @@ class Follower:
 
     The next page is on its way while one is being used. With more than one worker, so are those after it: as many
     as the service says there are, each worker going from one to the next by itself; where it doesn't say, a window that
-    opens from 1, so that a short data set wastes nothing. What comes for a page beyond the end is never looked at and
+    opens from 1, so that a short data set wastes little. What comes for a page beyond the end is never looked at and
     never waited for.
 
     Parameters
@@ -172,11 +175,12 @@ class Follower:
         self._size = 0  # rows of the fullest page so far
 
     def __iter__(self) -> Iterator[Page]:
-        window = 1
+        window = 1  # that of the first page
         asked: dict[int, Future[Page]] = {}
         page = self._checked(self.ask(1))
         with Ahead(self._workers) as ahead:
             while True:
+                window = min(_WIDENED * window, self._workers)
                 if page.more:
                     self._ask_ahead(self._worth_asking(page, window), asked, ahead)
                 yield page
@@ -185,7 +189,6 @@ class Follower:
                 number = page.number + 1
                 coming = asked.pop(number, None)
                 page = self._checked(self.ask(number) if coming is None else coming.result())
-                window = min(2 * window, self._workers)
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Page]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}

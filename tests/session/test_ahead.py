@@ -97,7 +97,51 @@ def test_where_it_is_not_said_the_window_opens_from_one() -> None:
     service = Service(legacy, 100)
     for number, page in zip(range(1, 30), service.follower(8), strict=False):
         assert page.number == number
-        assert max(service.asked) <= number + min(8, 2 ** (number - 1))
+        assert max(service.asked) <= number + min(8, 3**number)
+
+
+class Held(Service):
+    """Holds every request until it is let go."""
+
+    def __init__(self, shape: Callable[[int, int], Any], pages: int) -> None:
+        super().__init__(shape, pages)
+        self._turn = threading.Condition()
+        self._held = 0
+        self._let_go = 0
+
+    def call(self, request: Request) -> Reply:
+        with self._turn:
+            self._held += 1
+            ticket = self._held
+            self._turn.notify_all()
+            assert self._turn.wait_for(lambda: ticket <= self._let_go, 20)
+        return super().call(request)
+
+    def let_go(self, held: int) -> None:
+        """Let go what is held, as soon as it is that many requests."""
+        with self._turn:
+            assert self._turn.wait_for(lambda: self._held - self._let_go == held, 20), self._held
+            self._let_go = self._held
+            self._turn.notify_all()
+
+    def open(self) -> None:
+        with self._turn:
+            self._let_go = 1 << 30
+            self._turn.notify_all()
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(1, [1] * 100), (4, [1, 3] + [4] * 24), (8, [1, 3] + [8] * 12)])
+def test_where_it_is_not_said_all_workers_have_work_from_the_third_round_on(workers: int, rounds: list[int]) -> None:
+    service, found = Held(legacy, 100), list[int]()
+    reader = threading.Thread(target=lambda: found.extend(numbers_in(service, workers)), daemon=True)
+    reader.start()
+    try:
+        for held in rounds:
+            service.let_go(held)
+        reader.join(20)
+        assert found == list(range(100 * SIZE))
+    finally:
+        service.open()
 
 
 @pytest.mark.parametrize("pages", [2, 5, 40])
