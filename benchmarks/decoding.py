@@ -35,9 +35,9 @@ def ours(bodies: Sequence[bytes]) -> pd.DataFrame:
         return judge(request, Answer(200, bodies[int(dict(request.query)["page"]) - 1]))
 
     def request(number: int) -> Request:
-        return get("read rows", "/data/1", key="data", query=(("page", str(number)),), decode=assembler.decode)
+        return get("read rows", "/data/1", key="data", query=(("page", str(number)),))
 
-    for page in Follower(call, request):
+    for page in Follower(call, request, decode=assembler.decode):
         assembler.add(page.rows, page.decoded)
     return assembler.take()
 

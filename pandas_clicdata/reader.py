@@ -183,8 +183,7 @@ def read_clicdata(
             wanted=taker.wanted,
             total=total,
             tell_torn=tell_torn,
-            # Of several pages at once each would have to be fetched from afar into the processor's cache, and back.
-            decode=assembler.decode if workers == 1 else None,
+            decode=assembler.decode,
         )
         return taker
 

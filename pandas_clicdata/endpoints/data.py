@@ -268,7 +268,7 @@ class Data(Noun):
         tell_torn : bool, default False
             Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
         decode : callable, optional
-            Makes something of the rows of a page as soon as they come, in any thread: the ``decoded`` of the page.
+            Makes of the rows of a page what is to be its ``decoded``, or None of what it does not understand.
 
         Yields
         ------
@@ -284,9 +284,16 @@ class Data(Noun):
         """
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
-        asked = get("read rows" if ver_id is None else "read a version", path, key="data", decode=decode)
+        asked = get("read rows" if ver_id is None else "read a version", path, key="data")
         return followed(
-            self.session, asked, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn
+            self.session,
+            asked,
+            page_size,
+            workers=workers,
+            wanted=wanted,
+            total=total,
+            tell_torn=tell_torn,
+            decode=decode,
         )
 
     def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:

@@ -93,8 +93,6 @@ class Assembler:
     def decode(self, rows: bytes) -> Decoded | None:
         """Decode the rows of one page for `add`, by what is known of the columns so far.
 
-        Any thread may do so, whenever a page comes.
-
         Parameters
         ----------
         rows : bytes

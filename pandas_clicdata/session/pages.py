@@ -26,7 +26,7 @@ from pandas_clicdata.session.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sized
     from concurrent.futures import Future
 
     from pandas_clicdata.session.wire import Caller
@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Page:
     """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say).
 
-    ``decoded`` is what the request's ``decode`` made of the rows, if anything. ``torn`` says why this page and those
+    ``decoded`` is what the follower's ``decode`` made of the rows, if anything. ``torn`` says why this page and those
     before it are not one state of the data set, where that is known and was to be told instead of raised.
     """
 
@@ -85,7 +85,7 @@ def page_of(reply: Reply, number: int) -> Page:
     count = reply.count if reply.count is not None else list_length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
-    return Page(number, reply.payload, count, *_more(reply, operation), decoded=reply.decoded)
+    return Page(number, reply.payload, count, *_more(reply, operation))
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
@@ -149,6 +149,9 @@ class Follower:
         How many rows the service said beforehand that there are.
     tell_torn : bool, default False
         Whether a data set that changes while it is read is told by the ``torn`` of its pages instead of raised.
+    decode : callable, optional
+        Makes of the rows of a page after the first one what is to be its ``decoded``, or None of what it does not
+        understand. What it understands is JSON, so that nobody need look at it twice.
     """
 
     def __init__(
@@ -160,6 +163,7 @@ class Follower:
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
         tell_torn: bool = False,
+        decode: Callable[[bytes], Sized | None] | None = None,
     ) -> None:
         self._call = call
         self._request = request
@@ -170,13 +174,14 @@ class Follower:
         self._rows = 0
         self._total = total
         self._tell_torn = tell_torn
+        self._decode = decode
         self._torn: str | None = None
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
 
     def __iter__(self) -> Iterator[Page]:
         window = 1  # that of the first page
-        asked: dict[int, Future[Page]] = {}
+        asked: dict[int, Future[Reply]] = {}
         page = self._checked(self.ask(1))
         with Ahead(self._workers) as ahead:
             while True:
@@ -188,9 +193,10 @@ class Follower:
                     return
                 number = page.number + 1
                 coming = asked.pop(number, None)
-                page = self._checked(self.ask(number) if coming is None else coming.result())
+                reply = self._reply(number) if coming is None else coming.result()
+                page = self._checked(self._read(number, reply))
 
-    def _ask_ahead(self, numbers: range, asked: dict[int, Future[Page]], ahead: Ahead) -> None:
+    def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}
         for number, event in gone.items():
             asked[number] = ahead.submit(partial(self._asked_for, number, event))
@@ -214,11 +220,24 @@ class Follower:
         """One page, as the service gives it."""
         return page_of(self._call(replace(self._request(number), **more)), number)
 
-    def _asked_for(self, number: int, gone: Event) -> Page:
+    def _asked_for(self, number: int, gone: Event) -> Reply:
         try:
-            return self.ask(number, gone=gone.set)
+            return self._reply(number, gone=gone.set)
         finally:
             gone.set()
+
+    def _reply(self, number: int, **more: Any) -> Reply:
+        """The answer for a page, its rows unread if they are to be decoded."""
+        return self._call(replace(self._request(number), unread=self._decode is not None, **more))
+
+    def _read(self, number: int, reply: Reply) -> Page:
+        if self._decode is None or not reply.unread:
+            return page_of(reply, number)
+        decoded = self._decode(reply.payload)
+        count = list_length(reply.payload) if decoded is None else len(decoded)
+        if count is None:  # it is no JSON: whoever judges it as a whole knows what to do about it
+            return self.ask(number)
+        return Page(number, reply.payload, count, *_more(reply, reply.request.operation), decoded=decoded)
 
     def _checked(self, page: Page) -> Page:
         page = self._settled(page)

@@ -31,7 +31,7 @@ from pandas_clicdata.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sized
+    from collections.abc import Callable, Iterable, Mapping
 
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
@@ -67,8 +67,8 @@ class Request:
     ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
     the one the path and body were made for, None where they are the same in both. ``in_text`` says
     that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
-    body is gzip. ``gone`` is called when all of it is sent, at each attempt. ``decode`` makes something of the rows
-    of a page in the same go that judges them; what it gives None for is judged by itself.
+    body is gzip, ``unread`` that the caller judges the rows of a page while he decodes them. ``gone`` is called
+    when all of it is sent, at each attempt.
     """
 
     operation: str
@@ -83,8 +83,8 @@ class Request:
     in_text: bool = False
     fresh: bool = False
     compressed: bool = False
+    unread: bool = False
     gone: Callable[[], object] | None = field(default=None, compare=False, repr=False)
-    decode: Callable[[bytes], Sized | None] | None = field(default=None, compare=False, repr=False)
 
     def with_query(self, *more: tuple[str, str]) -> Request:
         """The same request with more in its query."""
@@ -106,7 +106,7 @@ class Reply:
 
     ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
     of the envelope that stood beside it, each as JSON. ``count`` is how many elements the payload has, where they
-    were counted in passing; ``decoded`` is what the request's ``decode`` made of it.
+    were counted in passing; ``unread`` says that nobody has looked yet whether it is JSON at all.
     """
 
     request: Request
@@ -114,7 +114,7 @@ class Reply:
     fields: Mapping[str, bytes]
     status: int = 200
     count: int | None = None
-    decoded: Sized | None = field(default=None, compare=False, repr=False)
+    unread: bool = False
 
     def value(self) -> Any:
         """The payload as Python objects; integers keep all their digits."""
@@ -244,7 +244,7 @@ def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[st
     if page is not None:
         _check_keys(request, answer, page.fields, page.envelope)
         _check_success(request, answer, page.fields, page.envelope, hide)
-        return Reply(request, page.rows, page.fields, answer.status, page.length, page.decoded)
+        return Reply(request, page.rows, page.fields, answer.status, page.length, request.unread)
     fields = _object(body)
     if fields is None:
         _check_json(request, answer, body)
@@ -276,11 +276,10 @@ def _named_list(fields: Mapping[str, bytes], key: str) -> tuple[str, bytes] | No
 
 
 class _Split(NamedTuple):
-    """An ordinary page: its rows, how many they are, and the envelope with a 0 in their place."""
+    """An ordinary page: its rows, how many they are if they were read, and the envelope with a 0 in their place."""
 
     rows: bytes
-    length: int
-    decoded: Sized | None
+    length: int | None
     envelope: bytes
     fields: dict[str, bytes]
 
@@ -292,7 +291,8 @@ def _split(request: Request, body: bytes) -> _Split | None:
     """Take a page apart in one go through its bytes, not one for the envelope and one to count; None for what is none.
 
     What stands before the rows is matched from the first byte on. If then both the rows and the envelope without
-    them are JSON, so is the whole, and it means just that.
+    them are JSON, so is the whole, and it means just that. Rows that are to be left unread are taken for JSON until
+    somebody reads them.
     """
     before = _BEFORE_ROWS.match(body)
     if before is None or request.key is None:
@@ -306,12 +306,11 @@ def _split(request: Request, body: bytes) -> _Split | None:
     rows = body[start:stop]
     if holds_too_many_cells(rows):
         return None
-    decoded = None if request.decode is None else request.decode(rows)
-    length = list_length(rows) if decoded is None else len(decoded)
-    if length is None:
+    length = None if request.unread else list_length(rows)
+    if length is None and not request.unread:
         return None
     del fields[name]
-    return _Split(rows, length, decoded, envelope, fields)
+    return _Split(rows, length, envelope, fields)
 
 
 MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory

@@ -32,10 +32,31 @@ class Service:
         return judge(request, body if isinstance(body, Answer) else Answer(200, json.dumps(body).encode()))
 
 
+def decode(rows: bytes) -> list[Any] | None:
+    """Decode what is JSON and has a row, as an assembler might."""
+    try:
+        return json.loads(rows) or None
+    except ValueError:
+        return None
+
+
+FOLLOWED: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True, params=[{}, {"decode": decode}], ids=["judged", "decoded"])
+def _followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in request.param.items():
+        monkeypatch.setitem(FOLLOWED, name, value)
+
+
 def read(service: Service) -> list[dict[str, int]]:
     request = get("read rows", "/data/5", key="data")
-    follower = Follower(service.call, lambda n: request.with_query(("page", str(n))))
-    return [row for page in follower for row in json.loads(page.rows)]
+    follower = Follower(service.call, lambda n: request.with_query(("page", str(n))), **FOLLOWED)
+    found: list[dict[str, int]] = []
+    for page in follower:
+        found += json.loads(page.rows) if page.decoded is None else page.decoded
+        assert page.count == len(json.loads(page.rows))
+    return found
 
 
 def part(number: int, size: int = 10, rows: list[Any] = ROWS) -> list[Any]:
@@ -85,6 +106,24 @@ def test_an_error_on_a_later_page_gives_no_rows_at_all() -> None:
     service = Service(lambda n: {"data": part(n), "has_more_data": True} if n < 3 else Answer(404, b""))
     with pytest.raises(NotFound):
         read(service)
+
+
+@pytest.mark.fault(22)
+def test_rows_that_turn_out_to_be_no_json_are_asked_for_once_more_by_whoever_judges() -> None:
+    broken = Answer(200, b'{"data":[{"a":10},{"a":}],"has_more_data":true}')
+    service = Service(lambda n: broken if n == 2 else SHAPES["legacy"](n))
+    with pytest.raises(ProtocolError, match="cut off or broken"):
+        read(service)
+    assert service.asked == ([1, 2, 2] if FOLLOWED else [1, 2])
+
+
+def test_rows_that_were_broken_on_their_way_are_read_whole() -> None:
+    if not FOLLOWED:
+        pytest.skip("the session asks again, since the judge raises")
+    broken = iter([Answer(200, b'{"data":[{"a":10},{"a":}],"has_more_data":true}')])
+    service = Service(lambda n: next(broken, SHAPES["legacy"](n)) if n == 2 else SHAPES["legacy"](n))
+    assert read(service) == ROWS
+    assert service.asked == [1, 2, 2, 3]
 
 
 @pytest.mark.fault(37, 39)
