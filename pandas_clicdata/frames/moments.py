@@ -193,7 +193,8 @@ def _write_days(target: Array, days: Array) -> None:
 
 @cache
 def _usual_days() -> Array:
-    return _told_days(np.arange(_FIRST_USUAL, _LAST_USUAL + 1))
+    # A copy, since what Arrow holds must not outlive its memory pool, which is the caller's to choose.
+    return _told_days(np.arange(_FIRST_USUAL, _LAST_USUAL + 1)).copy()
 
 
 def _told_days(days: Array) -> Array:

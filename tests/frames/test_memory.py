@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from pandas_clicdata.frames import moments
+from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Peak:
     """The most bytes that were held at a time by Python and numpy on one side, and Arrow on the other, together."""
 
     bytes = 0
+    left = 0  # what Arrow still holds at the end
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def measured() -> Iterator[Peak]:
     try:
         yield peak
         peak.bytes = tracemalloc.get_traced_memory()[1] + pool.max_memory()
+        peak.left = pool.bytes_allocated()
     finally:
         tracemalloc.stop()
         pa.set_memory_pool(before)
@@ -59,7 +63,22 @@ def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
         for _ in encoder.bodies(row_format, encoder.cut(row_format, **limits)):
             pass
         del encoder, _
+    assert peak.left == 0
     return peak.bytes
+
+
+def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> None:
+    """Arrow crashes, at the latest when Python ends, if a pool is gone before what it holds."""
+    moments._usual_days.cache_clear()
+    frame = frame_of(1000)
+    with measured() as peak:
+        encoder, assembler = FrameEncoder(frame), Assembler()
+        for body in encoder.bodies(RowFormat.OBJECTS, [(0, 500), (500, 1000)]):
+            assembler.add(body[len('{"data":') : -1])
+        assert len(assembler.take()) == 1000
+        del encoder, assembler
+    assert peak.bytes > 10_000
+    assert peak.left == 0
 
 
 @pytest.mark.parametrize("row_format", RowFormat, ids=lambda row_format: row_format.value)
