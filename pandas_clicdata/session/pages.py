@@ -187,13 +187,14 @@ class Follower:
             while True:
                 window = min(_WIDENED * window, self._workers)
                 if page.more:
-                    self._ask_ahead(self._worth_asking(page, window), asked, ahead)
+                    self._ask_ahead(self._worth_asking(page, self._rows, window), asked, ahead)
                 yield page
                 if not page.more:
                     return
                 number = page.number + 1
                 coming = asked.pop(number, None)
                 reply = self._reply(number) if coming is None else coming.result()
+                self._ask_ahead(self._likely_worth_asking(number, reply, window), asked, ahead)
                 page = self._checked(self._read(number, reply))
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
@@ -204,13 +205,20 @@ class Follower:
             for event in gone.values():
                 event.wait(_UNTIL_GONE)
 
-    def _worth_asking(self, page: Page, window: int) -> range:
-        """The numbers of the pages to be asked for before this one is used."""
+    def _likely_worth_asking(self, number: int, reply: Reply, window: int) -> range:
+        """The numbers of the pages to be asked for before this one is even read: it is likely as full as the others."""
+        more, total = _more(reply, reply.request.operation) if reply.unread else (None, None)
+        if not more:
+            return range(0)
+        return self._worth_asking(Page(number, b"", self._size, more, total), self._rows + self._size, window)
+
+    def _worth_asking(self, page: Page, rows: int, window: int) -> range:
+        """The numbers of the pages to be asked for before this one is used, up to which there are so many rows."""
         pages = window
         if page.total is not None and self._size:
             # Twice as many as there are workers, so that none of them waits until a page was taken apart.
             most = self._workers if self._workers == 1 else 2 * self._workers
-            pages = min(most, -(-(page.total - self._rows) // self._size))
+            pages = min(most, -(-(page.total - rows) // self._size))
         wanted = self._wanted()
         if wanted is not None:
             pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,18 +65,23 @@ class Service:
         return Follower(self.call, lambda n: request.with_query(("page", str(n))), workers=workers, **more)
 
 
-def numbers_in(service: Service, workers: int) -> list[int]:
-    return [row["n"] for page in service.follower(workers) for row in json.loads(page.rows)]
+def numbers_in(service: Service, workers: int, **more: Any) -> list[int]:
+    return [row["n"] for page in service.follower(workers, **more) for row in json.loads(page.rows)]
 
 
+JUDGED_OR_DECODED = pytest.mark.parametrize("decode", [None, json.loads], ids=["judged", "decoded"])
+
+
+@JUDGED_OR_DECODED
 @pytest.mark.parametrize("shape", [legacy, modern])
 @pytest.mark.parametrize("workers", [1, 2, 8, 32])
 @pytest.mark.parametrize("pages", [1, 2, 3, 7, 40])
-def test_every_row_comes_once_and_in_order(shape: Any, workers: int, pages: int) -> None:
+def test_every_row_comes_once_and_in_order(shape: Any, workers: int, pages: int, decode: Any) -> None:
     service = Service(shape, pages)
-    assert numbers_in(service, workers) == list(range(pages * SIZE))
+    assert numbers_in(service, workers, decode=decode) == list(range(pages * SIZE))
     assert sorted(service.asked)[:pages] == list(range(1, pages + 1))
     assert len(set(service.asked)) == len(service.asked), "no page is asked for twice"
+    assert workers > 1 or len(service.asked) == pages, "one worker asks for none beyond the end"
     assert service.most_at_once <= workers
 
 
@@ -86,10 +92,11 @@ def test_a_data_set_of_one_page_is_one_request(shape: Any) -> None:
     assert service.asked == [1]
 
 
-@pytest.mark.parametrize("workers", [2, 8, 32])
-def test_where_it_is_said_how_many_there_are_no_other_is_asked_for(workers: int) -> None:
+@JUDGED_OR_DECODED
+@pytest.mark.parametrize("workers", [1, 2, 8, 32])
+def test_where_it_is_said_how_many_there_are_no_other_is_asked_for(workers: int, decode: Any) -> None:
     service = Service(modern, 21)
-    numbers_in(service, workers)
+    numbers_in(service, workers, decode=decode)
     assert sorted(service.asked) == list(range(1, 22))
 
 
@@ -154,19 +161,42 @@ def test_what_is_asked_for_beyond_the_end_is_neither_waited_for_nor_looked_at(pa
         service.over.set()
 
 
+@JUDGED_OR_DECODED
 @pytest.mark.parametrize("shape", [legacy, modern])
-def test_no_page_is_asked_for_beyond_the_rows_that_are_wanted(shape: Any) -> None:
+def test_no_page_is_asked_for_beyond_the_rows_that_are_wanted(shape: Any, decode: Any) -> None:
     service, left = Service(shape, 100), [55]
-    for page in service.follower(8, wanted=lambda: left[0]):
+    for page in service.follower(8, wanted=lambda: left[0], decode=decode):
         left[0] -= page.count
         if left[0] <= 0:
             break
     assert sorted(service.asked) == [1, 2, 3, 4, 5, 6]
 
 
-def test_pages_are_asked_for_no_further_ahead_than_is_useful() -> None:
+@pytest.mark.parametrize("shape", [legacy, modern])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_next_page_is_asked_for_before_the_rows_of_one_are_read(shape: Any, workers: int) -> None:
+    service = Service(shape, 9)
+    missed = []
+
+    def decode(page: bytes) -> list[Any]:
+        rows: list[Any] = json.loads(page)
+        following = rows[-1]["n"] // SIZE + 2
+        until = time.monotonic() + 10
+        while following <= service.pages and following not in service.asked:
+            if time.monotonic() > until:
+                missed.append(following)
+                break
+            time.sleep(0.001)
+        return rows
+
+    assert numbers_in(service, workers, decode=decode) == list(range(9 * SIZE))
+    assert not missed
+
+
+@JUDGED_OR_DECODED
+def test_pages_are_asked_for_no_further_ahead_than_is_useful(decode: Any) -> None:
     service = Service(modern, 100)
-    for page in service.follower(4):
+    for page in service.follower(4, decode=decode):
         assert max(service.asked) <= page.number + 8
     assert service.most_at_once <= 4
 

@@ -114,7 +114,8 @@ def test_rows_that_turn_out_to_be_no_json_are_asked_for_once_more_by_whoever_jud
     service = Service(lambda n: broken if n == 2 else SHAPES["legacy"](n))
     with pytest.raises(ProtocolError, match="cut off or broken"):
         read(service)
-    assert service.asked == ([1, 2, 2] if FOLLOWED else [1, 2])
+    assert service.asked.count(2) == (2 if FOLLOWED else 1)
+    assert service.asked.count(1) == 1
 
 
 def test_rows_that_were_broken_on_their_way_are_read_whole() -> None:
@@ -123,7 +124,7 @@ def test_rows_that_were_broken_on_their_way_are_read_whole() -> None:
     broken = iter([Answer(200, b'{"data":[{"a":10},{"a":}],"has_more_data":true}')])
     service = Service(lambda n: next(broken, SHAPES["legacy"](n)) if n == 2 else SHAPES["legacy"](n))
     assert read(service) == ROWS
-    assert service.asked == [1, 2, 2, 3]
+    assert sorted(service.asked) == [1, 2, 2, 3]
 
 
 @pytest.mark.fault(37, 39)
@@ -145,10 +146,10 @@ def test_empty_pages_without_end_are_a_loop() -> None:
 
 @pytest.mark.fault(39)
 def test_a_page_that_was_repeated_by_a_cache_is_asked_for_again() -> None:
-    pages = iter([1, 1, 2, 3])
-    service = Service(lambda n: {"data": part(next(pages)), "has_more_data": n < 3})
+    cached = iter([1])
+    service = Service(lambda n: {"data": part(next(cached, n) if n == 2 else n), "has_more_data": n < 3})
     assert read(service) == ROWS
-    assert service.asked == [1, 2, 2, 3]
+    assert sorted(service.asked) == [1, 2, 2, 3]
 
 
 @pytest.mark.fault(39)
