@@ -186,16 +186,21 @@ class Follower:
         with Ahead(self._workers) as ahead:
             while True:
                 window = min(_WIDENED * window, self._workers)
-                if page.more:
-                    self._ask_ahead(self._worth_asking(page, self._rows, window), asked, ahead)
+                self._ask_ahead(self._worth_asking(page, self._rows, window), asked, ahead)
                 yield page
                 if not page.more:
                     return
                 number = page.number + 1
                 coming = asked.pop(number, None)
                 reply = self._reply(number) if coming is None else coming.result()
-                self._ask_ahead(self._likely_worth_asking(number, reply, window), asked, ahead)
-                page = self._checked(self._read(number, reply))
+                if reply.unread:
+                    # It is likely as full as the others.
+                    page = Page(number, reply.payload, self._size, *_more(reply, reply.request.operation))
+                    self._ask_ahead(self._worth_asking(page, self._rows + page.count, window), asked, ahead)
+                    page = self._read(page)
+                else:
+                    page = page_of(reply, number)
+                page = self._checked(page)
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}
@@ -205,17 +210,10 @@ class Follower:
             for event in gone.values():
                 event.wait(_UNTIL_GONE)
 
-    def _likely_worth_asking(self, number: int, reply: Reply, window: int) -> range:
-        """The numbers of the pages to be asked for before this one is even read: it is likely as full as the others."""
-        more, total = _more(reply, reply.request.operation) if reply.unread else (None, None)
-        if not more:
-            return range(0)
-        return self._worth_asking(Page(number, b"", self._size, more, total), self._rows + self._size, window)
-
     def _worth_asking(self, page: Page, rows: int, window: int) -> range:
         """The numbers of the pages to be asked for before this one is used, up to which there are so many rows."""
-        pages = window
-        if page.total is not None and self._size:
+        pages = window if page.more else 0
+        if pages and page.total is not None and self._size:
             # Twice as many as there are workers, so that none of them waits until a page was taken apart.
             most = self._workers if self._workers == 1 else 2 * self._workers
             pages = min(most, -(-(page.total - rows) // self._size))
@@ -238,14 +236,13 @@ class Follower:
         """The answer for a page, its rows unread if they are to be decoded."""
         return self._call(replace(self._request(number), unread=self._decode is not None, **more))
 
-    def _read(self, number: int, reply: Reply) -> Page:
-        if self._decode is None or not reply.unread:
-            return page_of(reply, number)
-        decoded = self._decode(reply.payload)
-        count = list_length(reply.payload) if decoded is None else len(decoded)
+    def _read(self, page: Page) -> Page:
+        """A page with its rows decoded and counted, which nobody has done yet."""
+        decoded = None if self._decode is None else self._decode(page.rows)
+        count = list_length(page.rows) if decoded is None else len(decoded)
         if count is None:  # it is no JSON: whoever judges it as a whole knows what to do about it
-            return self.ask(number)
-        return Page(number, reply.payload, count, *_more(reply, reply.request.operation), decoded=decoded)
+            return self.ask(page.number)
+        return replace(page, count=count, decoded=decoded)
 
     def _checked(self, page: Page) -> Page:
         page = self._settled(page)
