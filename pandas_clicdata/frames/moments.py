@@ -22,8 +22,12 @@ _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
 _FIRST_DAY, _LAST_DAY = _FIRST_SECOND // _DAY, _LAST_SECOND // _DAY
 # The days from 1900 to 2099, which most are of, and those where a missing cell stands as 1970.
 _FIRST_USUAL, _LAST_USUAL = -25_567, 47_481
-_QUOTE, _T, _POINT, _COLON, _PLUS, _MINUS, _ZERO = b'"T.:+-0'
+_QUOTE, _POINT, _COLON, _PLUS, _MINUS, _ZERO = b'".:+-0'
+# Digits as they are written. What a text holds beyond them is written over, or is the quote that ends all.
 _PAIRS = np.array([f"{number:02}" for number in range(100)], "S2").view(np.uint16)
+_TRIPLES = np.array([f'{number:03}"' for number in range(1000)], "S4").view(np.uint32)
+_MINUTES = np.array([f"T{number // 60:02}:{number % 60:02}:-" for number in range(_DAY // 60)], "S8").view(np.uint64)
+_SECONDS = np.array([f"{number:02}.-" for number in range(60)], "S4").view(np.uint32)
 
 
 class Moments(Printer):
@@ -146,16 +150,17 @@ def _print_moments(
     text = np.empty((rows, end + 1 + (0 if minutes is None else 6)), np.uint8)
     text[:, 0] = text[:, -1] = _QUOTE
     _write_days(text[:, 1:11], days)
-    text[:, 11] = _T
-    text[:, 14] = text[:, 17] = _COLON
-    minute = (seconds // 60).astype(np.uint32)
-    for at, numbers in ((12, minute // 60), (15, minute % 60), (18, seconds - minute * 60)):
-        _write_digits(text[:, at : at + 2], numbers)
-    if told_width > 19:
-        text[:, 20] = _POINT
-        _write_digits(text[:, 21:27], fraction)
+    minute = seconds // 60
+    _write(text, 11, _MINUTES, minute)
+    if told_width == 19:
+        _write(text, 18, _PAIRS, seconds - minute * 60)
+    else:
+        _write(text, 18, _SECONDS, seconds - minute * 60)
+        thousands = fraction // 1000
+        _write(text, 21, _TRIPLES, thousands)
+        _write(text, 24, _TRIPLES, fraction - thousands * 1000)
     if nanoseconds is not None:
-        _write_digits(text[:, end - more : end], nanoseconds)
+        _write(text, end - more, _TRIPLES, nanoseconds)
     if minutes is not None:
         _write_offsets(text[:, end : end + 6], minutes)
     if missing is not None:
@@ -171,6 +176,10 @@ def _print_moments(
     offsets = np.zeros(rows + 1, np.int64)
     np.cumsum(text.shape[1] - dropped, out=offsets[1:])
     return text_array(text[text != 0], offsets, missing)
+
+
+def _write(text: Array, at: int, table: Array, numbers: Array) -> None:
+    text[:, at : at + table.itemsize].view(table.dtype)[:, 0] = table.take(numbers)
 
 
 def _write_digits(target: Array, numbers: Array) -> None:
