@@ -38,10 +38,10 @@ def one_array(chunked: pa.ChunkedArray, start: int, stop: int) -> pa.Array:
     return pa.concat_arrays(chunks) if chunks else pa.array([], chunked.type)
 
 
-def text_array(data: Any, offsets: Array, missing: Mask | None = None) -> pa.LargeStringArray:
-    """Return the pieces of a buffer of UTF-8 as an Arrow array."""
-    validity = None
-    if missing is not None and missing.any():
+def text_array(data: Any, offsets: Array, missing: Mask | pa.Buffer | None = None) -> pa.LargeStringArray:
+    """Return the pieces of a buffer of UTF-8 as an Arrow array; a buffer says which are there, as in Arrow."""
+    validity = missing if isinstance(missing, pa.Buffer) else None
+    if isinstance(missing, np.ndarray) and missing.any():
         validity = pa.py_buffer(np.packbits(~missing, bitorder="little"))
     bounds = pa.py_buffer(np.ascontiguousarray(offsets, dtype=np.int64))
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, bounds, pa.py_buffer(data), validity)
@@ -49,20 +49,33 @@ def text_array(data: Any, offsets: Array, missing: Mask | None = None) -> pa.Lar
 
 def split_array(printed: bytes, rows: int, missing: Mask | None = None, after: bytes = b"") -> pa.LargeStringArray:
     """Return the elements of a JSON array of numbers as texts, each with what is to follow it."""
-    return _split(printed[1:-1] + b"," if rows else b"", b",", rows, missing, after)
+    printed = printed[1:-1] + b"," if rows else b""
+    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord(","))
+    offsets = np.zeros(rows + 1, np.int64)
+    offsets[1:] = ends + 1
+    return _split(printed, b",", offsets, missing, after)
 
 
-def split_lines(printed: bytes, rows: int, after: bytes = b"") -> pa.LargeStringArray:
-    """Return lines, each ended by a newline, as texts, each with what is to follow it."""
-    return _split(printed, b"\n", rows, None, after)
+def line_sizes(printed: bytes) -> Array:
+    """Return the bytes of each line, with the newline that ends it, in as few bytes as hold them."""
+    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord("\n"))
+    sizes = ends + 1
+    sizes[1:] -= sizes[:-1].copy()
+    return sizes.astype(np.min_scalar_type(int(sizes.max(initial=0))))
 
 
-def _split(printed: bytes, end: bytes, rows: int, missing: Mask | None, after: bytes) -> pa.LargeStringArray:
+def split_lines(printed: bytes, sizes: Array, after: bytes = b"") -> pa.LargeStringArray:
+    """Return lines as texts, each with what is to follow it."""
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
+    return _split(printed, b"\n", offsets, None, after)
+
+
+def _split(printed: bytes, end: bytes, offsets: Array, missing: Mask | None, after: bytes) -> pa.LargeStringArray:
     """Put another text in place of the byte that ends each text."""
-    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == end[0])
-    offsets = np.arange(rows + 1, dtype=np.int64) * (len(after) - 1)
-    offsets[1:] += ends + 1
-    return text_array(printed.replace(end, after) if after else _without(printed, end, rows), offsets, missing)
+    rows = len(offsets) - 1
+    moved = offsets + np.arange(rows + 1, dtype=np.int64) * (len(after) - 1)
+    return text_array(printed.replace(end, after) if after else _without(printed, end, rows), moved, missing)
 
 
 def _without(printed: bytes, separator: bytes, rows: int) -> bytes:
@@ -70,6 +83,15 @@ def _without(printed: bytes, separator: bytes, rows: int) -> bytes:
     if len(printed) > 12 * rows:
         return printed.replace(separator, b"")
     return printed.translate(None, separator)
+
+
+def missing_in(array: pa.Array) -> Mask | pa.Buffer | None:
+    """Return which cells of an array are missing, without a copy if it starts at a whole byte."""
+    first, within = divmod(array.offset, 8)
+    validity = array.buffers()[0]
+    if validity is None or not array.null_count:
+        return None
+    return array.is_null().to_numpy(zero_copy_only=False) if within else validity.slice(first)
 
 
 def matrix_array(characters: Array, missing: Mask | None = None) -> pa.LargeStringArray:

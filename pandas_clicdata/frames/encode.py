@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.arrow import TEXT, Array, pc, quoted
 from pandas_clicdata.frames.columns import Column, examine
+from pandas_clicdata.frames.joining import Joiner, Rows
 from pandas_clicdata.frames.printing import blocks
 from pandas_clicdata.frames.scalars import NOT_UNICODE, Unsendable, plain
 from pandas_clicdata.frames.snapshot import Snapshot
@@ -71,18 +70,6 @@ _MOST_KEPT = 16_000_000  # bytes of bodies that were made for a digest
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-class _Rows(NamedTuple):
-    """Printed rows: row i is ``text[bounds[i]:bounds[i + 1] - 1]``, a comma follows it."""
-
-    start: int
-    stop: int
-    text: memoryview
-    bounds: Array
-
-    def slice(self, start: int, stop: int) -> memoryview:
-        return self.text[self.bounds[start - self.start] : self.bounds[stop - self.start] - 1]
-
-
 class FrameEncoder:
     """A frame, checked as a whole and ready to be written as JSON.
 
@@ -129,6 +116,7 @@ class FrameEncoder:
         self.columns = [column.name for column in columns]
         self._blocks = blocks(self.rows, self._weight)
         self._snapshot.note(self._blocks)
+        self._joiners: dict[RowFormat, Joiner] = {}
         self._kept: dict[tuple[RowFormat, int, int], Body] = {}
 
     @property
@@ -204,7 +192,7 @@ class FrameEncoder:
         bytes
             ``{"data":[...]}``; the same bytes for the same bounds, always.
         """
-        rows: _Rows | None = None
+        rows: Rows | None = None
         last = max((stop for _, stop in bounds), default=0)
         for start, stop in bounds:
             pieces: list[bytes | memoryview] = []
@@ -214,7 +202,7 @@ class FrameEncoder:
                     rows = None  # one block is enough to hold
                     rows = self._printed_from(row_format, at, last)
                 end = min(stop, rows.stop)
-                pieces += [b",", rows.slice(at, end)]
+                pieces += (b",", *rows.slice(at, end))
                 at = end
             yield b"".join((_HEAD, *pieces[1:], _TAIL))
 
@@ -233,9 +221,9 @@ class FrameEncoder:
         """
         for start, stop in self._blocks:
             self._snapshot.verify((start, stop))
-            rows = self._printed(row_format, start, stop)
+            rows = self._joiner(row_format).rows(start, stop)
             for row in range(start, stop):
-                yield bytes(rows.slice(row, row + 1))
+                yield b"".join(rows.slice(row, row + 1))
 
     def digested_bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[Body]:
         """Write bodies with their digests, as `bodies` does; those that were made for `digest` are not made again.
@@ -283,34 +271,17 @@ class FrameEncoder:
 
     # ------------------------------------------------------------ a block of rows
 
-    def _printed_from(self, row_format: RowFormat, row: int, last: int) -> _Rows:
+    def _printed_from(self, row_format: RowFormat, row: int, last: int) -> Rows:
         """Print the rows from one row on, to the end of its block or the last row wanted."""
         block = next(block for block in self._blocks if row < block[1])
         self._snapshot.verify(block)
-        return self._printed(row_format, row, min(block[1], last))
+        return self._joiner(row_format).rows(row, min(block[1], last))
 
-    def _printed(self, row_format: RowFormat, start: int, stop: int) -> _Rows:
-        *befores, after = self._literals(row_format)
-        # From the last to the first: a bare cell's quote belongs to what follows the one before it.
-        parts: list[Any] = []
-        for before, column in zip(befores[::-1], self._columns[::-1], strict=True):
-            quote = ""
-            texts = column.printer.followed(start, stop, after.encode())
-            if texts is None:
-                texts, bare = column.printer.texts(start, stop)
-                if bare and texts.null_count:
-                    texts = quoted(texts)
-                elif bare:
-                    quote = '"'
-                parts.append(pa.scalar(quote + after, TEXT))
-            parts.append(texts)
-            after = before + quote
-        parts.append(pa.scalar(after, TEXT))
-        joined = pc.binary_join_element_wise(
-            *parts[::-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
-        )
-        _, bounds, text = joined.buffers()
-        return _Rows(start, stop, memoryview(text), np.frombuffer(bounds, np.int64, stop - start + 1))
+    def _joiner(self, row_format: RowFormat) -> Joiner:
+        if row_format not in self._joiners:
+            printers = [column.printer for column in self._columns]
+            self._joiners[row_format] = Joiner(printers, self._literals(row_format))
+        return self._joiners[row_format]
 
     def _literals(self, row_format: RowFormat) -> list[str]:
         """Return what stands before, between and after the cells of a row."""

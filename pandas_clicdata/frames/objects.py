@@ -12,12 +12,12 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata.frames.arrow import Array, split_lines
+from pandas_clicdata.frames.arrow import Array, line_sizes, split_lines
 from pandas_clicdata.frames.printing import BLOCK_BYTES, KEPT_BYTES, LINES, Printed, Printer
 from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_of, plain
 
@@ -43,6 +43,13 @@ _SAFE_CONTENTS = {
 }
 
 
+class _Lines(NamedTuple):
+    """Cells that were printed, one a line, and the bytes of each line."""
+
+    text: bytes
+    sizes: Array
+
+
 class Objects(Printer):
     """A column of Python objects.
 
@@ -63,7 +70,8 @@ class Objects(Printer):
         self._kinds: set[Kind] = set()
         self._starts = [0]
         self._bytes = [0]
-        self._kept: list[bytes] = []  # the first of the pieces that lie between those starts
+        self._kept: list[_Lines] = []  # the first of the pieces that lie between those starts
+        self._held = [0]  # the bytes that keeping those would take
         for start in range(0, rows, _STEP):
             self._look_at(block(start, min(start + _STEP, rows)), start)
         self.kinds = frozenset(self._kinds - {Kind.MISSING})
@@ -80,17 +88,20 @@ class Objects(Printer):
                 self._look_at(cells[middle:], start + middle)
                 return
             printed = self._print_plain(cells.tolist(), start)
-        ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == 0x0A)
-        self.width = max(self.width, int(np.diff(ends, prepend=-1).max()) - 1)
+        lines = _Lines(printed, line_sizes(printed))
+        self.width = max(self.width, int(lines.sizes.max()) - 1)
+        held = self._held[-1] + len(printed) + lines.sizes.nbytes
+        if held <= KEPT_BYTES and len(self._kept) == len(self._starts) - 1 and not self.refused:
+            self._kept.append(lines)
+            self._held.append(held)
         self._starts.append(start + len(cells))
         self._bytes.append(self._bytes[-1] + len(printed))
-        if self._bytes[-1] <= KEPT_BYTES and not self.refused:
-            self._kept.append(printed)
 
     def hold(self, room: int) -> int:
         """Keep as many of the pieces as there is room for."""
-        del self._kept[bisect_right(self._bytes, room) - 1 :]
-        return self._bytes[len(self._kept)]
+        fitting = bisect_right(self._held, room)
+        del self._kept[fitting - 1 :], self._held[fitting:]
+        return self._held[-1]
 
     def _print_safe(self, cells: list[Any], contents: str) -> bytes | None:
         """Print cells as they are, if their contents allow that; None if not, or if they are many bytes."""
@@ -169,21 +180,22 @@ class Objects(Printer):
 
     def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
         """Print a block with what follows in place of the ends of lines."""
-        return split_lines(self._lines(start, stop), stop - start, after)
+        return split_lines(*self._lines(start, stop), after)
 
-    def _lines(self, start: int, stop: int) -> bytes:
+    def _lines(self, start: int, stop: int) -> _Lines:
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
-        if last <= len(self._kept) and (self._starts[first], self._starts[last]) == (start, stop):
-            return b"".join(self._kept[first:last])
+        if first < last <= len(self._kept) and (self._starts[first], self._starts[last]) == (start, stop):
+            pieces = self._kept[first:last]
+            return _Lines(b"".join([text for text, _ in pieces]), np.concatenate([sizes for _, sizes in pieces]))
         cells = self._block(start, stop).tolist()
         if not self._all_as_is:
             cells = [cell if type(cell) in self._as_is else plain(cell) for cell in cells]
-        return LINES.encode_lines(cells)
+        printed = LINES.encode_lines(cells)
+        return _Lines(printed, line_sizes(printed))
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
-        ends = np.flatnonzero(np.frombuffer(self._lines(start, stop), np.uint8) == 0x0A)
-        sizes: Array = np.diff(ends, prepend=-1) - 1
+        sizes: Array = self._lines(start, stop).sizes.astype(np.int64) - 1
         return sizes
 
     def weight(self, start: int, stop: int) -> int:

@@ -45,6 +45,13 @@ class Printed(NamedTuple):
     bare: bool = False
 
 
+class Picks(NamedTuple):
+    """A block of cells as positions in a few JSON texts, the same ones for each block; null is one of them."""
+
+    texts: pa.LargeStringArray
+    which: Array
+
+
 class Refusals:
     """The cells of one column that can't be carried: for each reason how many, and the first rows."""
 
@@ -97,6 +104,10 @@ class Printer(ABC):
 
         None if that would cost more than to join both later.
         """
+        return None
+
+    def picks(self, start: int, stop: int) -> Picks | None:
+        """Print a block as picks from a few texts; None if there are many."""
         return None
 
     def sizes(self, start: int, stop: int) -> Array:
@@ -166,13 +177,16 @@ class Booleans(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as ``true`` and ``false``."""
-        return Printed(self.followed(start, stop, b""))
+        texts, which = self.picks(start, stop)
+        return Printed(texts.take(pa.array(which)))
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
+    def picks(self, start: int, stop: int) -> Picks:
         """Pick each cell from the three that there are."""
         values, missing = self._block(start, stop)
-        which = values.view(np.int8) if missing is None else np.where(missing, 2, values)
-        return pa.array([text + after for text in (b"false", b"true", b"null")], TEXT).take(pa.array(which))
+        which = values.view(np.int8)
+        if missing is not None:
+            which = np.where(missing, np.int8(2), which)
+        return Picks(pa.array(["false", "true", "null"], TEXT), which)
 
 
 class Integers(Printer):
@@ -183,6 +197,7 @@ class Integers(Printer):
     def __init__(self, rows: int, block: NumberBlocks, dtype: np.dtype[Any]) -> None:
         super().__init__(rows)
         self._block = block
+        self._some_missing = False
         limits = np.iinfo(dtype)
         self.width = max(4, len(str(limits.min)), len(str(limits.max)))
 
@@ -193,8 +208,11 @@ class Integers(Printer):
 
     def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
         """Print a block, if no cell is missing: those are not null among the numbers."""
+        if self._some_missing:  # as one is missing in another block, so will one be in this
+            return None
         values, missing = self._block(start, stop)
-        return split_array(_printed_numbers(values), stop - start, None, after) if missing is None else None
+        self._some_missing = missing is not None
+        return None if self._some_missing else split_array(_printed_numbers(values), stop - start, None, after)
 
 
 class Floats(Printer):

@@ -7,16 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import TEXT, Array, Mask, joined, one_array, quoted, split_lines, text_array
-from pandas_clicdata.frames.printing import BLOCK_BYTES, BLOCK_ROWS, LINES, SCANNED_ROWS, Printed, Printer, blocks
+from pandas_clicdata.frames.arrow import (
+    TEXT,
+    Array,
+    Mask,
+    line_sizes,
+    missing_in,
+    one_array,
+    quoted,
+    split_lines,
+    text_array,
+)
+from pandas_clicdata.frames.printing import (
+    BLOCK_BYTES,
+    BLOCK_ROWS,
+    LINES,
+    SCANNED_ROWS,
+    Picks,
+    Printed,
+    Printer,
+    blocks,
+)
 from pandas_clicdata.frames.scalars import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Categories that are printed once, and the bytes of those that are kept with what follows them in the row.
-_FEW_CATEGORIES = 20_000
-_FOLLOWED_BYTES = 1 << 20
+_FEW_CATEGORIES = 20_000  # that are printed once
 _ESCAPES = {code: f"\\u{code:04x}".encode() for code in range(0x20)}
 _ESCAPES |= {
     0x22: b'\\"',
@@ -78,13 +95,13 @@ class Texts(Printer):
         if not special.any():
             return Printed(part, bare=True)
         if _is_dense(special):
-            return Printed(split_lines(LINES.encode_lines(part.to_pylist()), len(part)))
+            printed = LINES.encode_lines(part.to_pylist())
+            return Printed(split_lines(printed, line_sizes(printed)))
         at = np.flatnonzero(special)
         moved = np.cumsum(_growth_at(at, offsets, data))
         offsets = offsets - offsets[0]
         offsets[1:] += moved
-        missing = part.is_null().to_numpy(zero_copy_only=False) if part.null_count else None
-        return Printed(text_array(_escaped(data, at), offsets, missing), bare=True)
+        return Printed(text_array(_escaped(data, at), offsets, missing_in(part)), bare=True)
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
@@ -189,8 +206,7 @@ class Categories(Printer):
         self.kinds, self.width = (inner.kinds, inner.width) if inner.rows else (frozenset(), 4)
         self._mean = inner.weight(0, inner.rows) / max(1, inner.rows) + 4
         self._few = inner.rows <= _FEW_CATEGORIES and inner.weight(0, inner.rows) <= BLOCK_BYTES
-        self._printed: Printed | None = None
-        self._followed: tuple[bytes, pa.LargeStringArray] | None = None
+        self._picked: pa.LargeStringArray | None = None
         self._sizes: Array | None = None
         if inner.refused:
             self._refuse()
@@ -205,29 +221,23 @@ class Categories(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block by picking from the printed categories."""
+        picks = self.picks(start, stop)
+        if picks is not None:
+            return Printed(picks.texts.take(pa.array(picks.which)))
         codes = self._codes(start, stop)
-        where = codes
-        if not self._few:
-            used, where = np.unique(codes, return_inverse=True)
-            printed = self._printer_of(self._categories.take(np.maximum(used, 0))).texts(0, len(used))
-        elif self._printed is None:
-            printed = self._printed = self._inner.texts(0, self._inner.rows)
-        else:
-            printed = self._printed
+        used, where = np.unique(codes, return_inverse=True)
+        printed = self._printer_of(self._categories.take(np.maximum(used, 0))).texts(0, len(used))
         return Printed(printed.texts.take(pa.array(where, mask=codes < 0)), printed.bare)
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
-        """Pick a block from null and the categories, each with what follows."""
-        inner = self._inner
-        if not self._few or inner.weight(0, inner.rows) + inner.rows * len(after) > _FOLLOWED_BYTES:
+    def picks(self, start: int, stop: int) -> Picks | None:
+        """Pick a block from null and the categories, if those are few."""
+        if not self._few:
             return None
-        followed = self._followed
-        if followed is None or followed[0] != after:
-            texts, bare = inner.texts(0, inner.rows)
-            texts = pa.concat_arrays([pa.array(["null"], TEXT), quoted(texts) if bare else texts])
-            followed = self._followed = after, joined([texts, pa.scalar(after, TEXT)])
+        if self._picked is None:
+            texts, bare = self._inner.texts(0, self._inner.rows)
+            self._picked = pa.concat_arrays([pa.array(["null"], TEXT), quoted(texts) if bare else texts])
         # Wider, since the codes may be as narrow as there are categories.
-        return followed[1].take(pa.array(self._codes(start, stop).astype(np.int64) + 1))
+        return Picks(self._picked, self._codes(start, stop).astype(np.int64) + 1)
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames import columns, stamps
+from pandas_clicdata.frames import columns, objects, stamps
 from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat, cells
 
 FAMILIES = families()
@@ -111,6 +111,67 @@ def test_what_is_kept_of_the_first_look_is_what_would_be_printed(
         assert list(FrameEncoder(frame.iloc[start:stop]).bodies(RowFormat.CELLS, [(0, stop - start)])) == [body]
 
 
+def test_a_piece_too_large_to_be_kept_is_the_last_one_looked_at_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["short"] * 5000 + ["much longer " * 10] * 5000 + [str(n) for n in range(5000)]
+    frame = pd.DataFrame({"a": pd.Series(texts, dtype=object)})
+    monkeypatch.setattr(objects, "KEPT_BYTES", 100_000)
+    assert [row["a"] for row in json.loads(body_of(frame))["data"]] == texts
+
+
+_NEIGHBOURS = {
+    "clean text": ["x", "yé", "z"],
+    "text with holes": ["x", None, 'q"\\'],
+    "categories": pd.Categorical(["u", None, 'v"']),
+    "numbers as categories": pd.Categorical([1.5, None, 2]),
+    "booleans": [True, False, True],
+    "booleans with holes": pd.array([True, None, False], "boolean"),
+    "integers": [1, 2, 3],
+    "integers with holes": pd.array([1, None, 3], "Int64"),
+    "objects": pd.Series([dt.date(2024, 1, 2), None, dt.date(2024, 1, 3)], dtype=object),
+}
+
+
+@FORMATS
+@pytest.mark.parametrize("first", _NEIGHBOURS)
+def test_any_cells_beside_each_other(first: str, row_format: RowFormat) -> None:
+    rows = 80
+    rng = np.random.default_rng(11)
+    for second in _NEIGHBOURS:
+        columns = {
+            name: pd.Series(_NEIGHBOURS[kind])
+            for name, kind in zip("abcd", (first, second, second, first), strict=True)
+        }
+        frame = pd.DataFrame({name: series.take(rng.integers(0, 3, rows)).array for name, series in columns.items()})
+        assert_encoded(frame, row_format)
+        for series in columns.values():
+            assert_encoded(pd.DataFrame({"only": series}), row_format)
+
+
+@FORMATS
+def test_many_columns_of_few_texts_beside_each_other(row_format: RowFormat) -> None:
+    rng = np.random.default_rng(12)
+    rows, long = 1_500, "long " * 50
+    levels = {"few": list("abcdef"), "many": [f"{long}{n}" for n in range(900)], "quoted": ['"', "\\", "é"]}
+    frame = pd.DataFrame(
+        {f"b{n}": pd.Series(rng.random(rows) < 0.5) for n in range(9)}
+        | {name: pd.Categorical.from_codes(rng.integers(-1, len(of), rows), of) for name, of in levels.items()}
+        | {f"c{n}": pd.Categorical.from_codes(rng.integers(-1, 40, rows), range(40)) for n in range(4)}
+    )
+    for written in (frame, frame[frame.columns[::-1]], frame.iloc[:5]):
+        assert_encoded(written, row_format)
+
+
+def test_blocks_may_start_anywhere() -> None:
+    texts = ['"Words" that seldom need an escape', None, "two\nlines, and more of them", None, None, "no escape"] * 20
+    frame = pd.DataFrame({"a": texts, "b": [None, "x"] * 60, "c": pd.array([None, True, False, None] * 30)})
+    encoder = FrameEncoder(frame)
+    rows = list(encoder.rows_as(RowFormat.CELLS))
+    for start in range(30):
+        bounds = [(start, start + 1), (start, start + 9), (start, len(frame))]
+        bodies = [b'{"data":[' + b",".join(rows[first:last]) + b"]}" for first, last in bounds]
+        assert [body for one in bounds for body in encoder.bodies(RowFormat.CELLS, [one])] == bodies
+
+
 def test_literals() -> None:
     frame = pd.DataFrame(
         {
@@ -168,6 +229,17 @@ def test_aware_times_keep_their_instant() -> None:
     written = [row["at"] for row in json.loads(body_of(frame))["data"]]
     assert [pd.Timestamp(text) for text in written] == list(hours)
     assert written[-1] == "2024-11-03T20:30:00-05:00"
+
+
+@pytest.mark.parametrize("tz", [None, "UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_every_minute_second_and_digit_of_moments(unit: str, tz: str | None) -> None:
+    numbers = np.arange(2000, dtype=np.int64)  # whatever is looked up: the minutes of a day, a thousand of digits
+    seconds = 1_700_000_000 // 86_400 * 86_400 + numbers % 1440 * 60 + numbers % 60
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    parts = (numbers * 1_000_000 + (numbers + 1) % 1000 * 1000 + (numbers + 2) % 1000) % per_second
+    series = pd.Series((seconds * per_second + parts).view(f"M8[{unit}]"))
+    assert_encoded(pd.DataFrame({"a": series if tz is None else series.dt.tz_localize(tz)}), RowFormat.OBJECTS)
 
 
 def test_moments_so_far_apart_that_zones_are_asked_cell_by_cell() -> None:

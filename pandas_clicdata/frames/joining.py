@@ -1,0 +1,158 @@
+"""Rows of JSON out of the texts of their cells, by one join for a block of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from pandas_clicdata.frames.arrow import TEXT, Array, joined, pc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pandas_clicdata.frames.printing import Picks, Printer
+
+_RUN_BYTES = 1 << 16  # of the texts to pick from, with what follows them
+
+_RunKey: TypeAlias = "tuple[int, str, _RunKey | None]"
+
+
+class Rows(NamedTuple):
+    """Rows one after the other: row i is ``opening + text[bounds[i]:bounds[i + 1]]`` without ``"," + opening``.
+
+    What opens a row is the same for all, so that it is joined to what ends the one before it.
+    """
+
+    start: int
+    stop: int
+    opening: bytes
+    text: memoryview
+    bounds: Array
+
+    def slice(self, start: int, stop: int) -> tuple[bytes, memoryview]:
+        """Return rows, separated by commas, in two pieces."""
+        end = self.bounds[stop - self.start] - len(self.opening) - 1
+        return self.opening, self.text[self.bounds[start - self.start] : end]
+
+
+class _Between(NamedTuple):
+    """What stands between two cells: one text, or one of two or four, as those cells are there or missing."""
+
+    texts: list[str]
+    there: tuple[pa.BooleanArray, ...] = ()
+
+    def led_by(self, text: str) -> _Between:
+        return _Between([text + own for own in self.texts], self.there)
+
+    def led_by_quote(self, there: tuple[pa.BooleanArray, ...]) -> _Between:
+        with_quote = ['"' + own for own in self.texts]
+        return _Between(with_quote + self.texts if there else with_quote, there + self.there)
+
+    def part(self) -> Any:
+        return _chosen(self.texts, self.there)
+
+
+_NOTHING = _Between([""])
+
+
+def _chosen(texts: list[str], there: tuple[pa.BooleanArray, ...]) -> Any:
+    if not there:
+        return pa.scalar(texts[0], TEXT)
+    half = len(texts) // 2
+    return pc.if_else(there[0], _chosen(texts[:half], there[1:]), _chosen(texts[half:], there[1:]))
+
+
+class _Run(NamedTuple):
+    """Cells next to each other, and what follows them, all picked in one go."""
+
+    key: _RunKey
+    texts: pa.LargeStringArray
+    which: Array
+
+    def part(self) -> pa.LargeStringArray:
+        return self.texts.take(pa.array(self.which))
+
+
+class Joiner:
+    """Columns that are to be joined to rows.
+
+    Parameters
+    ----------
+    printers : sequence of Printer
+        The columns.
+    literals : sequence of str
+        What opens a row, what stands between its cells, and what closes it; the comma after it too.
+    """
+
+    def __init__(self, printers: Sequence[Printer], literals: Sequence[str]) -> None:
+        self._printers = printers
+        self._opening, *betweens, closing = literals
+        self._afters = [*betweens, closing + self._opening]
+        self._run_texts: dict[_RunKey, pa.LargeStringArray] = {}
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Print a block of rows."""
+        # From the last cell to the first, since what follows a cell may be printed with it.
+        parts: list[Any] = []
+        opened = _NOTHING  # what opens the cell after this one
+        for position in reversed(range(len(self._printers))):
+            printer, after = self._printers[position], opened.led_by(self._afters[position])
+            opened = _NOTHING
+            whole = None if after.there else self._with_what_follows(position, start, stop, after.texts[0], parts)
+            if whole is not None:
+                parts.append(whole)
+                continue
+            texts, bare = printer.texts(start, stop)
+            if bare:
+                there = (texts.is_valid(),) if texts.null_count else ()
+                after = after.led_by_quote(there)
+                opened = _Between(['"', ""] if there else ['"'], there)
+            parts += [after.part(), texts]
+        if opened is not _NOTHING:
+            parts.append(opened.part())
+        pieces = [part.part() if isinstance(part, _Run) else part for part in reversed(parts)]
+        rows = pc.binary_join_element_wise(
+            *pieces, pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
+        )
+        _, bounds, text = rows.buffers()
+        ends = np.frombuffer(bounds, np.int64, stop - start + 1)
+        return Rows(start, stop, self._opening.encode(), memoryview(text), ends)
+
+    def _with_what_follows(self, position: int, start: int, stop: int, after: str, parts: list[Any]) -> Any:
+        """Return cells with what follows them, that of a run that is next among it; None if that is not worth it."""
+        picks = self._printers[position].picks(start, stop)
+        if picks is None:
+            return self._printers[position].followed(start, stop, after.encode())
+        if parts and isinstance(parts[-1], _Run):
+            run = self._run((position, after, parts[-1].key), picks, parts[-1])
+            if run is not None:
+                parts.pop()
+                return run
+        return self._run((position, after, None), picks, None)
+
+    def _run(self, key: _RunKey, picks: Picks, following: _Run | None) -> _Run | None:
+        """Put cells before a run; None if there are too many texts to pick from."""
+        count = len(picks.texts) * (1 if following is None else len(following.texts))
+        if following is not None and count > len(picks.which):
+            return None
+        texts = self._run_texts.get(key)
+        if texts is None:
+            size = picks.texts.nbytes + len(picks.texts) * len(key[1])
+            if following is not None:
+                size = size * len(following.texts) + following.texts.nbytes * len(picks.texts)
+            if size > _RUN_BYTES:
+                return None
+            texts = self._run_texts[key] = _combined(joined([picks.texts, pa.scalar(key[1], TEXT)]), following)
+        if following is None:
+            return _Run(key, texts, picks.which)
+        return _Run(key, texts, picks.which.astype(np.int64) * len(following.texts) + following.which)
+
+
+def _combined(texts: pa.LargeStringArray, following: _Run | None) -> pa.LargeStringArray:
+    """Return each text with each of those of the run, in the order of both positions."""
+    if following is None:
+        return texts
+    first, second = np.divmod(np.arange(len(texts) * len(following.texts)), len(following.texts))
+    return joined([texts.take(pa.array(first)), following.texts.take(pa.array(second))])
