@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
 MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more has lost count
 REREADS = 2  # how often a read is begun anew when the data set changed while it was read
+_MOST_LENGTHS = 1000  # that a session remembers
 _FAR = 1_000_000_000  # a page that no data set has
 # Seconds that a page which came waits for the requests after it to be sent. Whoever takes it apart would keep Python
 # from sending them meanwhile, and each would be late by as much.
@@ -61,6 +62,13 @@ class Page:
     total: int | None
     decoded: Any = field(default=None, compare=False, repr=False)
     torn: str | None = None
+
+
+class Length(NamedTuple):
+    """How long something was when it was last read: a hint, of which nothing but the time of a read depends."""
+
+    pages: int
+    size: int  # rows of the fullest page
 
 
 def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
@@ -131,8 +139,8 @@ class Follower:
 
     The next page is on its way while one is being used. With more than one worker, so are those after it: as many
     as the service says there are, each worker going from one to the next by itself; where it doesn't say, a window that
-    opens from 1, so that a short data set wastes little. What comes for a page beyond the end is never looked at and
-    never waited for.
+    opens from 1, so that a short data set wastes little, or from as many pages as there were when it was read
+    before. What comes for a page beyond the end is never looked at and never waited for.
 
     Parameters
     ----------
@@ -152,6 +160,13 @@ class Follower:
     decode : callable, optional
         Makes of the rows of a page after the first one what is to be its ``decoded``, or None of what it does not
         understand. What it understands is JSON, so that nobody need look at it twice.
+    expected : Length, optional
+        How long it was when it was read before.
+
+    Attributes
+    ----------
+    length : Length or None
+        How long it is, as soon as that is known.
     """
 
     def __init__(
@@ -164,6 +179,7 @@ class Follower:
         total: int | None = None,
         tell_torn: bool = False,
         decode: Callable[[bytes], Sized | None] | None = None,
+        expected: Length | None = None,
     ) -> None:
         self._call = call
         self._request = request
@@ -178,12 +194,16 @@ class Follower:
         self._torn: str | None = None
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
+        self._expected = expected
+        self.length: Length | None = None
 
     def __iter__(self) -> Iterator[Page]:
-        window = 1  # that of the first page
         asked: dict[int, Future[Reply]] = {}
-        page = self._checked(self.ask(1))
         with Ahead(self._workers) as ahead:
+            for number in range(2, 1 + self._expected_at_once()):
+                asked[number] = ahead.submit(partial(self._reply, number))
+            window = 1 + len(asked)
+            page = self._checked(self.ask(1))
             while True:
                 window = min(_WIDENED * window, self._workers)
                 self._ask_ahead(self._worth_asking(page, self._rows, window), asked, ahead)
@@ -201,6 +221,14 @@ class Follower:
                 else:
                     page = page_of(reply, number)
                 page = self._checked(page)
+
+    def _expected_at_once(self) -> int:
+        """The pages that may be asked for at once before the first one has come."""
+        if self._expected is None:
+            return 1
+        pages, size = self._expected
+        wanted = self._wanted()
+        return min(self._workers, pages if wanted is None else min(pages, -(-wanted // size)))
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}
@@ -253,6 +281,10 @@ class Follower:
         self._rows += page.count
         self._size = max(self._size, page.count)
         self._check_total(page)
+        if not page.more:
+            self.length = Length(page.number, max(1, self._size))
+        elif page.total is not None:
+            self.length = Length(-(-page.total // self._size), self._size)
         if page.more and page.number >= MOST_PAGES:
             raise PagingLoop(f"{self._named(page)}: more is promised after page {page.number:,}")
         return page if self._torn is None else replace(page, torn=self._torn)
@@ -350,9 +382,16 @@ def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any)
         def request(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
             return replace(asked, query=page_query(dialect, number, size), dialect=dialect)
 
+        lengths: dict[Any, Length] = getattr(caller, "_lengths", {})  # a fake has none
+        key = (asked.path, asked.query, dialect, page_size)
+        follower = Follower(caller.call, request, expected=lengths.get(key), **more)
         try:
-            for page in Follower(caller.call, request, **more):
+            for page in follower:
                 begun = True
+                if follower.length is not None:
+                    if len(lengths) >= _MOST_LENGTHS:
+                        lengths.clear()
+                    lengths[key] = follower.length
                 yield page
         except DialectChanged:
             if begun:

@@ -7,12 +7,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from pandas_clicdata import Session
+from pandas_clicdata.session import pages
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.pages import Follower
-from pandas_clicdata.session.wire import Answer, Reply, Request, get, judge
+from pandas_clicdata.session.pages import Follower, Length, followed
+from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
 from scripted import Says, ScriptedServer
 
 if TYPE_CHECKING:
@@ -115,9 +117,11 @@ class Held(Service):
         self._turn = threading.Condition()
         self._held = 0
         self._let_go = 0
+        self.waiting: list[str] = []
 
     def call(self, request: Request) -> Reply:
         with self._turn:
+            self.waiting.append(dict(request.query)["page"])
             self._held += 1
             ticket = self._held
             self._turn.notify_all()
@@ -149,6 +153,112 @@ def test_where_it_is_not_said_all_workers_have_work_from_the_third_round_on(work
         assert found == list(range(100 * SIZE))
     finally:
         service.open()
+
+
+@pytest.mark.parametrize(
+    ("shape", "workers", "expected", "rounds"),
+    [
+        (legacy, 8, 100, [8] * 13),
+        (modern, 8, 100, [8] * 12 + [4]),
+        (modern, 4, 100, [4] * 25),
+        (legacy, 8, 2, [2] + [8] * 13),
+        (legacy, 8, 500, [8] * 13),
+        (modern, 1, 100, [1] * 100),
+    ],
+)
+def test_what_was_read_before_is_asked_for_by_all_workers_at_once(
+    shape: Any, workers: int, expected: int, rounds: list[int]
+) -> None:
+    service, found = Held(shape, 100), list[int]()
+    more = {"expected": Length(expected, SIZE)}
+    reader = threading.Thread(target=lambda: found.extend(numbers_in(service, workers, **more)), daemon=True)
+    reader.start()
+    try:
+        for held in rounds:
+            service.let_go(held)
+        reader.join(20)
+        assert found == list(range(100 * SIZE))
+    finally:
+        service.open()
+
+
+@JUDGED_OR_DECODED
+@pytest.mark.parametrize("shape", [legacy, modern])
+@pytest.mark.parametrize("pages", [1, 3, 40])
+def test_what_is_shorter_or_longer_than_it_was_is_read_whole(shape: Any, pages: int, decode: Any) -> None:
+    for expected in (1, 2, 20, 1000):
+        service = Service(shape, pages, hangs=True)
+        try:
+            assert numbers_in(service, 8, expected=Length(expected, SIZE), decode=decode) == list(range(pages * SIZE))
+            assert service.most_at_once <= 8
+        finally:
+            service.over.set()
+
+
+@pytest.mark.parametrize(("wanted", "asked"), [(5, [1]), (25, [1, 2, 3]), (None, [1, 2, 3, 4])])
+def test_no_more_of_what_was_read_before_is_asked_for_than_is_wanted(wanted: int | None, asked: list[int]) -> None:
+    service = Held(modern, 100)
+    follower = iter(service.follower(4, wanted=lambda: wanted, expected=Length(100, SIZE)))
+    first = threading.Thread(target=lambda: next(follower), daemon=True)
+    first.start()
+    try:
+        service.let_go(len(asked))
+        assert sorted(map(int, service.waiting[: len(asked)])) == asked
+        first.join(20)
+        assert not first.is_alive()
+    finally:
+        service.open()
+
+
+class Remembering(Held):
+    """A session, as far as it takes to follow pages."""
+
+    dialect = Dialect.LEGACY
+    last_receipt = None
+
+    def __init__(self, pages: int) -> None:
+        super().__init__(legacy, pages)
+        self._lengths: dict[Any, Length] = {}
+
+    def read(self, path: str, *rounds: int, size: int | None = None) -> None:
+        """Read all; at first so many requests are to be under way, then so many, then as many as there are."""
+        asked, numbers = get("read rows", path, key="data"), list[int]()
+        reader = threading.Thread(
+            target=lambda: numbers.extend(page.number for page in followed(self, asked, size, workers=8)), daemon=True
+        )
+        reader.start()
+        for held in rounds:
+            self.let_go(held)
+        self.open()
+        reader.join(20)
+        assert numbers == list(range(1, self.pages + 1))
+        for thread in [t for t in threading.enumerate() if t.name.startswith("clicdata-")]:
+            thread.join(20)
+        self._let_go = self._held
+
+
+def test_a_session_remembers_how_long_it_was_what_it_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Remembering(10)
+    session.read("/data/5", 1, 3)
+    session.read("/data/5", 8)
+    session.read("/data/6", 1, 3)
+    session.read("/data/5", 1, 3, size=100)  # pages of another size are others
+    session.pages = 2
+    session.read("/data/5", 8)
+    session.read("/data/5", 2)
+    monkeypatch.setattr(pages, "_MOST_LENGTHS", 3)
+    session.read("/data/7", 1)
+    assert len(session._lengths) == 1
+
+
+def test_a_session_reads_again_what_it_knows_in_fewer_rounds(clicdata_sandbox: Any, clicdata_session: Session) -> None:
+    frame = pd.DataFrame({"n": range(5)})
+    rec_id = frame.clicdata.push("Remembered", session=clicdata_session).rec_id
+    for _ in range(2):
+        pd.testing.assert_frame_equal(pd.read_clicdata(rec_id, workers=4, session=clicdata_session), frame)
+    frame.clicdata.append(rec_id, session=clicdata_session)
+    twice = pd.concat([frame, frame], ignore_index=True)
+    pd.testing.assert_frame_equal(pd.read_clicdata(rec_id, workers=4, session=clicdata_session), twice)
 
 
 @pytest.mark.parametrize("pages", [2, 5, 40])

@@ -160,6 +160,18 @@ def test_a_data_set_that_holds_the_same_rows_twice_is_read_whole(beyond: object)
     assert read(Service(body)) == twice
 
 
+@pytest.mark.fault(39)
+@pytest.mark.parametrize("size", [1, 511, 512, 8_191, 8_192, 8_703, 100_000])
+def test_a_byte_that_differs_anywhere_makes_another_page(size: int) -> None:
+    text = "x" * size
+    for at in {0, 1, size // 3, size // 2, 600, size - 1} & set(range(size)):
+        rows = [[{"a": text}], [{"a": text[:at] + "y" + text[at + 1 :]}], [{"a": "end"}]]
+        # To a page beyond the end the last one comes: were two taken for the same, that would look like a loop.
+        service = Service(lambda n, rows=rows: {"data": rows[min(n, 3) - 1], "has_more_data": n < 3})
+        assert read(service) == [row for page in rows for row in page]
+        assert sorted(service.asked) == [1, 2, 3]
+
+
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("totals", [(25, 25, 26), (25, 24, 24), (26, 26, 25), (30, 30, 30)])
 def test_a_total_that_the_rows_do_not_come_to_is_a_torn_read(totals: tuple[int, ...]) -> None:
