@@ -177,6 +177,7 @@ def objects_duckdb(frame: pd.DataFrame, chunk: int) -> Iterator[bytes]:
 
 
 OLD_CELLS, OLD_OBJECTS = "the old client's way (one body)", "to_dict + json"
+CHUNKED_OBJECTS = "to_dict + json, made fit per chunk"
 CELLS: dict[str, Encoder] = {
     OLD_CELLS: cells_old_client,
     "the old client's way, per chunk": cells_old_client_chunked,
@@ -187,7 +188,7 @@ CELLS: dict[str, Encoder] = {
 }
 OBJECTS: dict[str, Encoder] = {
     OLD_OBJECTS: objects_to_dict,
-    "to_dict + json, made fit per chunk": objects_to_dict_chunked,
+    CHUNKED_OBJECTS: objects_to_dict_chunked,
     "DataFrame.to_json": objects_to_json,
     "orjson over records": objects_orjson_records,
     "column lists + orjson": objects_zip_orjson,
