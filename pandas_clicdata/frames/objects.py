@@ -7,7 +7,6 @@ they are, block by block. What was printed to look at them is used again, as far
 from __future__ import annotations
 
 import datetime as dt
-import math
 import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
@@ -80,22 +79,21 @@ class Objects(Printer):
 
     def _look_at(self, cells: Array, start: int) -> None:
         contents = _contents(cells)
-        printed = self._print_safe(cells.tolist(), contents)
-        if printed is None:
+        lines = self._print_safe(cells.tolist(), contents)
+        if lines is None:
             if len(cells) > _SMALL_STEP and _characters(cells) > BLOCK_BYTES // 4:
                 middle = len(cells) // 2
                 self._look_at(cells[:middle], start)
                 self._look_at(cells[middle:], start + middle)
                 return
-            printed = self._print_plain(cells.tolist(), start)
-        lines = _Lines(printed, line_sizes(printed))
+            lines = _lines_of(self._print_plain(cells.tolist(), start))
         self.width = max(self.width, int(lines.sizes.max()) - 1)
-        held = self._held[-1] + len(printed) + lines.sizes.nbytes
+        held = self._held[-1] + len(lines.text) + lines.sizes.nbytes
         if held <= KEPT_BYTES and len(self._kept) == len(self._starts) - 1 and not self.refused:
             self._kept.append(lines)
             self._held.append(held)
         self._starts.append(start + len(cells))
-        self._bytes.append(self._bytes[-1] + len(printed))
+        self._bytes.append(self._bytes[-1] + len(lines.text))
 
     def hold(self, room: int) -> int:
         """Keep as many of the pieces as there is room for."""
@@ -103,13 +101,14 @@ class Objects(Printer):
         del self._kept[fitting - 1 :], self._held[fitting:]
         return self._held[-1]
 
-    def _print_safe(self, cells: list[Any], contents: str) -> bytes | None:
+    def _print_safe(self, cells: list[Any], contents: str) -> _Lines | None:
         """Print cells as they are, if their contents allow that; None if not, or if they are many bytes."""
+        types: set[type] = set()
         if contents in _SAFE_CONTENTS:
             kinds = {_SAFE_CONTENTS[contents]}
         else:
             types = set(map(type, cells))
-            if not types <= _SAFE_IF_FINITE or not _all_finite(cells, types):
+            if not types <= _SAFE_IF_FINITE:
                 return None
             kinds = {kind_of(cell_type) or Kind.MISSING for cell_type in types}
         step = len(cells) if contents == "date" else _SMALL_STEP
@@ -127,8 +126,11 @@ class Objects(Printer):
         # NaN, Infinity, and the T of moments, which are dates to pandas.
         if contents in ("decimal", "date", "empty") and (b"N" in printed or b"I" in printed or b"T" in printed):
             return None
+        lines = _lines_of(printed)
+        if not types <= _SAFE and not _all_finite(cells, lines):
+            return None
         self._kinds |= kinds
-        return printed
+        return lines
 
     def _print_plain(self, cells: list[Any], start: int) -> bytes:
         """Print the plain values of cells; those that can't be carried are noted and printed as null."""
@@ -190,8 +192,7 @@ class Objects(Printer):
         cells = self._block(start, stop).tolist()
         if not self._all_as_is:
             cells = [cell if type(cell) in self._as_is else plain(cell) for cell in cells]
-        printed = LINES.encode_lines(cells)
-        return _Lines(printed, line_sizes(printed))
+        return _lines_of(LINES.encode_lines(cells))
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
@@ -211,11 +212,27 @@ def _contents(cells: Array) -> str:
         return "mixed"
 
 
-def _all_finite(cells: list[Any], types: set[type]) -> bool:
-    """Whether floats and decimals among the cells are all numbers; False too if it takes a closer look to tell."""
-    if float in types and not math.isfinite(sum([cell for cell in cells if type(cell) is float])):
+def _lines_of(printed: bytes) -> _Lines:
+    return _Lines(printed, line_sizes(printed))
+
+
+def _all_finite(cells: list[Any], lines: _Lines) -> bool:
+    """Whether floats and decimals among the cells are all numbers, by what msgspec has made of them.
+
+    Of a float that is none it makes null, of a decimal NaN, sNaN or Infinity, perhaps with a sign.
+    """
+    text = np.frombuffer(lines.text, np.uint8)
+    ends = np.cumsum(lines.sizes, dtype=np.int64)
+    starts = ends - lines.sizes
+    first = text[starts]
+    if _IS_ODD[first].any() or (text[starts[first == _MINUS] + 1] > _NINE).any():
         return False
-    return Decimal not in types or all(map(Decimal.is_finite, [cell for cell in cells if type(cell) is Decimal]))
+    return all(cells[row] is None for row in np.flatnonzero(first == _NULL).tolist())
+
+
+_MINUS, _NINE, _NULL = b"-9n"
+_IS_ODD = np.zeros(256, bool)
+_IS_ODD[list(b"NsI")] = True
 
 
 def _characters(cells: Array) -> int:

@@ -613,6 +613,29 @@ def test_one_infinity_is_found_among_numbers_of_all_sorts(mix: str, odd: object)
     assert f"(rows {n}, {2 * n + 1}, {2 * n + 2})" in problem
 
 
+@pytest.mark.parametrize("odd", ["Infinity", "-Infinity", "NaN", "-NaN", "sNaN", "-sNaN", "NaN123"])
+@pytest.mark.parametrize("beside", [["N", -1, 2.5, None], ["I", True], [Decimal("-1.5"), 'x"'], [1, "-"]], ids=repr)
+@FORMATS
+def test_one_decimal_that_is_no_number_is_found_beside_anything(
+    beside: list[object], odd: str, row_format: RowFormat
+) -> None:
+    column = pd.Series([*beside, Decimal(odd), *beside], dtype=object)
+    if "Infinity" in odd:
+        (problem,) = problems_of(pd.DataFrame({"a": column}))
+        assert "1 cell is infinite" in problem
+        assert f"(row {len(beside)})" in problem
+    else:
+        assert_encoded(pd.DataFrame({"a": column}), row_format)
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf")])
+def test_one_float_that_is_no_number_is_found_beside_anything(odd: float) -> None:
+    for beside in (["N", -1, 2.5, None], ["I", True], [Decimal("-1.5"), None], [1, "-"]):
+        (problem,) = problems_of(pd.DataFrame({"a": pd.Series([*beside, odd, *beside], dtype=object)}))
+        assert "1 cell is infinite" in problem
+        assert f"(row {len(beside)})" in problem
+
+
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("year", [-5, 0, 10_000, 200_000])
 def test_years_that_four_digits_cannot_tell(year: int, tz: str | None) -> None:
