@@ -368,6 +368,7 @@ class Disk:
 
 
 @pytest.mark.fault(49)
+@pytest.mark.timeout(1800)
 def test_whenever_all_ends_the_journal_tells_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a kill one chunk at most is in doubt; after a loss of power those of two promises; all else is certain."""
     seed = random.randrange(1 << 32)
