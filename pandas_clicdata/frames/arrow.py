@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -50,25 +50,36 @@ def text_array(data: Any, offsets: Array, missing: Mask | pa.Buffer | None = Non
 def split_array(printed: bytes, rows: int, missing: Mask | None = None, after: bytes = b"") -> pa.LargeStringArray:
     """Return the elements of a JSON array of numbers as texts, each with what is to follow it."""
     printed = printed[1:-1] + b"," if rows else b""
-    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord(","))
     offsets = np.zeros(rows + 1, np.int64)
-    offsets[1:] = ends + 1
+    offsets[1:] = _after_each(b",", printed)
     return _split(printed, b",", offsets, missing, after)
 
 
-def line_sizes(printed: bytes) -> Array:
-    """Return the bytes of each line, with the newline that ends it, in as few bytes as hold them."""
-    ends = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord("\n"))
-    sizes = ends + 1
+class Lines(NamedTuple):
+    """Texts, each ended by a newline, and the bytes of each with it."""
+
+    text: bytes
+    sizes: Array
+
+
+def lines_of(printed: bytes) -> Lines:
+    """Return lines with their sizes, which are kept in as few bytes as hold them."""
+    sizes = _after_each(b"\n", printed)
     sizes[1:] -= sizes[:-1].copy()
-    return sizes.astype(np.min_scalar_type(int(sizes.max(initial=0))))
+    return Lines(printed, sizes.astype(np.min_scalar_type(int(sizes.max(initial=0)))))
 
 
-def split_lines(printed: bytes, sizes: Array, after: bytes = b"") -> pa.LargeStringArray:
+def split_lines(lines: Lines, after: bytes = b"") -> pa.LargeStringArray:
     """Return lines as texts, each with what is to follow it."""
-    offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
-    return _split(printed, b"\n", offsets, None, after)
+    offsets = np.zeros(len(lines.sizes) + 1, np.int64)
+    np.cumsum(lines.sizes, dtype=np.int64, out=offsets[1:])
+    return _split(lines.text, b"\n", offsets, None, after)
+
+
+def _after_each(end: bytes, printed: bytes) -> Array:
+    """Return where the bytes that end texts are followed by the next one."""
+    ends: Array = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord(end))
+    return ends + 1
 
 
 def _split(printed: bytes, end: bytes, offsets: Array, missing: Mask | None, after: bytes) -> pa.LargeStringArray:

@@ -8,15 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from pandas_clicdata.frames.arrow import TEXT, Array, joined, pc
+from pandas_clicdata.frames.printing import Picks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pandas_clicdata.frames.printing import Picks, Printer
+    from pandas_clicdata.frames.printing import Printer
 
 _RUN_BYTES = 1 << 16  # of the texts to pick from, with what follows them
 
-_RunKey: TypeAlias = "tuple[int, str, _RunKey | None]"
+# A cell's position and what follows it, or the keys of two runs.
+_RunKey: TypeAlias = "tuple[int, str] | tuple[_RunKey, _RunKey]"
 
 
 class Rows(NamedTuple):
@@ -68,11 +70,7 @@ class _Run(NamedTuple):
     """Cells next to each other, and what follows them, all picked in one go."""
 
     key: _RunKey
-    texts: pa.LargeStringArray
-    which: Array
-
-    def part(self) -> pa.LargeStringArray:
-        return self.texts.take(pa.array(self.which))
+    picks: Picks
 
 
 class Joiner:
@@ -112,7 +110,7 @@ class Joiner:
             parts += [after.part(), texts]
         if opened is not _NOTHING:
             parts.append(opened.part())
-        pieces = [part.part() if isinstance(part, _Run) else part for part in reversed(parts)]
+        pieces = [part.picks.taken() if isinstance(part, _Run) else part for part in reversed(parts)]
         rows = pc.binary_join_element_wise(
             *pieces, pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
         )
@@ -125,34 +123,31 @@ class Joiner:
         picks = self._printers[position].picks(start, stop)
         if picks is None:
             return self._printers[position].followed(start, stop, after.encode())
-        if parts and isinstance(parts[-1], _Run):
-            run = self._run((position, after, parts[-1].key), picks, parts[-1])
-            if run is not None:
+        run = self._run(position, picks, after)
+        if run is not None and parts and isinstance(parts[-1], _Run):
+            longer = self._longer_run(run, parts[-1])
+            if longer is not None:
                 parts.pop()
-                return run
-        return self._run((position, after, None), picks, None)
+                return longer
+        return run
 
-    def _run(self, key: _RunKey, picks: Picks, following: _Run | None) -> _Run | None:
-        """Put cells before a run; None if there are too many texts to pick from."""
-        count = len(picks.texts) * (1 if following is None else len(following.texts))
-        if following is not None and count > len(picks.which):
+    def _run(self, position: int, picks: Picks, after: str) -> _Run | None:
+        """Return cells with what follows them; None if their texts are too many bytes."""
+        if picks.texts.nbytes + len(picks.texts) * len(after) > _RUN_BYTES:
             return None
-        texts = self._run_texts.get(key)
-        if texts is None:
-            size = picks.texts.nbytes + len(picks.texts) * len(key[1])
-            if following is not None:
-                size = size * len(following.texts) + following.texts.nbytes * len(picks.texts)
-            if size > _RUN_BYTES:
-                return None
-            texts = self._run_texts[key] = _combined(joined([picks.texts, pa.scalar(key[1], TEXT)]), following)
-        if following is None:
-            return _Run(key, texts, picks.which)
-        return _Run(key, texts, picks.which.astype(np.int64) * len(following.texts) + following.which)
+        key = (position, after)
+        if key not in self._run_texts:
+            self._run_texts[key] = joined([picks.texts, pa.scalar(after, TEXT)])
+        return _Run(key, Picks(self._run_texts[key], picks.which))
 
-
-def _combined(texts: pa.LargeStringArray, following: _Run | None) -> pa.LargeStringArray:
-    """Return each text with each of those of the run, in the order of both positions."""
-    if following is None:
-        return texts
-    first, second = np.divmod(np.arange(len(texts) * len(following.texts)), len(following.texts))
-    return joined([texts.take(pa.array(first)), following.texts.take(pa.array(second))])
+    def _longer_run(self, run: _Run, following: _Run) -> _Run | None:
+        """Return two runs as one; None if there were more texts than rows, or too many bytes of them."""
+        (texts, which), (others, which_other) = run.picks, following.picks
+        many = len(texts) * len(others) > len(which)
+        if many or texts.nbytes * len(others) + others.nbytes * len(texts) > _RUN_BYTES:
+            return None
+        key = (run.key, following.key)
+        if key not in self._run_texts:
+            first, second = np.divmod(np.arange(len(texts) * len(others)), len(others))
+            self._run_texts[key] = joined([texts.take(pa.array(first)), others.take(pa.array(second))])
+        return _Run(key, Picks(self._run_texts[key], which.astype(np.int64) * len(others) + which_other))

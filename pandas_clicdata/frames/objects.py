@@ -11,12 +11,12 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata.frames.arrow import Array, line_sizes, split_lines
+from pandas_clicdata.frames.arrow import Array, Lines, lines_of, split_lines
 from pandas_clicdata.frames.printing import BLOCK_BYTES, KEPT_BYTES, LINES, Printed, Printer
 from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_of, plain
 
@@ -42,13 +42,6 @@ _SAFE_CONTENTS = {
 }
 
 
-class _Lines(NamedTuple):
-    """Cells that were printed, one a line, and the bytes of each line."""
-
-    text: bytes
-    sizes: Array
-
-
 class Objects(Printer):
     """A column of Python objects.
 
@@ -69,7 +62,7 @@ class Objects(Printer):
         self._kinds: set[Kind] = set()
         self._starts = [0]
         self._bytes = [0]
-        self._kept: list[_Lines] = []  # the first of the pieces that lie between those starts
+        self._kept: list[Lines] = []  # the first of the pieces that lie between those starts
         self._held = [0]  # the bytes that keeping those would take
         for start in range(0, rows, _STEP):
             self._look_at(block(start, min(start + _STEP, rows)), start)
@@ -86,7 +79,7 @@ class Objects(Printer):
                 self._look_at(cells[:middle], start)
                 self._look_at(cells[middle:], start + middle)
                 return
-            lines = _lines_of(self._print_plain(cells.tolist(), start))
+            lines = lines_of(self._print_plain(cells.tolist(), start))
         self.width = max(self.width, int(lines.sizes.max()) - 1)
         held = self._held[-1] + len(lines.text) + lines.sizes.nbytes
         if held <= KEPT_BYTES and len(self._kept) == len(self._starts) - 1 and not self.refused:
@@ -101,7 +94,7 @@ class Objects(Printer):
         del self._kept[fitting - 1 :], self._held[fitting:]
         return self._held[-1]
 
-    def _print_safe(self, cells: list[Any], contents: str) -> _Lines | None:
+    def _print_safe(self, cells: list[Any], contents: str) -> Lines | None:
         """Print cells as they are, if their contents allow that; None if not, or if they are many bytes."""
         types: set[type] = set()
         if contents in _SAFE_CONTENTS:
@@ -126,7 +119,7 @@ class Objects(Printer):
         # NaN, Infinity, and the T of moments, which are dates to pandas.
         if contents in ("decimal", "date", "empty") and (b"N" in printed or b"I" in printed or b"T" in printed):
             return None
-        lines = _lines_of(printed)
+        lines = lines_of(printed)
         if not types <= _SAFE and not _all_finite(cells, lines):
             return None
         self._kinds |= kinds
@@ -182,17 +175,17 @@ class Objects(Printer):
 
     def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
         """Print a block with what follows in place of the ends of lines."""
-        return split_lines(*self._lines(start, stop), after)
+        return split_lines(self._lines(start, stop), after)
 
-    def _lines(self, start: int, stop: int) -> _Lines:
+    def _lines(self, start: int, stop: int) -> Lines:
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
         if first < last <= len(self._kept) and (self._starts[first], self._starts[last]) == (start, stop):
             pieces = self._kept[first:last]
-            return _Lines(b"".join([text for text, _ in pieces]), np.concatenate([sizes for _, sizes in pieces]))
+            return Lines(b"".join([text for text, _ in pieces]), np.concatenate([sizes for _, sizes in pieces]))
         cells = self._block(start, stop).tolist()
         if not self._all_as_is:
             cells = [cell if type(cell) in self._as_is else plain(cell) for cell in cells]
-        return _lines_of(LINES.encode_lines(cells))
+        return lines_of(LINES.encode_lines(cells))
 
     def sizes(self, start: int, stop: int) -> Array:
         """Return the bytes that each cell takes."""
@@ -212,11 +205,7 @@ def _contents(cells: Array) -> str:
         return "mixed"
 
 
-def _lines_of(printed: bytes) -> _Lines:
-    return _Lines(printed, line_sizes(printed))
-
-
-def _all_finite(cells: list[Any], lines: _Lines) -> bool:
+def _all_finite(cells: list[Any], lines: Lines) -> bool:
     """Whether floats and decimals among the cells are all numbers, by what msgspec has made of them.
 
     Of a float that is none it makes null, of a decimal NaN, sNaN or Infinity, perhaps with a sign.

@@ -51,6 +51,10 @@ class Picks(NamedTuple):
     texts: pa.LargeStringArray
     which: Array
 
+    def taken(self) -> pa.LargeStringArray:
+        """Return the text of each cell."""
+        return self.texts.take(pa.array(self.which))
+
 
 class Refusals:
     """The cells of one column that can't be carried: for each reason how many, and the first rows."""
@@ -177,8 +181,7 @@ class Booleans(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block as ``true`` and ``false``."""
-        texts, which = self.picks(start, stop)
-        return Printed(texts.take(pa.array(which)))
+        return Printed(self.picks(start, stop).taken())
 
     def picks(self, start: int, stop: int) -> Picks:
         """Pick each cell from the three that there are."""

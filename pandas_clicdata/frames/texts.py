@@ -11,7 +11,7 @@ from pandas_clicdata.frames.arrow import (
     TEXT,
     Array,
     Mask,
-    line_sizes,
+    lines_of,
     missing_in,
     one_array,
     quoted,
@@ -95,8 +95,7 @@ class Texts(Printer):
         if not special.any():
             return Printed(part, bare=True)
         if _is_dense(special):
-            printed = LINES.encode_lines(part.to_pylist())
-            return Printed(split_lines(printed, line_sizes(printed)))
+            return Printed(split_lines(lines_of(LINES.encode_lines(part.to_pylist()))))
         at = np.flatnonzero(special)
         moved = np.cumsum(_growth_at(at, offsets, data))
         offsets = offsets - offsets[0]
@@ -223,7 +222,7 @@ class Categories(Printer):
         """Print a block by picking from the printed categories."""
         picks = self.picks(start, stop)
         if picks is not None:
-            return Printed(picks.texts.take(pa.array(picks.which)))
+            return Printed(picks.taken())
         codes = self._codes(start, stop)
         used, where = np.unique(codes, return_inverse=True)
         printed = self._printer_of(self._categories.take(np.maximum(used, 0))).texts(0, len(used))
