@@ -389,7 +389,7 @@ def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any)
             for page in follower:
                 begun = True
                 if follower.length is not None:
-                    if len(lengths) >= _MOST_LENGTHS:
+                    if key not in lengths and len(lengths) >= _MOST_LENGTHS:
                         lengths.clear()
                     lengths[key] = follower.length
                 yield page
