@@ -36,6 +36,7 @@ def _named(workers: int) -> str:
 
 
 FIRST = f"{_named(WINDOWS[-1])}, for the first time"
+WORKERS = {_named(workers): workers for workers in WINDOWS} | {FIRST: WINDOWS[-1]}
 JOURNALLED = "pandas_clicdata, workers=1, with a journal"
 UNGUARDED = "the same requests, unguarded (limit)"
 
@@ -178,11 +179,14 @@ def _all_arrived(server: Server, timings: list[Timing]) -> None:
 # ------------------------------------------------------------ read
 
 
-def _reads(server: Server, session: Session, dialect: str, wanted: Any, peers: list[str]) -> list[Variant]:
+def _reads(
+    server: Server, session: Session, dialect: str, wanted: Any, peers: list[str], *, first: bool
+) -> list[Variant]:
     ways: list[tuple[str, Any, Callable[[], pd.DataFrame]]] = [
         (_named(w), "ours", partial(_ours_reading, session, w)) for w in WINDOWS
     ]
-    ways.append((FIRST, "ours", partial(_ours_reading_first, session, WINDOWS[-1])))
+    if first:
+        ways.append((FIRST, "ours", partial(_ours_reading_first, session, WINDOWS[-1])))
     ways += [(name, "peer", partial(read, server.url, dialect)) for name, read in READERS.items() if name in peers]
     return [Variant(name, kind, way, partial(_read_checked, wanted, way)) for name, kind, way in ways]
 
@@ -206,7 +210,7 @@ def read(rows: int, rounds: int, budget: float) -> list[Timing]:
     for server, session, dialect, wanted in _serving(rows):
         table = f"read, {dialect}, 0 ms"
         print(f"{table}, {rows} rows", flush=True)
-        variants = [v for v in _reads(server, session, dialect, wanted, list(READERS)) if v.name != FIRST]
+        variants = _reads(server, session, dialect, wanted, list(READERS), first=False)
         timings += interleaved(table, rows, variants, rounds=rounds, budget=budget)
     return timings
 
@@ -217,7 +221,7 @@ def read_far(rows: int, latency: float, rounds: int, budget: float, *, peers: bo
     for server, session, dialect, wanted in _serving(rows):
         table = f"read, {dialect}, {latency * 1e3:.0f} ms"
         print(f"{table}, {rows} rows", flush=True)
-        variants = _reads(server, session, dialect, wanted, [OLD_READ])
+        variants = _reads(server, session, dialect, wanted, [OLD_READ], first=True)
         if not peers:
             variants = _widest(variants)
         timings += _far(server, table, rows, variants, latency, ceil(rows / PAGE_ROWS), rounds, budget)
@@ -246,7 +250,6 @@ def _far(
     slow = partial(server.begin, latency=latency)
     found = interleaved(table, rows, variants, rounds=rounds, budget=budget, checked=slow)
     for timing in found:
-        workers = next((w for w in WINDOWS if timing.variant in (_named(w), f"{_named(w)}, for the first time")), None)
-        if workers is not None:
-            timing.facts["bound"] = ceil(requests / workers) * latency
+        if timing.variant in WORKERS:
+            timing.facts["bound"] = ceil(requests / WORKERS[timing.variant]) * latency
     return found
