@@ -141,18 +141,23 @@ class Held(Service):
             self._turn.notify_all()
 
 
-@pytest.mark.parametrize(("workers", "rounds"), [(1, [1] * 100), (4, [1, 3] + [4] * 24), (8, [1, 3] + [8] * 12)])
-def test_where_it_is_not_said_all_workers_have_work_from_the_third_round_on(workers: int, rounds: list[int]) -> None:
-    service, found = Held(legacy, 100), list[int]()
-    reader = threading.Thread(target=lambda: found.extend(numbers_in(service, workers)), daemon=True)
+def assert_read_in_rounds(service: Held, workers: int, rounds: list[int], **more: Any) -> None:
+    """All comes, and so many requests are under way at a time."""
+    found = list[int]()
+    reader = threading.Thread(target=lambda: found.extend(numbers_in(service, workers, **more)), daemon=True)
     reader.start()
     try:
         for held in rounds:
             service.let_go(held)
         reader.join(20)
-        assert found == list(range(100 * SIZE))
+        assert found == list(range(service.pages * SIZE))
     finally:
         service.open()
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(1, [1] * 100), (4, [1, 3] + [4] * 24), (8, [1, 3] + [8] * 12)])
+def test_where_it_is_not_said_all_workers_have_work_from_the_third_round_on(workers: int, rounds: list[int]) -> None:
+    assert_read_in_rounds(Held(legacy, 100), workers, rounds)
 
 
 @pytest.mark.parametrize(
@@ -169,17 +174,7 @@ def test_where_it_is_not_said_all_workers_have_work_from_the_third_round_on(work
 def test_what_was_read_before_is_asked_for_by_all_workers_at_once(
     shape: Any, workers: int, expected: int, rounds: list[int]
 ) -> None:
-    service, found = Held(shape, 100), list[int]()
-    more = {"expected": Length(expected, SIZE)}
-    reader = threading.Thread(target=lambda: found.extend(numbers_in(service, workers, **more)), daemon=True)
-    reader.start()
-    try:
-        for held in rounds:
-            service.let_go(held)
-        reader.join(20)
-        assert found == list(range(100 * SIZE))
-    finally:
-        service.open()
+    assert_read_in_rounds(Held(shape, 100), workers, rounds, expected=Length(expected, SIZE))
 
 
 @JUDGED_OR_DECODED
