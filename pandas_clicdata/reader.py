@@ -123,8 +123,8 @@ def read_clicdata(
         What to do when a page has other columns than the first one: read anew and then raise `SchemaDrift`, or take all
         columns, missing where a page lacked them.
     workers : int, default 1
-        Pages asked for at once, 32 at most: from the start, if the session has read the data set before. Where ClicData
-        doesn't say how many there are, a few may be asked for in vain.
+        Pages asked for at once, 32 at most: from the start of a stored version, or if the session has read it before.
+        Where ClicData doesn't say how many there are, a few may be asked for in vain.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     session : Session, optional

@@ -356,7 +356,9 @@ def _digest(page: Page) -> tuple[int, int]:
     return len(page.rows), hash(page.rows)
 
 
-def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any) -> Generator[Page, None, None]:
+def followed(
+    caller: Caller, asked: Request, page_size: int | None, *, total: int | None = None, **more: Any
+) -> Generator[Page, None, None]:
     """Every page of one read, in one dialect and one page size: to change them midway would shift the rows.
 
     Parameters
@@ -367,6 +369,8 @@ def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any)
         The request, without a page.
     page_size : int or None
         Rows a page to ask for in the modern dialect; None leaves it to the service.
+    total : int, optional
+        How many rows the service said beforehand that there are.
     **more
         As for `Follower`.
 
@@ -384,7 +388,9 @@ def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any)
 
         lengths: dict[Any, Length] = getattr(caller, "_lengths", {})  # a fake has none
         key = (asked.path, asked.query, dialect, page_size)
-        follower = Follower(caller.call, request, expected=lengths.get(key), **more)
+        follower = Follower(
+            caller.call, request, expected=lengths.get(key) or _counted(total, page_size), total=total, **more
+        )
         try:
             for page in follower:
                 begun = True
@@ -403,6 +409,12 @@ def followed(caller: Caller, asked: Request, page_size: int | None, **more: Any)
             page_size = None
         else:
             return
+
+
+def _counted(total: int | None, page_size: int | None) -> Length | None:
+    """How long something of so many rows is likely to be."""
+    size = page_size or PAGE_SIZE
+    return None if total is None else Length(-(-total // size), size)
 
 
 def whole(read: Callable[[bool], _T]) -> _T:

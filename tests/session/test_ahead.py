@@ -215,12 +215,11 @@ class Remembering(Held):
         super().__init__(legacy, pages)
         self._lengths: dict[Any, Length] = {}
 
-    def read(self, path: str, *rounds: int, size: int | None = None) -> None:
+    def read(self, path: str, *rounds: int, size: int | None = None, total: int | None = None) -> None:
         """Read all; at first so many requests are to be under way, then so many, then as many as there are."""
         asked, numbers = get("read rows", path, key="data"), list[int]()
-        reader = threading.Thread(
-            target=lambda: numbers.extend(page.number for page in followed(self, asked, size, workers=8)), daemon=True
-        )
+        followed_pages = followed(self, asked, size, workers=8, total=total)
+        reader = threading.Thread(target=lambda: numbers.extend(page.number for page in followed_pages), daemon=True)
         reader.start()
         for held in rounds:
             self.let_go(held)
@@ -244,6 +243,15 @@ def test_a_session_remembers_how_long_it_was_what_it_has_read(monkeypatch: pytes
     monkeypatch.setattr(pages, "_MOST_LENGTHS", 3)
     session.read("/data/7", 1)
     assert len(session._lengths) == 1
+
+
+@pytest.mark.parametrize(("pages", "size", "first"), [(10, SIZE, 8), (3, SIZE, 3), (10, 2 * SIZE, 5), (3, None, 1)])
+def test_what_is_known_to_have_so_many_rows_is_asked_for_by_all_workers_at_once(
+    pages: int, size: int | None, first: int
+) -> None:
+    session = Remembering(pages)
+    session.read("/data/5/v/2", first, size=size, total=pages * SIZE)
+    assert sorted(map(int, session.waiting[:first])) == list(range(1, first + 1))
 
 
 def test_a_session_reads_again_what_it_knows_in_fewer_rounds(clicdata_sandbox: Any, clicdata_session: Session) -> None:
