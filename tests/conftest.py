@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,6 +74,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long"):
         for name, size in LONG.items():
             os.environ.setdefault(name, str(size))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand on what was counted, where the tests are shared out to several processes (pytest-xdist)."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = dict(totals.counted)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what one of those processes has counted."""
+    totals.counted.update(getattr(node, "workeroutput", {}).get("counted", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

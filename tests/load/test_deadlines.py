@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 CALLS = int(os.environ.get("CLICDATA_STALLED", "20"))
 AT_ONCE = 12
 DEADLINE = 0.25

@@ -21,7 +21,10 @@ ROWS = int(os.environ.get("CLICDATA_ROWS", "400000"))
 MIB = 1 << 20
 PROGRAM = Path(__file__).with_name("transfer.py")
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc"),
+]
 
 
 def measured(*what: object) -> dict[str, Any]:

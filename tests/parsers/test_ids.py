@@ -25,6 +25,9 @@ class Index:
     def __index__(self) -> int:
         return self.number
 
+    def __repr__(self) -> str:
+        return f"Index({self.number!r})"  # of which a test is named
+
 
 class Number(int):
     pass

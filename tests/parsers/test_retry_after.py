@@ -9,6 +9,8 @@ import pytest
 
 from pandas_clicdata.session.retry import retry_after
 
+pytestmark = pytest.mark.alone
+
 NOW = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
 
 SECONDS: dict[str, float] = {

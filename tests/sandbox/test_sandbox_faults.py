@@ -15,6 +15,8 @@ import requests
 
 from pandas_clicdata.sandbox import start
 
+pytestmark = pytest.mark.alone
+
 ROW = {"data": [{"shop_code": "00777"}]}
 PATH = "data/1001/row"
 

@@ -353,6 +353,7 @@ class TestHttp:
         ("gzip", gzip.compress(b'{"data": []}')[:-9], 413),
         ("br", b"x", 415),
     ],
+    ids=["gzip", "none", "cut off", "brotli"],
 )
 def test_a_compressed_body(encoding: str, packed: bytes, status: int) -> None:
     with start() as sandbox:

@@ -30,6 +30,8 @@ from pandas_clicdata.uploads.matching import Finder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.alone
+
 SHORT = int(os.environ.get("CLICDATA_LETTERS", "100000")) // 4
 STEEPEST = 8.0  # 2.83 for each time it is doubled
 COPIED = 5e-9  # seconds a letter, below which it is memory that is taken and copied, in caches or beyond them

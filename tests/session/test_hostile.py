@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 READ = get("read rows", "/data/5", key="data")
 WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
 OK = Says({"data": [{"a": 1}], "has_more_data": False})
