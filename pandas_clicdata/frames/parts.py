@@ -246,27 +246,31 @@ class _TypedReader:
 
 
 class Decoded:
-    """The rows of a page as msgspec's objects, whose fields are the columns, of these kinds."""
+    """The rows of a page as msgspec's objects, whose fields are the columns, of these kinds; to be taken apart once."""
 
     def __init__(self, rows: list[Any], names: list[Name], kinds: list[str | None]) -> None:
-        self._rows = rows
+        self._rows: list[Any] | None = rows
+        self._count = len(rows)
         self._names = names
         self._kinds = kinds
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
 
     def taken_apart(self, page: bytes) -> Page | None:
         """Return the columns of the page that this was decoded from; None if a key stands twice in a row."""
-        rows = self._rows
-        if rows and not _has_keys(page, len(rows) * len(self._names)):
+        # Let go at once: the next page is decoded where these were, while that is in the processor's cache.
+        rows, self._rows = self._rows, None
+        assert rows is not None
+        if rows and not _has_keys(page, self._count * len(self._names)):
             return None
         columns = _transposed(rows)
+        del rows
         parts: dict[Name, Part] = {}
         for name, kind, column in zip(self._names, self._kinds, columns, strict=False):
             if kind is not None:
                 parts[name] = _typed_part(kind, column)
-        return Page(len(rows), self._names, parts)
+        return Page(self._count, self._names, parts)
 
 
 def _transposed(rows: list[Any]) -> Iterable[Sequence[Any]]:
