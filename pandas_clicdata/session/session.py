@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 LONGEST_BODY = 64 << 20  # bytes of one answer, after decompression
+_MOST_OF_A_PIECE = 1 << 18  # bytes of a body that are read in one go
 _MOST_RECEIVED = 2 * LONGEST_BODY  # bytes of one answer as it comes: chunks and their lengths count too
 
 _log = logging.getLogger(__name__)
@@ -565,8 +566,10 @@ class Session:
     def _body(self, request: Request, response: BaseHTTPResponse) -> bytes | ClicDataError:
         """The answer's decoded body, read piece by piece so that neither size nor time can run away."""
         pieces: list[bytes] = []
-        size = 0
-        for piece in response.stream(1 << 18, decode_content=True):
+        size, most = 0, _MOST_OF_A_PIECE
+        if response.length_remaining and "content-encoding" not in response.headers:
+            most = min(most, response.length_remaining)  # urllib3 copies what is less
+        for piece in response.stream(most, decode_content=True):
             size += len(piece)
             if size > LONGEST_BODY:
                 return _too_long(request)
