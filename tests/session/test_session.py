@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import json
 import logging
 import multiprocessing
 import os
@@ -459,6 +460,47 @@ def test_an_answer_that_is_compressed_is_read() -> None:
     says = Says(gzip.compress(b'{"data": [{"a": 1}]}'), headers={"Content-Encoding": "gzip"})
     with ScriptedServer(lambda _: says) as server, opened(server, api_key="k")[0] as session:
         assert session.call(READ).value() == [{"a": 1}]
+
+
+def in_chunks(body: bytes) -> bytes:
+    pieces = [body[at : at + 70_000] for at in range(0, len(body), 70_000)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+SENT = {
+    "as it is": lambda body: (b"Content-Length: %d" % len(body), body),
+    "compressed": lambda body: (
+        b"Content-Encoding: gzip\r\nContent-Length: %d" % len(gzip.compress(body)),
+        gzip.compress(body),
+    ),
+    "in chunks": lambda body: (b"Transfer-Encoding: chunked", in_chunks(body)),
+    "compressed, in chunks": lambda body: (
+        b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        in_chunks(gzip.compress(body)),
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [100, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**18, 10**6])
+@pytest.mark.parametrize("how", SENT)
+def test_an_answer_of_any_size_comes_whole(how: str, size: int) -> None:
+    text = "".join(map(str, range(200_000)))[: size - 19]
+    whole = json.dumps({"data": [{"a": text}]}, separators=(",", ":")).encode()
+    assert len(whole) == size
+    head, body = SENT[how](whole)
+    says = Says(raw=lambda c: c.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n" + body))
+    with ScriptedServer(lambda _: says) as server, opened(server, api_key="k")[0] as session:
+        for _ in range(2):
+            assert session.call(READ).value() == [{"a": text}]
+
+
+@pytest.mark.parametrize("size", [100, 2**18, 10**6])
+def test_an_answer_that_ends_too_early_is_none(size: int) -> None:
+    body = b'{"data":[]}' + b" " * size
+    says = Says(raw=lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1]))
+    with ScriptedServer(lambda _: says) as server, opened(server, api_key="k", max_retries=0)[0] as session:
+        with pytest.raises(errors.TransportError, match="no complete answer"):
+            session.call(READ)
 
 
 # ---------------------------------------------------------------------------------------------------------
