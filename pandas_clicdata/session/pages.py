@@ -65,10 +65,15 @@ class Page:
 
 
 class Length(NamedTuple):
-    """How long something was when it was last read: a hint, of which nothing but the time of a read depends."""
+    """How long something is, as last read or counted: a hint, on which nothing but the time of a read depends."""
 
     pages: int
     size: int  # rows of the fullest page
+
+    @classmethod
+    def of(cls, rows: int, size: int) -> Length:
+        """How long so many rows are, in pages of that size."""
+        return cls(-(-rows // size), size)
 
 
 def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
@@ -284,7 +289,7 @@ class Follower:
         if not page.more:
             self.length = Length(page.number, max(1, self._size))
         elif page.total is not None:
-            self.length = Length(-(-page.total // self._size), self._size)
+            self.length = Length.of(page.total, self._size)
         if page.more and page.number >= MOST_PAGES:
             raise PagingLoop(f"{self._named(page)}: more is promised after page {page.number:,}")
         return page if self._torn is None else replace(page, torn=self._torn)
@@ -388,9 +393,10 @@ def followed(
 
         lengths: dict[Any, Length] = getattr(caller, "_lengths", {})  # a fake has none
         key = (asked.path, asked.query, dialect, page_size)
-        follower = Follower(
-            caller.call, request, expected=lengths.get(key) or _counted(total, page_size), total=total, **more
-        )
+        expected = lengths.get(key)
+        if expected is None and total is not None:
+            expected = Length.of(total, page_size or PAGE_SIZE)
+        follower = Follower(caller.call, request, expected=expected, total=total, **more)
         try:
             for page in follower:
                 begun = True
@@ -409,12 +415,6 @@ def followed(
             page_size = None
         else:
             return
-
-
-def _counted(total: int | None, page_size: int | None) -> Length | None:
-    """How long something of so many rows is likely to be."""
-    size = page_size or PAGE_SIZE
-    return None if total is None else Length(-(-total // size), size)
 
 
 def whole(read: Callable[[bool], _T]) -> _T:
