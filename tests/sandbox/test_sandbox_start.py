@@ -44,6 +44,7 @@ class TestLife:
             assert urlsplit(again.url).port == port
             assert len(caller_of(again, "2022.01").ok("GET", "data")) == 3
 
+    @pytest.mark.alone
     def test_closing_is_prompt_with_connections_open(self, caller_of):
         sandbox = start()
         callers = [caller_of(sandbox) for _ in range(10)]

@@ -208,6 +208,7 @@ def test_a_service_that_is_gone_leaves_every_row_pending(clicdata_sandbox: Sandb
     assert receipt.rows_remaining == 25
 
 
+@pytest.mark.alone
 @pytest.mark.fault(48)
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
 def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
