@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CHECKED = 20_000  # rows that are held against the pages
 OURS, ASSEMBLED = "pandas_clicdata", "pandas_clicdata, its decoder alone"
+JUDGED = "pandas_clicdata, page after page in one thread"
 TENTH, LIMIT = "pandas_clicdata, a tenth of the pages", "orjson.loads, dropped (limit)"
 KEYS = {"legacy": "data", "modern": "result"}
 
@@ -34,12 +36,22 @@ def ours(bodies: Sequence[bytes]) -> pd.DataFrame:
     def call(request: Request) -> Reply:
         return judge(request, Answer(200, bodies[int(dict(request.query)["page"]) - 1]))
 
-    def request(number: int) -> Request:
-        return get("read rows", "/data/1", key="data", query=(("page", str(number)),))
-
-    for page in Follower(call, request, decode=assembler.decode):
+    for page in Follower(call, asked_for, decode=assembler.decode):
         assembler.add(page.rows, page.decoded)
     return assembler.take()
+
+
+def judged(bodies: Sequence[bytes]) -> pd.DataFrame:
+    """What the others do: judge, take apart, settle types; nothing is asked for ahead, nor held against other pages."""
+    assembler = Assembler()
+    for number, body in enumerate(bodies, 1):
+        reply = judge(replace(asked_for(number), unread=True), Answer(200, body))
+        assembler.add(reply.payload, assembler.decode(reply.payload))
+    return assembler.take()
+
+
+def asked_for(number: int) -> Request:
+    return get("read rows", "/data/1", key="data", query=(("page", str(number)),))
 
 
 def assembled(pages: Sequence[bytes]) -> pd.DataFrame:
@@ -70,6 +82,7 @@ def _variants(pages: list[bytes], rows: int, dialect: str) -> list[Variant]:
     wanted = columns_of(few)
     found = [
         Variant(OURS, "ours", partial(ours, bodies), lambda: read_well(wanted, ours(head))),
+        Variant(JUDGED, "ours", partial(judged, bodies), lambda: read_well(wanted, judged(head))),
         Variant(ASSEMBLED, "ours", partial(assembled, pages), lambda: read_well(wanted, assembled(few))),
     ]
     if rows >= 10**6:

@@ -110,7 +110,7 @@ def _decode(run: Run) -> Iterator[Target]:
         for rows in run.sizes(table):
             old = run.ratio(table, rows, decode_peers.OLD, decoding.OURS)
             yield from _at_least(f"{table}, {rows:,} rows: the old client's way", old, 15 if rows >= 10**6 else 4)
-            for which in (decoding.ASSEMBLED, decoding.OURS):
+            for which in (decoding.ASSEMBLED, decoding.JUDGED, decoding.OURS):
                 loads = run.ratio(table, rows, which, decoding.LIMIT)
                 yield from _at_most(f"{table}, {rows:,} rows: {which}", loads, 2.2, "orjson.loads alone")
             grown = run.ratio(table, rows, decoding.OURS, decoding.TENTH)
