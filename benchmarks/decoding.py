@@ -14,6 +14,7 @@ from measure import Timing, Variant, interleaved
 from pages import PAGE_ROWS, columns_of, legacy_page, modern_page, row_pages
 
 from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.digest import digest
 from pandas_clicdata.session.pages import Follower
 from pandas_clicdata.session.wire import Answer, Reply, Request, get, judge
 
@@ -36,7 +37,7 @@ def ours(bodies: Sequence[bytes]) -> pd.DataFrame:
     def call(request: Request) -> Reply:
         return judge(request, Answer(200, bodies[int(dict(request.query)["page"]) - 1]))
 
-    for page in Follower(call, asked_for, decode=assembler.decode):
+    for page in Follower(call, asked_for, decode=assembler.decode, digest=digest):
         assembler.add(page.rows, page.decoded)
     return assembler.take()
 

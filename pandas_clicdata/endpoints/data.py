@@ -28,6 +28,7 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
+from pandas_clicdata.frames.digest import digest
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.frames.scalars import is_unicode
 from pandas_clicdata.session import wire
@@ -294,6 +295,7 @@ class Data(Noun):
             total=total,
             tell_torn=tell_torn,
             decode=decode,
+            digest=digest,
         )
 
     def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:

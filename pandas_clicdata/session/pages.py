@@ -165,6 +165,9 @@ class Follower:
     decode : callable, optional
         Makes of the rows of a page after the first one what is to be its ``decoded``, or None of what it does not
         understand. What it understands is JSON, so that nobody need look at it twice.
+    digest : callable, default hash
+        Makes of the rows of a page what pages of the same rows share. Should others ever share it, one of them is asked
+        for once more.
     expected : Length, optional
         How long it was when it was read before.
 
@@ -184,6 +187,7 @@ class Follower:
         total: int | None = None,
         tell_torn: bool = False,
         decode: Callable[[bytes], Sized | None] | None = None,
+        digest: Callable[[bytes], int] = hash,
         expected: Length | None = None,
     ) -> None:
         self._call = call
@@ -196,6 +200,7 @@ class Follower:
         self._total = total
         self._tell_torn = tell_torn
         self._decode = decode
+        self._digest = digest
         self._torn: str | None = None
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
@@ -281,8 +286,6 @@ class Follower:
         page = self._settled(page)
         if self._suspicious(page):
             page = self._asked_again(page.number)
-        if page.count:
-            self._seen.setdefault(_digest(page), page.number)
         self._rows += page.count
         self._size = max(self._size, page.count)
         self._check_total(page)
@@ -313,7 +316,10 @@ class Follower:
     def _suspicious(self, page: Page) -> bool:
         if page.count == 0:
             return bool(page.more)
-        return not self._honoured and _digest(page) in self._seen
+        return not self._honoured and self._seen.setdefault(self._key(page), page.number) != page.number
+
+    def _key(self, page: Page) -> tuple[int, int]:
+        return len(page.rows), self._digest(page.rows)
 
     def _asked_again(self, number: int) -> Page:
         """A page that came before, or is empty though more are promised: a glitch, a loop, or true."""
@@ -324,7 +330,7 @@ class Follower:
             self._honoured = True  # the data set does hold the same rows twice
             return page
         if page.count:
-            what = f"page {number} repeats page {self._seen[_digest(page)]}, and so does one far beyond the end"
+            what = f"page {number} repeats page {self._seen[self._key(page)]}, and so does one far beyond the end"
         else:
             what = f"page {number} is empty, yet more pages are promised"
         raise PagingLoop(
@@ -354,11 +360,6 @@ class Follower:
         )
         if not self._tell_torn or (page.more and self._rows > 2 * max(now, self._total) + self._size):
             raise TornRead(f'{self._torn} Read it again, or a stored version: ver_id="latest".')
-
-
-def _digest(page: Page) -> tuple[int, int]:
-    # 64 bits under a key of this process. Should two pages ever agree by chance, one of them is asked for once more.
-    return len(page.rows), hash(page.rows)
 
 
 def followed(

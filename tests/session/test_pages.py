@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata.errors import NotFound, PagingLoop, ProtocolError, SchemaDrift, TornRead
+from pandas_clicdata.frames.digest import digest
 from pandas_clicdata.session import pages
 from pandas_clicdata.session.pages import Follower, page_query, records, whole
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
@@ -43,7 +44,7 @@ def decode(rows: bytes) -> list[Any] | None:
 FOLLOWED: dict[str, Any] = {}
 
 
-@pytest.fixture(autouse=True, params=[{}, {"decode": decode}], ids=["judged", "decoded"])
+@pytest.fixture(autouse=True, params=[{}, {"decode": decode, "digest": digest}], ids=["judged", "decoded"])
 def _followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in request.param.items():
         monkeypatch.setitem(FOLLOWED, name, value)
@@ -161,12 +162,25 @@ def test_a_data_set_that_holds_the_same_rows_twice_is_read_whole(beyond: object)
 
 
 @pytest.mark.fault(39)
-@pytest.mark.parametrize("size", [1, 511, 512, 8_191, 8_192, 8_703, 100_000])
+@pytest.mark.parametrize("size", [1, 511, 512, 4_061, 4_062, 4_063, 8_134, 8_191, 8_192, 8_703, 100_000])
 def test_a_byte_that_differs_anywhere_makes_another_page(size: int) -> None:
     text = "x" * size
     for at in {0, 1, size // 3, size // 2, 600, size - 1} & set(range(size)):
         rows = [[{"a": text}], [{"a": text[:at] + "y" + text[at + 1 :]}], [{"a": "end"}]]
         # To a page beyond the end the last one comes: were two taken for the same, that would look like a loop.
+        service = Service(lambda n, rows=rows: {"data": rows[min(n, 3) - 1], "has_more_data": n < 3})
+        assert read(service) == [row for page in rows for row in page]
+        assert sorted(service.asked) == [1, 2, 3]
+
+
+@pytest.mark.fault(39)
+@pytest.mark.parametrize("width", [1, 9, 24, 56, 509])  # of text; with the rest of a row some make whole words
+@pytest.mark.parametrize("padding", range(8))
+def test_the_same_rows_in_another_order_are_another_page(width: int, padding: int) -> None:
+    one, other = ({"a": letter * width + "." * padding} for letter in "xy")
+    orders = [[one, other] * 500, [other, one] * 500, [one] * 500 + [other] * 500, [other, *[one, other] * 499, one]]
+    for first, second in ((0, 1), (0, 2), (1, 2), (2, 3)):
+        rows = [orders[first], orders[second], [{"a": "end"}]]
         service = Service(lambda n, rows=rows: {"data": rows[min(n, 3) - 1], "has_more_data": n < 3})
         assert read(service) == [row for page in rows for row in page]
         assert sorted(service.asked) == [1, 2, 3]
