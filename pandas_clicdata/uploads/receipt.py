@@ -192,9 +192,11 @@ class AppendReceipt:
         chunk.times += 1
 
     def _become(self, chunk: Chunk, entry: Became) -> None:
-        for sent in self._unresolved()[:1]:  # of what is promised the first is on the wire
-            if sent.chunk == chunk.number:
-                self._send(sent)
+        # Of what is promised the first is on the wire. What is said of a later one leaves it there: whatever became of
+        # it was to be written down, and an interrupt came in between.
+        promised = self._unresolved()
+        if any(sent.chunk == chunk.number for sent in promised):
+            self._send(promised[0])
         state = State(entry.state)
         if state is not State.APPLIED:
             self._promise = None

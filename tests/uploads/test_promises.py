@@ -219,6 +219,43 @@ class TestLines:
             assert receipt is not None
             assert receipt.chunks["state"].tolist() == ["applied"] * 3 + ["pending"] * 7
 
+    @pytest.mark.fault(48)
+    @pytest.mark.parametrize("together", [1, 4, 100])
+    @pytest.mark.parametrize("moment", ["answered", "entered"])
+    def test_an_interrupt_before_an_outcome_is_written_down_leaves_the_chunk_in_doubt(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, together: int
+    ) -> None:
+        monkeypatch.setattr(promises, "together", lambda *_: together)
+        path = tmp_path / "journal"
+        noted = journal.Journal.note
+
+        class Interrupted(Quick):
+            """One whose caller is interrupted as soon as the fourth answer is there, and the next chunk is promised."""
+
+            def now(self) -> float:
+                if moment == "answered" and self.requests == 4:
+                    raise KeyboardInterrupt
+                return super().now()
+
+            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+                ends = time.monotonic() + 10
+                while (
+                    self.requests == 3 and not any(4 in chunks for chunks in promised(path)) and time.monotonic() < ends
+                ):
+                    time.sleep(0.001)
+                return super()._exchanged(request, *rest)
+
+        def note(self: journal.Journal, entry: Any) -> None:
+            if moment == "entered" and isinstance(entry, entries.Became) and entry.chunk == 3:
+                raise KeyboardInterrupt
+            noted(self, entry)
+
+        monkeypatch.setattr(journal.Journal, "note", note)
+        with Interrupted() as service, pytest.raises(KeyboardInterrupt):
+            FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
+        assert service.requests == 4
+        assert AppendReceipt.load(path).chunks["state"].tolist() == ["applied"] * 3 + ["in doubt"] + ["pending"] * 6
+
     @pytest.mark.parametrize(("together", "workers"), [(1, 1), (4, 1), (1, 2)])
     def test_a_promise_that_was_written_and_may_not_be_safe_is_taken_back(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int, workers: int
