@@ -34,8 +34,6 @@ class Ledger:
         self._promised: list[int] = []  # the chunks that need no line of their own before they are sent, in order
         self._unsafe: dict[int, OSError] = {}  # the chunks whose promise did not get onto the disk, and why
         self.changes = 0  # of what comes next: how often chunks turned out not to be sent as they were to be
-        if journal is not None:
-            receipt.journal = journal.path
 
     def begin(self) -> None:
         """Write the first line of a new journal.
@@ -49,7 +47,8 @@ class Ledger:
             try:
                 self._journal.promise(self.receipt.job)
             except OSError as error:
-                raise self._stopped(error) from error
+                raise self._stopped(self._journal, error) from error
+            self.receipt.journal = self._journal.path  # not before: it is removed if nothing was written to it
 
     def plan(self, pieces: list[Piece]) -> None:
         """Cut what is pending into these chunks; all others stay."""
@@ -100,7 +99,7 @@ class Ledger:
                 try:
                     self._write_down(entry, self._journal)
                 except OSError as error:
-                    raise self._stopped(error) from error
+                    raise self._stopped(self._journal, error) from error
             self.receipt.enter(entry)
 
     def _write_down(self, entry: Sending, journal: Journal) -> None:
@@ -169,10 +168,10 @@ class Ledger:
         self._promised = []
         self.changes += 1
 
-    def _stopped(self, error: OSError) -> AppendInterrupted:
+    def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
         receipt = self.receipt
         failure = AppendInterrupted(
-            f"stopped: the journal {receipt.journal} can't be written ({error.strerror or error}), and nothing is sent "
+            f"stopped: the journal {journal.path} can't be written ({error.strerror or error}), and nothing is sent "
             f"that it doesn't say. {receipt.summary()}. Go on with resume_append(df, receipt) when there is room."
         )
         failure.receipt = receipt

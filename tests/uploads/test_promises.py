@@ -281,6 +281,28 @@ class TestLines:
             assert resume_append(FRAME, path, session=service, progress=False).complete
             assert service.land() == Counter(range(ROWS))
 
+    @pytest.mark.fault(50)
+    def test_where_a_journal_could_not_be_begun_the_receipt_goes_on_without_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "journal"
+        with Quick() as service:
+            with monkeypatch.context() as full:
+
+                def written(*_: Any) -> int:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+                full.setattr(journal.os, "write", written)
+                with pytest.raises(errors.AppendInterrupted, match=f"the journal {path} can't be written") as caught:
+                    FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
+            assert service.requests == 0
+            assert not path.exists()
+            receipt = caught.value.receipt
+            assert receipt is not None
+            assert receipt.journal is None
+            assert resume_append(FRAME, receipt, session=service, progress=False).complete
+            assert service.land() == Counter(range(ROWS))
+
     def test_nothing_is_promised_of_what_was_cut_anew_meanwhile(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
