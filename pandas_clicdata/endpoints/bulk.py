@@ -60,13 +60,17 @@ class Run:
         ClicDataError
             It stopped at the first row, and nothing was done.
         """
-        with bar(progress, self._operation, len(self._rows), "row") as shown:
-            for position in range(len(self._rows)):
-                failure = self._one(position, send)
-                if failure is not None:
-                    raise self._ended(position, failure)
-                shown.update(1)
-        return self.report()
+        try:
+            with bar(progress, self._operation, len(self._rows), "row") as shown:
+                for position in range(len(self._rows)):
+                    failure = self._one(position, send)
+                    if failure is not None:
+                        raise self._ended(position, failure)
+                    shown.update(1)
+            return self.report()
+        except (KeyboardInterrupt, SystemExit) as interrupt:
+            interrupt.receipt = self.report()  # type: ignore[union-attr]  # for who catches a Ctrl-C
+            raise
 
     def _one(self, position: int, send: Callable[[int], Mapping[str, Any]]) -> ClicDataError | None:
         """Make the request of a row; the error is one that stops the rest."""
@@ -77,9 +81,6 @@ class Run:
         except ClicDataError as error:
             row.update(state=_state(error), error=str(error))
             return None if row["state"] == REFUSED else error.with_traceback(None)
-        except BaseException as interrupt:
-            interrupt.receipt = self.report()  # type: ignore[attr-defined]  # for who catches a Ctrl-C
-            raise
         return None
 
     def _ended(self, position: int, failure: ClicDataError) -> ClicDataError:

@@ -14,6 +14,7 @@ from pandas_clicdata.session.wire import Dialect, DialectChanged
 from pandas_clicdata.uploads import settle
 from pandas_clicdata.uploads.cutting import bounds, cut_for, row_format, stamped
 from pandas_clicdata.uploads.entries import Job, Piece
+from pandas_clicdata.uploads.interrupts import told
 from pandas_clicdata.uploads.journal import Journal
 from pandas_clicdata.uploads.ledger import Ledger
 from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.uploads.choices import How, Sender
 
+LAST_RECEIPT = "session.last_receipt"
 MOST_TIMES = 4  # that a chunk is sent, settled and found missing
 
 
@@ -116,7 +118,7 @@ def append(
     )
     ledger = Ledger(AppendReceipt(job), journal)
     caller.last_receipt = ledger.receipt
-    with told(ledger.receipt):
+    with told(ledger.receipt, LAST_RECEIPT):
         ledger.begin()
         return Append(caller, encoder, ledger, how).run()
 
@@ -248,15 +250,3 @@ def _dialect_of(receipt: AppendReceipt) -> Dialect | None:
     """The dialect that the chunks of an append that goes on were cut for, if that is known."""
     formats = {chunk.format for chunk in receipt.chunks_in() if chunk.format is not None}
     return next((dialect for dialect in Dialect if {row_format(dialect).value} == formats), None)
-
-
-@contextmanager
-def told(receipt: AppendReceipt) -> Iterator[None]:
-    """Hand the receipt over with an interrupt, which is not ours to replace."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as interrupt:
-        interrupt.receipt = receipt  # type: ignore[union-attr]
-        if hasattr(interrupt, "add_note"):  # Python 3.11
-            interrupt.add_note(f"{receipt.summary()} (session.last_receipt)")
-        raise

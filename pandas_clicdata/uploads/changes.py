@@ -19,6 +19,7 @@ from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
+from pandas_clicdata.uploads.interrupts import told
 from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number
 
 if TYPE_CHECKING:
@@ -310,11 +311,12 @@ def _change(
     repeatable: bool,
     progress: bool | None,
 ) -> ChangeReceipt:
-    with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(requests), "key") as shown:
-        for position, request in enumerate(requests):
-            _one(caller, receipt, position, request, ambiguous, repeatable)
-            shown.update(1)
-    return receipt
+    with told(receipt, ".receipt of this interrupt"):
+        with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(requests), "key") as shown:
+            for position, request in enumerate(requests):
+                _one(caller, receipt, position, request, ambiguous, repeatable)
+                shown.update(1)
+        return receipt
 
 
 def _one(
@@ -335,7 +337,6 @@ def _one(
         failure = error
     except BaseException as interrupt:
         receipt.mark(position, _AFTER[outcome(interrupt)])
-        interrupt.receipt = receipt  # type: ignore[attr-defined]
         raise
     raise _ended(receipt, position, failure, ambiguous, repeatable)
 

@@ -19,9 +19,10 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import changes, settle
-from pandas_clicdata.uploads.append import Append, encoder_of, told
+from pandas_clicdata.uploads.append import LAST_RECEIPT, Append, encoder_of
 from pandas_clicdata.uploads.choices import How, checked_verify
 from pandas_clicdata.uploads.cutting import stamped
+from pandas_clicdata.uploads.interrupts import told
 from pandas_clicdata.uploads.journal import Journal
 from pandas_clicdata.uploads.ledger import Ledger
 from pandas_clicdata.uploads.receipt import AppendReceipt, State, ambiguous
@@ -138,7 +139,7 @@ def resume_append(
         going_on = Append(caller, encoder, ledger, how)
         if receipt.doubtful() and how.verify is None:
             raise _unsettled(receipt)
-        with told(receipt):
+        with told(receipt, LAST_RECEIPT):
             if receipt.doubtful():
                 going_on.settle()
             return going_on.run()
@@ -158,7 +159,7 @@ def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None 
         ledger = taken.ledger()
         caller.last_receipt = receipt
         evidence = settle.StampCount(caller, receipt, column)
-        with told(receipt):
+        with told(receipt, LAST_RECEIPT):
             for chunk in chunks:
                 _delete(caller, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
             settle.expect_none(caller, receipt, evidence, chunks, settle.patience(caller, 0.0))
@@ -179,13 +180,13 @@ class _Taken:
         else:
             path = path_or_receipt
         found: AppendReceipt | None = None
-        if path is not None:
-            self._journal, found = Journal.reopen(path)
-            if not isinstance(path_or_receipt, AppendReceipt):
-                self.receipt = found
         try:
-            if found is not None and found.append_id != self.receipt.append_id:
-                raise _mismatch(f"the journal {path} is of another append than the receipt")
+            if path is not None:
+                self._journal, found = Journal.reopen(path)
+                if not isinstance(path_or_receipt, AppendReceipt):
+                    self.receipt = found
+                if found.append_id != self.receipt.append_id:
+                    raise _mismatch(f"the journal {path} is of another append than the receipt")
             self.encoder = _encoded_anew(df, self.receipt)
         except BaseException:
             self.__exit__()
