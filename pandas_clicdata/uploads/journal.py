@@ -83,7 +83,7 @@ class Journal:
         path = checked_path(path)
         _check_folder(path)
         file = _opened(path, os.O_RDWR | os.O_APPEND)
-        journal = cls(path, file, 0)
+        journal = cls(path, file, os.fstat(file).st_size)
         try:
             _lock(file, path)
             receipt, journal._size = _receipt(path, file, journal._boot)
@@ -112,19 +112,7 @@ class Journal:
             It can't be written, and must not happen.
         """
         began = time.perf_counter()
-        line = entries.written(entry)
-        with self._lock:
-            self._owed.append(line)
-            try:
-                self._write()
-                os.fsync(self._file)
-            except BaseException:
-                if self._owed:
-                    self._owed.pop()
-                else:  # written, but not safe
-                    self._size -= len(line)
-                    self._mend()
-                raise
+        self._promise(entries.written(entry), safe=True)
         self._promises += 1
         self._seconds += time.perf_counter() - began
 
@@ -139,14 +127,7 @@ class Journal:
             It can't be written, and must not happen.
         """
         assert self._boot is not None
-        line = entries.written(Promised(coming, self._boot))
-        with self._lock:
-            self._owed.append(line)
-            try:
-                self._write()
-            except BaseException:
-                self._owed.pop()
-                raise
+        self._promise(entries.written(Promised(coming, self._boot)), safe=False)
 
     def sync(self) -> None:
         """See that what was written is safe on the disk.
@@ -178,20 +159,38 @@ class Journal:
         """Whether something that was noted could not be written."""
         return bool(self._owed) or self._broken
 
-    def _write(self) -> None:
-        """Write the lines that are owed, or none of them."""
+    def _promise(self, line: bytes, *, safe: bool) -> None:
+        with self._lock:
+            size = self._size
+            try:
+                self._write(line)
+                if safe:
+                    os.fsync(self._file)
+            except BaseException:
+                if self._size > size:  # written, but not safe, or an interrupt came just then
+                    self._size -= len(line)
+                    self._mend()
+                raise
+
+    def _write(self, line: bytes = b"") -> None:
+        """Write the lines that are owed, and one more, or none of them: an interrupt may come anywhere."""
         if self._broken:
             raise OSError("it could not be mended after a failed write")
-        text = memoryview(b"".join(self._owed))
-        written = 0
+        size, owed = self._size, self._owed
+        text = memoryview(b"".join([*owed, line]))
+        if not text:
+            return
+        if os.fstat(self._file).st_size > size:  # another interrupt came while the last write was taken back
+            os.ftruncate(self._file, size)
         try:
+            written = 0
             while written < len(text):
                 written += os.write(self._file, text[written:])
+            self._size, self._owed = size + len(text), []
         except BaseException:
+            self._size, self._owed = size, owed
             self._mend()
             raise
-        self._size += len(text)
-        self._owed.clear()
 
     def _mend(self) -> None:
         """Take away what was written beyond the lines that count."""
@@ -212,15 +211,22 @@ class Journal:
                 self._write()
                 os.fsync(self._file)
             file, self._file = self._file, -1
-            _unlock(file)
-            os.close(file)
+            try:
+                _unlock(file)
+            finally:
+                os.close(file)
+
+    def __del__(self) -> None:
+        """Let others have it, if an interrupt came when nobody had it yet who would close it."""
+        if getattr(self, "_file", -1) >= 0:
+            os.close(self._file)
 
     def discard(self) -> None:
         """Remove a journal under which nothing was sent, so that the same call can be made again."""
         if not self._size:
             with contextlib.suppress(OSError):
                 os.unlink(self.path)  # noqa: PTH108  # a path as the caller gave it
-        self._owed.clear()
+        self._owed = []
         self.close()
 
 

@@ -181,8 +181,9 @@ class AppendReceipt:
         elif isinstance(entry, Sending):
             self._send(entry)
         elif isinstance(entry, Halved):
-            del self._chunks[entry.chunk]
-            self._chunks |= {piece.number: Chunk.of(piece) for piece in entry.halves}
+            others = {number: chunk for number, chunk in self._chunks.items() if number != entry.chunk}
+            halves = {piece.number: Chunk.of(piece) for piece in entry.halves}
+            self._chunks = {**others, **halves}  # at once: an interrupt may come anywhere
         elif isinstance(entry, Audited):
             self.audited = entry.passed
 

@@ -1,0 +1,356 @@
+"""Ctrl-C at any place of an append, of its ending after another Ctrl-C, of a resumption, of a change.
+
+The places are all those of this package at which Python looks for signals: after a call, at the start of a function, at
+the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 40 if it isn't set, 400 for
+``--long``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import functools
+import json
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+import totals
+from endpoints.literal import LiteralSession
+from pandas_clicdata import AppendReceipt, errors, resume_append
+from pandas_clicdata.endpoints.team import Team
+from pandas_clicdata.uploads import promises
+from pandas_clicdata.uploads.receipt import State
+from uploads.oracle import assert_true, settled
+from uploads.test_schedules import Unreliable, answer, reset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType, FrameType
+
+    from pandas_clicdata.session.wire import Answer, Request
+
+    Befall = Callable[["Service", list[dict[str, Any]]], Answer | None]
+
+# Between a file's opening and what sees to its closing there is such a place.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name='/proc/:pytest.PytestWarning")
+
+PLACES = int(os.environ.get("CLICDATA_PLACES", "40"))
+ROWS, CHUNK = 12, 3
+FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
+PACKAGE = f"{Path(pandas_clicdata.__file__).parent}{os.sep}"
+SANDBOX = f"{PACKAGE}sandbox{os.sep}"
+LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")  # what these begin does so in the end
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt in this thread at one of the places where a signal might.
+
+    Parameters
+    ----------
+    at : int
+        At which, from 0. If there are not as many, nothing is raised.
+    armed : bool, default True
+        Whether places count from the beginning; else from when ``armed`` is set.
+    """
+
+    def __init__(self, at: int, *, armed: bool = True) -> None:
+        self.armed = armed
+        self.left = at
+        self.places = 0
+        self.came = False
+        self.where = "nowhere"
+        self._before: dict[int, int] = {}  # the last instruction of each frame
+
+    def __enter__(self) -> Interrupt:
+        self._others = sys.gettrace()
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._others)
+
+    def _called(self, frame: FrameType, event: str, _: object) -> Any:
+        name = frame.f_code.co_filename
+        if frame.f_code.co_name == "__del__":  # where Python drops it
+            return None
+        if not (name.startswith(PACKAGE) or name == contextlib.__file__) or name.startswith(SANDBOX):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        self._before.pop(id(frame), None)
+        return self._stepped
+
+    def _stepped(self, frame: FrameType, event: str, _: object) -> Any:
+        if event != "opcode":
+            return self._stepped
+        before = self._before.get(id(frame))
+        self._before[id(frame)] = frame.f_lasti
+        if self.armed and before is not None and _may_come(frame.f_code, before, frame.f_lasti):
+            self.places += 1
+            if self.places > self.left >= 0:
+                self.left, self.came = -1, True
+                self.where = f"{frame.f_code.co_filename.replace(PACKAGE, '')}:{frame.f_lineno}, {frame.f_lasti}"
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self._stepped
+
+
+@functools.cache
+def _may_come(code: CodeType, before: int, now: int) -> bool:
+    """Whether a signal may come at the end of an instruction, and meets there what it meets at the next one."""
+    if not dis.opname[code.co_code[before]].startswith(LOOKS_FOR_SIGNALS):
+        return False
+    if sys.version_info < (3, 11):  # it comes at the next one
+        return True
+    handlers: list[Any] = dis._parse_exception_table(code)  # type: ignore[attr-defined]
+    return not any((entry.start <= before < entry.end) != (entry.start <= now < entry.end) for entry in handlers)
+
+
+class Service(Unreliable):
+    """A service without faults, but for what a test does in ``befall``."""
+
+    def __init__(self, befall: Befall | None = None) -> None:
+        super().__init__(random.Random(1), None, 0)
+        self.dice.random = lambda: 1.0  # type: ignore[method-assign]
+        self.befall = befall
+
+    def applied(self, rows: list[dict[str, Any]]) -> Answer:
+        befallen = None if self.befall is None else self.befall(self, rows)
+        return befallen or super().applied(rows)
+
+
+def refuses_a_row(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
+    if all(row["n"] != 5 for row in rows):
+        return None
+    return answer({"error": {"code": "InvalidRow", "description": "no"}}, 422)
+
+
+def loses_an_answer(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
+    if service.requests != 3:
+        return None
+    Unreliable.applied(service, rows)
+    return reset(service, rows)
+
+
+KINDS: dict[str, tuple[dict[str, Any], Befall | None]] = {
+    "plain": ({}, None),
+    "workers": ({"workers": 3}, None),
+    "refused": ({"errors": "collect"}, refuses_a_row),
+    "tagged": ({"verify": "tag", "tag_column": "load"}, loses_an_answer),
+}
+
+
+def looked_up(service: Service, receipt: AppendReceipt) -> dict[str, Any]:
+    """What became of the rows in doubt, as the user says it who looked."""
+    stored = service.land()
+    fates = {chunk.start: "stored" if stored[chunk.start] else "missing" for chunk in receipt.doubtful()}
+    return {"in_doubt": fates} if fates else {}
+
+
+def assert_goes_on(service: Service, path: Path | None, where: str) -> None:
+    """What is known is true, in memory and on disk, and with it the append comes to its end."""
+    settled()
+    stored = service.land()
+    service.befall = None
+    found = [service.last_receipt] if service.last_receipt is not None else []
+    if path is not None and path.exists() and path.stat().st_size:
+        found.append(AppendReceipt.load(path))
+    if not found:
+        assert not stored, where
+        return
+    for receipt in found:
+        assert_true(receipt, FRAME, stored)
+    known = found[-1]
+    try:
+        ended = resume_append(FRAME, known, session=service, progress=False, **looked_up(service, known))
+    except errors.ClicDataError as error:
+        raise AssertionError(where) from error
+    assert ended.complete, where
+    assert service.land() == Counter(range(ROWS)), where
+
+
+def tried_in_places(interrupted: Callable[[int], Interrupt]) -> None:
+    """Interrupt something, at one of its places each time."""
+    total = interrupted(-1).places
+    assert total > 0
+    seed = random.randrange(1 << 32)
+    sys.stderr.write(f"seed {seed}, {total} places\n")  # shown if it fails
+    chosen = random.Random(seed).sample(range(total), min(PLACES, total))
+    for at in chosen:
+        interrupted(at)
+    totals.add("places where a Ctrl-C came", len(chosen))
+
+
+@pytest.mark.fault(48)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("kind", "together"),
+    [(kind, together) for kind in KINDS for together in (None, 1, 100) if kind == "plain" or together != 100],
+)
+def test_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, together: int | None) -> None:
+    """``together`` is how many chunks the journal promises at once, None where there is none."""
+    monkeypatch.setattr(promises, "together", lambda *_: together)
+    how, befall = KINDS[kind]
+
+    def interrupted(at: int) -> Interrupt:
+        path = None if together is None else tmp_path / f"journal {at}"
+        with Service(befall) as service:
+            interrupt = Interrupt(at)
+            caught = None
+            try:
+                with interrupt:
+                    FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path, **how)
+            except KeyboardInterrupt as error:
+                caught = error  # which keeps all that was at work, as a notebook does
+            assert (caught is not None) == interrupt.came, interrupt.where
+            if service.rows and not hasattr(caught, "receipt"):
+                assert service.last_receipt is not None
+                assert not service.last_receipt.chunks_in(State.PENDING), "it was at its end"
+            assert_goes_on(service, path, interrupt.where)
+        return interrupt
+
+    tried_in_places(interrupted)
+
+
+def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> Befall:
+    """What interrupts an append while its third chunk is on the wire."""
+
+    def befall(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
+        if service.requests != 3:
+            return None
+        if applied:
+            Unreliable.applied(service, rows)
+        if interrupt is not None:
+            interrupt.armed = True
+        raise KeyboardInterrupt
+
+    return befall
+
+
+@pytest.mark.fault(48)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
+@pytest.mark.parametrize("together", [None, 1, 100])
+def test_the_end_of_an_append_that_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int | None, applied: bool
+) -> None:
+    """Who presses Ctrl-C twice gets the second one at once, and what is known is still true."""
+    monkeypatch.setattr(promises, "together", lambda *_: together)
+
+    def interrupted(at: int) -> Interrupt:
+        path = None if together is None else tmp_path / f"journal {at}"
+        interrupt = Interrupt(at, armed=False)
+        with Service(stopped_at_the_third(interrupt, applied=applied)) as service:
+            with pytest.raises(KeyboardInterrupt), interrupt:
+                FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path)
+            assert_goes_on(service, path, interrupt.where)
+        return interrupt
+
+    tried_in_places(interrupted)
+
+
+@pytest.mark.fault(48)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
+@pytest.mark.parametrize("taken_up", ["receipt", "journal"])
+def test_a_resumption(tmp_path: Path, taken_up: str, applied: bool) -> None:
+    def interrupted(at: int) -> Interrupt:
+        path = tmp_path / f"journal {at}" if taken_up == "journal" else None
+        with Service(stopped_at_the_third(None, applied=applied)) as service:
+            with pytest.raises(KeyboardInterrupt):
+                FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path)
+            receipt = service.last_receipt
+            assert receipt is not None
+            interrupt = Interrupt(at)
+            looked = looked_up(service, receipt)
+            caught = None
+            try:
+                with interrupt:
+                    resume_append(FRAME, path or receipt, session=service, progress=False, **looked)
+            except KeyboardInterrupt as error:
+                caught = error  # and with it what was at work
+            assert (caught is not None) == interrupt.came, interrupt.where
+            assert_goes_on(service, path, interrupt.where)
+        return interrupt
+
+    tried_in_places(interrupted)
+
+
+class Changing(Unreliable):
+    """A service that counts how often each key was deleted or updated."""
+
+    def __init__(self) -> None:
+        super().__init__(random.Random(1), None, 0)
+        self.rows = [{"n": n, "t": f"row {n}"} for n in range(ROWS)]
+        self.changed = Counter[int]()
+
+    def _exchanged(self, request: Request, *_: Any) -> Answer:
+        self._attempt.sent = True
+        if request.method == "GET":
+            return self.page(dict(request.query))
+        assert request.body is not None
+        [key] = json.loads(request.body)["find"]
+        self.changed[key["value"]] += 1
+        return answer({"success": True})
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("verb", ["delete_rows", "update_rows"])
+def test_a_change_of_rows(verb: str) -> None:
+    def interrupted(at: int) -> Interrupt:
+        interrupt = Interrupt(at)
+        caught: Any = None
+        with Changing() as service:
+            try:
+                with interrupt:
+                    getattr(FRAME.iloc[:5].clicdata, verb)(5, on="n", session=service, progress=False)
+            except KeyboardInterrupt as error:
+                caught = error
+        assert (caught is not None) == interrupt.came, interrupt.where
+        if caught is None:
+            return interrupt
+        if not hasattr(caught, "receipt"):
+            assert service.changed.total() in (0, 5), "nothing is begun, or it was all over"
+            return interrupt
+        receipt = caught.receipt
+        for key, state in receipt.keys[["n", "state"]].itertuples(index=False):
+            assert service.changed[key] in {"applied": (1,), "pending": (0,)}.get(state, (0, 1)), interrupt.where
+        assert receipt.keys_in_doubt <= 1
+        if verb == "delete_rows":
+            kept = {n for rows in (receipt.rows, receipt.rows_in_doubt) for n in rows.get("n", ())}
+            assert kept >= set(service.changed), "what is gone was kept"
+        return interrupt
+
+    tried_in_places(interrupted)
+
+
+@pytest.mark.timeout(1800)
+def test_a_request_for_each_row() -> None:
+    def interrupted(at: int) -> Interrupt:
+        interrupt = Interrupt(at)
+        caught: Any = None
+        session = LiteralSession({"success": True})
+        try:
+            with interrupt:
+                Team(session=session).add_users(9, [3, 4, 5])
+        except KeyboardInterrupt as error:
+            caught = error
+        assert (caught is not None) == interrupt.came, interrupt.where
+        if caught is not None and hasattr(caught, "receipt"):
+            for position, state in enumerate(caught.receipt["state"]):
+                assert (position < len(session.asked)) in {"added": (True,), "not sent": (False,)}.get(
+                    state, (False, True)
+                ), interrupt.where
+            assert sum(caught.receipt["state"] == "in doubt") <= 1
+        elif caught is not None:
+            assert len(session.asked) in (0, 3), "nothing is begun, or it was all over"
+        return interrupt
+
+    tried_in_places(interrupted)
