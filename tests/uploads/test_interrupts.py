@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dis
 import functools
+import gc
 import json
 import os
 import random
@@ -71,11 +72,13 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         self._others = sys.gettrace()
+        gc.disable()  # what is left of other runs would be ended in here, where Python drops an interrupt
         sys.settrace(self._called)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.settrace(self._others)
+        gc.enable()
 
     def _called(self, frame: FrameType, event: str, _: object) -> Any:
         name = frame.f_code.co_filename
