@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -75,18 +73,3 @@ def quiet(sandbox: Sandbox, seconds: float = 0.2) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and any(seen.status is None for seen in sandbox.requests[-5:]):
         time.sleep(0.002)
-
-
-def settled() -> None:
-    """Wait until no thread of this package is at work: some may be left that wait for more, and do no harm."""
-    ends = time.monotonic() + 10
-    while any(map(_is_at_work, threading.enumerate())):
-        assert time.monotonic() < ends
-        time.sleep(0.0005)
-
-
-def _is_at_work(thread: threading.Thread) -> bool:
-    if not thread.name.startswith("clicdata-") or not thread.is_alive() or thread.ident is None:
-        return False
-    frame = sys._current_frames().get(thread.ident)
-    return frame is not None and (frame.f_code.co_name != "_run" or not frame.f_locals["self"]._work.empty())

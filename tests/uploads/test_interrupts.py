@@ -15,6 +15,7 @@ import json
 import os
 import random
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,10 @@ import totals
 from endpoints.literal import LiteralSession
 from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.endpoints.team import Team
+from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.uploads import promises
 from pandas_clicdata.uploads.receipt import State
-from uploads.oracle import assert_true, settled
+from uploads.oracle import assert_true
 from uploads.test_schedules import Unreliable, answer, reset
 
 if TYPE_CHECKING:
@@ -148,6 +150,49 @@ KINDS: dict[str, tuple[dict[str, Any], Befall | None]] = {
     "refused": ({"errors": "collect"}, refuses_a_row),
     "tagged": ({"verify": "tag", "tag_column": "load"}, loses_an_answer),
 }
+
+
+class Task:
+    """Something that a thread of the package is to do."""
+
+    def __init__(self, ahead: Ahead, function: Callable[[], Any]) -> None:
+        self.ahead, self.function = ahead, function
+        self.begun = self.ended = False
+
+    def __call__(self) -> Any:
+        self.begun = True
+        try:
+            return self.function()
+        finally:
+            self.ended = True
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended or (self.ahead._over and not self.begun)
+
+
+TASKS: list[Task] = []
+
+
+@pytest.fixture(autouse=True)
+def _noted_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note what threads are given to do. (Some may be left that wait for more, and do no harm.)"""
+    submit = Ahead.submit
+
+    def noted(ahead: Ahead, function: Callable[[], Any]) -> Any:
+        TASKS.append(task := Task(ahead, function))
+        return submit(ahead, task)
+
+    monkeypatch.setattr(Ahead, "submit", noted)
+
+
+def settled() -> None:
+    """Wait until the threads of the package have done what they were given."""
+    ends = time.monotonic() + 10
+    while not all(task.is_over for task in TASKS):
+        assert time.monotonic() < ends
+        time.sleep(0.0005)
+    TASKS.clear()
 
 
 def looked_up(service: Service, receipt: AppendReceipt) -> dict[str, Any]:

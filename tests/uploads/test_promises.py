@@ -21,7 +21,7 @@ import pytest
 import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.uploads import append, entries, journal, ledger, promises, sending
-from uploads.oracle import assert_true, settled
+from uploads.oracle import assert_true
 from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ class TestLines:
         assert seen == [(min(number + 2, 10), CHUNK) for number in range(10)]
 
     def test_the_next_chunk_is_made_when_the_one_before_it_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        settled()  # the threads of another test, which may be about to make a chunk that nobody wants
+        for thread in threading.enumerate():  # of another test, which may be about to make a chunk that nobody wants
+            if thread.name.startswith("clicdata-") and thread.is_alive():
+                thread.join(1)
         happened: list[str] = []
         some = sending._some
 
