@@ -32,6 +32,7 @@ from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.uploads import promises
 from pandas_clicdata.uploads.receipt import State
 from uploads.oracle import assert_true
+from uploads.test_promises import Quick
 from uploads.test_schedules import Unreliable, answer, reset
 
 if TYPE_CHECKING:
@@ -62,13 +63,21 @@ class Interrupt:
         At which, from 0. If there are not as many, nothing is raised.
     armed : bool, default True
         Whether places count from the beginning; else from when ``armed`` is set.
+
+    Attributes
+    ----------
+    came : bool
+        Whether it was raised.
+    caught : KeyboardInterrupt or None
+        The one that ended the block, this or another. It keeps all that was at work, as a notebook does.
     """
 
     def __init__(self, at: int, *, armed: bool = True) -> None:
         self.armed = armed
-        self.left = at
+        self.at = at
         self.places = 0
         self.came = False
+        self.caught: KeyboardInterrupt | None = None
         self.where = "nowhere"
         self._before: dict[int, int] = {}  # the last instruction of each frame
 
@@ -78,9 +87,11 @@ class Interrupt:
         sys.settrace(self._called)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         sys.settrace(self._others)
         gc.enable()
+        self.caught = error if isinstance(error, KeyboardInterrupt) else None
+        return self.caught is not None
 
     def _called(self, frame: FrameType, event: str, _: object) -> Any:
         name = frame.f_code.co_filename
@@ -99,8 +110,8 @@ class Interrupt:
         self._before[id(frame)] = frame.f_lasti
         if self.armed and before is not None and _may_come(frame.f_code, before, frame.f_lasti):
             self.places += 1
-            if self.places > self.left >= 0:
-                self.left, self.came = -1, True
+            if self.places > self.at >= 0:
+                self.came = True
                 self.where = f"{frame.f_code.co_filename.replace(PACKAGE, '')}:{frame.f_lineno}, {frame.f_lasti}"
                 sys.settrace(None)
                 raise KeyboardInterrupt
@@ -118,12 +129,11 @@ def _may_come(code: CodeType, before: int, now: int) -> bool:
     return not any((entry.start <= before < entry.end) != (entry.start <= now < entry.end) for entry in handlers)
 
 
-class Service(Unreliable):
+class Service(Quick):
     """A service without faults, but for what a test does in ``befall``."""
 
     def __init__(self, befall: Befall | None = None) -> None:
-        super().__init__(random.Random(1), None, 0)
-        self.dice.random = lambda: 1.0  # type: ignore[method-assign]
+        super().__init__()
         self.befall = befall
 
     def applied(self, rows: list[dict[str, Any]]) -> Answer:
@@ -251,14 +261,10 @@ def test_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, t
         path = None if together is None else tmp_path / f"journal {at}"
         with Service(befall) as service:
             interrupt = Interrupt(at)
-            caught = None
-            try:
-                with interrupt:
-                    FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path, **how)
-            except KeyboardInterrupt as error:
-                caught = error  # which keeps all that was at work, as a notebook does
-            assert (caught is not None) == interrupt.came, interrupt.where
-            if service.rows and not hasattr(caught, "receipt"):
+            with interrupt:
+                FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path, **how)
+            assert (interrupt.caught is not None) == interrupt.came, interrupt.where
+            if service.rows and not hasattr(interrupt.caught, "receipt"):
                 assert service.last_receipt is not None
                 assert not service.last_receipt.chunks_in(State.PENDING), "it was at its end"
             assert_goes_on(service, path, interrupt.where)
@@ -296,8 +302,10 @@ def test_the_end_of_an_append_that_was_interrupted(
         path = None if together is None else tmp_path / f"journal {at}"
         interrupt = Interrupt(at, armed=False)
         with Service(stopped_at_the_third(interrupt, applied=applied)) as service:
-            with pytest.raises(KeyboardInterrupt), interrupt:
+            with interrupt:
                 FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path)
+            assert interrupt.caught is not None
+            interrupt.caught = None  # after two of them it takes their end to let go of the journal
             assert_goes_on(service, path, interrupt.where)
         return interrupt
 
@@ -318,24 +326,20 @@ def test_a_resumption(tmp_path: Path, taken_up: str, applied: bool) -> None:
             assert receipt is not None
             interrupt = Interrupt(at)
             looked = looked_up(service, receipt)
-            caught = None
-            try:
-                with interrupt:
-                    resume_append(FRAME, path or receipt, session=service, progress=False, **looked)
-            except KeyboardInterrupt as error:
-                caught = error  # and with it what was at work
-            assert (caught is not None) == interrupt.came, interrupt.where
+            with interrupt:
+                resume_append(FRAME, path or receipt, session=service, progress=False, **looked)
+            assert (interrupt.caught is not None) == interrupt.came, interrupt.where
             assert_goes_on(service, path, interrupt.where)
         return interrupt
 
     tried_in_places(interrupted)
 
 
-class Changing(Unreliable):
+class Changing(Quick):
     """A service that counts how often each key was deleted or updated."""
 
     def __init__(self) -> None:
-        super().__init__(random.Random(1), None, 0)
+        super().__init__()
         self.rows = [{"n": n, "t": f"row {n}"} for n in range(ROWS)]
         self.changed = Counter[int]()
 
@@ -354,13 +358,9 @@ class Changing(Unreliable):
 def test_a_change_of_rows(verb: str) -> None:
     def interrupted(at: int) -> Interrupt:
         interrupt = Interrupt(at)
-        caught: Any = None
-        with Changing() as service:
-            try:
-                with interrupt:
-                    getattr(FRAME.iloc[:5].clicdata, verb)(5, on="n", session=service, progress=False)
-            except KeyboardInterrupt as error:
-                caught = error
+        with Changing() as service, interrupt:
+            getattr(FRAME.iloc[:5].clicdata, verb)(5, on="n", session=service, progress=False)
+        caught: Any = interrupt.caught
         assert (caught is not None) == interrupt.came, interrupt.where
         if caught is None:
             return interrupt
@@ -383,13 +383,10 @@ def test_a_change_of_rows(verb: str) -> None:
 def test_a_request_for_each_row() -> None:
     def interrupted(at: int) -> Interrupt:
         interrupt = Interrupt(at)
-        caught: Any = None
         session = LiteralSession({"success": True})
-        try:
-            with interrupt:
-                Team(session=session).add_users(9, [3, 4, 5])
-        except KeyboardInterrupt as error:
-            caught = error
+        with interrupt:
+            Team(session=session).add_users(9, [3, 4, 5])
+        caught: Any = interrupt.caught
         assert (caught is not None) == interrupt.came, interrupt.where
         if caught is not None and hasattr(caught, "receipt"):
             for position, state in enumerate(caught.receipt["state"]):
