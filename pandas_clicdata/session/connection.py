@@ -8,6 +8,7 @@ last, and what comes is counted, so that nothing that has no end can fill the me
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import ssl
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
+from urllib3.util.wait import wait_for_read
 
 from pandas_clicdata.session.retry import TIMED_OUT
 from pandas_clicdata.session.wire import PROXY_LOGIN
@@ -111,6 +113,18 @@ class _TimedReader(io.RawIOBase):
             super().close()
 
 
+def _holds_no_answer(sock: ssl.SSLSocket) -> bool:
+    """Whether what has come is only for TLS itself."""
+    sock.settimeout(0)
+    try:
+        sock.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 class _TimedSocket:
     """A connected socket whose every step is timed; in all else the socket itself."""
 
@@ -122,6 +136,18 @@ class _TimedSocket:
 
     def settimeout(self, _: float | None) -> None:
         """Leave it: the limit is set before each step."""
+
+    def fileno(self) -> int:
+        """Say which it is, to urllib3, which takes a connection that has something to read for one that was closed.
+
+        What has come on one that was opened ahead may be the tickets of TLS, so they are read first.
+        """
+        while isinstance(self._sock, ssl.SSLSocket) and wait_for_read(self._sock, timeout=0):
+            if not _holds_no_answer(self._sock):
+                with contextlib.suppress(OSError):  # closed by the other side
+                    self._sock.shutdown(socket.SHUT_RDWR)
+                break
+        return self._sock.fileno()
 
     def sendall(self, data: Any) -> None:
         view = memoryview(data).cast("B")
@@ -156,6 +182,37 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
             _make_ready(conn, attempt)
 
     return {"http": TimedPool, "https": TimedTlsPool}
+
+
+def open_ahead(pool: Any, attempt: Attempt, most: int, seconds: float) -> None:
+    """Open connections until so many are kept, in threads that nobody waits for.
+
+    The first request opens its own if there is none, and so does whichever finds that one couldn't be opened: it then
+    tells why.
+    """
+    kept = [pool._get_conn() for _ in range(min(most, pool.pool.qsize()))]
+    new = [conn for conn in kept if conn.is_closed]
+    if len(new) == len(kept):
+        del new[:1]
+    for conn in kept:
+        if conn not in new:
+            pool._put_conn(conn)
+
+    def open_one(conn: Any) -> None:
+        attempt.begin(time.monotonic() + seconds, seconds, attempt.most)
+        conn.timeout = seconds
+        try:
+            if pool.proxy is None:
+                conn.connect()
+            else:
+                pool._prepare_proxy(conn)
+            _put_limits(conn, attempt)
+        except Exception:  # noqa: BLE001  # that is for the request to find out
+            conn.close()
+        pool._put_conn(conn)
+
+    for conn in new:
+        threading.Thread(target=open_one, args=(conn,), name="clicdata-connect", daemon=True).start()
 
 
 def share_certificates(pool: HTTPConnectionPool) -> None:
@@ -198,9 +255,13 @@ def _in_time(connect: Callable[[], object], conn: Any, attempt: Attempt) -> None
 
 def _make_ready(conn: Any, attempt: Attempt) -> None:
     """Note that what fails from here on may have been sent, and put the limits on each step."""
+    _put_limits(conn, attempt)
+    attempt.sent = True
+
+
+def _put_limits(conn: Any, attempt: Attempt) -> None:
     if isinstance(conn.sock, (socket.socket, ssl.SSLSocket)):
         conn.sock = _TimedSocket(conn.sock, attempt)
-    attempt.sent = True
 
 
 def is_tls_failure(error: BaseException) -> bool:

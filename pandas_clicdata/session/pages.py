@@ -170,6 +170,8 @@ class Follower:
         for once more.
     expected : Length, optional
         How long it was when it was read before.
+    open_ahead : callable, optional
+        Opens so many connections, while the first page is on its way and nobody knows yet how many there are.
 
     Attributes
     ----------
@@ -189,6 +191,7 @@ class Follower:
         decode: Callable[[bytes], Sized | None] | None = None,
         digest: Callable[[bytes], int] = hash,
         expected: Length | None = None,
+        open_ahead: Callable[[int], object] | None = None,
     ) -> None:
         self._call = call
         self._request = request
@@ -205,6 +208,7 @@ class Follower:
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
         self._expected = expected
+        self._open_ahead = open_ahead
         self.length: Length | None = None
 
     def __iter__(self) -> Iterator[Page]:
@@ -213,6 +217,8 @@ class Follower:
             for number in range(2, 1 + self._expected_at_once()):
                 asked[number] = ahead.submit(partial(self._reply, number))
             window = 1 + len(asked)
+            if self._workers > 1 and self._expected is None and self._open_ahead is not None:
+                self._open_ahead(self._wanted_at_once())
             page = self._checked(self.ask(1))
             while True:
                 window = min(_WIDENED * window, self._workers)
@@ -236,9 +242,12 @@ class Follower:
         """The pages that may be asked for at once before the first one has come."""
         if self._expected is None:
             return 1
-        pages, size = self._expected
+        return min(self._wanted_at_once(self._expected.size), self._expected.pages)
+
+    def _wanted_at_once(self, size: int = PAGE_SIZE) -> int:
+        """The pages that may be asked for at once, if there are so many, of so many rows each."""
         wanted = self._wanted()
-        return min(self._workers, pages if wanted is None else min(pages, -(-wanted // size)))
+        return self._workers if wanted is None else min(self._workers, -(-wanted // size))
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}
@@ -397,7 +406,8 @@ def followed(
         expected = lengths.get(key)
         if expected is None and total is not None:
             expected = Length.of(total, page_size or PAGE_SIZE)
-        follower = Follower(caller.call, request, expected=expected, total=total, **more)
+        open_ahead = getattr(caller, "open_ahead", None)
+        follower = Follower(caller.call, request, expected=expected, total=total, open_ahead=open_ahead, **more)
         try:
             for page in follower:
                 begun = True

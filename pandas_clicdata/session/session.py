@@ -95,7 +95,7 @@ class _Way:
     proxy's password.
     """
 
-    __slots__ = ("close", "send")
+    __slots__ = ("close", "open_ahead", "send")
 
     def __init__(self, url: str, verify: str | bool, attempt: connection.Attempt) -> None:
         adapter = _Adapter(attempt)
@@ -114,11 +114,15 @@ class _Way:
         def send(written: connection.Written, limits: tuple[float, float]) -> BaseHTTPResponse:
             return connection.sent(pool, written, limits)
 
+        def open_ahead(most: int, seconds: float) -> None:
+            connection.open_ahead(pool, attempt, most, seconds)
+
         def close() -> None:
             pool.close()  # urllib3 leaves that until nothing knows of it any more, such as no traceback
             adapter.close()
 
         self.send: Callable[[connection.Written, tuple[float, float]], BaseHTTPResponse] = send
+        self.open_ahead: Callable[[int, float], None] = open_ahead
         self.close: Callable[[], None] = close
 
 
@@ -338,6 +342,20 @@ class Session:
         except (KeyboardInterrupt, SystemExit) as interrupt:
             interrupt.sent = self._attempt.sent  # type: ignore[union-attr]  # for whoever keeps a receipt
             raise
+
+    def open_ahead(self, most: int) -> None:
+        """Open connections until there are so many, for requests that are soon to be sent at once.
+
+        Nothing is sent, nobody waits, and what fails is left to those requests.
+
+        Parameters
+        ----------
+        most : int
+            How many there are to be, that of the next request included.
+        """
+        with contextlib.suppress(Exception):
+            if not self.closed:
+                self._transport().open_ahead(most, self._connect)
 
     def _repeated(self, request: Request, deadline: float) -> Reply:
         renewed = False
