@@ -8,7 +8,6 @@ last, and what comes is counted, so that nothing that has no end can fill the me
 
 from __future__ import annotations
 
-import contextlib
 import io
 import socket
 import ssl
@@ -18,6 +17,7 @@ from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconn
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
+from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 from urllib3.util.wait import wait_for_read
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
+_LONGEST_UNUSED = 30.0  # seconds: what lies between forgets idle connections, and tells nobody
 _PIECE = 1 << 18  # bytes sent under one time limit
 
 
@@ -113,8 +114,44 @@ class _TimedReader(io.RawIOBase):
             super().close()
 
 
-def _holds_no_answer(sock: ssl.SSLSocket) -> bool:
-    """Whether what has come is only for TLS itself."""
+class _TimedSocket:
+    """A connected socket whose every step is timed; in all else the socket itself."""
+
+    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+        self._sock, self._attempt = sock, attempt
+        self._begun = time.monotonic()
+        self._used = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def settimeout(self, _: float | None) -> None:
+        """Leave it: the limit is set before each step."""
+
+    def sendall(self, data: Any) -> None:
+        self._used = True
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), _PIECE):
+            self._sock.settimeout(self._attempt.left())
+            self._sock.sendall(view[start : start + _PIECE])
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        if self._attempt.gone is not None:  # an answer is read when all is sent
+            self._attempt.gone()
+        return io.BufferedReader(_TimedReader(self._sock, self._attempt))
+
+    def waits(self) -> bool:
+        """Whether it still waits for a request: it was not closed, nor is there an answer to none."""
+        if not self._used and time.monotonic() - self._begun > _LONGEST_UNUSED:
+            return False
+        while wait_for_read(self._sock, timeout=0):
+            if not isinstance(self._sock, ssl.SSLSocket) or not _reads_nothing(self._sock):
+                return False
+        return True
+
+
+def _reads_nothing(sock: ssl.SSLSocket) -> bool:
+    """Whether what has come is only for TLS itself, such as its tickets for later connections."""
     sock.settimeout(0)
     try:
         sock.recv(1)
@@ -125,40 +162,13 @@ def _holds_no_answer(sock: ssl.SSLSocket) -> bool:
     return False
 
 
-class _TimedSocket:
-    """A connected socket whose every step is timed; in all else the socket itself."""
+class _TlsConnection(HTTPSConnection):
+    """One that is not taken for closed because of the tickets that come on one on which nothing was asked yet."""
 
-    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
-        self._sock, self._attempt = sock, attempt
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def settimeout(self, _: float | None) -> None:
-        """Leave it: the limit is set before each step."""
-
-    def fileno(self) -> int:
-        """Say which it is, to urllib3, which takes a connection that has something to read for one that was closed.
-
-        What has come on one that was opened ahead may be the tickets of TLS, so they are read first.
-        """
-        while isinstance(self._sock, ssl.SSLSocket) and wait_for_read(self._sock, timeout=0):
-            if not _holds_no_answer(self._sock):
-                with contextlib.suppress(OSError):  # closed by the other side
-                    self._sock.shutdown(socket.SHUT_RDWR)
-                break
-        return self._sock.fileno()
-
-    def sendall(self, data: Any) -> None:
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), _PIECE):
-            self._sock.settimeout(self._attempt.left())
-            self._sock.sendall(view[start : start + _PIECE])
-
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        if self._attempt.gone is not None:  # an answer is read when all is sent
-            self._attempt.gone()
-        return io.BufferedReader(_TimedReader(self._sock, self._attempt))
+    @property
+    def is_connected(self) -> bool:
+        sock: Any = self.sock
+        return sock.waits() if isinstance(sock, _TimedSocket) else super().is_connected
 
 
 def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
@@ -172,6 +182,11 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
             _make_ready(conn, attempt)
 
     class TimedTlsPool(HTTPSConnectionPool):
+        @property
+        def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
+            usual = HTTPSConnectionPool.ConnectionCls  # that of pytest-recording, while it records
+            return _TlsConnection if usual is HTTPSConnection else usual
+
         def _prepare_proxy(self, conn: Any) -> None:
             _in_time(lambda: HTTPSConnectionPool._prepare_proxy(self, conn), conn, attempt)
 
@@ -185,30 +200,35 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
 
 
 def open_ahead(pool: Any, attempt: Attempt, most: int, seconds: float) -> None:
-    """Open connections until so many are kept, in threads that nobody waits for.
+    """Open connections, in threads that nobody waits for, until as many requests as ``most`` find one that is idle.
 
-    The first request opens its own if there is none, and so does whichever finds that one couldn't be opened: it then
-    tells why.
+    If none is idle, one is left for the next request to open. One that can't be opened is opened anew by the request
+    that takes it, which then tells why not.
     """
-    kept = [pool._get_conn() for _ in range(min(most, pool.pool.qsize()))]
-    new = [conn for conn in kept if conn.is_closed]
-    if len(new) == len(kept):
-        del new[:1]
-    for conn in kept:
-        if conn not in new:
-            pool._put_conn(conn)
+    if pool.proxy is not None:  # it would be asked as often, with a password that may be wrong
+        return
+    taken: list[Any] = []
+    new: list[Any] = []
+    try:
+        while len(taken) < most and pool.pool.qsize():
+            taken.append(pool._get_conn())
+        new = [conn for conn in taken if conn.is_closed]
+        if len(new) == len(taken):
+            del new[:1]
+    finally:
+        for conn in taken:
+            if conn not in new:
+                pool._put_conn(conn)
 
     def open_one(conn: Any) -> None:
         attempt.begin(time.monotonic() + seconds, seconds, attempt.most)
         conn.timeout = seconds
         try:
-            if pool.proxy is None:
-                conn.connect()
-            else:
-                pool._prepare_proxy(conn)
+            conn.connect()
             _put_limits(conn, attempt)
         except Exception:  # noqa: BLE001  # that is for the request to find out
             conn.close()
+            conn = None
         pool._put_conn(conn)
 
     for conn in new:

@@ -171,7 +171,8 @@ class Follower:
     expected : Length, optional
         How long it was when it was read before.
     open_ahead : callable, optional
-        Opens so many connections, while the first page is on its way and nobody knows yet how many there are.
+        Opens connections for so many requests. It is called before the first page is asked for, if nobody knows yet how
+        many there are.
 
     Attributes
     ----------

@@ -75,7 +75,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, attempt: connection.Attempt) -> None:
         self._pools = connection.timed_pools(attempt)
-        super().__init__(pool_maxsize=MOST_WORKERS)
+        super().__init__(pool_maxsize=2 * MOST_WORKERS)  # those that are being opened count as well
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -344,18 +344,23 @@ class Session:
             raise
 
     def open_ahead(self, most: int) -> None:
-        """Open connections until there are so many, for requests that are soon to be sent at once.
+        """Open connections for requests that are soon to be sent at once.
 
-        Nothing is sent, nobody waits, and what fails is left to those requests.
+        Nothing is asked, nobody waits, and what fails is left to those requests. Through a proxy none is opened.
 
         Parameters
         ----------
         most : int
-            How many there are to be, that of the next request included.
+            How many requests.
         """
-        with contextlib.suppress(Exception):
+        try:
             if not self.closed:
                 self._transport().open_ahead(most, self._connect)
+        except Exception:  # noqa: BLE001
+            _log.debug("no connection was opened ahead")
+        except BaseException as interrupt:  # noqa: BLE001  # as in _sent
+            interrupt.__cause__ = interrupt.__context__ = None
+            raise interrupt.with_traceback(None) from None
 
     def _repeated(self, request: Request, deadline: float) -> Reply:
         renewed = False
