@@ -69,7 +69,7 @@ def _panel(place: Axes, timings: list[Timing], reference: str, title: str) -> No
     place.bar_label(bars, [f"{ratio:.1f}x" for ratio in ratios], padding=3, fontsize=8)
     place.set_xlim(0, max(ratios) * 1.12)
     place.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}x"))
-    place.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
+    place.set_title(title, loc="right", fontsize=10.5, fontweight="bold")
     place.tick_params(axis="y", length=0, labelsize=8.5)
     place.tick_params(axis="x", labelsize=8)
     place.spines[["top", "right", "left"]].set_visible(False)
