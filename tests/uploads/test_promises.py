@@ -113,6 +113,14 @@ class Quick(Unreliable):
         self.dice.random = lambda: 1.0  # type: ignore[method-assign]
 
 
+class Leisurely(Quick):
+    """One that takes a minute to answer, by its clock: beside that no disk is slow."""
+
+    def _exchanged(self, request: Request, *rest: Any) -> Answer:
+        self.pass_time(60)
+        return super()._exchanged(request, *rest)
+
+
 class TestLines:
     def test_one_line_for_many_chunks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(promises, "together", lambda *_: 4)
@@ -125,7 +133,7 @@ class TestLines:
 
     def test_slow_answers_get_a_line_each(self, tmp_path: Path) -> None:
         path = tmp_path / "journal"
-        with Quick() as service:  # a tenth of a second each, by its clock
+        with Leisurely() as service:
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
         assert promised(path) == [[number] for number in range(ROWS // CHUNK)]
         assert not any(isinstance(entry, entries.Sending) for entry in lines(path))
@@ -134,7 +142,7 @@ class TestLines:
         path = tmp_path / "journal"
         seen: list[tuple[int, int]] = []
 
-        class Slow(Quick):
+        class Slow(Leisurely):
             """One that answers when the next chunk is promised."""
 
             def _exchanged(self, request: Request, *rest: Any) -> Answer:
