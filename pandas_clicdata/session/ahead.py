@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pandas_clicdata.errors import InputError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MOST_WORKERS = 32
 
 _T = TypeVar("_T")
+_Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None]"
 
 
 def checked_workers(workers: Any) -> int:
@@ -44,19 +45,25 @@ class Ahead:
         How many things are done at once. Each thread is started when it is first needed.
     """
 
+    _started = 0
+
     def __init__(self, threads: int) -> None:
         self._most = threads
-        self._started = 0
-        self._over = False
-        self._work: queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._work: _Work = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over = True  # what was not begun is left
-        for _thread in range(self._started):
+        self._over.set()  # what was not begun is left
+        while self._started:
             self._work.put(None)
+            self._started -= 1
+
+    def __del__(self) -> None:
+        if self._started:  # a Ctrl-C came when they were to be told
+            self.__exit__()
 
     def submit(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function; its result or error is in the future."""
@@ -64,18 +71,20 @@ class Ahead:
         self._work.put((future, function))  # type: ignore[arg-type]  # what comes out is what goes in
         if self._started < self._most:
             self._started += 1
-            threading.Thread(target=self._run, name=f"clicdata-{self._started}", daemon=True).start()
+            name = f"clicdata-{self._started}"
+            threading.Thread(target=_run, args=(self._work, self._over), name=name, daemon=True).start()
         return future
 
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            future, function = work
-            if self._over or not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = function()
-            except BaseException as error:  # noqa: BLE001  # handed to whoever asks for the result
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del future, function, work
+
+def _run(work: _Work, over: threading.Event) -> None:
+    while (given := work.get()) is not None:
+        future, function = given
+        if over.is_set() or not future.set_running_or_notify_cancel():
+            continue
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001  # handed to whoever asks for the result
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        del future, function, given

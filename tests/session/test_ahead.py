@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -218,6 +219,7 @@ class Remembering(Held):
     def read(self, path: str, *rounds: int, size: int | None = None, total: int | None = None) -> None:
         """Read all; at first so many requests are to be under way, then so many, then as many as there are."""
         asked, numbers = get("read rows", path, key="data"), list[int]()
+        others = set(threading.enumerate())
         followed_pages = followed(self, asked, size, workers=8, total=total)
         reader = threading.Thread(target=lambda: numbers.extend(page.number for page in followed_pages), daemon=True)
         reader.start()
@@ -226,7 +228,7 @@ class Remembering(Held):
         self.open()
         reader.join(20)
         assert numbers == list(range(1, self.pages + 1))
-        for thread in [t for t in threading.enumerate() if t.name.startswith("clicdata-")]:
+        for thread in set(threading.enumerate()) - others:
             thread.join(20)
         self._let_go = self._held
 
@@ -322,16 +324,29 @@ def test_what_was_not_begun_when_all_is_over_is_left() -> None:
         go_on.wait(20)
         done.append(number)
 
-    first = threading.Event()
+    first, others = threading.Event(), set(threading.enumerate())
     with Ahead(1) as ahead:
         ahead.submit(lambda: (first.set(), work(0)))
         for number in range(1, 5):
             ahead.submit(lambda number=number: work(number))  # type: ignore[misc]
         assert first.wait(20)
     go_on.set()
-    for thread in [t for t in threading.enumerate() if t.name == "clicdata-1"]:
+    for thread in set(threading.enumerate()) - others:
         thread.join(20)
     assert begun == done == [0]
+
+
+def test_threads_that_nobody_told_to_end_do_so_when_they_are_forgotten() -> None:
+    others = set(threading.enumerate())
+    ahead = Ahead(2)
+    assert [ahead.submit(lambda number=number: number).result(20) for number in range(3)] == [0, 1, 2]  # type: ignore[misc]
+    threads = set(threading.enumerate()) - others
+    assert len(threads) == 2
+    del ahead
+    gc.collect()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def test_it_is_told_that_a_request_is_gone_before_it_is_answered() -> None:
