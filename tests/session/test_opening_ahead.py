@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 
 READ = get("read rows", "/data/5", key="data")
 WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
-PAGE = {"success": True, "result": [{"a": 1}], "pagination": {"has_more_results": False}}
 WORKERS = 8
-
-
-def answer(page: Any = PAGE) -> bytes:
-    body = json.dumps(page).encode()
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+BODY = json.dumps({"success": True, "result": [{"a": 1}], "pagination": {"has_more_results": False}}).encode()
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
 class Service:
@@ -55,7 +51,7 @@ class Service:
             self.heads.append(head)
             if self.together is not None:
                 self.together.wait(20)
-            taken.sendall(answer())
+            taken.sendall(ANSWER)
 
     def has_opened(self, *counts: int) -> bool:
         """Whether so many are open, once they had time to be."""

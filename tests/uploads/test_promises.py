@@ -168,11 +168,10 @@ class TestLines:
             happened.append("made")
             return some(*arguments)
 
-        class Slow(Quick):
-            """One to which it takes some time to send something, and which takes a minute to answer, by its clock."""
+        class Slow(Leisurely):
+            """One to which it takes some time to send something."""
 
             def _exchanged(self, request: Request, *rest: Any) -> Answer:
-                self.pass_time(60)
                 time.sleep(0.003)
                 happened.append("gone")
                 assert request.gone is not None
