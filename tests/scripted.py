@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -49,9 +49,12 @@ TOKEN = Says({"access_token": "token-1", "expires_in": 3600})
 
 
 class ScriptedServer:
-    """Answers each request with what ``script`` gives for it, and remembers them all."""
+    """Answers each request with what ``script`` gives for it, and remembers them all.
 
-    def __init__(self, script: Callable[[Seen], Says]) -> None:
+    With ``one_at_a_time`` a connection is looked at when the one before it has ended, as it does with its first answer.
+    """
+
+    def __init__(self, script: Callable[[Seen], Says], *, one_at_a_time: bool = False) -> None:
         self.seen: list[Seen] = []
         self.script = script
         self.released = threading.Event()
@@ -59,7 +62,7 @@ class ScriptedServer:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version = "HTTP/1.0" if one_at_a_time else "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def setup(self) -> None:
@@ -86,8 +89,9 @@ class ScriptedServer:
 
             do_GET = do_POST = do_PUT = do_DELETE = _any
 
-        class Server(ThreadingHTTPServer):
+        class Server(HTTPServer if one_at_a_time else ThreadingHTTPServer):  # type: ignore[misc]
             daemon_threads = True
+            request_queue_size = 32
 
             def handle_error(self, *_: object) -> None:
                 pass

@@ -17,10 +17,8 @@ from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconn
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
-from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
-from urllib3.util.wait import wait_for_read
 
 from pandas_clicdata.session.retry import TIMED_OUT
 from pandas_clicdata.session.wire import PROXY_LOGIN
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
-_LONGEST_UNUSED = 30.0  # seconds: what lies between forgets idle connections, and tells nobody
 _PIECE = 1 << 18  # bytes sent under one time limit
 
 
@@ -119,8 +116,6 @@ class _TimedSocket:
 
     def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
         self._sock, self._attempt = sock, attempt
-        self._begun = time.monotonic()
-        self._used = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -129,7 +124,6 @@ class _TimedSocket:
         """Leave it: the limit is set before each step."""
 
     def sendall(self, data: Any) -> None:
-        self._used = True
         view = memoryview(data).cast("B")
         for start in range(0, len(view), _PIECE):
             self._sock.settimeout(self._attempt.left())
@@ -139,36 +133,6 @@ class _TimedSocket:
         if self._attempt.gone is not None:  # an answer is read when all is sent
             self._attempt.gone()
         return io.BufferedReader(_TimedReader(self._sock, self._attempt))
-
-    def waits(self) -> bool:
-        """Whether it still waits for a request: it was not closed, nor is there an answer to none."""
-        if not self._used and time.monotonic() - self._begun > _LONGEST_UNUSED:
-            return False
-        while wait_for_read(self._sock, timeout=0):
-            if not isinstance(self._sock, ssl.SSLSocket) or not _reads_nothing(self._sock):
-                return False
-        return True
-
-
-def _reads_nothing(sock: ssl.SSLSocket) -> bool:
-    """Whether what has come is only for TLS itself, such as its tickets for later connections."""
-    sock.settimeout(0)
-    try:
-        sock.recv(1)
-    except ssl.SSLWantReadError:
-        return True
-    except OSError:
-        pass
-    return False
-
-
-class _TlsConnection(HTTPSConnection):
-    """One that is not taken for closed because of the tickets that come on one on which nothing was asked yet."""
-
-    @property
-    def is_connected(self) -> bool:
-        sock: Any = self.sock
-        return sock.waits() if isinstance(sock, _TimedSocket) else super().is_connected
 
 
 def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
@@ -182,11 +146,6 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
             _make_ready(conn, attempt)
 
     class TimedTlsPool(HTTPSConnectionPool):
-        @property
-        def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
-            usual = HTTPSConnectionPool.ConnectionCls  # that of pytest-recording, while it records
-            return _TlsConnection if usual is HTTPSConnection else usual
-
         def _prepare_proxy(self, conn: Any) -> None:
             _in_time(lambda: HTTPSConnectionPool._prepare_proxy(self, conn), conn, attempt)
 
@@ -197,42 +156,6 @@ def timed_pools(attempt: Attempt) -> dict[str, type[HTTPConnectionPool]]:
             _make_ready(conn, attempt)
 
     return {"http": TimedPool, "https": TimedTlsPool}
-
-
-def open_ahead(pool: Any, attempt: Attempt, most: int, seconds: float) -> None:
-    """Open connections, in threads that nobody waits for, until as many requests as ``most`` find one that is idle.
-
-    If none is idle, one is left for the next request to open. One that can't be opened is opened anew by the request
-    that takes it, which then tells why not.
-    """
-    if pool.proxy is not None:  # it would be asked as often, with a password that may be wrong
-        return
-    taken: list[Any] = []
-    new: list[Any] = []
-    try:
-        while len(taken) < most and pool.pool.qsize():
-            taken.append(pool._get_conn())
-        new = [conn for conn in taken if conn.is_closed]
-        if len(new) == len(taken):
-            del new[:1]
-    finally:
-        for conn in taken:
-            if conn not in new:
-                pool._put_conn(conn)
-
-    def open_one(conn: Any) -> None:
-        attempt.begin(time.monotonic() + seconds, seconds, attempt.most)
-        conn.timeout = seconds
-        try:
-            conn.connect()
-            _put_limits(conn, attempt)
-        except Exception:  # noqa: BLE001  # that is for the request to find out
-            conn.close()
-            conn = None
-        pool._put_conn(conn)
-
-    for conn in new:
-        threading.Thread(target=open_one, args=(conn,), name="clicdata-connect", daemon=True).start()
 
 
 def share_certificates(pool: HTTPConnectionPool) -> None:
@@ -275,13 +198,9 @@ def _in_time(connect: Callable[[], object], conn: Any, attempt: Attempt) -> None
 
 def _make_ready(conn: Any, attempt: Attempt) -> None:
     """Note that what fails from here on may have been sent, and put the limits on each step."""
-    _put_limits(conn, attempt)
-    attempt.sent = True
-
-
-def _put_limits(conn: Any, attempt: Attempt) -> None:
     if isinstance(conn.sock, (socket.socket, ssl.SSLSocket)):
         conn.sock = _TimedSocket(conn.sock, attempt)
+    attempt.sent = True
 
 
 def is_tls_failure(error: BaseException) -> bool:

@@ -170,9 +170,6 @@ class Follower:
         for once more.
     expected : Length, optional
         How long it was when it was read before.
-    open_ahead : callable, optional
-        Opens connections for so many requests. It is called before the first page is asked for, if nobody knows yet how
-        many there are.
 
     Attributes
     ----------
@@ -192,7 +189,6 @@ class Follower:
         decode: Callable[[bytes], Sized | None] | None = None,
         digest: Callable[[bytes], int] = hash,
         expected: Length | None = None,
-        open_ahead: Callable[[int], object] | None = None,
     ) -> None:
         self._call = call
         self._request = request
@@ -209,7 +205,6 @@ class Follower:
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
         self._expected = expected
-        self._open_ahead = open_ahead
         self.length: Length | None = None
 
     def __iter__(self) -> Iterator[Page]:
@@ -218,8 +213,6 @@ class Follower:
             for number in range(2, 1 + self._expected_at_once()):
                 asked[number] = ahead.submit(partial(self._reply, number))
             window = 1 + len(asked)
-            if self._workers > 1 and self._expected is None and self._open_ahead is not None:
-                self._open_ahead(self._wanted_at_once())
             page = self._checked(self.ask(1))
             while True:
                 window = min(_WIDENED * window, self._workers)
@@ -243,12 +236,9 @@ class Follower:
         """The pages that may be asked for at once before the first one has come."""
         if self._expected is None:
             return 1
-        return min(self._wanted_at_once(self._expected.size), self._expected.pages)
-
-    def _wanted_at_once(self, size: int = PAGE_SIZE) -> int:
-        """The pages that may be asked for at once, if there are so many, of so many rows each."""
+        pages, size = self._expected
         wanted = self._wanted()
-        return self._workers if wanted is None else min(self._workers, -(-wanted // size))
+        return min(self._workers, pages if wanted is None else min(pages, -(-wanted // size)))
 
     def _ask_ahead(self, numbers: range, asked: dict[int, Future[Reply]], ahead: Ahead) -> None:
         gone = {number: Event() for number in numbers if number not in asked}
@@ -407,8 +397,7 @@ def followed(
         expected = lengths.get(key)
         if expected is None and total is not None:
             expected = Length.of(total, page_size or PAGE_SIZE)
-        open_ahead = getattr(caller, "open_ahead", None)
-        follower = Follower(caller.call, request, expected=expected, total=total, open_ahead=open_ahead, **more)
+        follower = Follower(caller.call, request, expected=expected, total=total, **more)
         try:
             for page in follower:
                 begun = True

@@ -75,7 +75,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, attempt: connection.Attempt) -> None:
         self._pools = connection.timed_pools(attempt)
-        super().__init__(pool_maxsize=2 * MOST_WORKERS)  # those that are being opened count as well
+        super().__init__(pool_maxsize=MOST_WORKERS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -95,7 +95,7 @@ class _Way:
     proxy's password.
     """
 
-    __slots__ = ("close", "open_ahead", "send")
+    __slots__ = ("close", "send")
 
     def __init__(self, url: str, verify: str | bool, attempt: connection.Attempt) -> None:
         adapter = _Adapter(attempt)
@@ -114,15 +114,11 @@ class _Way:
         def send(written: connection.Written, limits: tuple[float, float]) -> BaseHTTPResponse:
             return connection.sent(pool, written, limits)
 
-        def open_ahead(most: int, seconds: float) -> None:
-            connection.open_ahead(pool, attempt, most, seconds)
-
         def close() -> None:
             pool.close()  # urllib3 leaves that until nothing knows of it any more, such as no traceback
             adapter.close()
 
         self.send: Callable[[connection.Written, tuple[float, float]], BaseHTTPResponse] = send
-        self.open_ahead: Callable[[int, float], None] = open_ahead
         self.close: Callable[[], None] = close
 
 
@@ -342,25 +338,6 @@ class Session:
         except (KeyboardInterrupt, SystemExit) as interrupt:
             interrupt.sent = self._attempt.sent  # type: ignore[union-attr]  # for whoever keeps a receipt
             raise
-
-    def open_ahead(self, most: int) -> None:
-        """Open connections for requests that are soon to be sent at once.
-
-        Nothing is asked, nobody waits, and what fails is left to those requests. Through a proxy none is opened.
-
-        Parameters
-        ----------
-        most : int
-            How many requests.
-        """
-        try:
-            if not self.closed:
-                self._transport().open_ahead(most, self._connect)
-        except Exception:  # noqa: BLE001
-            _log.debug("no connection was opened ahead")
-        except BaseException as interrupt:  # noqa: BLE001  # as in _sent
-            interrupt.__cause__ = interrupt.__context__ = None
-            raise interrupt.with_traceback(None) from None
 
     def _repeated(self, request: Request, deadline: float) -> Reply:
         renewed = False

@@ -314,20 +314,6 @@ def test_an_interrupt_shows_no_secret(
     assert not secret.sightings(sinks.logged.getvalue())
 
 
-def test_an_interrupt_while_connections_are_opened_ahead_shows_no_secret(
-    secret: Canaries, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(connection, "open_ahead", interrupted)
-    monkeypatch.setenv("HTTPS_PROXY", f"http://jane:{secret.proxy_password}@127.0.0.1:9")
-    with Session(url="https://api.clicdata.test/", **secret.login("api_key")) as session:
-        with pytest.raises(KeyboardInterrupt) as caught:
-            session.open_ahead(8)
-        check_error(secret, caught.value)
-
-
 def test_a_callback_that_fails_shows_no_more_than_it_was_given(secret: Canaries, sinks: Sinks) -> None:
     def store(_: str) -> None:
         raise ValueError("the disk is full")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from pandas_clicdata import Session
+from pandas_clicdata import Session, read_clicdata
 from pandas_clicdata.session import pages
 from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.pages import Follower, Length, followed
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
-from scripted import Says, ScriptedServer
+from scripted import Says, ScriptedServer, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -359,3 +359,18 @@ def test_it_is_told_that_a_request_is_gone_before_it_is_answered() -> None:
     with ScriptedServer(script) as server, Session(api_key="k", url=server.url, timeout=20) as session:
         reply = session.call(get("read rows", "/data/5", key="data", gone=gone.set))
     assert reply.field("told") is True
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 30])
+def test_a_service_that_looks_at_one_connection_at_a_time_is_read_whole(pages: int) -> None:
+    """One that nobody asks anything on would be waited for while the others ask."""
+
+    def script(seen: Seen) -> Says:
+        return Says(legacy(int(seen.query["page"]), pages))
+
+    with (
+        ScriptedServer(script, one_at_a_time=True) as server,
+        Session(api_key="k", url=server.url, timeout=5) as session,
+    ):
+        frame = read_clicdata(5, workers=8, session=session, progress=False)
+    assert frame["n"].tolist() == list(range(pages * SIZE))
