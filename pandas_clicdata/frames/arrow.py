@@ -47,12 +47,28 @@ def text_array(data: Any, offsets: Array, missing: Mask | pa.Buffer | None = Non
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, bounds, pa.py_buffer(data), validity)
 
 
-def split_array(printed: bytes, rows: int, missing: Mask | None = None, after: bytes = b"") -> pa.LargeStringArray:
-    """Return the elements of a JSON array of numbers as texts, each with what is to follow it."""
+class Separated(NamedTuple):
+    """Texts, each ended by the same byte, and the bounds of each with it."""
+
+    printed: bytes
+    end: bytes
+    bounds: Array
+
+    def texts(self, *, missing: Mask | None = None, before: bytes = b"", after: bytes = b"") -> pa.LargeStringArray:
+        """Return the texts, each between what is to stand before and after it."""
+        rows = len(self.bounds) - 1
+        between = after + before
+        moved = self.bounds + np.arange(rows + 1, dtype=np.int64) * (len(between) - 1)
+        apart = self.printed.replace(self.end, between) if between else _without(self.printed, self.end, rows)
+        return text_array(b"".join((before, apart)) if before else apart, moved, missing)
+
+
+def numbers_of(printed: bytes, rows: int) -> Separated:
+    """Return the elements of a JSON array of numbers."""
     printed = printed[1:-1] + b"," if rows else b""
-    offsets = np.zeros(rows + 1, np.int64)
-    offsets[1:] = _after_each(b",", printed)
-    return _split(printed, b",", offsets, missing, after)
+    bounds = np.zeros(rows + 1, np.int64)
+    bounds[1:] = _after_each(b",", printed)
+    return Separated(printed, b",", bounds)
 
 
 class Lines(NamedTuple):
@@ -60,6 +76,12 @@ class Lines(NamedTuple):
 
     text: bytes
     sizes: Array
+
+    def separated(self) -> Separated:
+        """Return the texts without the newlines."""
+        bounds = np.zeros(len(self.sizes) + 1, np.int64)
+        np.cumsum(self.sizes, dtype=np.int64, out=bounds[1:])
+        return Separated(self.text, b"\n", bounds)
 
 
 def lines_of(printed: bytes) -> Lines:
@@ -69,24 +91,10 @@ def lines_of(printed: bytes) -> Lines:
     return Lines(printed, sizes.astype(np.min_scalar_type(int(sizes.max(initial=0)))))
 
 
-def split_lines(lines: Lines, after: bytes = b"") -> pa.LargeStringArray:
-    """Return lines as texts, each with what is to follow it."""
-    offsets = np.zeros(len(lines.sizes) + 1, np.int64)
-    np.cumsum(lines.sizes, dtype=np.int64, out=offsets[1:])
-    return _split(lines.text, b"\n", offsets, None, after)
-
-
 def _after_each(end: bytes, printed: bytes) -> Array:
     """Return where the bytes that end texts are followed by the next one."""
     ends: Array = np.flatnonzero(np.frombuffer(printed, np.uint8) == ord(end))
     return ends + 1
-
-
-def _split(printed: bytes, end: bytes, offsets: Array, missing: Mask | None, after: bytes) -> pa.LargeStringArray:
-    """Put another text in place of the byte that ends each text."""
-    rows = len(offsets) - 1
-    moved = offsets + np.arange(rows + 1, dtype=np.int64) * (len(after) - 1)
-    return text_array(printed.replace(end, after) if after else _without(printed, end, rows), moved, missing)
 
 
 def _without(printed: bytes, separator: bytes, rows: int) -> bytes:

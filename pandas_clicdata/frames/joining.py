@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import TEXT, Array, joined, pc
+from pandas_clicdata.frames.arrow import TEXT, Array, Separated, joined, pc
 from pandas_clicdata.frames.printing import Picks
 
 if TYPE_CHECKING:
@@ -22,21 +22,26 @@ _RunKey: TypeAlias = "tuple[int, str] | tuple[_RunKey, _RunKey]"
 
 
 class Rows(NamedTuple):
-    """Rows one after the other: row i is ``opening + text[bounds[i]:bounds[i + 1]]`` without ``"," + opening``.
+    """Rows one after the other, which are ``text[bounds[i]:bounds[i + 1]]`` but for their ends.
 
-    What opens a row is the same for all, so that it is joined to what ends the one before it.
+    What opens a row is the same for all, and so is what closes it: both are joined at the same end of it, its last
+    one or its first one, next to those of its neighbour.
     """
 
     start: int
     stop: int
-    opening: bytes
     text: memoryview
     bounds: Array
+    opening: bytes
+    closing: bytes  # without the comma between two rows
+    closed_first: bool  # whether what closes the row before it, and opens it, is joined at its beginning
 
-    def slice(self, start: int, stop: int) -> tuple[bytes, memoryview]:
-        """Return rows, separated by commas, in two pieces."""
-        end = self.bounds[stop - self.start] - len(self.opening) - 1
-        return self.opening, self.text[self.bounds[start - self.start] : end]
+    def slice(self, start: int, stop: int) -> tuple[bytes, memoryview, bytes]:
+        """Return rows, separated by commas, in three pieces."""
+        first, last = self.bounds[start - self.start], self.bounds[stop - self.start]
+        joint = len(self.closing) + 1 + len(self.opening)
+        text = self.text[first + joint : last] if self.closed_first else self.text[first : last - joint]
+        return self.opening, text, self.closing
 
 
 class _Between(NamedTuple):
@@ -66,11 +71,28 @@ def _chosen(texts: list[str], there: tuple[pa.BooleanArray, ...]) -> Any:
     return pc.if_else(there[0], _chosen(texts[:half], there[1:]), _chosen(texts[half:], there[1:]))
 
 
+class _Whole(NamedTuple):
+    """Whole cells, and what stands before and after them."""
+
+    cells: Separated
+    after: str
+    before: str = ""
+
+    def led_by(self, text: str) -> _Whole:
+        return self._replace(before=text)
+
+    def texts(self) -> pa.LargeStringArray:
+        return self.cells.texts(before=self.before.encode(), after=self.after.encode())
+
+
 class _Run(NamedTuple):
     """Cells next to each other, and what follows them, all picked in one go."""
 
     key: _RunKey
     picks: Picks
+
+    def texts(self) -> pa.LargeStringArray:
+        return self.picks.taken()
 
 
 class Joiner:
@@ -86,8 +108,8 @@ class Joiner:
 
     def __init__(self, printers: Sequence[Printer], literals: Sequence[str]) -> None:
         self._printers = printers
-        self._opening, *betweens, closing = literals
-        self._afters = [*betweens, closing + self._opening]
+        self._opening, *betweens, self._closing = literals
+        self._afters = [*betweens, self._closing + self._opening]
         self._run_texts: dict[_RunKey, pa.LargeStringArray] = {}
 
     def rows(self, start: int, stop: int) -> Rows:
@@ -107,22 +129,35 @@ class Joiner:
                 there = (texts.is_valid(),) if texts.null_count else ()
                 after = after.led_by_quote(there)
                 opened = _Between(['"', ""] if there else ['"'], there)
-            parts += [after.part(), texts]
+            if parts and isinstance(parts[-1], _Whole) and not after.there:
+                parts[-1] = parts[-1].led_by(after.texts[0])
+            else:
+                parts.append(after.part())
+            parts.append(texts)
         if opened is not _NOTHING:
             parts.append(opened.part())
-        pieces = [part.picks.taken() if isinstance(part, _Run) else part for part in reversed(parts)]
+        closed_first = isinstance(parts[-1], _Whole) and isinstance(parts[0], pa.Scalar)
+        closing = self._closing
+        if closed_first:
+            last = parts.pop(0).as_py()
+            parts[-1] = parts[-1].led_by(last)
+            closing = last[: -len(self._opening)]
+        pieces = [part.texts() if isinstance(part, (_Whole, _Run)) else part for part in reversed(parts)]
         rows = pc.binary_join_element_wise(
             *pieces, pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
         )
         _, bounds, text = rows.buffers()
         ends = np.frombuffer(bounds, np.int64, stop - start + 1)
-        return Rows(start, stop, self._opening.encode(), memoryview(text), ends)
+        return Rows(start, stop, memoryview(text), ends, self._opening.encode(), closing[:-1].encode(), closed_first)
 
-    def _with_what_follows(self, position: int, start: int, stop: int, after: str, parts: list[Any]) -> Any:
+    def _with_what_follows(
+        self, position: int, start: int, stop: int, after: str, parts: list[Any]
+    ) -> _Whole | _Run | None:
         """Return cells with what follows them, that of a run that is next among it; None if that is not worth it."""
         picks = self._printers[position].picks(start, stop)
         if picks is None:
-            return self._printers[position].followed(start, stop, after.encode())
+            cells = self._printers[position].separated(start, stop)
+            return None if cells is None else _Whole(cells, after)
         run = self._run(position, picks, after)
         if run is not None and parts and isinstance(parts[-1], _Run):
             longer = self._longer_run(run, parts[-1])

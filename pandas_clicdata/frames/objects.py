@@ -11,17 +11,14 @@ import uuid
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from pandas_clicdata.frames.arrow import Array, Lines, lines_of, split_lines
+from pandas_clicdata.frames.arrow import Array, Lines, Separated, lines_of
 from pandas_clicdata.frames.printing import BLOCK_BYTES, KEPT_BYTES, LINES, Printed, Printer
 from pandas_clicdata.frames.scalars import NOT_UNICODE, Kind, Unsendable, kind_of, plain
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 ObjectBlocks: TypeAlias = Callable[[int, int], Array]
 
@@ -171,11 +168,11 @@ class Objects(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block, each cell as its own kind."""
-        return Printed(self.followed(start, stop, b""))
+        return Printed(self.separated(start, stop).texts())
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
-        """Print a block with what follows in place of the ends of lines."""
-        return split_lines(self._lines(start, stop), after)
+    def separated(self, start: int, stop: int) -> Separated:
+        """Print a block, a cell a line."""
+        return self._lines(start, stop).separated()
 
     def _lines(self, start: int, stop: int) -> Lines:
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)

@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from pandas_clicdata.frames.arrow import TEXT, Array, Mask, one_array, split_array
+from pandas_clicdata.frames.arrow import TEXT, Array, Mask, Separated, numbers_of, one_array
 from pandas_clicdata.frames.scalars import DIGITS, INFINITE, Kind
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ class Printer(ABC):
     def texts(self, start: int, stop: int) -> Printed:
         """Print the cells of a block of rows."""
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
-        """Print a block, each cell whole and with what follows it in the row: null is none of them.
+    def separated(self, start: int, stop: int) -> Separated | None:
+        """Print a block, each cell whole, apart from what is to stand between them: null is none of them.
 
-        None if that would cost more than to join both later.
+        None if that can't be had at once.
         """
         return None
 
@@ -207,15 +207,15 @@ class Integers(Printer):
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block, all digits."""
         values, missing = self._block(start, stop)
-        return Printed(split_array(_printed_numbers(values), stop - start, missing))
+        return Printed(_printed_numbers(values).texts(missing=missing))
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray | None:
+    def separated(self, start: int, stop: int) -> Separated | None:
         """Print a block, if no cell is missing: those are not null among the numbers."""
         if self._some_missing:  # as one is missing in another block, so will one be in this
             return None
         values, missing = self._block(start, stop)
         self._some_missing = missing is not None
-        return None if self._some_missing else split_array(_printed_numbers(values), stop - start, None, after)
+        return None if self._some_missing else _printed_numbers(values)
 
 
 class Floats(Printer):
@@ -239,20 +239,20 @@ class Floats(Printer):
 
     def texts(self, start: int, stop: int) -> Printed:
         """Print a block, in the fewest digits."""
-        return Printed(self.followed(start, stop, b""))
+        return Printed(self.separated(start, stop).texts())
 
-    def followed(self, start: int, stop: int, after: bytes) -> pa.LargeStringArray:
+    def separated(self, start: int, stop: int) -> Separated:
         """Print a block; what is missing is NaN, which orjson prints as null."""
         values, _ = self._block(start, stop)
         if values.dtype.itemsize == 2:
             values = _short_floats(values)
         elif values.dtype.itemsize > 8:
             values = values.astype(np.float64)
-        return split_array(_printed_numbers(values), stop - start, None, after)
+        return _printed_numbers(values)
 
 
-def _printed_numbers(values: Array) -> bytes:
-    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
+def _printed_numbers(values: Array) -> Separated:
+    return numbers_of(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY), len(values))
 
 
 def _short_floats(values: Array) -> Array:

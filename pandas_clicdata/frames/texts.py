@@ -15,7 +15,6 @@ from pandas_clicdata.frames.arrow import (
     missing_in,
     one_array,
     quoted,
-    split_lines,
     text_array,
 )
 from pandas_clicdata.frames.printing import (
@@ -95,7 +94,7 @@ class Texts(Printer):
         if not special.any():
             return Printed(part, bare=True)
         if _is_dense(special):
-            return Printed(split_lines(lines_of(LINES.encode_lines(part.to_pylist()))))
+            return Printed(lines_of(LINES.encode_lines(part.to_pylist())).separated().texts())
         at = np.flatnonzero(special)
         moved = np.cumsum(_growth_at(at, offsets, data))
         offsets = offsets - offsets[0]
