@@ -10,7 +10,7 @@ mpl.use("Agg")
 
 import decode_peers
 import encode_peers
-from decoding import ASSEMBLED, TENTH
+from decoding import ASSEMBLED, TENTHS
 from matplotlib import pyplot as plt
 from targets import Run
 from transport_peers import OLD_READ, OLD_SEND
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from measure import Timing
 
 COLOURS = {"ours": "#0b6e99", "peer": "#b8bec4", "limit": "#e3a857"}
-LEFT_OUT = {ASSEMBLED, TENTH, "pandas_clicdata, bodies of 500 rows", "pandas_clicdata, workers=4"}
+LEFT_OUT = {ASSEMBLED, *TENTHS.values(), "pandas_clicdata, bodies of 500 rows", "pandas_clicdata, workers=4"}
 PANELS = (
     ("encode plain to cells", encode_peers.OLD_CELLS, "Encode to cells"),
     ("encode full to objects", encode_peers.OLD_OBJECTS, "Encode to objects"),

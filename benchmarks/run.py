@@ -52,15 +52,16 @@ def _plans(chosen: argparse.Namespace) -> list[Plan]:
     sizes = chosen.rows or ([100_000] if quick else [100_000, 1_000_000])
     near = sizes[0]
     delays = (0.05,) if quick else (0.05, 0.2)
-    few, many = (2, 3) if quick else (3, 5)
+    few, many = (2, 3) if quick else (5, 9)
     budget = 10 if quick else 30
     plans = [Plan(part, rows, many if rows < 10**6 else few, budget) for part in ("encode", "decode") for rows in sizes]
     plans.append(Plan("cliffs", rounds=many, budget=budget))
     plans.append(Plan("append", near if quick else 2 * near, many, budget))
     plans += [Plan("append", rows, few, budget) for rows in sizes[1:]]
-    plans += [Plan("read", rows, many if rows < 10**6 else few, budget) for rows in sizes]
-    plans += [
-        Plan(part, rows, few, budget / 2, latency, rows == near)
+    read = sizes if quick else [near, 2 * near, *sizes[1:]]
+    plans += [Plan("read", rows, many if rows < 10**6 else few, budget) for rows in read]
+    plans += [  # waiting spreads less than work
+        Plan(part, rows, min(few, 3), budget / 2, latency, rows == near)
         for latency in delays
         for part in ("append", "read")
         for rows in sizes

@@ -251,5 +251,8 @@ def _far(
     found = interleaved(table, rows, variants, rounds=rounds, budget=budget, checked=slow)
     for timing in found:
         if timing.variant in WORKERS:
-            timing.facts["bound"] = ceil(requests / WORKERS[timing.variant]) * latency
+            workers = WORKERS[timing.variant]
+            timing.facts["bound"] = ceil(requests / workers) * latency
+            if timing.variant == FIRST:
+                timing.facts["first"] = (1 + ceil((requests - 1) / workers)) * latency
     return found
