@@ -6,6 +6,7 @@ Pure but for the call it is given.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event
@@ -42,6 +43,11 @@ _UNTIL_GONE = 0.005
 # By how much the window opens from page to page. By two, 100 pages would take 8 workers a round more; by four, one more
 # page would be asked for in vain where there are two.
 _WIDENED = 3
+# A page that comes sooner than one thread wakes another, such as from this machine, is better asked for when it is
+# wanted. Asked for by another thread it seems to take longer than it does: that one waits for Python too.
+_AT_ONCE = 0.001  # seconds
+_SOON = 0.005
+_SURE = 16  # such pages in a row before that is believed, and for each that is late after that
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -139,13 +145,32 @@ def _whole(flags: dict[str, Any], name: str) -> int | None:
 # Following
 
 
+class _Pace:
+    """Whether pages come at once when they are asked for, so that asking ahead would only take longer."""
+
+    def __init__(self) -> None:
+        self._soon = 0
+
+    @property
+    def at_once(self) -> bool:
+        return self._soon >= _SURE
+
+    def note(self, seconds: float, *, ahead: bool) -> None:
+        """How long a page took, asked for ahead by another thread or not."""
+        if seconds < (_SOON if ahead else _AT_ONCE):
+            self._soon = min(self._soon + 1, 2 * _SURE)
+        else:
+            self._soon = max(self._soon - _SURE, 0)
+
+
 class Follower:
     """Goes from page to page, and stops with an error where that would lose or double rows.
 
-    The next page is on its way while one is being used. With more than one worker, so are those after it: as many
-    as the service says there are, each worker going from one to the next by itself; where it doesn't say, a window that
-    opens from 1, so that a short data set wastes little, or from as many pages as there were when it was read
-    before. What comes for a page beyond the end is never looked at and never waited for.
+    The next page is on its way while one is being used, unless pages come at once whenever they are asked for. With
+    more than one worker, so are those after it: as many as the service says there are, each worker going from one to
+    the next by itself; where it doesn't say, a window that opens from 1, so that a short data set wastes little, or
+    from as many pages as there were when it was read before. What comes for a page beyond the end is never looked at
+    and never waited for.
 
     Parameters
     ----------
@@ -205,6 +230,7 @@ class Follower:
         self._flagged = False  # whether a page said whether there are more
         self._size = 0  # rows of the fullest page so far
         self._expected = expected
+        self._pace = _Pace()
         self.length: Length | None = None
 
     def __iter__(self) -> Iterator[Page]:
@@ -250,7 +276,7 @@ class Follower:
 
     def _worth_asking(self, page: Page, rows: int, window: int) -> range:
         """The numbers of the pages to be asked for before this one is used, up to which there are so many rows."""
-        pages = window if page.more else 0
+        pages = window if page.more and not (self._workers == 1 and self._pace.at_once) else 0
         if pages and page.total is not None and self._size:
             # Twice as many as there are workers, so that none of them waits until a page was taken apart.
             most = self._workers if self._workers == 1 else 2 * self._workers
@@ -266,13 +292,16 @@ class Follower:
 
     def _asked_for(self, number: int, gone: Event) -> Reply:
         try:
-            return self._reply(number, gone=gone.set)
+            return self._reply(number, ahead=True, gone=gone.set)
         finally:
             gone.set()
 
-    def _reply(self, number: int, **more: Any) -> Reply:
+    def _reply(self, number: int, *, ahead: bool = False, **more: Any) -> Reply:
         """The answer for a page, its rows unread if they are to be decoded."""
-        return self._call(replace(self._request(number), unread=self._decode is not None, **more))
+        began = time.perf_counter()
+        reply = self._call(replace(self._request(number), unread=self._decode is not None, **more))
+        self._pace.note(time.perf_counter() - began, ahead=ahead)
+        return reply
 
     def _read(self, page: Page) -> Page:
         """A page with its rows decoded and counted, which nobody has done yet."""

@@ -6,6 +6,7 @@ import gc
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -306,6 +307,54 @@ def test_the_next_page_is_asked_for_before_the_rows_of_one_are_read(shape: Any, 
 
     assert numbers_in(service, workers, decode=decode) == list(range(9 * SIZE))
     assert not missed
+
+
+def asked_by_itself(
+    monkeypatch: pytest.MonkeyPatch, seconds: Callable[[int], float], workers: int = 1, **more: Any
+) -> list[int]:
+    """The pages that whoever wants them asks for, and no other thread, if they take so many seconds."""
+    now = 0.0
+    found = []
+    service = Service(legacy, 100)
+
+    def call(request: Request) -> Reply:
+        nonlocal now
+        number = int(dict(request.query)["page"])
+        now += seconds(number)
+        if threading.current_thread() is threading.main_thread():
+            found.append(number)
+        return Service.call(service, request)
+
+    monkeypatch.setattr(service, "call", call)
+    monkeypatch.setattr(pages, "time", SimpleNamespace(perf_counter=lambda: now))
+    assert numbers_in(service, workers, **more) == list(range(1000))
+    return found
+
+
+@JUDGED_OR_DECODED
+def test_pages_that_come_at_once_are_asked_for_when_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, decode: Any
+) -> None:
+    assert asked_by_itself(monkeypatch, lambda _: 0.0, decode=decode) == [1, *range(18, 101)]
+    assert asked_by_itself(monkeypatch, lambda n: 0.1 * (n == 50)) == [1, *range(18, 101)], "one may be late"
+
+
+@JUDGED_OR_DECODED
+def test_where_they_no_longer_come_at_once_the_next_page_is_asked_for_ahead_again(
+    monkeypatch: pytest.MonkeyPatch, decode: Any
+) -> None:
+    late = {50, 51}
+    found = asked_by_itself(monkeypatch, lambda n: 0.1 * (n in late), decode=decode)
+    assert found == [1, *range(18, 52), *range(68, 101)]
+
+
+def test_pages_that_only_seem_to_come_at_once_are_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_by_itself(monkeypatch, lambda _: 0.002) == [1, *range(18, 101, 17)], "one in 17 is a try"
+    assert asked_by_itself(monkeypatch, lambda _: 0.01) == [1]
+
+
+def test_several_workers_ask_ahead_however_soon_pages_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_by_itself(monkeypatch, lambda _: 0.0, workers=2) == [1]
 
 
 @JUDGED_OR_DECODED
