@@ -237,7 +237,7 @@ class Follower:
         asked: dict[int, Future[Reply]] = {}
         with Ahead(self._workers) as ahead:
             for number in range(2, 1 + self._expected_at_once()):
-                asked[number] = ahead.submit(partial(self._reply, number))
+                asked[number] = ahead.submit(partial(self._reply, number, ahead=True))
             window = 1 + len(asked)
             page = self._checked(self.ask(1))
             while True:
