@@ -166,11 +166,11 @@ class _Pace:
 class Follower:
     """Goes from page to page, and stops with an error where that would lose or double rows.
 
-    The next page is on its way while one is being used, unless pages come at once whenever they are asked for. With
-    more than one worker, so are those after it: as many as the service says there are, each worker going from one to
-    the next by itself; where it doesn't say, a window that opens from 1, so that a short data set wastes little, or
-    from as many pages as there were when it was read before. What comes for a page beyond the end is never looked at
-    and never waited for.
+    The next page is on its way while one is being used; one worker leaves that where pages come at once whenever they
+    are asked for. With more than one, so are those after it: as many as the service says there are, each worker going
+    from one to the next by itself; where it doesn't say, a window that opens from 1, so that a short data set wastes
+    little, or from as many pages as there were when it was read before. What comes for a page beyond the end is never
+    looked at and never waited for.
 
     Parameters
     ----------
