@@ -1,0 +1,148 @@
+"""The size of the house: lines and modules of each room, and how many functions one call passes. Ceilings only fall."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from pandas_clicdata import Session
+
+PACKAGE = Path(pandas_clicdata.__path__[0])
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+class Size(NamedTuple):
+    """How large a room may be: modules (without ``__init__``), and lines with docstrings."""
+
+    modules: int
+    lines: int
+
+
+ROOMS = {
+    "frames": Size(22, 4_200),
+    "session": Size(8, 2_950),
+    "uploads": Size(14, 3_340),
+    "endpoints": Size(10, 3_480),
+    "sandbox": Size(19, 3_900),
+}
+MOST_LINES = 15_400  # of the package without sandbox and commands
+MOST_CODE_LINES = 560  # of a module, without docstrings, comments and blank lines
+
+
+class Way(NamedTuple):
+    """What one call passes: functions, modules, and the depth of the stack, all of the package without the sandbox."""
+
+    functions: int
+    modules: int
+    depth: int
+
+
+MOST_OF_APPEND = Way(194, 30, 18)
+MOST_OF_READ = Way(139, 18, 16)
+
+
+def lines_of(paths: list[Path]) -> int:
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+
+def code_lines(path: Path) -> int:
+    """Count the lines that are neither blank, nor a comment, nor part of a docstring."""
+    text = path.read_text(encoding="utf-8")
+    documented: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(
+            node
+        ):
+            docstring = node.body[0]
+            documented.update(range(docstring.lineno, (docstring.end_lineno or docstring.lineno) + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(
+        1 for number, line in lines if number not in documented and line.strip() and not line.strip().startswith("#")
+    )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_keeps_its_size(room: str) -> None:
+    modules = [path for path in MODULES if path.is_relative_to(PACKAGE / room)]
+    found = Size(sum(path.stem != "__init__" for path in modules), lines_of(modules))
+    assert found.modules <= ROOMS[room].modules, found
+    assert found.lines <= ROOMS[room].lines, found
+
+
+def test_the_house_keeps_its_size() -> None:
+    aside = (PACKAGE / "sandbox", PACKAGE / "commands")
+    assert lines_of([path for path in MODULES if not any(map(path.is_relative_to, aside))]) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_keeps_its_size(path: Path) -> None:
+    assert code_lines(path) <= MOST_CODE_LINES
+
+
+def trace(call: Callable[[], object]) -> Way:
+    """Count what a call passes, in all threads. Comprehensions and lambdas are no functions here."""
+    passed: set[tuple[str, str, int]] = set()
+    depths = [0]
+
+    def is_ours(frame: FrameType) -> bool:
+        path = Path(frame.f_code.co_filename)
+        return path.is_relative_to(PACKAGE) and not path.is_relative_to(PACKAGE / "sandbox")
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event != "call" or code.co_name.startswith("<") or not is_ours(frame):
+            return
+        passed.add((code.co_filename, code.co_name, code.co_firstlineno))
+        depth, caller = 0, frame
+        while caller is not None:
+            depth += is_ours(caller)
+            caller = caller.f_back  # type: ignore[assignment]
+        depths.append(depth)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return Way(len(passed), len({path for path, _, _ in passed}), max(depths))
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "day": pd.date_range("2024-01-01", periods=12),
+            "shop": ["north", "south"] * 6,
+            "count": range(12),
+            "price": [0.5, 2.25] * 6,
+        }
+    )
+
+
+def check(found: Way, most: Way) -> None:
+    assert found.functions > 20, "the trace saw nothing"
+    assert all(has <= may for has, may in zip(found, most, strict=True)), f"{found}, at most {most}"
+
+
+def test_an_append_passes_few_functions(session: Session, frame: pd.DataFrame) -> None:
+    rec_id = frame.clicdata.push("Sales").rec_id  # logs in
+    check(trace(lambda: frame.clicdata.append(rec_id)), MOST_OF_APPEND)
+
+
+def test_a_read_passes_few_functions(session: Session, frame: pd.DataFrame) -> None:
+    rec_id = frame.clicdata.push("Sales").rec_id
+    check(trace(lambda: pd.read_clicdata(rec_id)), MOST_OF_READ)
