@@ -183,7 +183,6 @@ def read_clicdata(
             wanted=taker.wanted,
             total=total,
             tell_torn=tell_torn,
-            decode=assembler.decode,
         )
         return taker
 
@@ -223,7 +222,7 @@ class _Taker:
         with shown, closing(self.pages) as pages:
             for page in pages:
                 self._note(page)
-                shown.update(self._assembler.add(page.rows, page.decoded))
+                shown.update(self._assembler.add(page.rows))
                 while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
                     yield self._frame(self._each)
                     given = True

@@ -28,9 +28,8 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
-from pandas_clicdata.frames.digest import digest
 from pandas_clicdata.frames.encode import cells
-from pandas_clicdata.frames.scalars import is_unicode
+from pandas_clicdata.frames.cells import is_unicode
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
@@ -248,7 +247,6 @@ class Data(Noun):
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
         tell_torn: bool = False,
-        decode: Callable[[bytes], Sized | None] | None = None,
     ) -> Generator[Page, None, None]:
         """The pages of a data set or of one of its versions, each once and in order.
 
@@ -268,8 +266,6 @@ class Data(Noun):
             How many rows ClicData is known to count.
         tell_torn : bool, default False
             Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
-        decode : callable, optional
-            Makes of the rows of a page what is to be its ``decoded``, or None of what it does not understand.
 
         Yields
         ------
@@ -294,8 +290,6 @@ class Data(Noun):
             wanted=wanted,
             total=total,
             tell_torn=tell_torn,
-            decode=decode,
-            digest=digest,
         )
 
     def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
@@ -306,8 +300,8 @@ class Data(Noun):
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
             assembler = Assembler()
-            for page in self.pages(rec_id, number, total=total, decode=assembler.decode):
-                assembler.add(page.rows, page.decoded)
+            for page in self.pages(rec_id, number, total=total):
+                assembler.add(page.rows)
             return assembler.take()
 
         return whole(read)

@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.scalars import is_unicode
+from pandas_clicdata.frames.cells import is_unicode
 from pandas_clicdata.session import manager
 
 if TYPE_CHECKING:

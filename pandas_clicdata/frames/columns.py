@@ -17,42 +17,20 @@ anything else                                             refused
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.carrying import carried
-from pandas_clicdata.frames.printers import printer_of
-from pandas_clicdata.frames.printing import KEPT_BYTES, Integers
-from pandas_clicdata.frames.scalars import Kind, Unsendable, is_unicode
-from pandas_clicdata.frames.texts import Categories
+from pandas_clicdata.frames.arrays import Column, array_of
+from pandas_clicdata.frames.cells import Unsendable, is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from pandas_clicdata.frames.printing import Printer
+    from collections.abc import Iterable
 
 __all__ = ["COLUMN_TYPES", "Column", "clicdata_types", "examine"]
 
 COLUMN_TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
-
-_TYPE_OF_KIND = {
-    Kind.TEXT: "text",
-    Kind.NUMBER: "number",
-    Kind.CHECKBOX: "checkbox",
-    Kind.DATETIME: "datetime",
-    Kind.DATE: "date",
-}
-
-
-class Column(NamedTuple):
-    """A column that was looked at: ``column_type`` is None if it mixes kinds of cells."""
-
-    name: str
-    printer: Printer
-    column_type: str | None
 
 
 def clicdata_types(
@@ -100,67 +78,26 @@ def examine(frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool
         return [], [f"A DataFrame is wanted, not {type(frame).__name__}."]
     if frame.columns.nlevels > 1:
         return [], ["The columns are a MultiIndex: give each column one name."]
-    sources = (_index_sources(frame) if index else []) + _column_sources(frame)
+    levels = _index_levels(frame.index) if index else []
+    sources = [*levels, *((name, frame.iloc[:, at]) for at, name in enumerate(frame.columns))]
     problems = _name_problems([name for name, _ in sources], frame)
     if problems:
         return [], problems
     types = _checked_types(types, [name for name, _ in sources], problems)
     columns: list[Column] = []
-    room = KEPT_BYTES
-    for name, source in sources:
+    for name, cells in sources:
         try:
-            printer = source()
+            columns.append(Column(name, array_of(cells), types.get(name)))
         except Unsendable as problem:
             problems.append(f"Column {name!r} is {problem}.")
-            continue
-        column_type = types.get(name) or _inferred(printer)
-        if name in types:
-            printer = carried(printer, types[name])
-        room -= printer.hold(room)
-        problems += _cell_problems(name, printer, frame.index)
-        columns.append(Column(name, printer, column_type))
+        else:
+            problems += _cell_problems(columns[-1], frame.index)
     return columns, problems
 
 
-def _inferred(printer: Printer) -> str | None:
-    if len(printer.kinds) > 1:
-        return None
-    # A column without any value could be anything; text takes whatever comes later.
-    return next((_TYPE_OF_KIND[kind] for kind in printer.kinds), "text")
-
-
-# ---------------------------------------------------------------- the columns of a frame
-
-
-def _column_sources(frame: pd.DataFrame) -> list[tuple[Any, Callable[[], Printer]]]:
-    def source(position: int) -> Callable[[], Printer]:
-        return lambda: printer_of(frame.iloc[:, position].array)
-
-    return [(name, source(position)) for position, name in enumerate(frame.columns)]
-
-
-def _index_sources(frame: pd.DataFrame) -> list[tuple[Any, Callable[[], Printer]]]:
-    index = frame.index
-    if isinstance(index, pd.MultiIndex):
-        return [(name, _level_source(index, level)) for level, name in enumerate(index.names)]
-    name = "index" if index.name is None else index.name
-    if isinstance(index, pd.RangeIndex):
-        return [(name, lambda: _range_printer(index))]
-    return [(name, lambda: printer_of(index.array))]
-
-
-def _level_source(index: pd.MultiIndex, level: int) -> Callable[[], Printer]:
-    codes = np.asarray(index.codes[level])
-    values = index.levels[level].array
-    return lambda: Categories(len(index), lambda start, stop: codes[start:stop], values, printer_of)
-
-
-def _range_printer(index: pd.RangeIndex) -> Printer:
-    return Integers(
-        len(index),
-        lambda start, stop: (index[start:stop].to_numpy(np.int64), None),
-        np.dtype(np.int64),
-    )
+def _index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
+    names = ["index"] if index.nlevels == 1 and index.name is None else index.names
+    return [(name, index.get_level_values(level)) for level, name in enumerate(names)]
 
 
 # ---------------------------------------------------------------- what is wrong with it
@@ -190,7 +127,7 @@ def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
 
 
 def _mixed_problem(column: Column) -> str:
-    kinds = [kind.name.lower() for kind in Kind if kind in column.printer.kinds]
+    kinds = [kind for kind in COLUMN_TYPES if kind in column.types]
     return (
         f"Column {column.name!r} mixes {_listed(kinds)}: say which type it has with "
         f"types={{{column.name!r}: 'text'}}, or another of {_listed(COLUMN_TYPES)}."
@@ -219,13 +156,13 @@ def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: 
     return {name: column_type for name, column_type in types.items() if column_type in COLUMN_TYPES}
 
 
-def _cell_problems(name: str, printer: Printer, index: pd.Index[Any]) -> list[str]:
+def _cell_problems(column: Column, index: pd.Index[Any]) -> list[str]:
     problems = []
-    for reason, (count, first) in printer.refused.found.items():
-        labels = [repr(label) for label in index[first].tolist()]
-        more = ", ..." if count > len(first) else ""
-        cells, rows = ("1 cell is", "row") if count == 1 else (f"{count} cells are", "rows")
-        problems.append(f"Column {name!r}: {cells} {reason} ({rows} {', '.join(labels)}{more}).")
+    for reason, rows in column.problems.items():
+        labels = [repr(label) for label in index[rows[:5]].tolist()]
+        more = ", ..." if len(rows) > 5 else ""
+        cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
+        problems.append(f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more}).")
     return problems
 
 

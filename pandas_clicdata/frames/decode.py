@@ -14,12 +14,19 @@ import pyarrow as pa
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.errors import InputError, SchemaDrift
-from pandas_clicdata.frames.dates import date_parsers, parsed_dates
-from pandas_clicdata.frames.fit import Unfit
-from pandas_clicdata.frames.parts import NULL, Decoded, How, Name, Page, PageReader, Part
+from pandas_clicdata.frames.dtypes import (
+    Misfit,
+    Wishes,
+    converted,
+    date_parsers,
+    parsed_dates,
+    wants_digits,
+    wants_moments,
+    wants_text,
+)
+from pandas_clicdata.frames.parts import NULL, Name, Page, Part, page_of
 from pandas_clicdata.frames.records import frame_of_records
 from pandas_clicdata.frames.settle import Seen, as_column, default_array, settle
-from pandas_clicdata.frames.wanted import Wishes, as_wished, is_literal, is_moment, is_textual
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -81,7 +88,7 @@ class Assembler:
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
         self._date_parsers = date_parsers(parse_dates, self._index_col)
         self._union = on_drift == "union"
-        self._reader = PageReader(self._choose, self._columns)
+        self._literal: set[Name] = set()  # columns of which all digits and letters are kept
         self._names: list[Name] | None = None
         self._pages: deque[Page] = deque()
         self._seen: dict[Name, Seen] = {}
@@ -90,30 +97,13 @@ class Assembler:
 
     # ------------------------------------------------------------ pages in
 
-    def decode(self, rows: bytes) -> Decoded | None:
-        """Decode the rows of one page for `add`, by what is known of the columns so far.
-
-        Parameters
-        ----------
-        rows : bytes
-            A JSON array of rows.
-
-        Returns
-        -------
-        Decoded or None
-            None if nothing is known yet, or the rows are not like that.
-        """
-        return self._reader.decode(rows)
-
-    def add(self, rows: bytes, decoded: Decoded | None = None) -> int:
+    def add(self, rows: bytes) -> int:
         """Add the rows of one page.
 
         Parameters
         ----------
         rows : bytes
             A JSON array of rows: objects keyed by column name, or lists.
-        decoded : Decoded, optional
-            What `decode` made of them.
 
         Returns
         -------
@@ -129,10 +119,11 @@ class Assembler:
         InputError
             If an argument names a column that is not there.
         """
-        page = self._reader.read(rows, decoded)
+        page = page_of(rows, self._columns, self._is_wanted, self._is_literal)
         if page.rows == 0:
             return 0
         if self._names is None:
+            self._check_names(page.names)
             self._names = list(page.names)
         elif page.names != self._names:
             self._compare(page.names, self._names)
@@ -142,19 +133,14 @@ class Assembler:
         self.rows += page.rows
         return page.rows
 
-    def _choose(self, names: list[Name]) -> dict[Name, How]:
-        """Say how columns are to be taken; the arguments are checked against those of the first page."""
-        if self._names is None:
-            self._check_names(names)
-        return {name: self._how(name) for name in names}
+    def _is_wanted(self, name: Name) -> bool:
+        return self._columns is None or name in self._columns or name in self._index_col
 
-    def _how(self, name: Name) -> How:
-        if self._columns is not None and name not in self._columns and name not in self._index_col:
-            return How.LEFT_OUT
+    def _is_literal(self, name: Name, cells: Sequence[Any]) -> bool:
         wish = self._wishes.get(name)
-        if is_literal(wish):
-            return How.LITERALLY
-        return How.AS_TEXT if is_textual(wish) else How.AS_IT_COMES
+        if wants_digits(wish) or (wants_text(wish) and not all(cell is None or type(cell) is str for cell in cells)):
+            self._literal.add(name)
+        return name in self._literal
 
     def _check_names(self, names: list[Name]) -> None:
         problems = []
@@ -253,14 +239,14 @@ class Assembler:
         wish, arguments = self._wishes.get(name), self._date_parsers.get(name)
         settled = settle(parts, seen)
         del parts
-        if is_moment(wish) and not arguments:
+        if wants_moments(wish) and not arguments:
             arguments = None  # the dtype says as much, and more
         try:
             if arguments is not None:
                 return parsed_dates(settled, arguments, self._backend)
             if wish is not None:
-                return as_wished(settled, wish, seen, self._backend)
-        except Unfit as problem:
+                return converted(settled, wish, seen, self._backend)
+        except Misfit as problem:
             value = settled[problem.row] if isinstance(settled, list) else settled[problem.row].as_py()
             wanted = "a date" if arguments is not None else wish
             where = f"Column {name!r}, row {self._taken + problem.row}"

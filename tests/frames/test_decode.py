@@ -35,19 +35,7 @@ def assembled(*pages: bytes | list[Any], **arguments: Any) -> pd.DataFrame:
     for body in bodies:
         assembler.add(body)
     frame = assembler.take()
-    for far in (1, 3):
-        pd.testing.assert_frame_equal(decoded_ahead(bodies, far, **arguments), frame)
     return frame
-
-
-def decoded_ahead(bodies: list[bytes], far: int, **arguments: Any) -> pd.DataFrame:
-    """As a read does it: pages are decoded while others before them are still to be added."""
-    assembler = Assembler(**arguments)
-    decoded: list[Decoded | None] = []
-    for number, body in enumerate(bodies):
-        decoded += map(assembler.decode, bodies[len(decoded) : number + far])
-        assembler.add(body, decoded[number])
-    return assembler.take()
 
 
 def column(*parts: list[Any], **arguments: Any) -> pd.Series:
@@ -354,36 +342,6 @@ def test_answers_that_make_no_sense(body: bytes, before: list[bytes]) -> None:
     with pytest.raises(ProtocolError):
         assembler.add(body)
     assert assembler.rows == len(before)
-
-
-def test_a_page_is_decoded_by_what_is_known_of_the_columns() -> None:
-    assembler = Assembler()
-    alike, other = b'[{"a":1,"b":"x"},{"b":null,"a":2}]', b'[{"a":"x","b":"x"}]'
-    assert assembler.decode(alike) is None
-    assembler.add(alike)
-    decoded = assembler.decode(alike)
-    assert decoded is not None
-    assert len(decoded) == 2
-    empty = assembler.decode(b"[]")
-    assert empty is not None
-    assert len(empty) == assembler.add(b"[]", empty) == 0
-    for fits_not in (other, b'[{"a":1}', b'{"a":1}', b'[{"a":1,"c":1}]', b"[" * 5000 + b"]" * 5000, b'[{"a":1}] 2'):
-        assert assembler.decode(fits_not) is None
-    assembler.add(other)  # from now on a column is read as whatever comes
-    assert assembler.add(alike, decoded) == 2
-    frame = assembler.take()
-    assert frame["a"].tolist() == [1, 2, "x", 1, 2]
-    assert frame["b"].fillna("-").tolist() == ["x", "-", "x", "x", "-"]
-
-
-def test_a_key_that_stands_twice_is_found_in_a_page_that_was_decoded() -> None:
-    assembler = Assembler()
-    assembler.add(b'[{"a":1,"b":1}]')
-    twice = b'[{"a":1,"b":1,"a":2}]'
-    decoded = assembler.decode(twice)
-    assert decoded is not None
-    with pytest.raises(ProtocolError, match="'a' twice"):
-        assembler.add(twice, decoded)
 
 
 @pytest.mark.parametrize("text", ['":', '\\":', '"a":1,"a":', "},{", '{"a":1}', '"', "\\"])

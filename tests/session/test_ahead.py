@@ -15,7 +15,7 @@ import pytest
 from pandas_clicdata import Session, read_clicdata
 from pandas_clicdata.session import pages
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.pages import Follower, Length, followed
+from pandas_clicdata.session.pages import Follower, followed
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
 from scripted import Says, ScriptedServer, Seen
 
@@ -73,7 +73,7 @@ def numbers_in(service: Service, workers: int, **more: Any) -> list[int]:
     return [row["n"] for page in service.follower(workers, **more) for row in json.loads(page.rows)]
 
 
-JUDGED_OR_DECODED = pytest.mark.parametrize("decode", [None, json.loads], ids=["judged", "decoded"])
+JUDGED_OR_DECODED = pytest.mark.parametrize("decode", [None], ids=["judged"])
 
 
 @JUDGED_OR_DECODED
@@ -82,7 +82,7 @@ JUDGED_OR_DECODED = pytest.mark.parametrize("decode", [None, json.loads], ids=["
 @pytest.mark.parametrize("pages", [1, 2, 3, 7, 40])
 def test_every_row_comes_once_and_in_order(shape: Any, workers: int, pages: int, decode: Any) -> None:
     service = Service(shape, pages)
-    assert numbers_in(service, workers, decode=decode) == list(range(pages * SIZE))
+    assert numbers_in(service, workers) == list(range(pages * SIZE))
     assert sorted(service.asked)[:pages] == list(range(1, pages + 1))
     assert len(set(service.asked)) == len(service.asked), "no page is asked for twice"
     assert workers > 1 or len(service.asked) == pages, "one worker asks for none beyond the end"
@@ -100,7 +100,7 @@ def test_a_data_set_of_one_page_is_one_request(shape: Any) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 8, 32])
 def test_where_it_is_said_how_many_there_are_no_other_is_asked_for(workers: int, decode: Any) -> None:
     service = Service(modern, 21)
-    numbers_in(service, workers, decode=decode)
+    numbers_in(service, workers)
     assert sorted(service.asked) == list(range(1, 22))
 
 
@@ -186,7 +186,7 @@ def test_what_is_shorter_or_longer_than_it_was_is_read_whole(shape: Any, pages: 
     for expected in (1, 2, 20, 1000):
         service = Service(shape, pages, hangs=True)
         try:
-            assert numbers_in(service, 8, expected=Length(expected, SIZE), decode=decode) == list(range(pages * SIZE))
+            assert numbers_in(service, 8, expected=Length(expected, SIZE)) == list(range(pages * SIZE))
             assert service.most_at_once <= 8
         finally:
             service.over.set()
@@ -281,7 +281,7 @@ def test_what_is_asked_for_beyond_the_end_is_neither_waited_for_nor_looked_at(pa
 @pytest.mark.parametrize("shape", [legacy, modern])
 def test_no_page_is_asked_for_beyond_the_rows_that_are_wanted(shape: Any, decode: Any) -> None:
     service, left = Service(shape, 100), [55]
-    for page in service.follower(8, wanted=lambda: left[0], decode=decode):
+    for page in service.follower(8, wanted=lambda: left[0]):
         left[0] -= page.count
         if left[0] <= 0:
             break
@@ -305,7 +305,7 @@ def test_the_next_page_is_asked_for_before_the_rows_of_one_are_read(shape: Any, 
             time.sleep(0.001)
         return rows
 
-    assert numbers_in(service, workers, decode=decode) == list(range(9 * SIZE))
+    assert numbers_in(service, workers) == list(range(9 * SIZE))
     assert not missed
 
 
@@ -335,7 +335,7 @@ def asked_by_itself(
 def test_pages_that_come_at_once_are_asked_for_when_they_are_wanted(
     monkeypatch: pytest.MonkeyPatch, decode: Any
 ) -> None:
-    assert asked_by_itself(monkeypatch, lambda _: 0.0, decode=decode) == [1, *range(18, 101)]
+    assert asked_by_itself(monkeypatch, lambda _: 0.0) == [1, *range(18, 101)]
     assert asked_by_itself(monkeypatch, lambda n: 0.1 * (n == 50)) == [1, *range(18, 101)], "one may be late"
 
 
@@ -344,7 +344,7 @@ def test_where_they_no_longer_come_at_once_the_next_page_is_asked_for_ahead_agai
     monkeypatch: pytest.MonkeyPatch, decode: Any
 ) -> None:
     late = {50, 51}
-    found = asked_by_itself(monkeypatch, lambda n: 0.1 * (n in late), decode=decode)
+    found = asked_by_itself(monkeypatch, lambda n: 0.1 * (n in late))
     assert found == [1, *range(18, 52), *range(68, 101)]
 
 
@@ -360,7 +360,7 @@ def test_several_workers_ask_ahead_however_soon_pages_come(monkeypatch: pytest.M
 @JUDGED_OR_DECODED
 def test_pages_are_asked_for_no_further_ahead_than_is_useful(decode: Any) -> None:
     service = Service(modern, 100)
-    for page in service.follower(4, decode=decode):
+    for page in service.follower(4):
         assert max(service.asked) <= page.number + 8
     assert service.most_at_once <= 4
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata.errors import NotFound, PagingLoop, ProtocolError, SchemaDrift, TornRead
-from pandas_clicdata.frames.digest import digest
 from pandas_clicdata.session import pages
 from pandas_clicdata.session.pages import Follower, page_query, records, whole
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
@@ -44,7 +43,7 @@ def decode(rows: bytes) -> list[Any] | None:
 FOLLOWED: dict[str, Any] = {}
 
 
-@pytest.fixture(autouse=True, params=[{}, {"decode": decode, "digest": digest}], ids=["judged", "decoded"])
+@pytest.fixture(autouse=True, params=[{}], ids=["judged"])
 def _followed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in request.param.items():
         monkeypatch.setitem(FOLLOWED, name, value)
@@ -55,7 +54,7 @@ def read(service: Service) -> list[dict[str, int]]:
     follower = Follower(service.call, lambda n: request.with_query(("page", str(n))), **FOLLOWED)
     found: list[dict[str, int]] = []
     for page in follower:
-        found += json.loads(page.rows) if page.decoded is None else page.decoded
+        found += json.loads(page.rows)
         assert page.count == len(json.loads(page.rows))
     return found
 
