@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
 
+from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import Data, stored_version
-from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, whole_count, whole_id
 from pandas_clicdata.errors import TornReadWarning
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.progress import bar
@@ -151,14 +151,14 @@ def read_clicdata(
     >>> df["opened"].dtype.kind
     'M'
     """
-    rec_id = whole_id("rec_id", rec_id)
+    rec_id = check_id("rec_id", rec_id)
     if ver_id is not None and ver_id != "latest":
-        ver_id = whole_id("ver_id", ver_id)
-    limit = None if nrows is None else whole_count("nrows", nrows)
-    each = None if chunksize is None else whole_count("chunksize", chunksize, least=1)
-    warn = checked_choice("on_torn", on_torn, ("raise", "warn")) == "warn"
+        ver_id = check_id("ver_id", ver_id)
+    limit = None if nrows is None else check_count("nrows", nrows)
+    each = None if chunksize is None else check_count("chunksize", chunksize, least=1)
+    warn = check_choice("on_torn", on_torn, ("raise", "warn")) == "warn"
     workers = checked_workers(workers)
-    progress = checked_flag("progress", progress)
+    progress = check_flag("progress", progress)
     wishes: dict[str, Any] = {
         "columns": _kept(columns),
         "dtype": dtype,

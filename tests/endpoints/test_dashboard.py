@@ -29,8 +29,8 @@ from PIL import Image
 import pandas_clicdata
 from endpoints.literal import LiteralSession, wrapped
 from pandas_clicdata.endpoints import pictures
-from pandas_clicdata.endpoints.dashboard import DASHBOARDS, MOST_PIXELS, Dashboard, opened
-from pandas_clicdata.endpoints.pictures import file_name, picture_of
+from pandas_clicdata.endpoints.dashboard import DASHBOARDS, MOST_PIXELS, Dashboard, open_picture
+from pandas_clicdata.endpoints.pictures import make_file_name, parse_picture
 from pandas_clicdata.errors import ClicDataError, InputError, NotFound, ProtocolError
 
 if TYPE_CHECKING:
@@ -284,8 +284,8 @@ def test_a_hostile_picture_is_refused(what: str, output: Any) -> None:
 @pytest.mark.fault(59)
 def test_a_picture_at_the_limit_is_fine_and_one_pixel_more_is_not() -> None:
     assert MOST_PIXELS == 5_000 * 5_000
-    at_limit = picture_of(base64.b64encode(png(5_000, 5_000, row=625)), "x")
-    assert opened(at_limit, "x").size == (5_000, 5_000)
+    at_limit = parse_picture(base64.b64encode(png(5_000, 5_000, row=625)), "x")
+    assert open_picture(at_limit, "x").size == (5_000, 5_000)
 
 
 def test_a_text_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +304,8 @@ MEASURE = """
 import base64, sys, time
 from PIL import Image
 Image.init()
-from pandas_clicdata.endpoints.dashboard import opened
-from pandas_clicdata.endpoints.pictures import picture_of
+from pandas_clicdata.endpoints.dashboard import open_picture
+from pandas_clicdata.endpoints.pictures import parse_picture
 from pandas_clicdata.errors import ProtocolError
 
 def memory(name):
@@ -315,7 +315,7 @@ for line in sys.stdin.buffer:
     open("/proc/self/clear_refs", "w").write("5")
     before, began, refused = memory("VmRSS"), time.process_time(), False
     try:
-        opened(picture_of(line, "x"), "x")
+        open_picture(parse_picture(line, "x"), "x")
     except ProtocolError:
         refused = True
     print(time.process_time() - began, memory("VmHWM") - before, refused)
@@ -527,8 +527,8 @@ NAMES = {
 def saving(name: str, path: Path, *, data: bytes | None = None, overwrite: bool = False) -> Path:
     """Save the picture of a dashboard of that name, which the service hands out as such."""
     body = base64.b64encode(drawn() if data is None else data)
-    picture = picture_of(body, "x")
-    return pictures.save(picture, pictures.checked_target(path, overwrite), name, overwrite=overwrite)
+    picture = parse_picture(body, "x")
+    return pictures.save(picture, pictures.check_target(path, overwrite), name, overwrite=overwrite)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -545,7 +545,7 @@ def test_a_folder_is_never_left_whatever_a_dashboard_is_called(name: str, tmp_pa
 
 @given(st.text(max_size=400))
 def test_a_file_name_means_nothing_to_any_file_system(name: str) -> None:
-    made = file_name(name)
+    made = make_file_name(name)
     assert 0 < len(made) <= 101
     assert len(made.encode()) <= 201
     assert not set(made) & set('/\\:*?"<>|\0~')

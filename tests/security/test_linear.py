@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata import errors
-from pandas_clicdata.endpoints.pictures import file_name, picture_of
+from pandas_clicdata.endpoints.pictures import make_file_name, parse_picture
 from pandas_clicdata.frames.decode import Assembler
 from pandas_clicdata.session import pages, retry
 from pandas_clicdata.session.credentials import credentials_of, hider, token_answer
@@ -112,7 +112,7 @@ def match(text: str) -> object:
 
 
 def picture(text: str) -> object:
-    return picture_of(text.encode(), "a thumbnail")
+    return parse_picture(text.encode(), "a thumbnail")
 
 
 def login(text: str) -> object:
@@ -168,7 +168,7 @@ def assert_linear(read: Callable[[Any], object], make: Callable[[int], Any], len
     assert min(found) <= STEEPEST, found
 
 
-READERS = [header, refused, not_json, page, frame, names, match, picture, login, file_name]
+READERS = [header, refused, not_json, page, frame, names, match, picture, login, make_file_name]
 
 
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
