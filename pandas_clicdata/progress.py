@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tqdm.std import tqdm
@@ -28,6 +30,18 @@ class NoBar:
         pass
 
 
+class _Stderr:
+    """The present stderr. A broken one must not stop a call that writes rows."""
+
+    def write(self, text: str) -> None:
+        with suppress(Exception):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(Exception):
+            sys.stderr.flush()
+
+
 def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any] | NoBar:
     """Return a progress bar, to be used in a ``with`` statement.
 
@@ -44,6 +58,14 @@ def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") 
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")
-    if not (sys.stderr.isatty() if progress is None and sys.stderr is not None else progress):
+    if not (_is_terminal() if progress is None else progress):
         return NoBar()
-    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False)
+    width = shutil.get_terminal_size().columns - 1  # tqdm asks only a real stderr for its width
+    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False, file=_Stderr(), ncols=width)
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # stderr is None, closed, or only has write and flush
+        return False
