@@ -238,7 +238,16 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sandbox", "--port", port])
-    assert "--port" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "--port" in message
+    assert len(message) < 500
+
+
+def test_a_stdout_that_lacks_a_letter_ends_no_command(tmp_path: Path) -> None:
+    done = run("doctor", env={"PYTHONIOENCODING": "ascii", "CLICDATA_CLIENT_ID": "café"})
+    assert done.returncode == 1
+    assert r"set: caf\xe9" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_port_that_is_taken_is_said(clicdata_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
