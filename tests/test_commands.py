@@ -168,7 +168,7 @@ def test_a_url_where_nothing_listens(environment: pytest.MonkeyPatch, capsys: py
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_url_of_something_else(
+def test_a_url_of_another_service(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     environment.setattr("pandas_clicdata.session.session.time.sleep", lambda seconds: None)

@@ -41,7 +41,7 @@ def test_the_tour_of_the_readme() -> None:
     assert run_examples(test) > 20
 
 
-def test_every_block_of_the_readme_is_of_a_kind_that_is_run() -> None:
+def test_every_block_of_the_readme_is_run() -> None:
     assert [language for language, _ in BLOCKS].count("console") == 2
     assert {language for language, _ in BLOCKS} == {"console", "pycon", "python"}
     assert len(BLOCKS) == TEXT.count("```") // 2

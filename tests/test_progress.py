@@ -57,7 +57,7 @@ class Terminal:
     ("progress", "terminal", "shown"),
     [(None, True, True), (None, False, False), (True, True, True), (True, False, True), (False, True, False)],
 )
-def test_it_is_shown_where_it_is_wanted_or_seen(
+def test_the_bar_is_shown_on_request_or_on_a_terminal(
     progress: bool | None, terminal: bool, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stderr = Terminal(terminal)

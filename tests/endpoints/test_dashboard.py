@@ -198,7 +198,7 @@ def test_a_name_is_looked_up_once() -> None:
     assert session.calls() == ["GET /dashboard", "GET /dashboard/7/thumbnail"]
 
 
-def test_a_name_that_is_not_there_shows_those_that_are_and_the_likely_first() -> None:
+def test_an_unknown_name_lists_the_dashboards_with_similar_names_first() -> None:
     listed = [{"id": n, "name": f"Other {n}"} for n in range(20, 40)] + [{"id": 7, "name": "Sales report"}]
     session = LiteralSession({"dashboards": listed})
     with pytest.raises(NotFound, match=r"named 'sales'; there are: 7 'Sales report', 20 'Other 20'.*and 11 more"):
@@ -208,7 +208,7 @@ def test_a_name_that_is_not_there_shows_those_that_are_and_the_likely_first() ->
         Dashboard(session=LiteralSession({"dashboards": []})).get_dashboard_snapshot("Sales")
 
 
-def test_a_name_that_several_have_shows_their_ids() -> None:
+def test_a_name_of_several_dashboards_lists_their_ids() -> None:
     session = LiteralSession({"dashboards": [SALES, {**SALES, "id": 9}]})
     with pytest.raises(InputError, match=r"2 dashboards .* rec_id=, of 7 'Sales', 9 'Sales'"):
         Dashboard(session=session).get_dashboard_snapshot("Sales")
@@ -250,7 +250,7 @@ def test_a_picture_is_read_in_every_likely_spelling(spelling: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_format_is_told_by_the_first_bytes(kind: str) -> None:
+def test_the_format_is_found_by_the_first_bytes(kind: str) -> None:
     data = drawn(kind)
     dashboard = Dashboard(session=LiteralSession(b"data:text/html;base64," + base64.b64encode(data)))
     image = dashboard.get_dashboard_snapshot(rec_id=7, output="image")
@@ -259,7 +259,7 @@ def test_the_format_is_told_by_the_first_bytes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
-def test_every_kind_of_pixel_is_fine(mode: str) -> None:
+def test_every_pixel_format_is_decoded(mode: str) -> None:
     text = base64.b64encode(drawn("PNG", mode=mode))
     assert Dashboard(session=LiteralSession(text)).get_dashboard_snapshot(rec_id=7, output="image").mode == mode
 
@@ -267,7 +267,7 @@ def test_every_kind_of_pixel_is_fine(mode: str) -> None:
 @pytest.mark.fault(57)
 @pytest.mark.parametrize("output", ["base64", "image"])
 @pytest.mark.parametrize("what", NOT_BASE64)
-def test_what_is_not_base64_is_refused(what: str, output: Any) -> None:
+def test_text_that_is_not_base64_is_refused(what: str, output: Any) -> None:
     with pytest.raises(ProtocolError, match="not base64"):
         Dashboard(session=LiteralSession(NOT_BASE64[what])).get_dashboard_thumbnail(rec_id=7, output=output)
 
@@ -294,7 +294,7 @@ def test_a_text_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         Dashboard(session=LiteralSession(PLAIN.encode())).get_dashboard_thumbnail(rec_id=7)
 
 
-def test_the_user_s_filters_of_warnings_are_left_alone() -> None:
+def test_warning_filters_of_the_user_are_unchanged() -> None:
     before = list(warnings.filters)
     Dashboard(session=LiteralSession(PLAIN.encode())).get_dashboard_thumbnail(rec_id=7)
     assert list(warnings.filters) == before
@@ -328,7 +328,7 @@ COSTLY = (
 )
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux reports it")
 def test_a_hostile_picture_costs_less_than_a_second_and_100_mb() -> None:
     cut = png(5_000, 5_000, row=20_000, color=6, bits=8)[:-1_000]
     lines = b"\n".join(base64.b64encode(data) for data in [*(HOSTILE[what]() for what in COSTLY), cut])
@@ -344,7 +344,7 @@ def test_a_hostile_picture_costs_less_than_a_second_and_100_mb() -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from(FORMATS), st.integers(0, 3_000))
-def test_whatever_comes_is_a_picture_or_an_error_of_ours(noise: bytes, kind: str, where: int) -> None:
+def test_any_bytes_are_a_picture_or_an_error_of_the_package(noise: bytes, kind: str, where: int) -> None:
     data = bytearray(SAMPLES[kind])
     data[where % len(data) : where % len(data) + len(noise)] = noise
     session = LiteralSession(base64.b64encode(bytes(data)))
@@ -413,20 +413,20 @@ def shown(frame: Any) -> str:
     return html
 
 
-def test_ipython_finds_how_to_show_it() -> None:
+def test_ipython_uses_the_html_repr() -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     assert "<img" in formatters.HTMLFormatter()(thumbnails(PLAIN))
 
 
-def test_what_is_derived_is_shown_as_any_frame() -> None:
+def test_a_derived_frame_is_shown_as_any_frame() -> None:
     frame = thumbnails(PLAIN, PLAIN)
     for derived in (frame.head(1), frame.copy(), frame.drop(columns="thumbnail"), pickle.loads(pickle.dumps(frame))):
         assert "<img" not in shown(derived)
 
 
-def test_the_frame_is_shown_as_it_is_now() -> None:
+def test_a_frame_that_was_changed_is_shown_with_its_changes() -> None:
     frame = thumbnails(PLAIN, PLAIN)
-    frame.loc[0, "thumbnail"] = "gone"
+    frame.loc[0, "thumbnail"] = "other"
     frame.loc[1, "name"] = "renamed"
     assert len(Tags(shown(frame)).images()) == 1
     assert "renamed" in shown(frame)
@@ -483,7 +483,7 @@ def test_a_bad_thumbnail_is_an_empty_cell_with_a_warning(what: str) -> None:
     assert len(Tags(shown(frame)).images()) == 2
 
 
-def test_thumbnails_that_are_no_text_are_told_in_one_warning() -> None:
+def test_thumbnails_that_are_no_text_cause_one_warning() -> None:
     with pytest.warns(UserWarning, match=r"dashboard 1: not text; .*dashboard 5: not text; and 2 more$") as caught:
         assert thumbnails(5, [PLAIN], {"a": 1}, True, 1.5, 0, False)["thumbnail"].isna().all()
     assert len(caught) == 1
@@ -532,7 +532,7 @@ def saving(name: str, path: Path, *, data: bytes | None = None, overwrite: bool 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_folder_is_never_left_whatever_a_dashboard_is_called(name: str, tmp_path: Path) -> None:
+def test_no_dashboard_name_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     saved = saving(name, folder)
@@ -544,7 +544,7 @@ def test_a_folder_is_never_left_whatever_a_dashboard_is_called(name: str, tmp_pa
 
 
 @given(st.text(max_size=400))
-def test_a_file_name_means_nothing_to_any_file_system(name: str) -> None:
+def test_a_file_name_has_no_special_meaning_on_any_system(name: str) -> None:
     made = make_file_name(name)
     assert 0 < len(made) <= 101
     assert len(made.encode()) <= 201
@@ -576,7 +576,7 @@ def test_jpeg_has_two_suffixes(tmp_path: Path) -> None:
     assert saving("x", tmp_path / "a.jpeg", data=drawn("JPEG")) == tmp_path / "a.jpeg"
 
 
-def test_a_file_that_is_there_stays_unless_asked(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     there = tmp_path / "Sales.png"
     there.write_bytes(b"mine")
     for path in (there, tmp_path, tmp_path / "Sales"):
@@ -588,7 +588,7 @@ def test_a_file_that_is_there_stays_unless_asked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [there]
 
 
-def test_a_file_that_is_there_costs_no_request(tmp_path: Path) -> None:
+def test_an_existing_file_is_refused_before_any_request(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"mine")
     session = LiteralSession(PLAIN.encode())
     for path, error in (
@@ -603,7 +603,7 @@ def test_a_file_that_is_there_costs_no_request(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("broken", [False, True])
-def test_a_link_in_the_place_of_the_target_is_not_followed(tmp_path: Path, overwrite: bool, broken: bool) -> None:
+def test_a_link_at_the_target_is_not_followed(tmp_path: Path, overwrite: bool, broken: bool) -> None:
     elsewhere, folder = tmp_path / "elsewhere", tmp_path / "pictures"
     folder.mkdir()
     if not broken:
@@ -622,7 +622,7 @@ def test_a_link_in_the_place_of_the_target_is_not_followed(tmp_path: Path, overw
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
     session = LiteralSession(PLAIN.encode())
     session.before = lambda _: (tmp_path / "a.png").write_bytes(b"theirs")
     with pytest.raises(FileExistsError):
@@ -630,7 +630,9 @@ def test_a_file_that_appears_meanwhile_stays(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == b"theirs"
 
 
-def test_without_links_a_file_that_is_there_stays_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_file_is_kept_on_file_systems_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_links(*_: object) -> None:
         raise PermissionError("no such links here")
 
@@ -643,7 +645,7 @@ def test_without_links_a_file_that_is_there_stays_too(tmp_path: Path, monkeypatc
 
 @pytest.mark.fault(53)
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_when_the_disk_is_full_the_old_file_stays_and_nothing_is_left(
+def test_a_full_disk_leaves_the_old_file_and_no_draft(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = tmp_path / "Sales.png"

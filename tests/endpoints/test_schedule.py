@@ -62,18 +62,18 @@ def test_no_schedules_are_a_frame_of_the_same_dtypes() -> None:
     assert list(tasks.columns) == ["schedule_id", "schedule", "position", "type"]
 
 
-def test_an_id_that_the_list_does_not_hold_is_not_found() -> None:
+def test_an_empty_list_of_schedules_is_not_found() -> None:
     with pytest.raises(NotFound):
         Schedule(session=LiteralSession({"schedules": []})).get_schedule(8)
 
 
-def test_several_where_one_was_asked_for_are_refused() -> None:
+def test_several_schedules_instead_of_one_are_refused() -> None:
     with pytest.raises(ProtocolError):
         Schedule(session=LiteralSession({"schedules": [NIGHTLY, NIGHTLY]})).get_schedule(8)
 
 
 @pytest.mark.parametrize("rec_id", [None, 8])
-def test_tasks_are_rows_that_keep_their_order_and_what_they_say(rec_id: int | None) -> None:
+def test_tasks_are_rows_in_order_with_all_their_keys(rec_id: int | None) -> None:
     tasks = Schedule(session=LiteralSession({"schedules": [NIGHTLY]})).get_schedule_tasks(rec_id)
     assert tasks[["schedule_id", "schedule", "position", "type"]].to_numpy().tolist() == [
         [8, "Nightly", 1, "refresh"],
@@ -128,7 +128,7 @@ def test_a_trigger_without_waiting_is_one_request() -> None:
     ],
     ids=["date at the start", "no date", "begins late", "never seen running"],
 )
-def test_a_run_is_followed_until_it_is_over(course: list[dict[str, Any]]) -> None:
+def test_a_run_is_read_until_it_has_ended(course: list[dict[str, Any]]) -> None:
     session = LiteralSession(seen("succeeded"), {"success": True}, *course)
     schedule, watch = watched(session)
     assert schedule.trigger_schedule(8, wait=True) == course[-1]
@@ -145,7 +145,7 @@ def test_pauses_grow_and_stay_bounded() -> None:
     assert watch.slept[-1] == 10
 
 
-def test_a_run_that_is_not_over_in_time_goes_on_and_the_error_says_so() -> None:
+def test_the_error_after_a_timeout_says_that_the_run_goes_on() -> None:
     schedule, watch = watched(LiteralSession(seen("succeeded"), {"success": True}, seen("running")))
     with pytest.raises(DeadlineExceeded, match=r"30 s.*Schedule 8 was triggered and its run goes on") as caught:
         schedule.trigger_schedule(8, wait=True, timeout=30)
@@ -170,7 +170,7 @@ def test_a_trigger_whose_answer_is_lost_is_in_doubt_and_not_repeated() -> None:
     assert session.calls() == ["GET /schedule/8", "POST /schedule/8/trigger"]
 
 
-def test_a_schedule_that_is_not_there_is_not_triggered() -> None:
+def test_an_unknown_schedule_is_not_triggered() -> None:
     session = LiteralSession(refused(404))
     with pytest.raises(NotFound):
         Schedule(session=session).trigger_schedule(8, wait=True)
