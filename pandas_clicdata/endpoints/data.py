@@ -559,7 +559,7 @@ class Data(Endpoint):
         Conflict
             There is a data set of that name.
         CreateAmbiguous
-            It can't be told whether the data set was made.
+            The response was lost, and looking for the data set didn't show whether it was created.
         WriteError
             The data set was made and the append stopped: ``.receipt``.
 
