@@ -110,17 +110,15 @@ def create(
 
 
 def _find_created(request: Request, find: Callable[[], Sequence[Any]], what: str, key: str) -> int:
-    """Return the id of an object whose create succeeded, but whose response holds no id."""
+    """Return the id of a new object whose create succeeded without an id in the response."""
     try:
-        found = find()
-        if len(found) == 1:
-            return int(found[0])
-    except (ClicDataError, TypeError, ValueError):
-        pass
-    raise CreateAmbiguous(
-        f"{request.operation}: ClicData said that it was made, but not with which id. "
-        f"{_describe_found(find, what, key)}."
-    )
+        [only] = find()
+        return int(only)
+    except (ClicDataError, TypeError, ValueError):  # ValueError: none or several
+        raise CreateAmbiguous(
+            f"{request.operation}: ClicData said that it was made, but not with which id. "
+            f"{_describe_found(find, what, key)}."
+        ) from None
 
 
 def _describe_found(find: Callable[[], Sequence[Any]], what: str, key: str) -> str:

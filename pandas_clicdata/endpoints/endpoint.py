@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pandas_clicdata.endpoints.answers import parse_result
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.session import manager
+from pandas_clicdata.session.wire import Request, json_body
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.session.wire import Reply, Request
+    from pandas_clicdata.session.wire import Reply
 
 
 class Endpoint:
@@ -43,6 +47,10 @@ class Endpoint:
 
     def _call(self, request: Request) -> Reply:
         return self.session.call(request)
+
+    def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        request = Request(operation, method, path, body=None if body is None else json_body(body))
+        return parse_result(self._call(request))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self._session is None else f'session={self._session!r}'})"

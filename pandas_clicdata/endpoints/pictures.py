@@ -27,7 +27,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 _DATA_URL = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _BLANKS = b" \t\r\n\f\v"
-_LONGEST_NAME = 100  # characters, and twice as many bytes
+_MOST_CHARACTERS, _MOST_BYTES = 100, 200  # of a file name; some file systems take 255 bytes
 # Names that Windows reserves for devices, with any suffix.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
 
@@ -201,8 +201,9 @@ def _exists_message(target: Path) -> str:
 
 def make_file_name(name: str) -> str:
     """Return a file name like ``name`` that is never empty, hidden, a path, a device or too long."""
-    kept = "".join(c if c.isalnum() or c in " -_.,()+&" else "_" for c in unicodedata.normalize("NFC", name))
-    kept = kept[:_LONGEST_NAME].encode()[: 2 * _LONGEST_NAME].decode("utf-8", "ignore").strip(" .")
-    if not kept.strip("_"):
+    safe = "".join(c if c.isalnum() or c in " -_.,()+&" else "_" for c in unicodedata.normalize("NFC", name))
+    short = safe[:_MOST_CHARACTERS].encode()[:_MOST_BYTES].decode("utf-8", "ignore").strip(" .")
+    if not short.strip("_"):
         return "dashboard"
-    return f"_{kept}" if kept.split(".")[0].strip().lower() in _DEVICES else kept
+    is_device = short.split(".")[0].strip().lower() in _DEVICES
+    return f"_{short}" if is_device else short

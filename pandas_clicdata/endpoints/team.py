@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.endpoints.answers import create, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import create, rename_id
 from pandas_clicdata.endpoints.arguments import Output, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
@@ -274,7 +274,8 @@ class Team(Endpoint):
         >>> Team().add_user(team_id, user_id)
         {'success': True}
         """
-        return parse_result(self._call(_add_request(check_id("team_id", team_id), check_id("user_id", user_id))))
+        body = {"user_id": check_id("user_id", user_id)}
+        return self._write("add a user to a team", "POST", f"/team/{check_id('team_id', team_id)}/user", body)
 
     def add_users(
         self, team_id: int, users: pd.DataFrame | Iterable[int], *, progress: bool | None = None
@@ -315,13 +316,13 @@ class Team(Endpoint):
         """
         team_id = check_id("team_id", team_id)
         ids, index = _check_ids(users)
-        records = [{"user_id": user_id} for user_id in ids]
+        rows = [{"user_id": user_id} for user_id in ids]
 
         def send(position: int) -> dict[str, Any]:
-            self._call(_add_request(team_id, ids[position])).value()
+            self.add_user(team_id, ids[position])
             return {"state": "added"}
 
-        return send_rows("add users to a team", records, send, schema=ADDED, index=index, progress=progress)
+        return send_rows("add users to a team", rows, send, schema=ADDED, index=index, progress=progress)
 
     def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
         """Remove a user from a team.
@@ -436,16 +437,6 @@ class Team(Endpoint):
         path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("remove a parameter of a team", "DELETE", path, body)
 
-    def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return parse_result(
-            self._call(Request(operation, method, path, body=None if body is None else json_body(body)))
-        )
-
-
-def _add_request(team_id: int, user_id: int) -> Request:
-    body = json_body({"user_id": user_id})
-    return Request("add a user to a team", "POST", f"/team/{team_id}/user", body=body)
-
 
 def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:
     """Return the ids, and the index of the frame or Series that holds them."""
@@ -500,10 +491,10 @@ def _team_cells(team: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parse_users(team: Mapping[str, Any]) -> list[dict[str, Any]]:
     users = team.get("users")
-    return [  # C: whether a user is an id or an object (O18)
-        {**(rename_id(user, "user_id") if isinstance(user, dict) else {"user_id": user}), **_team_cells(team)}
-        for user in (users if isinstance(users, list) else [])
-    ]
+    if not isinstance(users, list):
+        return []
+    rows = [rename_id(u, "user_id") if isinstance(u, dict) else {"user_id": u} for u in users]  # C: which (O18)
+    return [{**row, **_team_cells(team)} for row in rows]
 
 
 def _parse_parameters(team: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pandas_clicdata.endpoints.answers import create, parse_object, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
 from pandas_clicdata.endpoints.arguments import Output, check_choice, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
@@ -215,14 +215,14 @@ class User(Endpoint):
         True
         """
         bodies, secrets = _check_users(users)
-        records = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
+        rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
         index = users.index
         del users  # a traceback can show local variables, and this one holds passwords
 
         def send(position: int) -> dict[str, Any]:
             return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
 
-        return send_rows("create users", records, send, schema=CREATED, index=index, progress=progress)
+        return send_rows("create users", rows, send, schema=CREATED, index=index, progress=progress)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing
@@ -283,7 +283,7 @@ class User(Endpoint):
             body["license"] = check_choice("license", license, LICENSES)
         if not body:
             raise InputError("nothing to update: give email, first_name, last_name or license")
-        return parse_result(self._call(Request("update a user", "PUT", path, body=json_body(body))))
+        return self._write("update a user", "PUT", path, body)
 
     def delete_user(self, user_id: int) -> dict[str, Any]:
         """Delete a user.
@@ -315,7 +315,7 @@ class User(Endpoint):
         >>> User().delete_user(user_id)
         {'success': True}
         """
-        return parse_result(self._call(Request("delete a user", "DELETE", f"/user/{check_id('user_id', user_id)}")))
+        return self._write("delete a user", "DELETE", f"/user/{check_id('user_id', user_id)}")
 
     def set_password(self, user_id: int, password: str) -> dict[str, Any]:
         """Set the password of a user.
@@ -354,8 +354,7 @@ class User(Endpoint):
         del password
 
         def send() -> dict[str, Any]:
-            body = json_body({"password": secret.reveal()})
-            return parse_result(self._call(Request("set a password", "PUT", path, body=body)))
+            return self._write("set a password", "PUT", path, {"password": secret.reveal()})
 
         return _call_with_secret(send, secret)
 
