@@ -83,7 +83,7 @@ def _strip(text: bytes, key: str) -> bytes:
             value = parsed(text)
         except ProtocolError:
             return b""
-        if isinstance(value, dict):
+        if isinstance(value, dict):  # C: whether an object holds the picture, and under which key (O23)
             texts = [cell for cell in value.values() if isinstance(cell, str)]
             value = value.get(key, texts[0] if len(texts) == 1 else None)
         text = value.encode("utf-8", "replace").strip(_BLANKS) if isinstance(value, str) else b""
