@@ -404,6 +404,19 @@ def test_columns_that_cannot_be_made_are_refused_before_any_request(
     assert server.seen == []
 
 
+def test_a_series_is_a_mapping_too(server: ScriptedServer, session: Callable[[str | None], Session]) -> None:
+    opened = session(LEGACY)
+    answer_with(server, 7, LEGACY)
+    assert Data(session=opened).create_data("T", pd.Series({"a": "text"})) == 7
+    Data(session=opened).delete_data(5, pd.Series({"a": 1, "b": "x"}))
+    with pytest.raises(pandas_clicdata.errors.InputError, match="filters is empty"):
+        Data(session=opened).delete_data(5, pd.Series(dtype=object))
+    assert [seen.json() for seen in server.seen] == [
+        {"name": "T", "description": "", "columns": [{"name": "a", "data_type": "text"}]},
+        {"multiplerows": "all", "find": find(a=1, b="x")},
+    ]
+
+
 @pytest.mark.parametrize("output", ["DF", "frame", None, 1, ""])
 def test_an_unknown_output_is_refused_before_any_request(
     output: Any, server: ScriptedServer, session: Callable[[str | None], Session]
