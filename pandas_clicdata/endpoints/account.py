@@ -148,7 +148,7 @@ _METRIC_KEYS = ("metrics", "usage")  # C: the keys that may hold the metrics (O2
 
 
 def _parse_metrics(account: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a record per metric: of those under a metric key, or else of the numbers beside the account's name."""
+    """Return a record per metric. Metrics are under a key of their own, or beside the name of the account."""
     metrics = [metric for key in _METRIC_KEYS if key in account for metric in _parse_list(account[key])]
     others = ((key, value) for key, value in account.items() if key not in {*_METRIC_KEYS, "id", "name", "domain"})
     return metrics or [_parse_metric(key, value) for key, value in others if _is_metric(value)]

@@ -48,7 +48,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise InputError(f"{name} must be one of {listed}, not {value!r}")
-    return value
+    return _plain(value)
 
 
 def check_output(value: Any) -> str:
@@ -64,7 +64,7 @@ def check_text(name: str, value: Any, *, empty: bool = False) -> str:
         raise InputError(f"{name} must not be empty")
     if "\0" in value or not is_unicode(value):
         raise InputError(f"{name} has characters that can't be sent")
-    return value
+    return _plain(value)
 
 
 def check_flag(name: str, value: Any) -> bool | None:
@@ -76,6 +76,10 @@ def check_flag(name: str, value: Any) -> bool | None:
 
 def _is_bool(value: Any) -> bool:
     return type(value).__name__ in ("bool", "bool_")  # NumPy's class has either name, depending on its version
+
+
+def _plain(text: str) -> str:
+    return str.__str__(text)  # msgspec encodes no subclass of str, such as NumPy's
 
 
 def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
@@ -92,7 +96,7 @@ def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
             problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
     if problems:
         raise InputError(problems)
-    return [{"name": name, "data_type": kind} for name, kind in cols.items()]
+    return [{"name": _plain(name), "data_type": _plain(kind)} for name, kind in cols.items()]
 
 
 def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -368,7 +368,7 @@ class Data(Endpoint):
         return error.with_traceback(None)
 
     def _find_created(self, name: str, failure: ClicDataError) -> int:
-        """Return the data set that a create without a usable response made: the only one of its name, and empty."""
+        """Return the data set that was created although the response was lost: the only one of its name, and empty."""
         try:
             found = self.ids_named(name)
             if len(found) == 1 and self._is_empty(found[0]):

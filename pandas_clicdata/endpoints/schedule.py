@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.endpoints.answers import parse_object, parse_result, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_id, check_output
+from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
 from pandas_clicdata.frames.decode import frame_of_records
@@ -185,6 +186,7 @@ class Schedule(Endpoint):
         """
         rec_id = check_id("rec_id", rec_id)
         timeout = _check_seconds(timeout)
+        progress = check_flag("progress", progress)
         request = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
         if not wait:
             return parse_result(self._call(request))
@@ -254,7 +256,10 @@ def _is_running(schedule: Mapping[str, Any]) -> bool:
 
 
 def _check_seconds(timeout: Any) -> float:
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not is_number or not math.isfinite(timeout) or timeout <= 0:
+    try:
+        seconds = float(timeout) if isinstance(timeout, Real) and not isinstance(timeout, bool) else 0.0
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
         raise InputError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-    return float(timeout)
+    return seconds

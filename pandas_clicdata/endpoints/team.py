@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.endpoints.answers import create, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_id, check_output, check_text
+from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import InputError
@@ -316,6 +315,7 @@ class Team(Endpoint):
         """
         team_id = check_id("team_id", team_id)
         ids, index = _check_ids(users)
+        progress = check_flag("progress", progress)
         rows = [{"user_id": user_id} for user_id in ids]
 
         def send(position: int) -> dict[str, Any]:
@@ -465,10 +465,10 @@ def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:
 
 
 def _check_value(value: Any) -> str | float | bool:
-    plain = value.item() if hasattr(value, "item") else value  # a NumPy scalar as Python's
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value  # a NumPy scalar as Python's
     if isinstance(plain, str):
         return check_text("value", plain, empty=True)
-    if isinstance(plain, (int, float)) and math.isfinite(plain) and abs(plain) <= 2**53:
+    if isinstance(plain, (int, float)) and abs(plain) <= 2**53:  # False for NaN
         return plain
     raise InputError(f"value must be text, True, False or a finite number up to 2**53, not {value!r}")
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_choice, check_id, check_output, check_text
+from pandas_clicdata.endpoints.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError
@@ -214,6 +214,7 @@ class User(Endpoint):
         >>> people[report["state"] != "created"].empty
         True
         """
+        progress = check_flag("progress", progress)
         bodies, secrets = _check_users(users)
         rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
         index = users.index
@@ -381,8 +382,8 @@ def _check_address(name: str, value: Any) -> str:
 def _check_password(value: Any) -> Secret:
     """Return the password as a `Secret`. No message shows it."""
     try:
-        if isinstance(value, str) and value and check_text("password", value, empty=True):
-            return Secret(value)
+        if isinstance(value, str) and value:
+            return Secret(check_text("password", value, empty=True))
     except InputError:
         pass
     raise InputError("password must be text that is not empty and can be sent")

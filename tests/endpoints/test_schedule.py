@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -177,12 +178,18 @@ def test_an_unknown_schedule_is_not_triggered() -> None:
     assert session.calls() == ["GET /schedule/8"]
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", None, True])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 10**400, "5", None, True, np.array([5])])
 def test_a_bad_timeout_is_refused_before_any_request(timeout: Any) -> None:
     session = LiteralSession({"success": True})
     with pytest.raises(InputError, match="timeout"):
         Schedule(session=session).trigger_schedule(8, wait=True, timeout=timeout)
     assert session.asked == []
+
+
+@pytest.mark.parametrize("timeout", [5, 0.5, np.int64(5), np.float32(5), np.float64(5)])
+def test_any_type_of_number_is_a_timeout(timeout: Any) -> None:
+    schedule, _ = watched(LiteralSession(seen("succeeded"), {"success": True}, seen("succeeded", LATER)))
+    assert schedule.trigger_schedule(8, wait=True, timeout=timeout)["last_run_date"] == LATER
 
 
 def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

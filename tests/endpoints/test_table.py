@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -404,10 +405,12 @@ def test_columns_that_cannot_be_made_are_refused_before_any_request(
     assert server.seen == []
 
 
-def test_a_series_is_a_mapping_too(server: ScriptedServer, session: Callable[[str | None], Session]) -> None:
+def test_a_series_is_a_mapping_and_any_text_is_text(
+    server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
     opened = session(LEGACY)
     answer_with(server, 7, LEGACY)
-    assert Data(session=opened).create_data("T", pd.Series({"a": "text"})) == 7
+    assert Data(session=opened).create_data(np.str_("T"), pd.Series({np.str_("a"): np.str_("text")})) == 7
     Data(session=opened).delete_data(5, pd.Series({"a": 1, "b": "x"}))
     with pytest.raises(pandas_clicdata.errors.InputError, match="filters is empty"):
         Data(session=opened).delete_data(5, pd.Series(dtype=object))

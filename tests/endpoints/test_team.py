@@ -181,6 +181,9 @@ BAD_CALLS: dict[str, Callable[[Team], Any]] = {
     "not a number": lambda team: team.set_parameter(9, "n", math.nan),
     "infinity": lambda team: team.set_parameter(9, "n", math.inf),
     "a number that is too large": lambda team: team.set_parameter(9, "n", 2**70),
+    "a number beyond all floats": lambda team: team.set_parameter(9, "n", 10**400),
+    "several values": lambda team: team.set_parameter(9, "n", pd.Series([1, 2])),  # type: ignore[arg-type]
+    "progress that is missing": lambda team: team.add_users(9, [3], progress=pd.NA),  # type: ignore[arg-type]
     "no parameter to remove": lambda team: team.remove_parameter(9, None),  # type: ignore[arg-type]
     "users as text": lambda team: team.add_users(9, "345"),  # type: ignore[arg-type]
     "users as a number": lambda team: team.add_users(9, 3),  # type: ignore[arg-type]

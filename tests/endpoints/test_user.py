@@ -145,6 +145,7 @@ BAD_CALLS: dict[str, Callable[[User], Any]] = {
     "an update to no address": lambda user: user.update_user(3, email="x"),
     "no password": lambda user: user.set_password(3, ""),
     "a password that is no text": lambda user: user.set_password(3, 12345678),  # type: ignore[arg-type]
+    "progress that is missing": lambda user: user.create_users(PEOPLE, progress=pd.NA),  # type: ignore[arg-type]
 }
 
 
