@@ -33,15 +33,7 @@ ACTIVITY = {  # C: every key (O18)
 
 
 class Account(Endpoint):
-    """The account of a session.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The account of a session."""
 
     @overload
     def get_account(self, output: Literal["df"] = ...) -> pd.DataFrame: ...

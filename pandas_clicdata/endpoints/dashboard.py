@@ -43,15 +43,7 @@ PictureOutput = Literal["base64", "image"]
 
 
 class Dashboard(Endpoint):
-    """The dashboards of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The dashboards of an account."""
 
     @overload
     def get_dashboard(

@@ -79,15 +79,7 @@ REFRESH_MODES = {
 
 
 class Data(Endpoint):
-    """The data sets of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The data sets of an account."""
 
     # -----------------------------------------------------------------------------------------------------
     # Reading

@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One part of the API.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through. Without it, each call takes the default session of that moment.
-    **connection_params
-        The parameters of `Session`, for a session of its own (a second account).
-
-    Raises
-    ------
-    InputError
-        Both were given, or the parameters can't be used.
-    """
+    """One part of the API."""
 
     _session: Session | None = None  # so that repr works while __init__ runs
 
     def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
+        """Choose the session to call through.
+
+        Parameters
+        ----------
+        session : Session, optional
+            The session. Without it, each call takes the default session of that moment.
+        **connection_params
+            The parameters of `Session`, for a session of its own (a second account).
+
+        Raises
+        ------
+        InputError
+            Both were given, or the parameters can't be used.
+        """
         if session is not None and connection_params:
             connection_params.clear()  # a traceback can show local variables, and these hold secrets
             raise InputError("give session= or connection parameters, not both")

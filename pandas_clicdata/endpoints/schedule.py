@@ -39,15 +39,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between two requests for the
 
 
 class Schedule(Endpoint):
-    """The schedules of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The schedules of an account."""
 
     _sleep: Callable[[float], object] = staticmethod(time.sleep)
     _clock: Callable[[], float] = staticmethod(time.monotonic)

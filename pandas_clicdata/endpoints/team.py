@@ -31,15 +31,7 @@ ADDED = {"user_id": "integer", "state": "text", "error": "text"}
 
 
 class Team(Endpoint):
-    """The teams of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The teams of an account."""
 
     # -----------------------------------------------------------------------------------------------------
     # Reading

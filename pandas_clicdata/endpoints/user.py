@@ -39,15 +39,7 @@ _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # a first check; the service decides
 
 
 class User(Endpoint):
-    """The users of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        The session to call through; the default session if not given.
-    **connection_params
-        The parameters of `Session`, for a session of its own.
-    """
+    """The users of an account."""
 
     @overload
     def get_user(self, user_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
