@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import struct
 import threading
 from contextlib import suppress
 from http.client import responses
@@ -14,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from werkzeug.datastructures import Headers
 from werkzeug.serving import DechunkedInput, WSGIRequestHandler, make_server
 
-from pandas_clicdata.sandbox.faults import Hangup, Meeting, Received, hang_up
+from pandas_clicdata.sandbox.faults import Exchange, Hangup, Received
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +31,11 @@ _POLL = 0.5  # seconds between two looks whether to stop, should the wake-up cal
 class Front(Protocol):
     """Who deals with what comes in."""
 
-    def arrival(self, meeting: Meeting) -> None:
+    def arrival(self, exchange: Exchange) -> None:
         """The head of a request is read, its body is not."""
         ...
 
-    def answer(self, meeting: Meeting) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         """The request is read whole."""
         ...
 
@@ -113,14 +114,14 @@ class _Connection(WSGIRequestHandler):
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
             headers=Headers(self.headers.items()),
         )
-        meeting = Meeting(received, self.connection, self.rfile, self.listener.closing)
+        exchange = Exchange(received, self.connection, self.rfile, self.listener.closing)
         try:
-            self.front.arrival(meeting)
+            self.front.arrival(exchange)
             received.body = self._body()
-            self._send(self.front.answer(meeting))
+            self._send(self.front.answer(exchange))
         except Hangup as hangup:
             self.close_connection = True
-            hang_up(self.connection, reset=hangup.reset)
+            _hang_up(self.connection, reset=hangup.reset)
         except OSError:  # the caller went away
             self.close_connection = True
         except Exception:  # noqa: BLE001 - a mistake here, or in what a fault was told to do
@@ -164,6 +165,16 @@ class _Connection(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's name
         """Keep quiet: ``Sandbox.requests`` has it all."""
+
+
+def _hang_up(connection: socket.socket, *, reset: bool) -> None:
+    """Close a connection whose file objects are still open; a reset is sent without a FIN before it."""
+    with suppress(OSError):
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(connection.detach())
+        else:
+            connection.shutdown(socket.SHUT_WR)
 
 
 def _bound(port: int) -> socket.socket:

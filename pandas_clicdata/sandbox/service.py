@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pandas_clicdata.sandbox.answers import Settings
-    from pandas_clicdata.sandbox.faults import Faults, Meeting, Received
+    from pandas_clicdata.sandbox.faults import Exchange, Faults, Received
     from pandas_clicdata.sandbox.logins import Caller, Logins
     from pandas_clicdata.sandbox.routes import Route
 
@@ -50,27 +50,26 @@ class Service:
         self._lately: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def arrival(self, meeting: Meeting) -> None:
+    def arrival(self, exchange: Exchange) -> None:
         """Note the request, and let happen what happens before it is read."""
-        request = meeting.request
+        request = exchange.request
         if self._settings.record:
             self.requests.append(request)
         if self._settings.latency:
-            meeting.wait(self._settings.latency)
-        if fault := self._faults.meet("arrival", request.method, request.path):
-            fault.act(meeting)
+            exchange.wait(self._settings.latency)
+        if fault := self._faults.due("arrival", request.method, request.path):
+            fault.act(exchange)
 
-    def answer(self, meeting: Meeting) -> Answer:
+    def answer(self, exchange: Exchange) -> Answer:
         """Do what is asked, unless a fault is due."""
-        request = meeting.request
-        answer: Answer | None
-        if fault := self._faults.meet("instead", request.method, request.path):
-            answer = fault.act(meeting, self._answered)
+        request = exchange.request
+        answer: Answer
+        if fault := self._faults.due("instead", request.method, request.path):
+            answer = fault.act(exchange, self._answered)
         else:
             answer = self._answered(request)
-            if fault := self._faults.meet("answer", request.method, request.path):
-                answer = fault.act(meeting, answer)
-        assert answer is not None
+            if fault := self._faults.due("answer", request.method, request.path):
+                answer = fault.act(answer)
         request.status = answer.status
         return answer
 

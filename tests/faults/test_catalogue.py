@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.befalling import FAULTS
 from faults.catalogue import CATALOGUE
+from faults.request_faults import FAULTS
 
 TESTS = Path(__file__).parents[1]
 
@@ -33,10 +33,10 @@ def test_every_fault_has_a_test_that_is_named_after_it() -> None:
     assert named <= set(CATALOGUE)
 
 
-def test_what_befalls_a_request_is_in_the_catalogue_and_in_the_matrix() -> None:
-    """Those that the matrix leaves out are of pages, of frames, of files or of processes."""
-    befalling = {fault.number for fault in FAULTS}
-    assert set(range(1, 35)) | {54, 55} == befalling
+def test_the_faults_of_a_request_are_in_the_catalogue_and_in_the_matrix() -> None:
+    """The matrix leaves out the faults of pages, frames, files and processes."""
+    tried = {fault.number for fault in FAULTS}
+    assert set(range(1, 35)) | {54, 55} == tried
     assert all(all(entry) for entry in CATALOGUE.values())
 
 
