@@ -1,4 +1,4 @@
-"""What a new sandbox begins with: data sets from the CSV files beside this module, and the rest of an account."""
+"""The sample account of a new sandbox: data sets from the CSV files beside this module, users, schedules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.store import Store
 
 FOLDER = Path(__file__).parent / "sample"
-_BARE = {"number", "percentage", "checkbox", "id"}  # types whose text in the CSV is their JSON
+_BARE = {"number", "percentage", "checkbox", "id"}  # types whose CSV text is JSON
 
 
 class _Sample(NamedTuple):
@@ -26,7 +26,7 @@ class _Sample(NamedTuple):
     description: str
     types: dict[str, str]
     unique_key: str | None = None
-    source: str | None = None  # one that a refresh can ask, where the data set is not static
+    source: str | None = None  # None for a static data set
 
 
 _SAMPLES = (
@@ -118,8 +118,8 @@ def _load_account(account: Account) -> None:
     ):
         account.create_schedule(name, description, frequency, tasks, enabled=enabled)
     yesterday = time.time() - 86_400
-    account.note_run(3001, "succeeded", began=yesterday)
-    account.note_run(3003, "failed", began=yesterday)
+    account.record_run(3001, "succeeded", began=yesterday)
+    account.record_run(3003, "failed", began=yesterday)
 
 
 def _load_people(people: People) -> None:

@@ -13,8 +13,7 @@ from PIL import Image
 
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.sandbox.account import next_run
-from pandas_clicdata.sandbox.charts import Chart, Series
-from pandas_clicdata.sandbox.pictures import draw, ticks
+from pandas_clicdata.sandbox.pictures import Chart, Series, draw, ticks
 
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}")
 
