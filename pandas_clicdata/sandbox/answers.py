@@ -96,7 +96,6 @@ class Caller:
 class Call:
     """One request of a caller that is logged in."""
 
-    method: str
     args: MultiDict[str, str]
     body: bytes
     content_type: str
@@ -135,9 +134,7 @@ class Call:
         """Return the body if it was sent as JSON in UTF-8."""
         if self.content_type.split(";")[0].strip().lower() != "application/json":
             raise Refusal(
-                415,
-                "UnsupportedMediaType",
-                f"The body must be application/json, not {self.content_type or 'untyped'}.",
+                415, "UnsupportedMediaType", f"The body must be application/json, not {self.content_type or 'untyped'}."
             )
         try:
             self.body.decode()

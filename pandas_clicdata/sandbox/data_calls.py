@@ -7,24 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pandas_clicdata.sandbox.answers import (
-    Answer,
-    Page,
-    Refusal,
-    done,
-    invalid,
-    listing,
-    rule,
-    value,
-)
+from pandas_clicdata.sandbox.answers import Answer, Page, Refusal, done, invalid, listing, rule, value
 from pandas_clicdata.sandbox.cells import ALIASES, TYPES
-from pandas_clicdata.sandbox.rows import (
-    Change,
-    Column,
-    Deletion,
-    read_cells,
-    read_rows,
-)
+from pandas_clicdata.sandbox.rows import Change, Column, Deletion, read_cells, read_rows
 
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox.answers import Call

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import msgspec
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import Headers
 
     from pandas_clicdata.sandbox.logins import Logins
+
+    Apply = Callable[["Received"], Answer]  # applies a request and returns the true response
+    Stage = Literal["arrival", "instead", "answer"]
 
 _LOGIN_PATH = "/oauth20"
 _POLL = 0.02  # seconds
@@ -76,14 +79,6 @@ class Received:
             return None
 
 
-class Apply(Protocol):
-    """Do what the request asks, without a fault."""
-
-    def __call__(self, request: Received, /) -> Answer:
-        """Return the true response."""
-        ...
-
-
 @dataclass
 class Exchange:
     """A request on its connection."""
@@ -115,7 +110,7 @@ class Fault:
     """
 
     kind: str
-    at: Literal["arrival", "instead", "answer"]
+    at: Stage
     act: Callable[..., Any]
     method: str | None = None
     path: str | re.Pattern[str] | None = None
@@ -169,7 +164,7 @@ class Faults:
 
     # -- called by the server -----------------------------------------------------------------------------
 
-    def due(self, at: str, method: str, path: str) -> Fault | None:
+    def due(self, at: Stage, method: str, path: str) -> Fault | None:
         """Return the first fault that applies to this request."""
         with self._lock:
             return next((fault for fault in self._faults if fault.at == at and fault.matches(method, path)), None)
@@ -184,9 +179,7 @@ class Faults:
         for thread in self._late:
             thread.join(timeout)
 
-    def _add(
-        self, kind: str, at: Literal["arrival", "instead", "answer"], act: Callable[..., Any], where: Where
-    ) -> Fault:
+    def _add(self, kind: str, at: Stage, act: Callable[..., Any], where: Where) -> Fault:
         fault = Fault(kind, at, act, **where)
         with self._lock:
             self._faults.append(fault)

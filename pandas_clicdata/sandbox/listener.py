@@ -42,11 +42,10 @@ class Listener:
             self._server = make_server(
                 HOST, self.port, _no_wsgi, threaded=True, request_handler=handler, fd=bound.fileno()
             )
-        self._thread = threading.Thread(target=self._serve, name=f"clicdata sandbox {self.port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL,), name=f"clicdata sandbox {self.port}", daemon=True
+        )
         self._thread.start()
-
-    def _serve(self) -> None:
-        self._server.serve_forever(_POLL)
 
     def opened(self, connection: socket.socket) -> None:
         """Register the connection of this thread."""

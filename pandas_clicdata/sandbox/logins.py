@@ -21,20 +21,8 @@ if TYPE_CHECKING:
 
 # C but for account_read, data_read, data_write, table_read and table_write.
 SCOPES = frozenset(
-    {
-        "account_read",
-        "data_read",
-        "data_write",
-        "table_read",
-        "table_write",
-        "dashboard_read",
-        "schedule_read",
-        "schedule_write",
-        "team_read",
-        "team_write",
-        "user_read",
-        "user_write",
-    }
+    {"account_read", "dashboard_read"}
+    | {f"{noun}_{verb}" for noun in ("data", "table", "schedule", "team", "user") for verb in ("read", "write")}
 )
 _CODE_LIFETIME = 600  # seconds
 _SAME_LOGIN = 60

@@ -78,12 +78,7 @@ class People:
         password: str | None = None,
     ) -> int:
         """Create a user and return its id."""
-        fields = {
-            "email_address": email_address,
-            "first_name": first_name,
-            "last_name": last_name,
-            "license": license,
-        }
+        fields = {"email_address": email_address, "first_name": first_name, "last_name": last_name, "license": license}
         _check_user(fields)
         with self._database.transaction():
             self._check_free(email_address)

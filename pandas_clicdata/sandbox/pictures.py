@@ -94,7 +94,6 @@ class _Drawing:
 
     def __init__(self, chart: Chart, width: int, height: int) -> None:
         self._chart = chart
-        self._width, self._height = width, height
         self.picture = Image.new("RGB", (width, height), _PAPER)
         self._pen = ImageDraw.Draw(self.picture)
         self._em = max(9 * _FINE, height / 32)
@@ -102,7 +101,7 @@ class _Drawing:
         self._title_font = ImageFont.load_default(self._em * 1.5)
         self._ticks = ticks(max((max(series.values, default=0) for series in chart.series), default=0))
         self._labels = [_drawable(label) for label in chart.labels]
-        self._left = self._em * 1.2 + max(self._text_width(text) for text in self._beside())
+        self._left = self._em * 1.2 + max(self._font.getlength(text) for text in self._beside())
         self._right = width - self._em * 1.5
         self._top = self._em * (6.2 if len(chart.series) > 1 else 4.8)
         self._bottom = height - self._em * 2.8
@@ -132,7 +131,7 @@ class _Drawing:
         for series, colour in zip(self._chart.series, _COLOURS, strict=False):
             self._pen.rectangle((x, y + self._em * 0.2, x + self._em * 0.8, y + self._em), colour)
             self._pen.text((x + self._em * 1.2, y), series.name, _INK, self._font)
-            x += self._text_width(series.name) + self._em * 2.4
+            x += self._font.getlength(series.name) + self._em * 2.4
 
     def _grid(self) -> None:
         thin = max(1, round(self._em / 14))
@@ -152,7 +151,7 @@ class _Drawing:
     def _labels_below(self) -> None:
         """Draw as many labels as fit."""
         room = self._slot()
-        widest = max((self._text_width(label) for label in self._labels), default=0) + self._em * 0.5
+        widest = max((self._font.getlength(label) for label in self._labels), default=0) + self._em * 0.5
         every = max(1, math.ceil(widest / room))
         for place, label in enumerate(self._labels):
             if place % every == 0:
@@ -192,9 +191,6 @@ class _Drawing:
 
     def _across(self, value: float) -> float:
         return self._left + (self._right - self._left) * max(0.0, value) / self._ticks[-1]
-
-    def _text_width(self, text: str) -> float:
-        return self._font.getlength(text)
 
 
 def _number(value: float) -> str:

@@ -149,11 +149,7 @@ class Sandbox:
                 self._fill(people, sample=sample)
             self._logins = Logins(self.credentials, people, settings)
             self.faults = Faults(self._logins)
-            endpoints = (
-                DataCalls(self._store),
-                AccountCalls(self._account, people, self._store),
-                PeopleCalls(people),
-            )
+            endpoints = (DataCalls(self._store), AccountCalls(self._account, people, self._store), PeopleCalls(people))
             self._service = Service(endpoints, self._logins, self.faults, settings)
             self._listener = Listener(port, self._service)
         except BaseException:

@@ -97,7 +97,6 @@ class Service:
             raise _version_required()
         caller.check(route.scope)
         call = Call(
-            method=request.method,
             args=MultiDict(request.query),
             body=_unpacked(request),
             content_type=request.headers.get("Content-Type", ""),
@@ -121,9 +120,7 @@ class Service:
                 raise _version_required()
         elif version not in KNOWN_VERSIONS:
             raise Refusal(
-                200,
-                "InvalidVersion",
-                f"There is no api_version {version!r}; there are {', '.join(KNOWN_VERSIONS)}.",
+                200, "InvalidVersion", f"There is no api_version {version!r}; there are {', '.join(KNOWN_VERSIONS)}."
             )
 
     def _route(self, request: Received) -> tuple[Route, dict[str, int]]:
@@ -154,10 +151,7 @@ class Service:
                 return
             wait = math.ceil(self._recent[0] + 60 - now) if self._recent else 60
         raise Refusal(
-            429,
-            "RateLimitExceeded",
-            f"At most {limit} requests a minute.",
-            {"Retry-After": str(max(wait, 1))},
+            429, "RateLimitExceeded", f"At most {limit} requests a minute.", {"Retry-After": str(max(wait, 1))}
         )
 
 

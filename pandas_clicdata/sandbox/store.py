@@ -312,8 +312,7 @@ class Store:
                 )
             else:
                 db.executemany(
-                    "DELETE FROM stored_row WHERE rec_id = ? AND position = ?",
-                    zip(repeat(data_set.rec_id), positions),
+                    "DELETE FROM stored_row WHERE rec_id = ? AND position = ?", zip(repeat(data_set.rec_id), positions)
                 )
 
     def _replace(self, data_set: DataSet, rows: Sequence[tuple[int, Mapping[str, bytes]]]) -> None:
@@ -340,8 +339,7 @@ class Store:
             )
             if data_set.history:
                 db.execute(
-                    "INSERT INTO version VALUES (?, ?, ?, ?)",
-                    (data_set.rec_id, data_set.version + 1, now, row_count),
+                    "INSERT INTO version VALUES (?, ?, ?, ?)", (data_set.rec_id, data_set.version + 1, now, row_count)
                 )
 
     # -- refreshing from the source -----------------------------------------------------------------------
