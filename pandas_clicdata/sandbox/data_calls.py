@@ -67,7 +67,7 @@ class DataCalls:
             if not name.strip():
                 raise invalid("A column has an empty name.")
             if names.count(name) > 1:
-                raise invalid(f'The column "{name}" stands twice.')
+                raise invalid(f'The column "{name}" appears twice.')
             if data_type not in TYPES:
                 raise invalid(f'Column "{name}": no data_type {data_type!r}; there are {", ".join(TYPES)}.')
         rec_id = self._store.create(wanted.name, wanted.description or "", columns, history=call.settings.history)

@@ -130,7 +130,7 @@ def _by_column(pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], w
         if name not in names:
             raise invalid(f'{where}: there is no column "{name}"; the columns are: {", ".join(names)}.')
         if name in found:
-            raise invalid(f'{where}: the column "{name}" stands twice.')
+            raise invalid(f'{where}: the column "{name}" appears twice.')
         found[name] = value
     return found
 
@@ -143,7 +143,7 @@ def _check_unrepeated(row: bytes, number: int) -> None:
     def unrepeated(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise invalid(f'row {number}: the column "{twice}" stands twice.')
+            raise invalid(f'row {number}: the column "{twice}" appears twice.')
 
     json.loads(row, object_pairs_hook=unrepeated, parse_int=str)
 
