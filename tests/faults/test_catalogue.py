@@ -27,7 +27,8 @@ def marked(source: str) -> set[int]:
 
 
 def test_every_fault_has_a_test_that_is_named_after_it() -> None:
-    named = set().union(*(marked(path.read_text("utf-8")) for path in TESTS.rglob("test_*.py")))
+    sources = [path.read_text("utf-8") for path in TESTS.rglob("test_*.py")]
+    named = set().union(*(marked(source) for source in sources if "mark.fault" in source))
     assert sorted(CATALOGUE) == list(range(1, 69))
     assert {number: CATALOGUE[number].fault for number in CATALOGUE if number not in named} == {}
     assert named <= set(CATALOGUE)
