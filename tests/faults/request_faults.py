@@ -46,6 +46,11 @@ class RequestFault:
     attempts: int = 4
     lasting_only: bool = False
 
+    @property
+    def hasty(self) -> bool:
+        """Whether the client waits less than a second for a response."""
+        return min(self.patience, self.deadline) < 1
+
 
 def at_request(kind: Callable[..., Any], **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
     """Add a fault to the operation's request."""
