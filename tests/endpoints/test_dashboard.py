@@ -301,7 +301,7 @@ def test_warning_filters_of_the_user_are_unchanged() -> None:
 
 
 MEASURE = """
-import base64, sys, time
+import base64, sys
 from PIL import Image
 Image.init()
 from pandas_clicdata.endpoints.dashboard import open_picture
@@ -313,12 +313,12 @@ def memory(name):
 
 for line in sys.stdin.buffer:
     open("/proc/self/clear_refs", "w").write("5")
-    before, began, refused = memory("VmRSS"), time.process_time(), False
+    before, refused = memory("VmRSS"), False
     try:
         open_picture(parse_picture(line, "x"), "x")
     except ProtocolError:
         refused = True
-    print(time.process_time() - began, memory("VmHWM") - before, refused)
+    print(memory("VmHWM") - before, refused)
 """
 COSTLY = (
     "144 megapixels in 18 kB",
@@ -329,7 +329,7 @@ COSTLY = (
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux reports it")
-def test_a_hostile_picture_costs_less_than_a_second_and_100_mb() -> None:
+def test_a_hostile_picture_takes_less_than_100_mb() -> None:
     cut = png(5_000, 5_000, row=20_000, color=6, bits=8)[:-1_000]
     lines = b"\n".join(base64.b64encode(data) for data in [*(HOSTILE[what]() for what in COSTLY), cut])
     environment = {**os.environ, "PYTHONPATH": str(Path(pandas_clicdata.__path__[0]).parent)}
@@ -337,9 +337,8 @@ def test_a_hostile_picture_costs_less_than_a_second_and_100_mb() -> None:
     done = subprocess.run(command, input=lines, capture_output=True, check=True, env=environment)
     costs = [line.split() for line in done.stdout.splitlines()]
     assert len(costs) == len(COSTLY) + 1
-    for seconds, mebibytes, refused in costs:
+    for mebibytes, refused in costs:
         assert refused == b"True"
-        assert float(seconds) < 1
         assert float(mebibytes) * 2**20 < 100e6
 
 

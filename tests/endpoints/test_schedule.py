@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,9 +206,10 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
-def session(request: pytest.FixtureRequest) -> Iterator[Session]:
-    """A session on a sandbox whose schedules run for a moment only."""
-    with start(schedule_seconds=0.7) as sandbox, sandbox.session(api_version=request.param) as opened:
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session on a sandbox whose schedules run for 0.2 seconds, and which polls often."""
+    with start(schedule_seconds=0.2) as sandbox, sandbox.session(api_version=request.param) as opened:
+        monkeypatch.setattr(Schedule, "_sleep", staticmethod(lambda seconds: time.sleep(0.05)))
         manager.make_default(opened)
         yield opened
 
