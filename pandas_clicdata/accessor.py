@@ -10,7 +10,7 @@ import pandas as pd
 from pandas_clicdata.endpoints.data import Data
 from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_text, whole_count, whole_id
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.columns import clicdata_types
+from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import changes

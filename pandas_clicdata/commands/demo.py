@@ -115,7 +115,7 @@ def _joined(table: DataFrame, more: DataFrame) -> DataFrame:
 
 
 def _types(table: DataFrame) -> dict[str, str]:
-    from pandas_clicdata.frames.columns import clicdata_types
+    from pandas_clicdata.frames.types import clicdata_types
 
     return clicdata_types(table)
 

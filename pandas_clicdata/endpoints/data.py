@@ -26,8 +26,8 @@ from pandas_clicdata.errors import (
     ProtocolError,
     UpdateAmbiguous,
 )
-from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
-from pandas_clicdata.frames.decode import Assembler, frame_of_records
+from pandas_clicdata.frames.types import COLUMN_TYPES, clicdata_types
+from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.frames.cells import is_unicode
 from pandas_clicdata.session import wire
@@ -299,10 +299,10 @@ class Data(Noun):
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
-            assembler = Assembler()
+            builder = FrameBuilder()
             for page in self.pages(rec_id, number, total=total):
-                assembler.add(page.rows)
-            return assembler.take()
+                builder.add(page.rows)
+            return builder.take()
 
         return whole(read)
 
