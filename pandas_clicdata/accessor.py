@@ -10,8 +10,8 @@ import pandas as pd
 from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id, check_text
 from pandas_clicdata.endpoints.data import Data
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.columns import clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import changes
 

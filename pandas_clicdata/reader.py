@@ -12,7 +12,7 @@ from pandas.api.extensions import no_default
 from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import Data, stored_version
 from pandas_clicdata.errors import TornReadWarning
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
@@ -167,14 +167,14 @@ def read_clicdata(
         "index_col": _kept(index_col),
         "on_drift": on_drift,
     }
-    Assembler(**wishes)  # refuses what makes no sense before anything is sent
+    FrameBuilder(**wishes)  # refuses what makes no sense before anything is sent
     data = Data(session=manager.current(session))
     version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
     number, total = version or (None, None)
 
     def taken(tell_torn: bool) -> _Taker:
-        assembler = Assembler(**wishes)
-        taker = _Taker(assembler, limit, each, {"rec_id": rec_id, "ver_id": number})
+        builder = FrameBuilder(**wishes)
+        taker = _Taker(builder, limit, each, {"rec_id": rec_id, "ver_id": number})
         taker.pages = data.pages(
             rec_id,
             number,
@@ -203,8 +203,8 @@ def read_clicdata(
 class _Taker:
     """Makes frames of pages: of ``each`` rows, or one of everything; at most ``limit`` rows in all."""
 
-    def __init__(self, assembler: Assembler, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
-        self._assembler = assembler
+    def __init__(self, builder: FrameBuilder, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
+        self._assembler = builder
         self._left = limit
         self._each = each
         self._source = source

@@ -12,7 +12,7 @@ import pandas as pd
 
 import pandas_clicdata
 from pandas_clicdata.errors import ClicDataError
-from pandas_clicdata.frames.columns import clicdata_types
+from pandas_clicdata.frames.types import clicdata_types
 
 if TYPE_CHECKING:
     from pandas_clicdata import DataFrame

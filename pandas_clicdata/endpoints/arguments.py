@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import is_unicode
-from pandas_clicdata.frames.columns import COLUMN_TYPES
+from pandas_clicdata.frames.types import COLUMN_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

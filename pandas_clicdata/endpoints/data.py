@@ -29,9 +29,9 @@ from pandas_clicdata.errors import (
     ProtocolError,
     UpdateAmbiguous,
 )
-from pandas_clicdata.frames.columns import clicdata_types
-from pandas_clicdata.frames.decode import Assembler, frame_of_records
+from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
+from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
@@ -285,10 +285,10 @@ class Data(Endpoint):
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
-            assembler = Assembler()
+            builder = FrameBuilder()
             for page in self.pages(rec_id, number, total=total):
-                assembler.add(page.rows)
-            return assembler.take()
+                builder.add(page.rows)
+            return builder.take()
 
         return whole(read)
 

@@ -1,4 +1,4 @@
-"""One cell: which ClicData type it has, and the plain value that stands for it in JSON."""
+"""One cell: its ClicData type, its JSON value, and that value as another ClicData type."""
 
 from __future__ import annotations
 
@@ -6,35 +6,41 @@ import datetime as dt
 import math
 import re
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 JSON = msgspec.json.Encoder(decimal_format="number")
 
+# Each completes the sentence "The cell is ...".
 INFINITE = "infinite, and JSON has no infinity: replace it, None becomes null"
+TOO_LARGE = "a number beyond the range of float64, which readers of JSON refuse: make it text"
+TOO_LONG = "an integer of thousands of digits: make it text"
+TOO_PRECISE = "a number with more digits than float64 holds: make it a Decimal or text"
 NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replace it"
-ENDLESS = "an integer of thousands of digits: make it text"
-DIGITS = "a number with more digits than float64 holds: make it a Decimal or text"
-YEARS = "outside of the years 1 to 9999"
+BAD_YEAR = "outside of the years 1 to 9999"
 
 
 class Unsendable(Exception):
-    """A cell that can't be sent; the text completes "the cell is ..."."""
+    """A cell can't be sent; the message completes the sentence "The cell is ..."."""
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be sent at all: one with a lone surrogate can't."""
+    """Return whether a text is valid Unicode; a lone surrogate has no bytes in UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
     return True
 
+
+# ---------------------------------------------------------------- the JSON value of a cell
 
 # The order matters: bool is an int, datetime is a date, numpy's timedelta is an integer.
 _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
@@ -44,38 +50,39 @@ _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("datetime", (dt.datetime, np.datetime64)),
     ("date", (dt.date,)),
 )
+JSON_TYPES = frozenset({str, int, bool, dt.date, type(None)})  # cells of these types need no conversion
 
 
-def type_of(cell: Any) -> str | None:
-    """The ClicData type that a cell suggests; None if it has no place there."""
-    return next((name for name, kinds in _TYPES if isinstance(cell, kinds)), None)
+def infer_type(cell: Any) -> str | None:
+    """Return the ClicData type of a cell; None if it has none."""
+    return next((name for name, classes in _TYPES if isinstance(cell, classes)), None)
 
 
-def plain(cell: Any) -> Any:
-    """What is written for a cell: None, bool, int, float, Decimal, date or str.
+def to_json_value(cell: Any) -> Any:
+    """Convert a cell to the value that msgspec writes: None, bool, int, float, Decimal, date or str.
 
     Raises
     ------
     Unsendable
-        If it can't be sent.
+        If the cell can't be sent.
     """
     kind = type(cell)
-    if kind in _WRITTEN_AS_IT_IS or cell is None or cell is pd.NA or cell is pd.NaT:
-        return cell if kind in _WRITTEN_AS_IT_IS else None
-    if kind is Decimal and cell.is_finite():
+    if kind in JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < 308):
         return cell
+    if cell is pd.NA or cell is pd.NaT:
+        return None
     if isinstance(cell, str):
-        return str.__str__(cell)  # of an enum the text, not the member's name
+        return str.__str__(cell)  # str() of a text enum would be the name of its member
     if isinstance(cell, (bool, np.bool_)):
         return bool(cell)
     if isinstance(cell, (np.datetime64, np.timedelta64)):
-        return _of_numpy(cell)
+        return _convert_numpy_time(cell)
     if isinstance(cell, (int, np.integer)):
         return int(cell)
     if isinstance(cell, (float, np.floating, Decimal)):
-        return _number(cell)
+        return _convert_number(cell)
     if isinstance(cell, dt.datetime):
-        return _moment(cell)
+        return _convert_datetime(cell)
     if isinstance(cell, dt.date):
         return dt.date(cell.year, cell.month, cell.day)
     if isinstance(cell, dt.time):
@@ -87,83 +94,92 @@ def plain(cell: Any) -> Any:
     raise Unsendable(f"of type {kind.__qualname__}: make it text, a number, a boolean or a date")
 
 
-_WRITTEN_AS_IT_IS = frozenset({str, int, bool, dt.date})
-
-
-def _number(cell: Any) -> Any:
+def _convert_number(cell: Any) -> float | Decimal | None:
     if cell.is_nan() if isinstance(cell, Decimal) else math.isnan(cell):
         return None
+    if isinstance(cell, Decimal):
+        if cell.is_finite() and math.isinf(float(cell)):
+            raise Unsendable(TOO_LARGE)
+        cell = cell if type(cell) is Decimal else Decimal(cell)
     if math.isinf(cell):
         raise Unsendable(INFINITE)
     if isinstance(cell, Decimal):
-        return cell if type(cell) is Decimal else Decimal(cell)
+        return cell
     if isinstance(cell, np.floating) and cell.dtype.itemsize < 8:
-        return float(str(cell))  # float32 0.1 is 0.1, not 0.10000000149
+        return float(str(cell))  # float32's 0.1 is 0.1, not 0.10000000149
     if float(cell) != cell:
-        raise Unsendable(DIGITS)
+        raise Unsendable(TOO_PRECISE)
     return float(cell)
 
 
-def _of_numpy(cell: Any) -> Any:
+def _convert_numpy_time(cell: Any) -> str | None:
     if np.isnat(cell):
         return None
     try:
-        return plain(pd.Timestamp(cell) if isinstance(cell, np.datetime64) else pd.Timedelta(cell))
+        value: str = to_json_value(pd.Timestamp(cell) if isinstance(cell, np.datetime64) else pd.Timedelta(cell))
     except (ValueError, OverflowError):
-        raise Unsendable(YEARS) from None
+        raise Unsendable(BAD_YEAR) from None
+    return value
 
 
-def _moment(cell: dt.datetime) -> str:
+def _convert_datetime(cell: dt.datetime) -> str:
     offset = cell.utcoffset()
     if offset is not None and (offset.seconds % 60 or offset.microseconds):
         cell = cell.astimezone(dt.timezone.utc)  # ISO 8601 has no seconds in an offset
     if not dt.MINYEAR <= cell.year <= dt.MAXYEAR:  # a Timestamp may lie outside
-        raise Unsendable(YEARS)
+        raise Unsendable(BAD_YEAR)
     return cell.isoformat()
 
 
 def is_missing(cell: Any) -> bool:
-    """Whether a cell is written as null."""
+    """Return whether a cell is written as null."""
     try:
-        return plain(cell) is None
+        return to_json_value(cell) is None
     except Unsendable:
         return False
 
 
-def problem_of(cell: Any, column_type: str | None = None) -> str | None:
-    """Why a cell can't be sent (as that type), if it can't."""
+def find_problem(cell: Any, column_type: str | None = None) -> str | None:
+    """Return why a cell can't be sent, as a ClicData type if one is given; None if it can."""
     try:
-        value = plain(cell)
+        value = to_json_value(cell)
         JSON.encode(value)
         if column_type is not None:
-            as_type(value, column_type)
+            convert(value, column_type)
     except Unsendable as problem:
         return str(problem)
     except UnicodeEncodeError:
         return NOT_UNICODE
     except ValueError:
-        return ENDLESS
+        return TOO_LONG
     return None
 
 
-# ---------------------------------------------------------------- types=
+# ---------------------------------------------------------------- the value as another ClicData type
 
 
-def as_type(value: Any, column_type: str) -> Any:
-    """A plain value as another ClicData type, exactly.
+def convert(value: Any, column_type: str) -> Any:
+    """Convert a JSON value to a ClicData type without a loss.
+
+    Parameters
+    ----------
+    value : None, bool, int, float, Decimal, date or str
+        The value, as `to_json_value` returns it.
+    column_type : str
+        One of ClicData's types.
 
     Raises
     ------
     Unsendable
-        If that type can't hold it.
+        If the type can't hold the value.
     """
     if value is None:
         return None
-    told = value if isinstance(value, str) else JSON.encode(value).decode().strip('"')
-    found = _CONVERTERS[column_type](value, told)
-    if found is None:
+    text = value if isinstance(value, str) else JSON.encode(value).decode().strip('"')
+    converted = _CONVERTERS[column_type](value, text)
+    if converted is None:
         raise Unsendable(f"no {column_type} that could be sent without a loss")
-    return found
+    return converted
 
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -173,55 +189,57 @@ _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?{_ZONE})")
 
 
-def _as_text(value: Any, told: str) -> str:
-    return told
+def _to_text(_value: Any, text: str) -> str:
+    return text
 
 
-def _as_number(value: Any, told: str) -> Any:
-    if not isinstance(value, str):
-        return int(value) if isinstance(value, bool) else value if isinstance(value, (int, float, Decimal)) else None
-    return Decimal(told) if _NUMBER.fullmatch(told) else None
-
-
-def _as_id(value: Any, told: str) -> int | None:
-    if isinstance(value, (float, Decimal)):
-        told = told.removesuffix(".0")
-    return int(told) if _INTEGER.fullmatch(told) and not isinstance(value, bool) else None
-
-
-def _as_checkbox(value: Any, told: str) -> bool | None:
+def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
-        return {"true": True, "false": False}.get(told.lower())
+        return to_json_value(Decimal(text)) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, (int, float, Decimal)) else None
+
+
+def _to_id(value: Any, text: str) -> int | None:
+    if isinstance(value, (float, Decimal)):
+        text = text.removesuffix(".0")
+    return int(text) if _INTEGER.fullmatch(text) and not isinstance(value, bool) else None
+
+
+def _to_checkbox(value: Any, text: str) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(text.lower())
     return bool(value) if value in (0, 1) else None
 
 
-def _as_date(value: Any, told: str) -> str | None:
-    rest = told[10:]
-    return told[:10] if _is_day(value, told[:10]) and (not rest or _MIDNIGHT.fullmatch(rest)) else None
+def _to_date(value: Any, text: str) -> str | None:
+    time = text[10:]
+    return text[:10] if _is_date(value, text[:10]) and (not time or _MIDNIGHT.fullmatch(time)) else None
 
 
-def _as_datetime(value: Any, told: str) -> str | None:
-    time = _TIME.fullmatch(told[10:]) if told[10:] else None
-    if not _is_day(value, told[:10]) or (told[10:] and not time):
+def _to_datetime(value: Any, text: str) -> str | None:
+    time = _TIME.fullmatch(text[10:]) if text[10:] else None
+    if not _is_date(value, text[:10]) or (text[10:] and not time):
         return None
-    return f"{told[:10]}T{time[1] if time else '00:00:00'}"
+    return f"{text[:10]}T{time[1] if time else '00:00:00'}"
 
 
-def _is_day(value: Any, told: str) -> bool:
+def _is_date(value: Any, text: str) -> bool:
     try:
-        dt.date.fromisoformat(told)
+        dt.date.fromisoformat(text)
     except ValueError:
         return False
-    return isinstance(value, (str, dt.date)) and len(told) == 10
+    return isinstance(value, (str, dt.date)) and len(text) == 10
 
 
 _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "text": _as_text,
-    "dropdown": _as_text,
-    "number": _as_number,
-    "percentage": _as_number,
-    "id": _as_id,
-    "checkbox": _as_checkbox,
-    "date": _as_date,
-    "datetime": _as_datetime,
+    "text": _to_text,
+    "dropdown": _to_text,
+    "number": _to_number,
+    "percentage": _to_number,
+    "id": _to_id,
+    "checkbox": _to_checkbox,
+    "date": _to_date,
+    "datetime": _to_datetime,
 }

@@ -1,7 +1,7 @@
-"""A checked frame as chunks of JSON rows.
+"""A frame as bodies of JSON rows.
 
-Each column gives its cells as JSON texts, block by block of rows, and one join makes rows of them. The rows of a
-block lie one after the other in one buffer, each with a comma behind it, so that a chunk is a slice of it.
+Each column returns a block of its cells as JSON texts, and one join makes rows of them. The rows of a block lie in one
+buffer, each with a comma behind it, so that a body is a slice of that buffer.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.arrow import TEXT, pc
-from pandas_clicdata.frames.cells import JSON, plain, problem_of
-from pandas_clicdata.frames.columns import Column, examine
+from pandas_clicdata.frames.cells import JSON, find_problem, to_json_value
+from pandas_clicdata.frames.columns import TEXT, Column, pc
+from pandas_clicdata.frames.types import check_frame, examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
+
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
-_BLOCK_BYTES = 8 << 20  # about as many as a block is to have
+_BLOCK_BYTES = 8 << 20  # the size of a block to aim at
 _HEAD, _TAIL = b'{"data":[', b"]}"
 
 
@@ -58,16 +59,33 @@ class RowsBody(NamedTuple):
 
 
 class FrameEncoder:
-    """A frame, checked as a whole and ready to be written as JSON.
+    """A frame that was checked as a whole and can be written as JSON.
+
+    The frame is never changed. It may be changed by others while it is sent: pandas 3, or pandas 2 with copy-on-write,
+    keeps the cells as they were. On pandas 2 without copy-on-write such a change is not noticed, and rows that were
+    not yet written are written with it.
 
     Parameters
     ----------
     frame : DataFrame
-        The rows to send. It is never changed.
+        The rows to send.
     types : mapping of str to str, optional
-        The ClicData type of those columns whose cells are to be written as another type than their own.
+        The ClicData type of columns whose cells shall be written as another type than their own.
     index : bool, default False
         Whether the levels of the index come first, as columns; a single level without a name is called ``"index"``.
+    need_types : bool, default False
+        Whether every column must have one ClicData type, as a new table needs.
+
+    Attributes
+    ----------
+    rows : int
+        The number of rows.
+    columns : list of str
+        The names of the columns.
+    column_types : dict of str to str
+        The ClicData type of each column that has one; a mixed column has none.
+    frame, types, index
+        The parameters; the frame is a shallow copy.
 
     Raises
     ------
@@ -75,19 +93,23 @@ class FrameEncoder:
         If the frame can't be sent as it is. It names every problem, with the labels of the first rows.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, types: Mapping[str, str] | None = None, index: bool = False) -> None:
-        if not isinstance(frame, pd.DataFrame):
-            raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
-        self.frame = frame.copy(deep=not _copies_on_write())
-        columns, problems = examine(self.frame, types, index=index)
-        if problems:
-            raise InputError(problems)
-        self._columns: list[Column] = columns
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        types: Mapping[str, str] | None = None,
+        index: bool = False,
+        need_types: bool = False,
+    ) -> None:
+        check_frame(frame)
+        self.frame = frame.copy(deep=False)
+        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.types = dict(types) if types else None
         self.index = index
         self.rows = len(frame)
-        self.columns = [column.name for column in columns]
-        self._block_rows = _FIRST_ROWS  # so many as make a block of the right size
+        self.columns = [column.name for column in self._columns]
+        self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
+        self._block_rows = _FIRST_ROWS  # rows of the next block
 
     def cut(self, row_format: RowFormat, *, max_rows: int, max_bytes: int) -> list[tuple[int, int]]:
         """The bounds of chunks, [start, stop) by position. Only a single row may be larger than ``max_bytes``."""
@@ -129,7 +151,24 @@ class FrameEncoder:
     def chunks(
         self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
     ) -> Iterator[RowsBody]:
-        """Write bodies of as many rows as fit, lazily. Only a single row may be larger than ``max_bytes``."""
+        """Write the rows ``start`` to ``stop`` as bodies of as many rows as fit, each when it is asked for.
+
+        Parameters
+        ----------
+        row_format : RowFormat
+            How a row is written.
+        start, stop : int
+            The rows, by position; ``stop`` is not included.
+        max_rows : int
+            The most rows of a body.
+        max_bytes : int
+            The most bytes of a body. Only a body of a single row may be larger.
+
+        Yields
+        ------
+        RowsBody
+            The bodies, in the order of the rows.
+        """
         room = max_bytes - len(_HEAD) - len(_TAIL) + 1  # the last row has no comma
         first, size = start, 0
         pieces: list[memoryview] = []
@@ -150,7 +189,7 @@ class FrameEncoder:
             yield RowsBody(first, stop, _body(pieces))
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
-        """Each row by itself."""
+        """Write each row by itself."""
         for start, stop, text, ends in self._blocks(row_format, 0, self.rows):
             for row in range(stop - start):
                 yield bytes(text[ends[row] : ends[row + 1] - 1])
@@ -168,7 +207,7 @@ class FrameEncoder:
         return whole.hexdigest()
 
     def _blocks(self, row_format: RowFormat, start: int, stop: int) -> Iterator[tuple[int, int, memoryview, Any]]:
-        """Blocks of rows: their bounds, their text, and where each row begins in it."""
+        """Write rows block by block: the bounds of its rows, their text, and where each row starts in it."""
         literals = [pa.scalar(literal, TEXT) for literal in _literals(self.columns, row_format)]
         first = start
         while first < stop:
@@ -178,31 +217,27 @@ class FrameEncoder:
             joined = pc.binary_join_element_wise(
                 *parts, literals[-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
             )
-            _, ends, text = joined.buffers()
-            yield first, last, memoryview(text), np.frombuffer(ends, np.int64, last - first + 1)
+            _, starts, text = joined.buffers()
+            yield first, last, memoryview(text), np.frombuffer(starts, np.int64, last - first + 1)
             self._block_rows = max(1, min(_MOST_ROWS, (last - first) * _BLOCK_BYTES // text.size))
             first = last
 
 
-def _body(pieces: list[memoryview]) -> bytes:
-    return b"".join((_HEAD, *pieces[:-1], pieces[-1][:-1], _TAIL))
-
-
-def _copies_on_write() -> bool:
-    return int(pd.__version__.split(".")[0]) >= 3 or pd.options.mode.copy_on_write is True
+def _body(rows: list[memoryview]) -> bytes:
+    return b"".join((_HEAD, *rows[:-1], rows[-1][:-1], _TAIL))
 
 
 def _literals(names: list[str], row_format: RowFormat) -> list[str]:
-    """What stands before, between and after the cells of a row."""
-    told = [JSON.encode(str.__str__(name)).decode() for name in names]
+    """Return the text before, between and after the cells of a row."""
+    quoted = [JSON.encode(str.__str__(name)).decode() for name in names]
     if row_format is RowFormat.OBJECTS:
-        return ["{" + told[0] + ":", *(f",{name}:" for name in told[1:]), "},"] if told else ["{},"]
-    cells = [f'{{"column":{name},"value":' for name in told]
-    return ["[" + cells[0], *(f"}},{cell}" for cell in cells[1:]), "}],"] if told else ["[],"]
+        return ["{" + quoted[0] + ":", *(f",{name}:" for name in quoted[1:]), "},"] if quoted else ["{},"]
+    cells = [f'{{"column":{name},"value":' for name in quoted]
+    return ["[" + cells[0], *(f"}},{cell}" for cell in cells[1:]), "}],"] if quoted else ["[],"]
 
 
 def cells(values: Mapping[str, object]) -> bytes:
-    """One list of cells from plain values: ``[{"column":"a","value":1},...]``.
+    """Write one row as a list of cells: ``[{"column":"a","value":1},...]``.
 
     Raises
     ------
@@ -213,8 +248,8 @@ def cells(values: Mapping[str, object]) -> bytes:
     for name, value in values.items():
         if not isinstance(name, str):
             problems.append(f"Column names must be text, not {name!r}.")
-        elif why := problem_of(value):
+        elif why := find_problem(value):
             problems.append(f"Column {name!a}: the value is {why}.")
     if problems:
         raise InputError(problems)
-    return JSON.encode([{"column": str.__str__(name), "value": plain(value)} for name, value in values.items()])
+    return JSON.encode([{"column": str.__str__(name), "value": to_json_value(value)} for name, value in values.items()])

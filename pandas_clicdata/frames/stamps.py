@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.arrow import TEXT, quoted
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.columns import TEXT, quoted
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class _Stamps:
 
 def tally(rows: bytes, column: str) -> Counter[str]:
     """How often each text stands in a column of a page of rows."""
-    assembler = Assembler(columns=[column], dtype={column: "text"})
-    assembler.add(rows)
-    return Counter({str(text): count for text, count in assembler.take()[column].value_counts().items()})
+    builder = FrameBuilder(columns=[column], dtype={column: "text"})
+    builder.add(rows)
+    return Counter({str(text): count for text, count in builder.take()[column].value_counts().items()})
 
 
 def digest(encoder: FrameEncoder, cut: Cut) -> str:

@@ -13,7 +13,7 @@ from pandas_clicdata.errors import (
     UpdateAmbiguous,
     WriteError,
 )
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, whole
@@ -228,9 +228,9 @@ def _reached(
 
 def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
     """Rows as they came, as a frame that holds every digit of their numbers."""
-    assembler = Assembler()
-    assembler.add(b"[" + b",".join(rows) + b"]")
-    frame = assembler.take()
+    builder = FrameBuilder()
+    builder.add(b"[" + b",".join(rows) + b"]")
+    frame = builder.take()
     named = [cells_of(row) for row in rows]
     for name in frame.columns:
         cells = [bytes(row[name]) if name in row else b"null" for row in named]

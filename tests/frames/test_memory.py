@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 if TYPE_CHECKING:
@@ -71,11 +70,11 @@ def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> N
     """Arrow crashes, at the latest when Python ends, if a pool is gone before what it holds."""
     frame = frame_of(1000)
     with measured() as peak:
-        encoder, assembler = FrameEncoder(frame), Assembler()
+        encoder, builder = FrameEncoder(frame), FrameBuilder()
         for body in encoder.bodies(RowFormat.OBJECTS, [(0, 500), (500, 1000)]):
-            assembler.add(body[len('{"data":') : -1])
-        assert len(assembler.take()) == 1000
-        del encoder, assembler
+            builder.add(body[len('{"data":') : -1])
+        assert len(builder.take()) == 1000
+        del encoder, builder
     assert peak.bytes > 10_000
     assert peak.left == 0
 

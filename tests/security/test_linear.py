@@ -15,7 +15,7 @@ import pytest
 
 from pandas_clicdata import errors
 from pandas_clicdata.endpoints.pictures import make_file_name, parse_picture
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.session import pages, retry
 from pandas_clicdata.session.credentials import credentials_of, hider, token_answer
 from pandas_clicdata.session.wire import Answer, Request, get, judge
@@ -86,16 +86,16 @@ def page(text: str) -> object:
 
 
 def frame(text: str) -> object:
-    assembler = Assembler(parse_dates=["a"])
-    assembler.add(json.dumps([{"a": text}]).encode())
-    return assembler.take(None)
+    builder = FrameBuilder(parse_dates=["a"])
+    builder.add(json.dumps([{"a": text}]).encode())
+    return builder.take(None)
 
 
 def names(text: str) -> object:
     """Read a column with this name, and request another."""
-    assembler = Assembler(columns=["b"])
-    assembler.add(json.dumps([{text: 1}]).encode())
-    return assembler.take(None)
+    builder = FrameBuilder(columns=["b"])
+    builder.add(json.dumps([{text: 1}]).encode())
+    return builder.take(None)
 
 
 def match(text: str) -> object:
@@ -144,9 +144,9 @@ def judged(rows: bytes) -> object:
 
 
 def framed(rows: bytes) -> object:
-    assembler = Assembler()
-    assembler.add(rows)
-    return assembler.take(None)
+    builder = FrameBuilder()
+    builder.add(rows)
+    return builder.take(None)
 
 
 def matched(rows: bytes) -> object:
