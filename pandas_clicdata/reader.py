@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
@@ -16,13 +17,13 @@ from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, whole
+from pandas_clicdata.session.pages import PAGE_SIZE, retry_while_changing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from pandas_clicdata.accessor import DataFrame
-    from pandas_clicdata.session.pages import Page
+    from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.session import Session
 
 
@@ -123,8 +124,7 @@ def read_clicdata(
         What to do when a page has other columns than the first one: read anew and then raise `SchemaDrift`, or take all
         columns, missing where a page lacked them.
     workers : int, default 1
-        Pages asked for at once, 32 at most: from the start of a stored version, or if the session has read it before.
-        Where ClicData doesn't say how many there are, a few may be asked for in vain.
+        Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     session : Session, optional
@@ -156,7 +156,7 @@ def read_clicdata(
         ver_id = check_id("ver_id", ver_id)
     limit = None if nrows is None else check_count("nrows", nrows)
     each = None if chunksize is None else check_count("chunksize", chunksize, least=1)
-    warn = check_choice("on_torn", on_torn, ("raise", "warn")) == "warn"
+    check_choice("on_torn", on_torn, ("raise", "warn"))
     workers = checked_workers(workers)
     progress = check_flag("progress", progress)
     wishes: dict[str, Any] = {
@@ -172,7 +172,7 @@ def read_clicdata(
     version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
     number, total = version or (None, None)
 
-    def taken(tell_torn: bool) -> _Taker:
+    def taken(on_torn: OnTorn) -> _Taker:
         builder = FrameBuilder(**wishes)
         taker = _Taker(builder, limit, each, {"rec_id": rec_id, "ver_id": number})
         taker.pages = data.pages(
@@ -182,19 +182,19 @@ def read_clicdata(
             workers=workers,
             wanted=taker.wanted,
             total=total,
-            tell_torn=tell_torn,
+            on_torn=on_torn,
         )
         return taker
 
     if each is not None:
-        return taken(warn).frames(bar(progress, f"read {rec_id}", limit))
+        return taken(on_torn).frames(bar(progress, f"read {rec_id}", limit))
 
-    def read(last: bool) -> tuple[DataFrame, str | None]:
-        taker = taken(last and warn)
+    def read(on_torn: OnTorn) -> tuple[DataFrame, str | None]:
+        taker = taken(on_torn)
         [frame] = taker.frames(bar(progress, f"read {rec_id}", limit))
         return frame, taker.torn
 
-    frame, torn = whole(read)
+    frame, torn = retry_while_changing(partial(read, "raise"), last=partial(read, on_torn))
     if torn is not None:
         warnings.warn(TornReadWarning(torn), stacklevel=2)
     return frame

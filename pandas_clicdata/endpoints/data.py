@@ -34,7 +34,16 @@ from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
+from pandas_clicdata.session.pages import (
+    PAGE_SIZE,
+    OnTorn,
+    Page,
+    iter_pages,
+    page_of,
+    page_query,
+    records,
+    retry_while_changing,
+)
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import append as uploads
@@ -238,7 +247,7 @@ class Data(Endpoint):
         workers: int = 1,
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
-        tell_torn: bool = False,
+        on_torn: OnTorn = "raise",
     ) -> Generator[Page, None, None]:
         """Return the pages of a data set or of one of its versions, each once and in order.
 
@@ -256,8 +265,8 @@ class Data(Endpoint):
             Returns how many more rows the caller needs; no page beyond them is requested early.
         total : int, optional
             The number of rows, if known from the list of versions.
-        tell_torn : bool, default False
-            If the data set changes meanwhile, set ``torn`` of the pages instead of raising `TornRead`.
+        on_torn : {"raise", "warn"}, default "raise"
+            Whether to raise `TornRead` if the data set changes meanwhile, or set ``torn`` of the pages.
 
         Yields
         ------
@@ -274,14 +283,14 @@ class Data(Endpoint):
         rec_id = check_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{check_id('ver_id', ver_id)}"
         request = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return followed(
-            self.session, request, page_size, workers=workers, wanted=wanted, total=total, tell_torn=tell_torn
+        return iter_pages(
+            self.session, request, page_size, workers=workers, wanted=wanted, total=total, on_torn=on_torn
         )
 
     def _read(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)
 
-        def read(_last_time: bool) -> pd.DataFrame | list[dict[str, Any]]:
+        def read() -> pd.DataFrame | list[dict[str, Any]]:
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
@@ -290,7 +299,7 @@ class Data(Endpoint):
                 builder.add(page.rows)
             return builder.take()
 
-        return whole(read)
+        return retry_while_changing(read)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating and appending
