@@ -91,6 +91,7 @@ class ClicDataError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses take different arguments, so that pickle can't call them with .args.
+        # A pickle has no receipt: the receipt of a delete or update holds cells.
         state = {name: value for name, value in self.__dict__.items() if name != "receipt"}
         return (_rebuild, (type(self), self.args, state))
 

@@ -1,4 +1,4 @@
-"""What the documentation says is run: each block of the README, each example of a docstring."""
+"""All examples of the documentation are run: each block of the README, each example of a docstring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call of the package in both dialects: what goes over the wire."""
+"""Every call of the package in both dialects: the requests, and the errors of bad arguments and responses."""
 
 from __future__ import annotations
 
