@@ -57,11 +57,11 @@ __all__ = [
     "sandbox",
 ]
 
-setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # pandas' types know no such name
+setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # unknown to pandas' types
 
 
 def __getattr__(name: str) -> "ModuleType":
-    """The sandbox, which is loaded when it is first asked for."""
+    """Import the sandbox at its first use."""
     if name == "sandbox":
         return _import_module("pandas_clicdata.sandbox")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import threading
 
@@ -13,42 +14,51 @@ def main(arguments: list[str] | None = None) -> int:
     Parameters
     ----------
     arguments : list of str, optional
-        What stands on the command line.
+        The arguments of the command line; by default those of this process.
 
     Returns
     -------
     int
         The exit status.
     """
-    chosen = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may have letters that the terminal lacks
     try:
-        if chosen.command == "doctor":
+        if options.command == "doctor":
             from pandas_clicdata.commands.doctor import doctor
 
             return doctor()
-        if chosen.command == "demo":
+        if options.command == "demo":
             from pandas_clicdata.commands.demo import demo
 
-            return demo(chosen.csv, None if chosen.api_version.lower() == "none" else chosen.api_version)
-        return _serve(chosen.port, chosen.path)
-    except (ModuleNotFoundError, OSError) as error:  # without the extra; a port that is taken, a path that is none
+            return demo(options.csv, None if options.api_version.lower() == "none" else options.api_version)
+        return _serve(options.port, options.path)
+    except (ModuleNotFoundError, OSError) as error:  # no extra installed, or a bad port or path
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pandas_clicdata", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="the main job from end to end, on a sandbox of its own")
+    demo = commands.add_parser("demo", help="push a table to a sandbox, change it and read it back")
     demo.add_argument("csv", nargs="?", metavar="FILE.csv", help="a table of your own")
     demo.add_argument("--api-version", default="auto", help='the dialect: "auto" (default), "none" or "2022.01"')
     serve = commands.add_parser("sandbox", help="serve a ClicData on this machine until interrupted")
-    serve.add_argument("--port", type=int, choices=range(65536), metavar="N", default=0, help="default: any free one")
-    serve.add_argument("--path", help="a file to keep what is stored; default: memory")
-    commands.add_parser("doctor", help="which setting came from where, and whether a call gets through")
+    serve.add_argument("--port", type=_port, metavar="N", default=0, help="default: any free one")
+    serve.add_argument("--path", help="a file to store the data in; default: memory")
+    commands.add_parser("doctor", help="show where each setting comes from, and whether a call succeeds")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else -1
+    if not 0 <= port < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return port
 
 
 def _serve(port: int, path: str | None) -> int:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
+from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id, check_text
 from pandas_clicdata.endpoints.data import Data
-from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_text, whole_count, whole_id
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.columns import clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import changes
 
@@ -261,8 +261,8 @@ class ClicDataAccessor:
         >>> df.clicdata.push("Rainfall", if_exists="append").rec_id == receipt.rec_id
         True
         """
-        checked_text("name", name)
-        checked_choice("if_exists", if_exists, IF_EXISTS)
+        check_text("name", name)
+        check_choice("if_exists", if_exists, IF_EXISTS)
         data = Data(session=manager.current(session))
         more: dict[str, Any] = {
             "types": types,
@@ -387,10 +387,10 @@ class ClicDataAccessor:
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c', 'a', 'b']
         """
-        rec_id = whole_id("rec_id", rec_id)
-        checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        dry_run, keep = bool(checked_flag("dry_run", dry_run)), bool(checked_flag("keep", keep))
-        most = None if max_rows is None else whole_count("max_rows", max_rows)
+        rec_id = check_id("rec_id", rec_id)
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        dry_run, keep = bool(check_flag("dry_run", dry_run)), bool(check_flag("keep", keep))
+        most = None if max_rows is None else check_count("max_rows", max_rows)
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
@@ -456,8 +456,8 @@ class ClicDataAccessor:
         >>> pd.read_clicdata(rec_id)["left"].tolist()
         [0, 0]
         """
-        rec_id = whole_id("rec_id", rec_id)
-        checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        rec_id = check_id("rec_id", rec_id)
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
         return changes.update_rows(manager.current(session), rec_id, self._frame, on, multiple_rows, progress)
 
     def _table_named(self, data: Data, name: str, types: Mapping[str, str] | None, *, index: bool) -> int | None:

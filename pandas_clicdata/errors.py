@@ -1,23 +1,19 @@
-"""Everything that can go wrong, as one tree.
+"""All errors of the package, as one tree.
 
-``except ClicDataError`` catches all of it. Below it, the class says who has to act: `UsageError` (the
-call; nothing was sent), `AuthError` (the credentials), `ApiError` (ClicData said no), `TransportError`
-(no complete answer came), `ProtocolError` (an answer that can't be understood), `ReadError` (a read that
-would not be the whole truth) and `WriteError` (a write that stopped, or whose fate is unknown).
+`ClicDataError` is the root. Its subclasses show what has to change: `UsageError` (the call; nothing was
+sent), `AuthError` (the credentials), `ApiError` (ClicData refused the request), `TransportError` (no
+complete response came), `ProtocolError` (the response can't be parsed), `ReadError` (the rows are not the
+whole data set) and `WriteError` (a write stopped midway, or its result is unknown).
 
-No error holds a request, a response or a secret, and text that came from the server is cut short and
-freed of control characters.
+No error holds a request, a response or a secret. Text of the server is shortened, without control characters.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pandas_clicdata.uploads.changes import ChangeReceipt
-    from pandas_clicdata.uploads.receipt import AppendReceipt
 
 __all__ = [
     "ApiError",
@@ -57,7 +53,7 @@ _LONGEST_SERVER_TEXT = 500
 
 
 def server_text(text: object) -> str:
-    """Text from the server, fit to be shown: at most 500 characters, none of them a control character."""
+    """Return text of the server in one line of at most 500 characters, without control characters."""
     shown = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * _LONGEST_SERVER_TEXT])
     shown = " ".join(shown.split())
     if len(shown) > _LONGEST_SERVER_TEXT:
@@ -65,29 +61,42 @@ def server_text(text: object) -> str:
     return shown
 
 
+class Receipt(Protocol):
+    """An `AppendReceipt` or a `ChangeReceipt`: which part of a write was done."""
+
+    @property
+    def rec_id(self) -> int:
+        """The data set."""
+        ...
+
+    def summary(self) -> str:
+        """Return one line of text."""
+        ...
+
+
 class ClicDataError(Exception):
-    """The root of every error this package raises.
+    """The base class of every error of this package.
 
     Attributes
     ----------
     receipt : AppendReceipt, ChangeReceipt or None
-        What was done of an append, or of a delete or update row by row, that this error ended; None for any
-        other call.
+        Which part of an append, delete or update was done before this error; None for any other call.
     in_doubt : bool
-        Whether the call was a write that the service may have applied all the same.
+        Whether the call was a write that the service may have applied although this error was raised.
     """
 
-    receipt: AppendReceipt | ChangeReceipt | None = None
+    receipt: Receipt | None = None
     in_doubt: bool = False
-    _while_logging_in: bool = False  # it came up before the call itself was sent
+    _while_logging_in: bool = False  # raised by the log-in, before the call itself was sent
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Arguments of the subclasses differ; what a copy or another process needs is text and state.
+        # Subclasses take different arguments, so that pickle can't call them with .args.
+        # A pickle has no receipt: the receipt of a delete or update holds cells.
         state = {name: value for name, value in self.__dict__.items() if name != "receipt"}
-        return (_rebuilt, (type(self), self.args, state))
+        return (_rebuild, (type(self), self.args, state))
 
 
-def _rebuilt(kind: type[ClicDataError], args: tuple[Any, ...], state: dict[str, Any]) -> ClicDataError:
+def _rebuild(kind: type[ClicDataError], args: tuple[Any, ...], state: dict[str, Any]) -> ClicDataError:
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(state)
@@ -95,7 +104,7 @@ def _rebuilt(kind: type[ClicDataError], args: tuple[Any, ...], state: dict[str, 
 
 
 class UsageError(ClicDataError):
-    """The call can't be made as it stands. Nothing was sent."""
+    """The call can't be made like this. Nothing was sent."""
 
 
 class NotConnected(UsageError):
@@ -108,7 +117,7 @@ class InputError(UsageError, ValueError):
     Attributes
     ----------
     problems : tuple of str
-        Every problem found, one sentence each.
+        One sentence for every problem.
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
@@ -122,15 +131,15 @@ class InputError(UsageError, ValueError):
 
 
 class JournalMismatch(UsageError):
-    """The frame, the table, the account or the chunks are not those of the append that is to go on."""
+    """The frame, data set, account or chunks differ from those of the append to resume."""
 
 
 class JournalBusy(UsageError):
-    """Another process, or another call in this one, is at work with the journal."""
+    """Another process, or another call in this process, uses the journal."""
 
 
-class _Answered(ClicDataError):
-    """An error that ClicData itself stated."""
+class _ErrorResponse(ClicDataError):
+    """An error that ClicData sent."""
 
     def __init__(
         self,
@@ -148,17 +157,17 @@ class _Answered(ClicDataError):
         super().__init__(message)
 
 
-class AuthError(_Answered):
-    """The credentials don't let this call through.
+class AuthError(_ErrorResponse):
+    """The credentials don't allow this call.
 
     Attributes
     ----------
     status : int or None
-        The HTTP status of the answer.
+        The HTTP status of the response.
     code, description : str or None
-        What ClicData said.
+        Code and text of ClicData.
     operation : str or None
-        The call that was refused.
+        The operation that was refused.
     """
 
 
@@ -167,22 +176,22 @@ class BadCredentials(AuthError):
 
 
 class PermissionDenied(AuthError):
-    """The credentials are good, but lack the right (scope) this call needs."""
+    """The credentials are valid, but without the right (scope) for this call."""
 
 
-class ApiError(_Answered):
-    """ClicData said no, whatever the HTTP status of the answer.
+class ApiError(_ErrorResponse):
+    """ClicData refused the request.
 
     Attributes
     ----------
     status : int or None
-        The HTTP status; 200 is possible, the service states errors under it.
+        The HTTP status. ClicData sends some errors with status 200.
     code, description : str or None
-        What ClicData said.
+        Code and text of ClicData.
     operation : str or None
-        The call that was refused, such as ``"append rows"``.
+        The operation that was refused, such as ``"append rows"``.
     retry_after : float or None
-        Seconds after which the service takes calls again, if it said so.
+        Seconds to wait before the next call, if the service sent them.
     """
 
     retry_after: float | None = None
@@ -193,7 +202,7 @@ class NotFound(ApiError, LookupError):
 
 
 class Conflict(ApiError):
-    """Something of that name is there already."""
+    """An object of that name exists already."""
 
 
 class TooLarge(ApiError):
@@ -201,25 +210,25 @@ class TooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    """Too many calls, and waiting was not, or no longer, worth it. Nothing was done: see ``.retry_after``."""
+    """Too many calls, and the wait would be too long. Nothing was done: see ``.retry_after``."""
 
 
 class ApiVersionError(ApiError):
-    """The service wants another ``api_version`` than the one this session is pinned to."""
+    """The service requires another ``api_version`` than the one of this session."""
 
 
 class TransportError(ClicDataError):
-    """No complete answer came.
+    """No complete response came.
 
     Attributes
     ----------
     sent : {"no", "unknown"}
-        ``"no"``: nothing of the request reached the service. ``"unknown"``: it may have been received
-        and applied.
+        ``"no"``: the request did not reach the service. ``"unknown"``: the service may have received and
+        applied the request.
     operation : str or None
-        The call that got no answer.
+        The operation without a response.
     reason : str or None
-        What happened, in a few words: ``"the host name can't be found"``, ``"the connection was refused"``.
+        The cause in a few words: ``"the host name can't be found"``, ``"the connection was refused"``.
     """
 
     def __init__(
@@ -241,22 +250,22 @@ class DeadlineExceeded(TransportError):
 
 
 class TlsError(TransportError):
-    """The secure connection could not be made: the certificate is not trusted or not for this host."""
+    """The TLS connection failed: the certificate is not trusted or not for this host."""
 
 
 class RedirectRefused(TransportError):
-    """The service answered with a redirect. None is ever followed: it could carry secrets elsewhere."""
+    """The service answered with a redirect. Redirects are never followed: they could send secrets elsewhere."""
 
 
 class ProtocolError(ClicDataError):
-    """An answer that is not what was promised: HTML under 200, cut JSON, too large, not an image.
+    """The response can't be parsed: HTML with status 200, incomplete JSON, too large, not an image.
 
     Attributes
     ----------
     status : int or None
-        The HTTP status of the answer.
+        The HTTP status of the response.
     operation : str or None
-        The call that was answered so.
+        The operation that got this response.
     """
 
     def __init__(
@@ -264,16 +273,16 @@ class ProtocolError(ClicDataError):
     ) -> None:
         self.status = status
         self.operation = operation
-        self._repeat = repeat  # how often asking again may help
+        self._repeat = repeat  # how many repeats may help
         super().__init__(message)
 
 
 class ReadError(ClicDataError):
-    """A read that would not be the whole truth. No part of it is returned as if it were the whole."""
+    """The rows that were read are not the whole data set. No part of it is returned."""
 
 
 class PagingLoop(ReadError):
-    """The service repeats a page, or promises more pages without end."""
+    """The service repeats a page, or announces more pages without end."""
 
 
 class TornRead(ReadError):
@@ -285,36 +294,36 @@ class SchemaDrift(ReadError):
 
 
 class TornReadWarning(UserWarning):
-    """The data set changed while it was read, and the frame was wanted all the same: ``on_torn="warn"``."""
+    """The data set changed while it was read, and ``on_torn="warn"`` returned the frame nevertheless."""
 
 
 class WriteError(ClicDataError):
-    """A write that stopped before its end, or whose fate is unknown. ``.receipt`` says what is stored."""
+    """A write stopped midway, or its result is unknown. ``.receipt`` shows what is stored."""
 
 
 class AppendInterrupted(WriteError):
-    """Some rows are stored, the rest is not, and none is in doubt: ``.receipt.remaining(df)``."""
+    """Some rows are stored, the rest is not, and no row is in doubt: ``.receipt.remaining(df)``."""
 
 
 class AppendAmbiguous(WriteError):
-    """The answer to a chunk was lost: its rows may be stored or not. They were not sent again."""
+    """The response to a chunk was lost: its rows may be stored or not. They were not sent again."""
 
     in_doubt = True
 
 
 class CreateAmbiguous(WriteError):
-    """The answer to a create was lost, and it can't be told whether the object was made."""
+    """The response to a create was lost: the object may be created or not."""
 
     in_doubt = True
 
 
 class UpdateAmbiguous(WriteError):
-    """The answer to an update was lost: it may have been applied or not.
+    """The response to an update was lost: the update may be applied or not.
 
     Attributes
     ----------
     safe_to_repeat : bool
-        Whether the same update can be made again without a further effect.
+        Whether the same update can be repeated without a further effect.
     """
 
     in_doubt = True
@@ -322,12 +331,12 @@ class UpdateAmbiguous(WriteError):
 
 
 class DeleteAmbiguous(WriteError):
-    """The answer to a delete was lost: it may have been applied or not.
+    """The response to a delete was lost: the delete may be applied or not.
 
     Attributes
     ----------
     safe_to_repeat : bool
-        Whether the same delete can be made again without a further effect on the rows that were there.
+        Whether the same delete can be repeated without deleting further rows.
     """
 
     in_doubt = True

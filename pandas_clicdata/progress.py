@@ -1,8 +1,10 @@
-"""A bar on stderr that says how far a long call is."""
+"""A progress bar on stderr."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tqdm.std import tqdm
@@ -15,15 +17,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Hidden:
-    """A bar that nobody sees.
-
-    One of tqdm's, though hidden, would start a thread, and take a lock that it shares with every forked process: a
-    child that was killed with it in hand would hold up all the others for ever.
-    """
+class NoBar:
+    """A bar that is not shown. tqdm's own hidden bar would start a thread and share a lock with forked processes."""
 
     def update(self, n: float = 1) -> None:
-        """Count, for nobody."""
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -32,27 +30,42 @@ class Hidden:
         pass
 
 
-def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any] | Hidden:
-    """A bar that counts rows.
+class _Stderr:
+    """The present stderr. A broken one must not stop a call that writes rows."""
+
+    def write(self, text: str) -> None:
+        with suppress(Exception):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(Exception):
+            sys.stderr.flush()
+
+
+def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any] | NoBar:
+    """Return a progress bar, to be used in a ``with`` statement.
 
     Parameters
     ----------
     progress : bool or None
-        Whether to show it; None shows it where stderr is a terminal.
+        Whether to show the bar; None shows it if stderr is a terminal.
     what : str
-        What is being done.
+        The text beside the bar.
     total : int or None
-        How many there are to do, if that is known.
+        The number of units, if known.
     unit : str, default "row"
-        What is counted.
-
-    Returns
-    -------
-    tqdm or Hidden
-        To be called ``update(n)`` on, and closed.
+        The name of a unit.
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")
-    if not (sys.stderr.isatty() if progress is None and sys.stderr is not None else progress):
-        return Hidden()
-    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False)
+    if not (_is_terminal() if progress is None else progress):
+        return NoBar()
+    width = shutil.get_terminal_size().columns - 1  # tqdm asks only a real stderr for its width
+    return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False, file=_Stderr(), ncols=width)
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # stderr is None, closed, or only has write and flush
+        return False

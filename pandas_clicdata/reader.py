@@ -5,24 +5,25 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
 
+from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import Data, stored_version
-from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, whole_count, whole_id
 from pandas_clicdata.errors import TornReadWarning
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, whole
+from pandas_clicdata.session.pages import PAGE_SIZE, retry_while_changing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from pandas_clicdata.accessor import DataFrame
-    from pandas_clicdata.session.pages import Page
+    from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.session import Session
 
 
@@ -123,8 +124,7 @@ def read_clicdata(
         What to do when a page has other columns than the first one: read anew and then raise `SchemaDrift`, or take all
         columns, missing where a page lacked them.
     workers : int, default 1
-        Pages asked for at once, 32 at most: from the start of a stored version, or if the session has read it before.
-        Where ClicData doesn't say how many there are, a few may be asked for in vain.
+        Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     session : Session, optional
@@ -151,14 +151,14 @@ def read_clicdata(
     >>> df["opened"].dtype.kind
     'M'
     """
-    rec_id = whole_id("rec_id", rec_id)
+    rec_id = check_id("rec_id", rec_id)
     if ver_id is not None and ver_id != "latest":
-        ver_id = whole_id("ver_id", ver_id)
-    limit = None if nrows is None else whole_count("nrows", nrows)
-    each = None if chunksize is None else whole_count("chunksize", chunksize, least=1)
-    warn = checked_choice("on_torn", on_torn, ("raise", "warn")) == "warn"
+        ver_id = check_id("ver_id", ver_id)
+    limit = None if nrows is None else check_count("nrows", nrows)
+    each = None if chunksize is None else check_count("chunksize", chunksize, least=1)
+    check_choice("on_torn", on_torn, ("raise", "warn"))
     workers = checked_workers(workers)
-    progress = checked_flag("progress", progress)
+    progress = check_flag("progress", progress)
     wishes: dict[str, Any] = {
         "columns": _kept(columns),
         "dtype": dtype,
@@ -167,14 +167,14 @@ def read_clicdata(
         "index_col": _kept(index_col),
         "on_drift": on_drift,
     }
-    Assembler(**wishes)  # refuses what makes no sense before anything is sent
+    FrameBuilder(**wishes)  # refuses what makes no sense before anything is sent
     data = Data(session=manager.current(session))
     version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
     number, total = version or (None, None)
 
-    def taken(tell_torn: bool) -> _Taker:
-        assembler = Assembler(**wishes)
-        taker = _Taker(assembler, limit, each, {"rec_id": rec_id, "ver_id": number})
+    def taken(on_torn: OnTorn) -> _Taker:
+        builder = FrameBuilder(**wishes)
+        taker = _Taker(builder, limit, each, {"rec_id": rec_id, "ver_id": number})
         taker.pages = data.pages(
             rec_id,
             number,
@@ -182,20 +182,19 @@ def read_clicdata(
             workers=workers,
             wanted=taker.wanted,
             total=total,
-            tell_torn=tell_torn,
-            decode=assembler.decode,
+            on_torn=on_torn,
         )
         return taker
 
     if each is not None:
-        return taken(warn).frames(bar(progress, f"read {rec_id}", limit))
+        return taken(on_torn).frames(bar(progress, f"read {rec_id}", limit))
 
-    def read(last: bool) -> tuple[DataFrame, str | None]:
-        taker = taken(last and warn)
+    def read(on_torn: OnTorn) -> tuple[DataFrame, str | None]:
+        taker = taken(on_torn)
         [frame] = taker.frames(bar(progress, f"read {rec_id}", limit))
         return frame, taker.torn
 
-    frame, torn = whole(read)
+    frame, torn = retry_while_changing(partial(read, "raise"), last=partial(read, on_torn))
     if torn is not None:
         warnings.warn(TornReadWarning(torn), stacklevel=2)
     return frame
@@ -204,8 +203,8 @@ def read_clicdata(
 class _Taker:
     """Makes frames of pages: of ``each`` rows, or one of everything; at most ``limit`` rows in all."""
 
-    def __init__(self, assembler: Assembler, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
-        self._assembler = assembler
+    def __init__(self, builder: FrameBuilder, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
+        self._assembler = builder
         self._left = limit
         self._each = each
         self._source = source
@@ -223,7 +222,7 @@ class _Taker:
         with shown, closing(self.pages) as pages:
             for page in pages:
                 self._note(page)
-                shown.update(self._assembler.add(page.rows, page.decoded))
+                shown.update(self._assembler.add(page.rows))
                 while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
                     yield self._frame(self._each)
                     given = True

@@ -1,4 +1,4 @@
-"""What every test may rely on: no account in the environment, no session left over, the sandbox's fixtures."""
+"""For every test: no account in the environment, no session left over, the sandbox's fixtures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 import totals
 from pandas_clicdata.session import manager
@@ -25,7 +26,7 @@ if not any(point.name == "pandas_clicdata" for point in entry_points(group="pyte
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# How much a long run does; each is asked for by the module that does it.
+# The sizes of a long run; each is read by the module that uses it.
 LONG = {
     "CLICDATA_SCHEDULES": 10_000,
     "CLICDATA_SOCKET_RUNS": 500,
@@ -35,7 +36,7 @@ LONG = {
     "CLICDATA_PLACES": 400,
     "CLICDATA_RUNS": 300,
     "CLICDATA_CALLS": 200,
-    "CLICDATA_LETTERS": 1_000_000,
+    "CLICDATA_LETTERS": 4_000_000,
     "CLICDATA_ROWS": 1_000_000,
     "CLICDATA_READS": 700,
     "CLICDATA_SOAK": 60,
@@ -63,34 +64,37 @@ def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterat
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run be a long one."""
+    """Add the options for long runs."""
     parser.addoption("--long", action="store_true", help="as many schedules, kills and interrupts as are promised")
     parser.addoption("--soak", type=float, metavar="MINUTES", help="how long the soak takes; a minute with --long")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say so before the modules that count are imported."""
+    """Set the sizes before the test modules are imported."""
     if config.getoption("--soak"):
         os.environ["CLICDATA_SOAK"] = str(60 * config.getoption("--soak"))
     if config.getoption("--long"):
         for name, size in LONG.items():
             os.environ.setdefault(name, str(size))
+    else:
+        settings.register_profile("short", max_examples=25)
+        settings.load_profile("short")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand on what was counted, where the tests are shared out to several processes (pytest-xdist)."""
+    """Pass on the counts of a worker process of pytest-xdist."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["counted"] = dict(totals.counted)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add what one of those processes has counted."""
+    """Add the counts of a worker process."""
     totals.counted.update(getattr(node, "workeroutput", {}).get("counted", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the run has put the package through."""
+    """Print the counts."""
     if totals.counted:
-        told = ", ".join(f"{number:,} {what}" for what, number in sorted(totals.counted.items()))
-        terminalreporter.write_line(f"put through: {told}")
+        counts = ", ".join(f"{number:,} {what}" for what, number in sorted(totals.counted.items()))
+        terminalreporter.write_line(f"put through: {counts}")

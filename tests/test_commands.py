@@ -168,7 +168,7 @@ def test_a_url_where_nothing_listens(environment: pytest.MonkeyPatch, capsys: py
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_url_of_something_else(
+def test_a_url_of_another_service(
     environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     environment.setattr("pandas_clicdata.session.session.time.sleep", lambda seconds: None)
@@ -238,7 +238,16 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sandbox", "--port", port])
-    assert "--port" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "--port" in message
+    assert len(message) < 500
+
+
+def test_a_stdout_that_lacks_a_letter_ends_no_command(tmp_path: Path) -> None:
+    done = run("doctor", env={"PYTHONIOENCODING": "ascii", "CLICDATA_CLIENT_ID": "café"})
+    assert done.returncode == 1
+    assert r"set: caf\xe9" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_port_that_is_taken_is_said(clicdata_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the documentation says is run: each block of the README, each example of a docstring."""
+"""All examples of the documentation are run: each block of the README, each example of a docstring."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 README = Path(__file__).parent.parent / "README.md"
+CONTRIBUTING = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PACKAGE = Path(pandas_clicdata.__path__[0])
+ROOMS = ["endpoints", "commands"]  # the folders whose modules CONTRIBUTING.md is known to name
 TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
@@ -41,7 +44,7 @@ def test_the_tour_of_the_readme() -> None:
     assert run_examples(test) > 20
 
 
-def test_every_block_of_the_readme_is_of_a_kind_that_is_run() -> None:
+def test_every_block_of_the_readme_is_run() -> None:
     assert [language for language, _ in BLOCKS].count("console") == 2
     assert {language for language, _ in BLOCKS} == {"console", "pycon", "python"}
     assert len(BLOCKS) == TEXT.count("```") // 2
@@ -79,6 +82,22 @@ def test_every_name_in_the_readme_is_there() -> None:
         name for name in dir(pandas_clicdata.errors) if name[0].isupper()
     }
     assert names >= set(pandas_clicdata.errors.__all__)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_contributing_names_every_module_of_a_room(room: str) -> None:
+    modules = {path.stem for path in (PACKAGE / room).glob("*.py")} - {"__init__"}
+    assert modules <= set(re.findall(r"`(\w+)`", CONTRIBUTING))
+    named = set(re.findall(rf"`{room}/(\w+)`", CONTRIBUTING))
+    assert named <= modules
+
+
+def test_contributing_lists_every_open_question_that_a_mark_names() -> None:
+    marked = {
+        number for path in PACKAGE.rglob("*.py") for number in re.findall(r"\bC:.*?\((O\d+)\)", path.read_text("utf-8"))
+    }
+    assert marked
+    assert marked <= set(re.findall(r"\bO\d+\b", CONTRIBUTING))
 
 
 def examples() -> list[Any]:

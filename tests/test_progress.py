@@ -1,4 +1,4 @@
-"""The bar that says how far a long call is, and that there is nothing of it when nobody sees it."""
+"""The progress bar: when it is shown, and that a broken stderr stops no call."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from pandas_clicdata.progress import bar
 
 if TYPE_CHECKING:
+    from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
 READ_AND_APPEND = """
@@ -55,7 +57,7 @@ class Terminal:
     ("progress", "terminal", "shown"),
     [(None, True, True), (None, False, False), (True, True, True), (True, False, True), (False, True, False)],
 )
-def test_it_is_shown_where_it_is_wanted_or_seen(
+def test_the_bar_is_shown_on_request_or_on_a_terminal(
     progress: bool | None, terminal: bool, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stderr = Terminal(terminal)
@@ -68,8 +70,41 @@ def test_it_is_shown_where_it_is_wanted_or_seen(
         assert stderr.written == ""
 
 
-def test_without_a_stderr_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    nowhere: Any = None
-    monkeypatch.setattr(sys, "stderr", nowhere)
-    with bar(None, "read 5", 10) as counted:
-        counted.update(10)
+class WriteOnly:
+    """A stderr with write and flush only."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+class Broken(WriteOnly):
+    """A stderr that breaks after some writes."""
+
+    def __init__(self, error: Exception, writes: int) -> None:
+        self.error = error
+        self.writes = writes
+
+    def write(self, text: str) -> int:
+        self.writes -= 1
+        if self.writes < 0:
+            raise self.error
+        return len(text)
+
+
+NO_LETTER = UnicodeEncodeError("ascii", "é", 0, 1, "no such letter")
+
+
+@pytest.mark.parametrize("progress", [None, True, False])
+@pytest.mark.parametrize("stderr", [None, WriteOnly(), Broken(BrokenPipeError(), 0), Broken(NO_LETTER, 3)])
+def test_a_stderr_that_cannot_show_a_bar_stops_nothing(
+    stderr: Any, progress: bool | None, monkeypatch: pytest.MonkeyPatch, clicdata_session: Session
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    frame = pd.DataFrame({"a": [1, 2]})
+    assert frame.clicdata.push("Bars", progress=progress, session=clicdata_session).rows_appended == 2
+    with bar(progress, "read 5", 10) as counted:
+        for _ in range(10):
+            counted.update(1)

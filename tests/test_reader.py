@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
+from faults.kinds import cut, endless_pages, repeat_page
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
@@ -111,10 +112,10 @@ def test_a_page_that_fails_never_gives_a_short_frame(service: Sandbox) -> None:
     [
         lambda faults, path: faults.status(502, path=path, after=2),
         lambda faults, path: faults.drop(path=path, after=2),
-        lambda faults, path: faults.cut(path=path, after=2),
+        lambda faults, path: cut(faults, path=path, after=2),
         lambda faults, path: faults.answer("<html>wait</html>", content_type="text/html", path=path, after=2),
         lambda faults, path: faults.unauthorized(path=path, after=2),
-        lambda faults, path: faults.repeat_page(path=path, after=2),
+        lambda faults, path: repeat_page(faults, path=path, after=2),
         lambda faults, path: faults.bad_gzip(path=path, after=2),
         lambda faults, path: faults.status(429, headers={"Retry-After": "0"}, path=path, after=2),
     ],
@@ -130,7 +131,7 @@ def test_a_page_that_fails_once_is_asked_for_again(service: Sandbox, befall: Cal
 @pytest.mark.fault(37)
 def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
     rec_id = table(service, 35)
-    service.faults.endless_pages(path=f"/data/{rec_id}", times=None)
+    endless_pages(service.faults, path=f"/data/{rec_id}", times=None)
     with pytest.raises(errors.ReadError):
         pandas_clicdata.read_clicdata(rec_id)
 

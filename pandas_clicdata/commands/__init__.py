@@ -1,1 +1,1 @@
-"""What ``python -m pandas_clicdata`` offers."""
+"""The commands of ``python -m pandas_clicdata``."""

@@ -1,4 +1,4 @@
-"""The main job from end to end, over HTTP, on a sandbox of its own."""
+"""``demo``: push a table to a sandbox over HTTP, change it, and read it back."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ import pandas as pd
 
 import pandas_clicdata
 from pandas_clicdata.errors import ClicDataError
+from pandas_clicdata.frames.types import clicdata_types
 
 if TYPE_CHECKING:
     from pandas_clicdata import DataFrame
 
 KEY = "row"
-_MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
+_DATETIME = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 
 
 class _Differs(Exception):
-    """What came back is not what was sent."""
+    """The rows that were read differ from the rows that were sent."""
 
 
 def demo(csv: str | None, api_version: str | None) -> int:
-    """Push a table, read it back, change it, and hold every step against what should be there.
+    """Push a table, change it, read it back after every step and compare.
 
     Parameters
     ----------
     csv : str or None
-        A CSV file of the user's own; None takes one that the package ships.
+        A CSV file; None takes the sample of the package.
     api_version : str or None
-        The dialect to speak: ``"auto"``, None or a version.
+        As in `Session`: ``"auto"``, None or a version.
 
     Returns
     -------
     int
-        0 when everything is as it should be, 1 when anything differs.
+        0 if every comparison was equal, else 1.
     """
     from pandas_clicdata import sandbox
 
     try:
-        table, name = _table(csv)
+        table, name = _read_table(csv)
     except (OSError, ValueError) as error:
         print(f"can't read {csv}: {error}", file=sys.stderr)
         return 1
@@ -63,13 +64,13 @@ def demo(csv: str | None, api_version: str | None) -> int:
     return 0
 
 
-def _table(csv: str | None) -> tuple[DataFrame, str]:
+def _read_table(csv: str | None) -> tuple[DataFrame, str]:
     path = Path(csv) if csv else Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
     text = pd.read_csv(path, dtype=str)
-    codes = [column for column in text if text[column].str.match(r"0\d", na=False).any()]  # 00312 is no number
+    codes = [column for column in text if text[column].str.match(r"0\d", na=False).any()]  # "00312" stays text
     frame = pd.read_csv(path, dtype=dict.fromkeys(codes, "string"), dtype_backend="numpy_nullable")
     for column in text:
-        if text[column].notna().any() and text[column].dropna().str.fullmatch(_MOMENT).all():
+        if text[column].notna().any() and text[column].dropna().str.fullmatch(_DATETIME).all():
             frame[column] = pd.to_datetime(text[column], format="ISO8601")
     frame.columns = [str(column) for column in frame.columns]
     key = KEY
@@ -88,57 +89,51 @@ def _run(table: DataFrame, name: str) -> None:
     receipt = table.clicdata.push(name, desc="made by python -m pandas_clicdata demo")
     rec_id = receipt.rec_id
     print(f"push      {receipt.summary()}")
-    types = ", ".join(f"{column}: {kind}" for column, kind in _types(table).items())
+    types = ", ".join(f"{column}: {kind}" for column, kind in clicdata_types(table).items())
     print(f"          {types}")
 
     def compare(expected: DataFrame, what: str) -> None:
-        _equal(pandas_clicdata.read_clicdata(rec_id, dtype=table.dtypes), expected, what)
+        _check_equal(pandas_clicdata.read_clicdata(rec_id, dtype=table.dtypes), expected, what)
 
     compare(table, "read      ")
     more = table.head(3).assign(**{key: range(len(table) + 1, len(table) + 1 + len(table.head(3)))})
     print(f"append    {more.clicdata.append(rec_id).summary()}")
-    compare(_joined(table, more), "read      ")
-    column, value = _change(table)
+    compare(_concat(table, more), "read      ")
+    column, value = _choose_change(table)
     if column is not None:
         changed = more.tail(2)[[key]].assign(**{column: value})
         print(f"update    {changed.clicdata.update_rows(rec_id, on=key).summary()}")
         more = more.assign(**{column: more[column].mask(more[key].isin(changed[key]), value)})
-        compare(_joined(table, more), "read      ")
+        compare(_concat(table, more), "read      ")
     print(f"delete    {more.clicdata.delete_rows(rec_id, on=[key]).summary()}")
     compare(table, "read      ")
-    _history(data, rec_id, table)
-    _account()
+    _show_history(data, rec_id, table)
+    _show_account()
 
 
-def _joined(table: DataFrame, more: DataFrame) -> DataFrame:
+def _concat(table: DataFrame, more: DataFrame) -> DataFrame:
     return pd.concat([table, more], ignore_index=True).astype(table.dtypes)
 
 
-def _types(table: DataFrame) -> dict[str, str]:
-    from pandas_clicdata.frames.columns import clicdata_types
-
-    return clicdata_types(table)
-
-
-def _change(table: DataFrame) -> tuple[str | None, Any]:
-    """A column beside the first, and a value to set in it, of a kind that it can hold."""
+def _choose_change(table: DataFrame) -> tuple[str | None, Any]:
+    """Return a column after the first one, and a value of its type to set."""
     for column in table.columns[1:]:
         if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column]):
             return str(column), 0
     return (str(table.columns[1]), table.iloc[0, 1]) if len(table) and len(table.columns) > 1 else (None, None)
 
 
-def _history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:
+def _show_history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:
     versions = data.get_data_history(rec_id)
     print(f"history   {len(versions)} versions, of {', '.join(map(str, versions['row_count']))} rows")
-    full = versions.loc[versions["row_count"] == len(table), "version"]
-    if len(full):
-        version = int(full.iloc[0])
+    complete = versions.loc[versions["row_count"] == len(table), "version"]
+    if len(complete):
+        version = int(complete.iloc[0])
         read = pandas_clicdata.read_clicdata(rec_id, ver_id=version, dtype=table.dtypes)
-        _equal(read, table, f"version {version} ")
+        _check_equal(read, table, f"version {version} ")
 
 
-def _account() -> None:
+def _show_account() -> None:
     account = pandas_clicdata.Account().get_account()
     print("account   " + account[["metric", "used", "limit"]].to_string(index=False).replace("\n", "\n          "))
     dashboard = pandas_clicdata.Dashboard()
@@ -149,7 +144,7 @@ def _account() -> None:
     print(f"picture   {name}, {picture.width} x {picture.height} pixels: {path}")
 
 
-def _equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
+def _check_equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
     try:
         pd.testing.assert_frame_equal(read, expected.reset_index(drop=True))
     except AssertionError as error:

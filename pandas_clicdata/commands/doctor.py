@@ -1,4 +1,4 @@
-"""Which setting came from where, and whether a call gets through; if not, what to change."""
+"""``doctor``: show the settings, try a call, and advise what to change."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.wire import get
 
 DEFAULT_URL = "https://api.clicdata.com/"
-SECRET = ("client_secret", "password", "api_key")
+SECRETS = ("client_secret", "password", "api_key")
 RIGHTS = {"data sets": "/data", "account": "/account", "dashboards": "/dashboard", "schedules": "/schedule"}
 
 
 def doctor() -> int:
-    """Print the settings and what a call with them does.
+    """Print the settings and the result of a call.
 
     Returns
     -------
     int
-        0 when a call gets through, 1 when none does.
+        0 if a call succeeds, else 1.
     """
     print(f"pandas_clicdata {package_version()}\n\nSettings")
     for name, variable in manager.ENVIRONMENT.items():
-        _line(variable, _shown(name, os.environ.get(variable)))
+        _print_line(variable, _describe(name, os.environ.get(variable)))
     method, found = manager.environment_sources(os.environ)
     print("\nWays to log in")
     for line in found:
@@ -53,41 +53,41 @@ def doctor() -> int:
         print(f"\nA setting can't be used: {error}")
         return 1
     with session:
-        return _examined(session)
+        return _try_session(session)
 
 
-def _examined(session: Session) -> int:
+def _try_session(session: Session) -> int:
     print("\nConnection")
-    _line("url", session.url)
-    _line("log in by", session.auth_method)
+    _print_line("url", session.url)
+    _print_line("log in by", session.auth_method)
     try:
         session.call(get("connect", "/account"))
     except PermissionDenied:
-        pass  # the credentials are good; which rights are there is asked next
+        pass  # the credentials are valid; the rights are checked below
     except ClicDataError as error:
-        _line("result", f"no: {error}")
-        print(f"\nWhat to change: {advice(error, session.url)}")
+        _print_line("result", f"no: {error}")
+        print(f"\nWhat to change: {_advise(error, session.url)}")
         return 1
-    _line("credentials", "accepted")
-    _line("api_version", session.api_version or "none (the dialect without version)")
+    _print_line("credentials", "accepted")
+    _print_line("api_version", session.api_version or "none (the dialect without version)")
     print("\nRights")
     for name, path in RIGHTS.items():
-        _line(name, _right(session, path))
+        _print_line(name, _check_right(session, path))
     return 0
 
 
-def _right(session: Session, path: str) -> str:
+def _check_right(session: Session, path: str) -> str:
     try:
         session.call(get("look", path))
     except AuthError as error:
         return f"no: {error.description or error.code or 'refused'}"
     except ClicDataError as error:
-        return f"can't tell: {error}"
+        return f"not known: {error}"
     return "yes"
 
 
-def advice(error: ClicDataError, url: str) -> str:
-    """What to change, so that the next try gets further."""
+def _advise(error: ClicDataError, url: str) -> str:
+    """Return what to change after an error."""
     host = urlsplit(url).hostname or ""
     if isinstance(error, BadCredentials):
         return "the id, secret, password or key is wrong, or withdrawn. Copy it anew from ClicData, Account > API Apps."
@@ -98,15 +98,15 @@ def advice(error: ClicDataError, url: str) -> str:
     if isinstance(error, (RedirectRefused, ProtocolError, NotFound)):
         return f"CLICDATA_URL: what answers at {url} is not the API. Without CLICDATA_URL it is {DEFAULT_URL}"
     if isinstance(error, TransportError):
-        return _network_advice(error, url, host)
+        return _advise_on_network(error, url, host)
     return "nothing here: the service itself has a fault. Try again later."
 
 
-def _network_advice(error: TransportError, url: str, host: str) -> str:
+def _advise_on_network(error: TransportError, url: str, host: str) -> str:
     reason = error.reason or ""
     if "can't be found" in reason:
         usual = urlsplit(DEFAULT_URL).hostname or ""
-        if host != usual and _resolves(usual):
+        if host != usual and _can_resolve(usual):
             return f"CLICDATA_URL: there is no host {host}, while {usual} is found."
         return "the network: no host name can be looked up. Is this machine connected (cable, Wi-Fi, VPN, DNS)?"
     if "refused" in reason:
@@ -118,7 +118,7 @@ def _network_advice(error: TransportError, url: str, host: str) -> str:
     return f"the network or CLICDATA_URL: {url} gives no complete answer. A firewall may be in between."
 
 
-def _resolves(host: str) -> bool:
+def _can_resolve(host: str) -> bool:
     try:
         socket.getaddrinfo(host, 443)
     except OSError:
@@ -126,15 +126,15 @@ def _resolves(host: str) -> bool:
     return True
 
 
-def _shown(name: str, value: str | None) -> str:
+def _describe(name: str, value: str | None) -> str:
     if not value:
         return "not set" if name not in ("url", "api_version") else f"not set ({_default(name)})"
-    return "set: ***" if name in SECRET else f"set: {value}"
+    return "set: ***" if name in SECRETS else f"set: {value}"
 
 
 def _default(name: str) -> str:
     return DEFAULT_URL if name == "url" else "auto"
 
 
-def _line(name: str, text: str) -> None:
+def _print_line(name: str, text: str) -> None:
     print(f"  {name:<24} {text}")

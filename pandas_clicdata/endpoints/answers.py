@@ -1,10 +1,9 @@
-"""What answers hold besides lists of records: one object, the id of what was made, a yes."""
+"""What responses hold besides lists of records: one object, the id of a new object, a result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.endpoints.noun import new_id
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, NotFound, ProtocolError
 from pandas_clicdata.session.retry import Outcome, outcome
 
@@ -13,16 +12,35 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Reply, Request
 
-
-def with_id(item: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A record with its identifier first, under the name of the argument that takes it."""
-    spellings = ("id", name, "rec_id", "RecId")  # C: which one it is
-    found = next((item[key] for key in spellings if item.get(key) is not None), None)
-    return {name: found, **{key: value for key, value in item.items() if key not in spellings}}
+ID_KEYS = ("id", "rec_id", "RecId")  # C: which one the service uses (O18)
+_MOST_DIGITS = 19  # of an id; int() raises ValueError beyond some thousand digits
 
 
-def one(reply: Reply, *names: str) -> dict[str, Any]:
-    """The object in an answer: bare, under one of the names, or alone in a list.
+def rename_id(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a record with its id first, under the name of the argument that takes the id."""
+    keys = dict.fromkeys(("id", name, *ID_KEYS))
+    found = next((record[key] for key in keys if record.get(key) is not None), None)
+    return {name: found, **{key: value for key, value in record.items() if key not in keys}}
+
+
+def parse_integer(value: object) -> int | None:
+    """Return an integer that ClicData sent as a number or as digits; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def parse_new_id(reply: Reply) -> int | None:
+    """Return the id in the response to a create, bare or in an object; None if there is none."""
+    value = reply.value()
+    if isinstance(value, dict):
+        value = next((value[key] for key in ID_KEYS if key in value), None)
+    number = parse_integer(value.strip() if isinstance(value, str) else value)
+    return number if number is not None and number > 0 else None
+
+
+def parse_object(reply: Reply, *names: str) -> dict[str, Any]:
+    """Return the object in a response: bare, under one of the names, or alone in a list.
 
     Raises
     ------
@@ -44,75 +62,71 @@ def one(reply: Reply, *names: str) -> dict[str, Any]:
     return value
 
 
-def said(reply: Reply) -> dict[str, Any]:
-    """What ClicData said to a write."""
+def parse_result(reply: Reply) -> dict[str, Any]:
+    """Return the response to a write as a dict."""
     value = reply.value()
     return value if isinstance(value, dict) else {"result": value}
 
 
-def made(
-    call: Callable[[Request], Reply], asked: Request, look: Callable[[], Sequence[Any]], *, what: str, sign: str
+def create(
+    call: Callable[[Request], Reply], request: Request, find: Callable[[], Sequence[Any]], *, what: str, key: str
 ) -> int:
-    """The id of what a create made.
+    """Send a create once and return the new id.
 
     Parameters
     ----------
     call : callable
-        Sends a `Request` and gives its `Reply`.
-    asked : Request
+        Sends a `Request` and returns its `Reply`.
+    request : Request
         The create.
-    look : callable
-        Gives the ids of all that look like what was to be made.
-    what, sign : str
-        What it is, and by what it is looked for: ``"team"``, ``"name"``.
+    find : callable
+        Returns the ids of the objects that have the same key now.
+    what, key : str
+        The kind of object, and the key by which ``find`` looks: ``"team"``, ``"name"``.
 
     Raises
     ------
     Conflict
-        There was one already; the message names it.
+        An object with that key existed before; the message names its id.
     CreateAmbiguous
-        The answer was lost, or held no id and exactly one can't be found.
+        The response was lost; or it has no id, and not exactly one object has that key.
     """
-    failure: ClicDataError
     try:
-        reply = call(asked)
-        found = new_id(reply)
-        if found is not None:
-            return found
+        reply = call(request)
+        new_id = parse_new_id(reply)
     except Conflict as error:
-        error.args = (f"{error.args[0]}. {_looked(look, what, sign)}.",)
+        error.args = (f"{error.args[0]}. {_describe_found(find, what, key)}.",)
         raise
     except ClicDataError as error:
         if outcome(error) is not Outcome.UNKNOWN:
             raise
         failure = error
     else:
-        return _unnamed(asked, look, what, sign)
+        return new_id if new_id is not None else _find_created(request, find, what, key)
     raise CreateAmbiguous(
-        f"{asked.operation}: the answer was lost, it may be made or not ({failure}). {_looked(look, what, sign)}. "
-        "Make sure before you create it again."
+        f"{request.operation}: the answer was lost, it may be made or not ({failure}). "
+        f"{_describe_found(find, what, key)}. Make sure before you create it again."
     ) from failure
 
 
-def _unnamed(asked: Request, look: Callable[[], Sequence[Any]], what: str, sign: str) -> int:
-    """The id of what ClicData said it made, without saying which."""
+def _find_created(request: Request, find: Callable[[], Sequence[Any]], what: str, key: str) -> int:
+    """Return the id of a new object whose create succeeded without an id in the response."""
     try:
-        found = look()
-        if len(found) == 1:
-            return int(found[0])
-    except (ClicDataError, TypeError, ValueError):
-        pass
-    raise CreateAmbiguous(
-        f"{asked.operation}: ClicData said that it was made, but not with which id. {_looked(look, what, sign)}."
-    )
+        [only] = find()
+        return int(only)
+    except (ClicDataError, TypeError, ValueError):  # ValueError: none or several
+        raise CreateAmbiguous(
+            f"{request.operation}: ClicData said that it was made, but not with which id. "
+            f"{_describe_found(find, what, key)}."
+        ) from None
 
 
-def _looked(look: Callable[[], Sequence[Any]], what: str, sign: str) -> str:
+def _describe_found(find: Callable[[], Sequence[Any]], what: str, key: str) -> str:
     try:
-        found = look()
+        found = find()
     except ClicDataError as error:
-        return f"Looking for a {what} of that {sign} failed too ({error})"
+        return f"Looking for a {what} of that {key} failed too ({error})"
     if not found:
-        return f"No {what} has that {sign} now"
+        return f"No {what} has that {key} now"
     verb = "has" if len(found) == 1 else "have"
-    return f"{what.capitalize()} {' and '.join(map(str, found))} {verb} that {sign} now"
+    return f"{what.capitalize()} {' and '.join(map(str, found))} {verb} that {key} now"

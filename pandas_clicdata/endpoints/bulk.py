@@ -1,4 +1,4 @@
-"""One request per row of a frame, with a report that leaves no row out."""
+"""One request per row of a frame, and a report with the state of every row."""
 
 from __future__ import annotations
 
@@ -17,101 +17,100 @@ if TYPE_CHECKING:
 NOT_SENT, REFUSED, IN_DOUBT = "not sent", "refused", "in doubt"
 
 
-class Run:
-    """What becomes of each row.
+def send_rows(
+    operation: str,
+    records: Sequence[Mapping[str, Any]],
+    send: Callable[[int], Mapping[str, Any]],
+    *,
+    schema: Mapping[str, str],
+    index: pd.Index | None,
+    progress: bool | None,
+) -> pd.DataFrame:
+    """Send a request per row, and report the state of each row.
 
     Parameters
     ----------
     operation : str
-        What is done: ``"create users"``.
-    rows : sequence of mapping
-        What the report says of each row from the start.
+        The name of the operation: ``"create users"``.
+    records : sequence of mapping
+        The cells of each row that the report begins with.
+    send : callable
+        Sends the request of the row at a position, and returns its state and other cells for the report.
     schema : mapping of str to str
-        The columns of the report, as `frame_of_records` takes them; ``state`` and ``error`` are among them.
-    like : DataFrame, Series or any
-        Whose index the report has, if it has one.
+        The columns of the report, as in `frame_of_records`; ``state`` and ``error`` are among them.
+    index : Index or None
+        The index of the report.
+    progress : bool or None
+        As in `bar`.
+
+    Returns
+    -------
+    DataFrame
+        The report. ClicData answered the request of every row.
+
+    Raises
+    ------
+    WriteError
+        A row after the first one failed, or a row is in doubt; ``.receipt`` is the report.
+    ClicDataError
+        The first row failed, and nothing was done.
     """
+    rows = [{**record, "state": NOT_SENT, "error": None} for record in records]
 
-    def __init__(self, operation: str, rows: Sequence[Mapping[str, Any]], schema: Mapping[str, str], like: Any) -> None:
-        self._operation = operation
-        self._rows: list[dict[str, Any]] = [{**row, "state": NOT_SENT, "error": None} for row in rows]
-        self._schema = schema
-        self._index = like.index if hasattr(like, "iloc") else None
-
-    def through(self, send: Callable[[int], Mapping[str, Any]], progress: bool | None) -> pd.DataFrame:
-        """Go through the rows.
-
-        Parameters
-        ----------
-        send : callable
-            Is given the position of a row, makes its request, and gives what the report is to say then.
-        progress : bool or None
-            Whether to show a bar; None shows it where stderr is a terminal.
-
-        Returns
-        -------
-        DataFrame
-            The report, in which each row was answered.
-
-        Raises
-        ------
-        WriteError
-            It stopped midway; ``.receipt`` is the report.
-        ClicDataError
-            It stopped at the first row, and nothing was done.
-        """
-        try:
-            with bar(progress, self._operation, len(self._rows), "row") as shown:
-                for position in range(len(self._rows)):
-                    failure = self._one(position, send)
-                    if failure is not None:
-                        raise self._ended(position, failure)
-                    shown.update(1)
-            return self.report()
-        except (KeyboardInterrupt, SystemExit) as interrupt:
-            interrupt.receipt = self.report()  # type: ignore[union-attr]  # for who catches a Ctrl-C
-            raise
-
-    def _one(self, position: int, send: Callable[[int], Mapping[str, Any]]) -> ClicDataError | None:
-        """Make the request of a row; the error is one that stops the rest."""
-        row = self._rows[position]
-        row["state"] = IN_DOUBT
-        try:
-            row.update(send(position))
-        except ClicDataError as error:
-            row.update(state=_state(error), error=str(error))
-            return None if row["state"] == REFUSED else error.with_traceback(None)
-        return None
-
-    def _ended(self, position: int, failure: ClicDataError) -> ClicDataError:
-        in_doubt = self._rows[position]["state"] == IN_DOUBT
-        if position == 0 and not in_doubt:
-            return failure
-        counts = ", ".join(f"{count} {state}" for state, count in self._counts().items())
-        ended = WriteError(
-            f"{self._operation}: stopped at row {position} ({failure}). Of all rows: {counts}; see .receipt"
-        )
-        ended.receipt = cast("Any", self.report())
-        ended.in_doubt = in_doubt
-        ended.__cause__ = failure
-        return ended
-
-    def _counts(self) -> dict[str, int]:
-        states = [row["state"] for row in self._rows]
-        return {state: states.count(state) for state in dict.fromkeys(states)}
-
-    def report(self) -> pd.DataFrame:
-        """A row per row, in the same order and with the same index."""
-        frame = frame_of_records(self._rows, self._schema)
-        if self._index is not None:
-            frame.index = self._index
+    def report() -> pd.DataFrame:
+        frame = frame_of_records(rows, schema)
+        if index is not None:
+            frame.index = index
         return frame
 
+    try:
+        with bar(progress, operation, len(rows), "row") as shown:
+            for position, row in enumerate(rows):
+                failure = _send_row(row, send, position)
+                if failure is not None:
+                    raise _stopped(operation, rows, position, failure, report)
+                shown.update(1)
+        return report()
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        interrupt.receipt = report()  # type: ignore[union-attr]  # exceptions take any attribute
+        raise
 
-def _state(error: ClicDataError) -> str:
-    """What an error means for the one row; only a refusal that is about this row lets the rest go on."""
-    what = outcome(error)
-    if what is Outcome.UNKNOWN:
+
+def _send_row(row: dict[str, Any], send: Callable[[int], Mapping[str, Any]], position: int) -> ClicDataError | None:
+    """Send the request of a row. Return its error unless the row was done or refused."""
+    row["state"] = IN_DOUBT  # in case of an interrupt
+    try:
+        row.update(send(position))
+    except ClicDataError as error:
+        row.update(state=_state_after(error), error=str(error))
+        return None if row["state"] == REFUSED else error.with_traceback(None)
+    return None
+
+
+def _state_after(error: ClicDataError) -> str:
+    """Return the state of a row whose request failed: refused only if the error is about this very row."""
+    result = outcome(error)
+    if result is Outcome.UNKNOWN:
         return IN_DOUBT
-    about_this_row = isinstance(error, ApiError) and not isinstance(error, (RateLimited, ApiVersionError))
-    return REFUSED if what is Outcome.REFUSED and about_this_row else NOT_SENT
+    is_about_row = isinstance(error, ApiError) and not isinstance(error, (RateLimited, ApiVersionError))
+    return REFUSED if result is Outcome.REFUSED and is_about_row else NOT_SENT
+
+
+def _stopped(
+    operation: str,
+    rows: Sequence[Mapping[str, Any]],
+    position: int,
+    failure: ClicDataError,
+    report: Callable[[], pd.DataFrame],
+) -> ClicDataError:
+    """Return the error to raise: the failure itself if nothing was done, else a `WriteError` with the report."""
+    in_doubt = rows[position]["state"] == IN_DOUBT
+    if position == 0 and not in_doubt:
+        return failure
+    states = [row["state"] for row in rows]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    stopped = WriteError(f"{operation}: stopped at row {position} ({failure}). Of all rows: {counts}; see .receipt")
+    stopped.receipt = cast("Any", report())
+    stopped.in_doubt = in_doubt
+    stopped.__cause__ = failure
+    return stopped

@@ -6,16 +6,19 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from pandas_clicdata.endpoints.noun import (
-    Noun,
-    checked_choice,
-    checked_flag,
-    checked_text,
-    new_id,
-    whole_count,
-    whole_id,
-    whole_number,
+from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
+from pandas_clicdata.endpoints.arguments import (
+    Output,
+    check_cells,
+    check_choice,
+    check_columns,
+    check_count,
+    check_flag,
+    check_id,
+    check_output,
+    check_text,
 )
+from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import (
     ClicDataError,
     Conflict,
@@ -26,14 +29,21 @@ from pandas_clicdata.errors import (
     ProtocolError,
     UpdateAmbiguous,
 )
-from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
-from pandas_clicdata.frames.decode import Assembler, frame_of_records
-from pandas_clicdata.frames.digest import digest
+from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
-from pandas_clicdata.frames.scalars import is_unicode
+from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
+from pandas_clicdata.session.pages import (
+    PAGE_SIZE,
+    OnTorn,
+    Page,
+    iter_pages,
+    page_of,
+    page_query,
+    records,
+    retry_while_changing,
+)
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import append as uploads
@@ -42,7 +52,7 @@ from pandas_clicdata.uploads.choices import How, checked_how
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Mapping, Sized
+    from collections.abc import Callable, Generator, Mapping
 
     import pandas as pd
 
@@ -50,9 +60,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _log = logging.getLogger(__name__)
-
-Output = Literal["df", "dict"]
-OUTPUTS = ("df", "dict")
 
 DATA_SETS = {
     "rec_id": "integer",
@@ -62,11 +69,10 @@ DATA_SETS = {
     "creation_date": "datetime",
     "last_data_update_date": "datetime",
 }
-VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: no key of an item is known
+VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
 
-# The spec's endpoint list sends "reload" to /rebuild, while the client of 2020 sent it to /reload.
 REFRESH_PATHS = {
-    "reload": "rebuild",
+    "reload": "rebuild",  # C: ClicData's list of endpoints says so, its client of 2020 used /reload (O6)
     "recreate": "recreate",
     "update": "update",
     "append": "append",
@@ -74,23 +80,15 @@ REFRESH_PATHS = {
 }
 REFRESH_MODES = {
     "reload": "reload",
-    "recreate": "rebuild",  # C: the mode that has no method of its name, for the method that has no mode
+    "recreate": "rebuild",  # C: the one mode and the one method without a namesake (O22)
     "update": "update",
     "append": "append",
     "updateappend": "updateappend",
 }
 
 
-class Data(Noun):
-    """The data sets of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        What to call through; the default session if not given.
-    **connection_params
-        Those of `Session`, for a session of its own.
-    """
+class Data(Endpoint):
+    """The data sets of an account."""
 
     # -----------------------------------------------------------------------------------------------------
     # Reading
@@ -136,22 +134,22 @@ class Data(Noun):
         Parameters
         ----------
         rec_id : int, optional
-            The data set to read. Not given, the data sets are listed.
+            The data set to read. Without it, the data sets are listed.
         output : {"df", "dict"}, default "df"
-            A frame, or a list of dicts as ClicData gave them.
+            A frame, or a list of dicts as ClicData sent them.
         name : str, optional
             List only data sets with this text in their name.
         unique_key_available : bool, optional
-            List only those with (True) or without (False) a unique key.
+            List only data sets with (True) or without (False) a unique key.
         refresh : bool, optional
-            List only those that can (True) or can't (False) be refreshed from a source.
+            List only data sets that can (True) or can't (False) be refreshed from a source.
 
         Returns
         -------
         DataFrame or list of dict
-            Of the list: a row per data set, ``rec_id`` (Int64), ``name``, ``description``, ``source`` (text),
-            ``creation_date``, ``last_data_update_date`` (datetime, UTC), and whatever else ClicData says. Of one
-            data set: its rows, typed as `read_clicdata` does.
+            The list: a row per data set with ``rec_id`` (Int64), ``name``, ``description``, ``source`` (text),
+            ``creation_date``, ``last_data_update_date`` (datetime, UTC), and any other key that ClicData sends.
+            One data set: its rows, with the dtypes that `read_clicdata` gives.
 
         Raises
         ------
@@ -160,25 +158,27 @@ class Data(Noun):
         NotFound
             There is no such data set.
         ReadError
-            The rows that came would not be the whole data set.
+            The rows that were read are not the whole data set.
 
         Examples
         --------
         >>> Data().get_data(name="shop")["name"].tolist()
         ['Shops']
         """
-        checked_choice("output", output, OUTPUTS)
+        check_output(output)
         filters = query_of(
-            name=None if name is None else checked_text("name", name),
-            uniquekeyavailable=checked_flag("unique_key_available", unique_key_available),
-            refresh=checked_flag("refresh", refresh),
+            name=None if name is None else check_text("name", name),
+            uniquekeyavailable=check_flag("unique_key_available", unique_key_available),
+            refresh=check_flag("refresh", refresh),
         )
         if rec_id is None:
             listed = records(self._call, get("list data sets", "/data", key="data", query=filters))
-            return listed if output == "dict" else frame_of_records([_named(item) for item in listed], DATA_SETS)
+            if output == "dict":
+                return listed
+            return frame_of_records([_parse_data_set(record) for record in listed], DATA_SETS)
         if filters:
             raise InputError("name, unique_key_available and refresh filter the list: leave them out with rec_id")
-        return self._rows(output, rec_id)
+        return self._read(output, rec_id)
 
     @overload
     def get_data_history(
@@ -200,22 +200,22 @@ class Data(Noun):
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the stored versions of a data set, or read one of them.
 
-        ``GET /data/{id}/versions``; ``GET /data/{id}/v/{ver}``. Data History must be switched on for it.
+        ``GET /data/{id}/versions``; ``GET /data/{id}/v/{ver}``. Data History must be switched on for the data set.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         ver_id : int or "latest", optional
-            The version to read, or the newest there is. Not given, the versions are listed.
+            The version to read, or the newest one. Without it, the versions are listed.
         output : {"df", "dict"}, default "df"
-            A frame, or a list of dicts as ClicData gave them.
+            A frame, or a list of dicts as ClicData sent them.
 
         Returns
         -------
         DataFrame or list of dict
-            Of the list: a row per version, ``version`` (Int64), ``date`` (datetime, UTC), ``row_count`` (Int64),
-            and whatever else ClicData says. Of one version: its rows.
+            The list: a row per version with ``version`` (Int64), ``date`` (datetime, UTC), ``row_count`` (Int64),
+            and any other key that ClicData sends. One version: its rows.
 
         Raises
         ------
@@ -224,17 +224,17 @@ class Data(Noun):
         NotFound
             There is no such data set or version.
         ReadError
-            The rows that came would not be the whole version.
+            The rows that were read are not the whole version.
 
         Examples
         --------
         >>> Data().get_data_history(rec_id).columns.tolist()
         ['version', 'date', 'row_count']
         """
-        rec_id = whole_id("rec_id", rec_id)
-        checked_choice("output", output, OUTPUTS)
+        rec_id = check_id("rec_id", rec_id)
+        check_output(output)
         if ver_id is not None:
-            return self._rows(output, rec_id, stored_version(self.session, rec_id, ver_id))
+            return self._read(output, rec_id, stored_version(self.session, rec_id, ver_id))
         listed = _versions(self.session, rec_id)
         return listed if output == "dict" else frame_of_records(listed, VERSIONS)
 
@@ -247,10 +247,9 @@ class Data(Noun):
         workers: int = 1,
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
-        tell_torn: bool = False,
-        decode: Callable[[bytes], Sized | None] | None = None,
+        on_torn: OnTorn = "raise",
     ) -> Generator[Page, None, None]:
-        """The pages of a data set or of one of its versions, each once and in order.
+        """Return the pages of a data set or of one of its versions, each once and in order.
 
         Parameters
         ----------
@@ -259,58 +258,48 @@ class Data(Noun):
         ver_id : int, optional
             A stored version of it.
         page_size : int, default 1000
-            Rows a page, where the dialect lets the caller choose.
+            Rows of a page. The legacy dialect ignores it.
         workers : int, default 1
-            Pages asked for at once.
+            Requests at the same time.
         wanted : callable, optional
-            Gives the number of rows that are still wanted, so that no page is asked for ahead in vain.
+            Returns how many more rows the caller needs; no page beyond them is requested early.
         total : int, optional
-            How many rows ClicData is known to count.
-        tell_torn : bool, default False
-            Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
-        decode : callable, optional
-            Makes of the rows of a page what is to be its ``decoded``, or None of what it does not understand.
+            The number of rows, if known from the list of versions.
+        on_torn : {"raise", "warn"}, default "raise"
+            Whether to raise `TornRead` if the data set changes meanwhile, or set ``torn`` of the pages.
 
         Yields
         ------
         Page
-            Rows as JSON, and whether there are more.
+            Rows as JSON, and whether more pages follow.
 
         Raises
         ------
         InputError
             An id can't be used.
         ReadError
-            The pages would not be the whole.
+            The pages are not the whole data set.
         """
-        rec_id = whole_id("rec_id", rec_id)
-        path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
-        asked = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return followed(
-            self.session,
-            asked,
-            page_size,
-            workers=workers,
-            wanted=wanted,
-            total=total,
-            tell_torn=tell_torn,
-            decode=decode,
-            digest=digest,
+        rec_id = check_id("rec_id", rec_id)
+        path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{check_id('ver_id', ver_id)}"
+        request = get("read rows" if ver_id is None else "read a version", path, key="data")
+        return iter_pages(
+            self.session, request, page_size, workers=workers, wanted=wanted, total=total, on_torn=on_torn
         )
 
-    def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
+    def _read(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)
 
-        def read(_: bool) -> pd.DataFrame | list[dict[str, Any]]:
+        def read() -> pd.DataFrame | list[dict[str, Any]]:
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
-            assembler = Assembler()
-            for page in self.pages(rec_id, number, total=total, decode=assembler.decode):
-                assembler.add(page.rows, page.decoded)
-            return assembler.take()
+            builder = FrameBuilder()
+            for page in self.pages(rec_id, number, total=total):
+                builder.add(page.rows)
+            return builder.take()
 
-        return whole(read)
+        return retry_while_changing(read)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating and appending
@@ -323,9 +312,9 @@ class Data(Noun):
         Parameters
         ----------
         name : str
-            Its name, which must be new in the account.
+            Its name. No other data set of the account may have it.
         cols : mapping of str to str
-            ClicData type by column name: ``"text"``, ``"number"``, ``"datetime"``, ``"date"``,
+            The ClicData type of each column: ``"text"``, ``"number"``, ``"datetime"``, ``"date"``,
             ``"percentage"``, ``"checkbox"``, ``"dropdown"`` or ``"id"``.
         desc : str, default ""
             A description.
@@ -340,9 +329,9 @@ class Data(Noun):
         InputError
             A name or type can't be used.
         Conflict
-            There is a data set of that name.
+            A data set of that name exists.
         CreateAmbiguous
-            The answer was lost, and it can't be told whether the data set was made.
+            The response was lost, and looking for the data set didn't show whether it was created.
 
         Examples
         --------
@@ -351,36 +340,36 @@ class Data(Noun):
         True
         """
         body = {
-            "name": checked_text("name", name),
-            "description": checked_text("desc", desc, empty=True),
-            "columns": _checked_columns(cols),
+            "name": check_text("name", name),
+            "description": check_text("desc", desc, empty=True),
+            "columns": check_columns(cols),
         }
-        session = self.session
+        request = Request("create a data set", "POST", "/data", body=wire.json_body(body))
         try:
-            reply = session.call(Request("create a data set", "POST", "/data", body=wire.json_body(body)))
-            made = new_id(reply)
-            if made is not None:
-                return made
+            new_id = parse_new_id(self._call(request))
+            if new_id is not None:
+                return new_id
             failure: ClicDataError = ProtocolError("create a data set: ClicData's answer holds no id")
         except Conflict as error:
-            raise self._conflict(name, error) from None
+            raise self._name_existing(name, error) from None
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        return self._adopted(name, failure)
+        return self._find_created(name, failure)
 
-    def _conflict(self, name: str, error: Conflict) -> Conflict:
+    def _name_existing(self, name: str, error: Conflict) -> Conflict:
+        """Add the id of the data set that has the name already to the message."""
         try:
-            taken = self.ids_named(name)
+            existing = self.ids_named(name)
         except ClicDataError:
-            taken = []
-        if taken:
-            error.args = (f"{error.args[0]}. It is data set {' and '.join(map(str, taken))}.",)
+            existing = []
+        if existing:
+            error.args = (f"{error.args[0]}. It is data set {' and '.join(map(str, existing))}.",)
         return error.with_traceback(None)
 
-    def _adopted(self, name: str, failure: ClicDataError) -> int:
-        """The data set that a create made whose answer was lost: the only one of its name, with no rows in it."""
+    def _find_created(self, name: str, failure: ClicDataError) -> int:
+        """Return the data set that was created although the response was lost: the only one of its name, and empty."""
         try:
             found = self.ids_named(name)
             if len(found) == 1 and self._is_empty(found[0]):
@@ -395,7 +384,7 @@ class Data(Noun):
         ) from failure
 
     def ids_named(self, name: str) -> list[int]:
-        """The ``rec_id`` of each data set of exactly this name.
+        """Return the ``rec_id`` of each data set of exactly this name.
 
         ``GET /data``
 
@@ -407,7 +396,7 @@ class Data(Noun):
         Returns
         -------
         list of int
-            None, one, or (if the service allows it) several.
+            The ids: none, one, or several if the service allows that.
 
         Examples
         --------
@@ -415,11 +404,11 @@ class Data(Noun):
         [1001]
         """
         listed = self.get_data(name=name, output="dict")
-        return [_id_of(item) for item in listed if item.get("name") == name]
+        return [_parse_id(record) for record in listed if record.get("name") == name]
 
     def _is_empty(self, rec_id: int) -> bool:
-        asked = get("read rows", f"/data/{rec_id}", key="data")
-        reply = call_in_dialect(self.session, lambda d: replace(asked, query=page_query(d, 1)))
+        request = get("read rows", f"/data/{rec_id}", key="data")
+        reply = call_in_dialect(self.session, lambda dialect: replace(request, query=page_query(dialect, 1)))
         return page_of(reply, 1).count == 0
 
     def append_data(
@@ -511,7 +500,7 @@ class Data(Noun):
         >>> Data().append_data(rec_id, pd.DataFrame({"shop": ["01", "02"], "visits": [17, 4]}))
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
-        rec_id = whole_id("rec_id", rec_id)
+        rec_id = check_id("rec_id", rec_id)
         how = _how(chunksize, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit)
         if how.audit and how.verify is None:
             raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
@@ -571,7 +560,7 @@ class Data(Noun):
         Conflict
             There is a data set of that name.
         CreateAmbiguous
-            It can't be told whether the data set was made.
+            The response was lost, and looking for the data set didn't show whether it was created.
         WriteError
             The data set was made and the append stopped: ``.receipt``.
 
@@ -609,23 +598,23 @@ class Data(Noun):
         rec_id : int
             The data set.
         filters : mapping
-            Value by column; a row matches when all do. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty.
         values : mapping
             New value by column.
         multiple_rows : {"all", "first"}, default "all"
-            Whether all rows that match are meant, or the first.
+            Whether to change all rows that match, or the first one.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
             An argument can't be used; nothing was sent.
         UpdateAmbiguous
-            The answer was lost: the rows may be changed or not. It was not sent again.
+            The response was lost: the rows may be changed or not. The request was not sent again.
 
         Examples
         --------
@@ -634,13 +623,13 @@ class Data(Noun):
         >>> Data().get_data(rec_id)["left"].tolist()
         [1, 0]
         """
-        asked = changes.update_request(
-            whole_id("rec_id", rec_id),
-            cells(_checked_filters("filters", filters)),
-            cells(_checked_filters("values", values)),
-            checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
+        request = changes.update_request(
+            check_id("rec_id", rec_id),
+            cells(check_cells("filters", filters)),
+            cells(check_cells("values", values)),
+            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, UpdateAmbiguous, repeatable=multiple_rows == "all")
+        return self._change(request, UpdateAmbiguous, repeatable=multiple_rows == "all")
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
@@ -654,21 +643,21 @@ class Data(Noun):
         rec_id : int
             The data set.
         filters : mapping
-            Value by column; a row matches when all do. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty.
         multiple_rows : {"all", "first"}, default "all"
-            Whether all rows that match are meant, or the first.
+            Whether to delete all rows that match, or the first one.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
             An argument can't be used; nothing was sent.
         DeleteAmbiguous
-            The answer was lost: the rows may be gone or not. It was not sent again.
+            The response was lost: the rows may be deleted or not. The request was not sent again.
 
         Examples
         --------
@@ -677,24 +666,23 @@ class Data(Noun):
         >>> Data().get_data(rec_id)["job"].tolist()
         [1]
         """
-        asked = changes.delete_request(
-            whole_id("rec_id", rec_id),
-            cells(_checked_filters("filters", filters)),
-            checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
+        request = changes.delete_request(
+            check_id("rec_id", rec_id),
+            cells(check_cells("filters", filters)),
+            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, DeleteAmbiguous, repeatable=multiple_rows == "all")
+        return self._change(request, DeleteAmbiguous, repeatable=multiple_rows == "all")
 
-    def _changed(
-        self, asked: Request, ambiguous: type[UpdateAmbiguous | DeleteAmbiguous], *, repeatable: bool
+    def _change(
+        self, request: Request, ambiguous: type[UpdateAmbiguous | DeleteAmbiguous], *, repeatable: bool
     ) -> dict[str, Any]:
         try:
-            said = self._call(asked).value()
-            return said if isinstance(said, dict) else {"result": said}
+            return parse_result(self._call(request))
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        raise changes.lost(ambiguous, asked.operation, failure, repeatable=repeatable) from failure
+        raise changes.lost(ambiguous, request.operation, failure, repeatable=repeatable) from failure
 
     def rebuild_data(
         self,
@@ -703,130 +691,102 @@ class Data(Noun):
     ) -> dict[str, Any]:
         """Refresh a data set from its source.
 
-        ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; in the
-        dialect with version ``POST /table/{id}/refresh``. It is never repeated by itself.
+        ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; from version
+        2022.01 on ``POST /table/{id}/refresh``. The request is never repeated.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         method : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
-            ``"reload"`` replaces the rows, ``"recreate"`` the columns too, ``"update"`` changes the rows whose
-            unique key matches, ``"append"`` adds all rows, ``"updateappend"`` changes matches and adds the rest.
+            ``"reload"`` replaces the rows, ``"recreate"`` replaces the columns too. ``"update"`` changes the rows
+            whose unique key matches, ``"append"`` adds all rows, ``"updateappend"`` does both.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
             An argument can't be used; nothing was sent.
         ApiError
-            ClicData refused. Of a `TransportError`, ``.in_doubt`` says whether the refresh may have begun.
+            ClicData refused the request.
+        TransportError
+            No response came; ``.in_doubt`` says whether the refresh may have begun.
 
         Examples
         --------
         >>> Data().rebuild_data(rec_id)
         {'success': True}
         """
-        rec_id = whole_id("rec_id", rec_id)
-        method_ = checked_choice("method", method, tuple(REFRESH_PATHS))
+        rec_id = check_id("rec_id", rec_id)
+        method_ = check_choice("method", method, tuple(REFRESH_PATHS))
 
-        def asked(dialect: Dialect) -> Request:
+        def request(dialect: Dialect) -> Request:
             if dialect is Dialect.LEGACY:
                 return Request("refresh a data set", "POST", f"/data/{rec_id}/{REFRESH_PATHS[method_]}")
             body = wire.json_body({"mode": REFRESH_MODES[method_]})
             path = f"/table/{rec_id}/refresh"
             return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
 
-        said = call_in_dialect(self.session, asked).value()
-        return said if isinstance(said, dict) else {"result": said}
+        return parse_result(call_in_dialect(self.session, request))
 
 
 class Version(NamedTuple):
-    """A stored version of a data set, and how many rows ClicData counts in it, if it says."""
+    """A stored version of a data set, and its number of rows if ClicData sends one."""
 
     number: int
     rows: int | None
 
 
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
-    """The version that is meant.
+    """Return a version by its number, or the newest one.
 
     ``GET /data/{id}/versions`` for the newest one.
 
     Raises
     ------
     InputError
-        It is no id.
+        ``ver_id`` is no id.
     NotFound
-        There is no version.
+        The data set has no version.
     ProtocolError
-        ClicData listed one without a number.
+        ClicData listed a version without a number.
     """
     if ver_id != "latest":
-        return Version(whole_id("ver_id", ver_id), None)
-    versions = [_version(item) for item in _versions(caller, rec_id)]
+        return Version(check_id("ver_id", ver_id), None)
+    versions = [_parse_version(record) for record in _versions(caller, rec_id)]
     if not versions:
         raise NotFound(f"data set {rec_id} has no stored version yet", operation="list versions")
-    return max(versions)  # C: that the newest has the highest number
+    return max(versions)  # C: that the newest version has the highest number (O7)
 
 
 def _versions(caller: Caller, rec_id: int) -> list[dict[str, Any]]:
     return records(caller.call, get("list versions", f"/data/{rec_id}/versions", key="versions"))
 
 
-def _version(item: Mapping[str, Any]) -> Version:
-    number = whole_number(
-        next((item[key] for key in ("version", "ver_id", "id") if key in item), None)
-    )  # C: which it is
-    rows = item.get("row_count")  # C: its name
+def _parse_version(record: Mapping[str, Any]) -> Version:
+    key = next((key for key in ("version", "ver_id", "id") if key in record), "version")  # C: which key (O7)
+    number, rows = parse_integer(record.get(key)), record.get("row_count")
     if number is None or number < 1:
         raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
     return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
 
 
-def _named(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A listed data set with its identifier under the name ``rec_id``, whichever spelling it came in."""
-    named = {key: value for key, value in item.items() if key not in ("id", "rec_id", "RecId")}
-    found = [item[key] for key in ("id", "rec_id", "RecId") if item.get(key) is not None]  # C: which one it is
-    if not found:
+def _parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
+    named = rename_id(record, "rec_id")
+    if named["rec_id"] is None:
         raise ProtocolError("list data sets: ClicData listed one without an id")
-    return {"rec_id": found[0], **named}
+    return named
 
 
-def _id_of(item: Mapping[str, Any]) -> int:
-    """The id of a listed data set, as a number."""
-    found = whole_number(_named(item)["rec_id"])
-    if found is None:
+def _parse_id(record: Mapping[str, Any]) -> int:
+    rec_id = parse_integer(_parse_data_set(record)["rec_id"])
+    if rec_id is None:
         raise ProtocolError("list data sets: ClicData listed one whose id is no number")
-    return found
-
-
-def _checked_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
-    if not hasattr(cols, "items") or not cols:
-        raise InputError('cols must name each column\'s type, such as {"item": "text", "price": "number"}')
-    problems: list[str] = []
-    for name, kind in cols.items():
-        if not isinstance(name, str) or not name.strip():
-            problems.append(f"column {name!a}: its name must be text and not empty")
-        elif not is_unicode(name):
-            problems.append(f"column {name!a}: its name has characters that can't be sent")
-        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
-            problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
-    if problems:
-        raise InputError(problems)
-    return [{"name": name, "data_type": kind} for name, kind in cols.items()]
-
-
-def _checked_filters(name: str, filters: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not hasattr(filters, "items"):
-        raise InputError(f"{name} must be a mapping of column to value, not {type(filters).__name__}")
-    if not filters:
-        raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
-    return filters
+    return rec_id
 
 
 def _how(
@@ -843,16 +803,16 @@ def _how(
 ) -> How:
     """How to append, checked."""
     return checked_how(
-        chunksize=None if chunksize is None else whole_count("chunksize", chunksize, least=1),
+        chunksize=None if chunksize is None else check_count("chunksize", chunksize, least=1),
         workers=checked_workers(workers),
-        compress=bool(checked_flag("compress", compress)),
-        progress=checked_flag("progress", progress),
+        compress=bool(check_flag("compress", compress)),
+        progress=check_flag("progress", progress),
         journal=journal,
         verify=verify,
         exclusive=exclusive,
-        tag_column=None if tag_column is None else checked_text("tag_column", tag_column),
+        tag_column=None if tag_column is None else check_text("tag_column", tag_column),
         errors=errors,
-        audit=checked_flag("audit", audit),
+        audit=check_flag("audit", audit),
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures as they come over the wire and as they go to disk; whether they are what they seem is Pillow's to say."""
+"""Pictures: decode base64, recognise the format, save a file. `dashboard` checks the content with Pillow."""
 
 from __future__ import annotations
 
@@ -27,64 +27,63 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 _DATA_URL = re.compile(rb"data:[^,]{0,200};base64,", re.IGNORECASE)
 _BLANKS = b" \t\r\n\f\v"
-_LONGEST_NAME = 100  # characters, and twice as many bytes
-# Names that Windows takes for devices, whatever their suffix.
+_MOST_CHARACTERS, _MOST_BYTES = 100, 200  # of a file name; some file systems take 255 bytes
+# Names that Windows reserves for devices, with any suffix.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
 
 
 class Picture(NamedTuple):
-    """The bytes of a picture and what they begin like: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
+    """The bytes of a picture, and the format that they begin like: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
 
     format: str
     data: bytes
 
-    def text(self) -> str:
-        """The picture as base64."""
+    def to_base64(self) -> str:
+        """Return the picture as base64."""
         return base64.b64encode(self.data).decode()
 
 
-def picture_of(text: bytes, what: str, key: str = "thumbnail") -> Picture:
-    """The picture in a text that came over the wire.
+def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
+    """Return the picture in a response.
 
     Parameters
     ----------
     text : bytes
-        Base64 of the standard alphabet, with blanks anywhere, in quotes or not, with a ``data:`` prefix or not; or an
-        object that holds such text.
+        Base64 in the standard alphabet. It may have blanks, quotes and a ``data:`` prefix, or stand in a JSON object.
     what : str
-        What was asked for, to be said in errors.
+        The operation, for error messages.
     key : str, default "thumbnail"
-        The name under which an object holds it.
+        The key of a JSON object that holds the base64.
 
     Raises
     ------
     ProtocolError
-        It is not base64, or not the base64 of a PNG, JPEG, GIF or WebP.
+        The text is not base64, or not of a PNG, JPEG, GIF or WebP.
     """
     if len(text) > LONGEST_TEXT:
         raise ProtocolError(f"{what}: {len(text):,} characters are too many for a picture", operation=what)
-    text = _bare(text, key)
+    text = _strip(text, key)
     try:
-        data = base64.b64decode(text.translate(None, _BLANKS), validate=True)  # leniently, it would give wrong bytes
+        data = base64.b64decode(text.translate(None, _BLANKS), validate=True)  # lenient decoding drops bytes
     except (binascii.Error, ValueError):
         data = None
     if not data:
         raise ProtocolError(f"{what}: ClicData's answer is not base64", operation=what)
-    kind = format_of(data)
+    kind = find_format(data)
     if kind is None:
         raise ProtocolError(f"{what}: not an image (no PNG, JPEG, GIF or WebP)", operation=what)
     return Picture(kind, data)
 
 
-def _bare(text: bytes, key: str) -> bytes:
-    """The base64 without what may stand around it."""
+def _strip(text: bytes, key: str) -> bytes:
+    """Return the base64 without JSON, quotes and ``data:`` prefix around it."""
     text = text.strip(_BLANKS)
     if text[:1] in (b"{", b'"'):
         try:
             value = parsed(text)
         except ProtocolError:
             return b""
-        if isinstance(value, dict):
+        if isinstance(value, dict):  # C: whether an object holds the picture, and under which key (O23)
             texts = [cell for cell in value.values() if isinstance(cell, str)]
             value = value.get(key, texts[0] if len(texts) == 1 else None)
         text = value.encode("utf-8", "replace").strip(_BLANKS) if isinstance(value, str) else b""
@@ -92,8 +91,8 @@ def _bare(text: bytes, key: str) -> bytes:
     return text[prefix.end() :] if prefix else text
 
 
-def format_of(data: bytes) -> str | None:
-    """What the first bytes say that it is; None for anything but the four formats."""
+def find_format(data: bytes) -> str | None:
+    """Return the format by the first bytes; None unless it is one of the four."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -109,15 +108,15 @@ def format_of(data: bytes) -> str | None:
 # Saving
 
 
-def checked_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """The folder or file to save to.
+def check_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Return the folder or file to save to.
 
     Raises
     ------
     FileNotFoundError
-        The folder is not there.
+        The folder doesn't exist.
     FileExistsError
-        The file is there, and may not be replaced.
+        The file exists and may not be replaced.
     """
     try:
         target = Path(path)
@@ -132,7 +131,7 @@ def checked_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {target.parent}")
     if not overwrite and os.path.lexists(target):
-        raise FileExistsError(_taken(target))
+        raise FileExistsError(_exists_message(target))
     return target
 
 
@@ -142,13 +141,13 @@ def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
     Parameters
     ----------
     picture : Picture
-        What to save.
+        The picture.
     target : Path
-        A folder, in which the file gets a ``name`` made safe, or a file.
+        A file, or a folder, in which the file is named after the dashboard.
     name : str
-        What the picture shows.
+        The name of the dashboard.
     overwrite : bool
-        Whether a file of that name may be replaced. A link there is replaced itself, never followed.
+        Whether to replace a file of that name. A link is replaced itself, never followed.
 
     Returns
     -------
@@ -158,63 +157,53 @@ def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
     Raises
     ------
     InputError
-        The file's suffix is that of another format.
+        The file's suffix belongs to another format.
     OSError
-        It could not be saved; what was there before still is.
+        The picture could not be saved; an existing file is unchanged.
     """
     suffixes = SUFFIXES[picture.format]
     if target.is_dir():
-        target = target / f"{file_name(name)}{suffixes[0]}"
+        target = target / f"{make_file_name(name)}{suffixes[0]}"
     elif not target.suffix:
         target = target.with_name(target.name + suffixes[0])
     elif target.suffix.lower() not in suffixes:
         raise InputError(f"the picture is a {picture.format}: let the name end with {suffixes[0]}, not {target.suffix}")
-    # In the same folder, so that it can take the place in one step; no other process can have chosen its name.
+    # In the same folder, since a rename is atomic only within a file system.
     draft = target.parent / f".clicdata-{secrets.token_hex(8)}.part"
     try:
         with draft.open("xb") as file:
             file.write(picture.data)
             file.flush()
             os.fsync(file.fileno())
-        _put(draft, target, overwrite)
+        _publish(draft, target, overwrite)
     finally:
         draft.unlink(missing_ok=True)
     return target
 
 
-def _put(draft: Path, target: Path, overwrite: bool) -> None:
+def _publish(draft: Path, target: Path, overwrite: bool) -> None:
     if not overwrite:
         try:
-            os.link(draft, target)  # fails if anything is there, even a link to nowhere
+            os.link(draft, target)  # fails if the name exists, even as a dangling link
         except FileExistsError:
-            raise FileExistsError(_taken(target)) from None
-        except OSError:  # a file system without such links
+            raise FileExistsError(_exists_message(target)) from None
+        except OSError:  # a file system without hard links
             if os.path.lexists(target):
-                raise FileExistsError(_taken(target)) from None
+                raise FileExistsError(_exists_message(target)) from None
         else:
             return
-    os.replace(draft, target)  # noqa: PTH105  # the one call that is known to take the place in one step
+    os.replace(draft, target)  # noqa: PTH105  # os.replace is documented to be atomic
 
 
-def _taken(target: Path) -> str:
+def _exists_message(target: Path) -> str:
     return f"{target} is there already: give overwrite=True to replace it"
 
 
-def file_name(name: str) -> str:
-    """A name for a file that says what it shows and means nothing to any file system.
-
-    Parameters
-    ----------
-    name : str
-        Anything at all.
-
-    Returns
-    -------
-    str
-        One that is never empty, hidden, a path or a device, and short enough everywhere.
-    """
-    kept = "".join(c if c.isalnum() or c in " -_.,()+&" else "_" for c in unicodedata.normalize("NFC", name))
-    kept = kept[:_LONGEST_NAME].encode()[: 2 * _LONGEST_NAME].decode("utf-8", "ignore").strip(" .")
-    if not kept.strip("_"):
+def make_file_name(name: str) -> str:
+    """Return a file name like ``name`` that is never empty, hidden, a path, a device or too long."""
+    safe = "".join(c if c.isalnum() or c in " -_.,()+&" else "_" for c in unicodedata.normalize("NFC", name))
+    short = safe[:_MOST_CHARACTERS].encode()[:_MOST_BYTES].decode("utf-8", "ignore").strip(" .")
+    if not short.strip("_"):
         return "dashboard"
-    return f"_{kept}" if kept.split(".")[0].strip().lower() in _DEVICES else kept
+    is_device = short.split(".")[0].strip().lower() in _DEVICES
+    return f"_{short}" if is_device else short

@@ -1,14 +1,15 @@
-"""Schedules: list, read, trigger, and follow a run to its end."""
+"""Schedules: list, read, trigger, and wait for the end of a run."""
 
 from __future__ import annotations
 
 import math
 import time
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.endpoints.answers import one, said, with_id
-from pandas_clicdata.endpoints.data import OUTPUTS, Output
-from pandas_clicdata.endpoints.noun import Noun, checked_choice, whole_id
+from pandas_clicdata.endpoints.answers import parse_object, parse_result, rename_id
+from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output
+from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.progress import bar
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# C: every key.
-SCHEDULES = {
+SCHEDULES = {  # C: every key (O18)
     "rec_id": "integer",
     "name": "text",
     "description": "text",
@@ -33,21 +33,13 @@ SCHEDULES = {
     "tasks": "integer",
 }
 TASKS = {"schedule_id": "integer", "schedule": "text", "position": "integer", "type": "text"}
-UNDER_WAY = frozenset({"running", "queued", "pending", "waiting", "started", "inprogress"})  # C: what last_status says
+RUNNING = ("running", "queued", "pending", "waiting", "started", "inprogress")  # C: values of last_status (O18)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between two looks at a run
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between two requests for the state of a run
 
 
-class Schedule(Noun):
-    """The schedules of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        What to call through; the default session if not given.
-    **connection_params
-        Those of `Session`, for a session of its own.
-    """
+class Schedule(Endpoint):
+    """The schedules of an account."""
 
     _sleep: Callable[[float], object] = staticmethod(time.sleep)
     _clock: Callable[[], float] = staticmethod(time.monotonic)
@@ -76,16 +68,16 @@ class Schedule(Noun):
         Parameters
         ----------
         rec_id : int, optional
-            The schedule to read. Not given, all are listed.
+            The schedule to read. Without it, all are listed.
         output : {"df", "dict"}, default "df"
-            A frame, or what ClicData gave: a list of dicts, or one dict if ``rec_id`` is given.
+            A frame, or dicts as ClicData sent them: a list, or one dict if ``rec_id`` is given.
 
         Returns
         -------
         DataFrame, list of dict or dict
             A row per schedule: ``rec_id`` (Int64), ``name``, ``description`` (text), ``enabled`` (boolean),
             ``frequency`` (text), ``last_run_date``, ``next_run_date`` (datetime, UTC), ``last_status`` (text),
-            ``tasks`` (Int64: how many; `get_schedule_tasks` has them), and whatever else ClicData says.
+            ``tasks`` (Int64: their number; `get_schedule_tasks` lists them), and any other key that ClicData sends.
 
         Raises
         ------
@@ -100,28 +92,28 @@ class Schedule(Noun):
         >>> schedules.loc[schedules["enabled"], "name"].tolist()
         ['Every morning', 'Every Monday']
         """
-        checked_choice("output", output, OUTPUTS)
+        check_output(output)
         if rec_id is not None:
-            schedule = self._read(whole_id("rec_id", rec_id))
-            return schedule if output == "dict" else _frame([schedule])
-        listed = self._listed()
-        return listed if output == "dict" else _frame(listed)
+            schedule = self._read(check_id("rec_id", rec_id))
+            return schedule if output == "dict" else _to_frame([schedule])
+        listed = self._list()
+        return listed if output == "dict" else _to_frame(listed)
 
     def get_schedule_tasks(self, rec_id: int | None = None) -> pd.DataFrame:
-        """The tasks of the schedules in their order.
+        """List the tasks of the schedules in their order.
 
         ``GET /schedule``; ``GET /schedule/{id}``
 
         Parameters
         ----------
         rec_id : int, optional
-            The schedule whose tasks are wanted. Not given, those of all.
+            The schedule whose tasks to list. Without it, the tasks of all schedules.
 
         Returns
         -------
         DataFrame
             A row per task: ``schedule_id`` (Int64) and ``schedule`` (text), the id and name of its schedule;
-            ``position`` (Int64, from 1); ``type`` (text), and whatever else ClicData says of the task.
+            ``position`` (Int64, from 1); ``type`` (text), and any other key that ClicData sends.
 
         Raises
         ------
@@ -136,31 +128,31 @@ class Schedule(Noun):
         >>> tasks.loc[tasks["schedule"] == "Every morning", "type"].tolist()
         ['refresh', 'snapshot']
         """
-        schedules = self._listed() if rec_id is None else [self._read(whole_id("rec_id", rec_id))]
-        return frame_of_records([task for schedule in schedules for task in _tasks(schedule)], TASKS)
+        schedules = self._list() if rec_id is None else [self._read(check_id("rec_id", rec_id))]
+        return frame_of_records([task for schedule in schedules for task in _parse_tasks(schedule)], TASKS)
 
     def trigger_schedule(
         self, rec_id: int, wait: bool = False, timeout: float = 600, *, progress: bool | None = None
     ) -> dict[str, Any]:
         """Run a schedule now.
 
-        ``POST /schedule/{id}/trigger``. It is never repeated by itself.
+        ``POST /schedule/{id}/trigger``. The request is never repeated.
 
         Parameters
         ----------
         rec_id : int
             The schedule.
         wait : bool, default False
-            Whether to follow the schedule, by reading it again and again, until the run is over.
+            Whether to wait for the end of the run. Until then the schedule is read again and again.
         timeout : float, default 600
-            Seconds to wait for the end at most.
+            Seconds to wait at most.
         progress : bool, optional
-            Whether to show the waiting on stderr; by default where that is a terminal.
+            Whether to show a bar of the waiting on stderr; by default only if stderr is a terminal.
 
         Returns
         -------
         dict
-            What ClicData said; with ``wait``, the schedule after its run, where ``"last_status"`` says how it ended.
+            The response of ClicData; with ``wait``, the schedule after its run, with the result in ``"last_status"``.
 
         Raises
         ------
@@ -169,15 +161,14 @@ class Schedule(Noun):
         NotFound
             There is no such schedule.
         DeadlineExceeded
-            The run was not over after ``timeout`` seconds. It goes on at the service.
+            The run did not end within ``timeout`` seconds. It continues at the service.
         TransportError
             ``.in_doubt`` says whether the run may have begun.
 
         Notes
         -----
-        The run is over when the schedule is no longer under way and has either been seen so or has another
-        ``last_run_date`` than before. A run that was going on already is not told apart from the one that was
-        triggered.
+        The run has ended when the schedule isn't running, and either was seen running or has a new ``last_run_date``.
+        A run that had started before can't be distinguished from the triggered one.
 
         Examples
         --------
@@ -185,38 +176,39 @@ class Schedule(Noun):
         >>> Schedule().trigger_schedule(rec_id)
         {'success': True}
         """
-        rec_id = whole_id("rec_id", rec_id)
-        timeout = _seconds(timeout)
-        asked = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
+        rec_id = check_id("rec_id", rec_id)
+        timeout = _check_seconds(timeout)
+        progress = check_flag("progress", progress)
+        request = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
         if not wait:
-            return said(self._call(asked))
+            return parse_result(self._call(request))
         with bar(progress, f"schedule {rec_id}", None, "second") as shown:
             before = self._read(rec_id)
-            self._call(asked).value()
+            self._call(request).value()
             try:
-                return self._followed(rec_id, before, timeout, shown.update)
+                return self._wait(rec_id, before, timeout, shown.update)
             except ClicDataError as error:
                 error.args = (f"{error.args[0]}. Schedule {rec_id} was triggered and its run goes on.",)
                 raise
 
-    def _followed(
-        self, rec_id: int, before: Mapping[str, Any], timeout: float, tell: Callable[[float], object]
+    def _wait(
+        self, rec_id: int, before: Mapping[str, Any], timeout: float, show: Callable[[float], object]
     ) -> dict[str, Any]:
-        """The schedule once the run that was triggered is over."""
-        began = now = self._clock()
-        pause, seen_under_way = _FIRST_PAUSE, False
+        """Read the schedule until its run has ended, and return it."""
+        now = self._clock()
+        end = now + timeout
+        pause, started = _FIRST_PAUSE, False
         while True:
-            self._sleep(min(pause, max(0.0, began + timeout - now)))
+            self._sleep(min(pause, max(0.0, end - now)))
             pause = min(_LONGEST_PAUSE, 1.5 * pause)
             schedule = self._read(rec_id)
-            tell(self._clock() - now)
+            show(self._clock() - now)
             now = self._clock()
-            under_way = _is_under_way(schedule)
-            ran = seen_under_way or schedule.get("last_run_date") != before.get("last_run_date")
-            if ran and not under_way:
+            is_running = _is_running(schedule)
+            started = started or is_running or schedule.get("last_run_date") != before.get("last_run_date")
+            if started and not is_running:
                 return schedule
-            seen_under_way = seen_under_way or under_way
-            if now >= began + timeout:
+            if now >= end:
                 raise DeadlineExceeded(
                     f"trigger a schedule: the run is not over after {timeout:g} s (timeout=); look again with "
                     f"Schedule().get_schedule({rec_id})",
@@ -225,38 +217,41 @@ class Schedule(Noun):
 
     def _read(self, rec_id: int) -> dict[str, Any]:
         reply = self._call(get("read a schedule", f"/schedule/{rec_id}"))
-        return one(reply, "schedules", "schedule")  # C: the name under which one schedule comes, if any
+        return parse_object(reply, "schedules", "schedule")  # C: the key of one schedule, if any (O18)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _list(self) -> list[dict[str, Any]]:
         return records(self._call, get("list schedules", "/schedule", key="schedules"))
 
 
-def _frame(schedules: list[dict[str, Any]]) -> pd.DataFrame:
-    rows = [{**with_id(schedule, "rec_id"), "tasks": _count(schedule)} for schedule in schedules]
+def _to_frame(schedules: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = [{**rename_id(schedule, "rec_id"), "tasks": _count_tasks(schedule)} for schedule in schedules]
     return frame_of_records(rows, SCHEDULES)
 
 
-def _count(schedule: Mapping[str, Any]) -> int | None:
+def _count_tasks(schedule: Mapping[str, Any]) -> int | None:
     tasks = schedule.get("tasks")
     return len(tasks) if isinstance(tasks, list) else None
 
 
-def _tasks(schedule: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A record per task; one that is bare text is its type."""
+def _parse_tasks(schedule: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a record per task. A task may be an object, or only the text of its type."""
     tasks = schedule.get("tasks")
-    head = {"schedule_id": with_id(schedule, "rec_id")["rec_id"], "schedule": schedule.get("name")}
+    schedule_cells = {"schedule_id": rename_id(schedule, "rec_id")["rec_id"], "schedule": schedule.get("name")}
     return [
-        {**(task if isinstance(task, dict) else {"type": task}), **head, "position": position}
+        {**(task if isinstance(task, dict) else {"type": task}), **schedule_cells, "position": position}
         for position, task in enumerate(tasks if isinstance(tasks, list) else [], start=1)
     ]
 
 
-def _is_under_way(schedule: Mapping[str, Any]) -> bool:
-    return "".join(c for c in str(schedule.get("last_status")).lower() if c.isalpha()) in UNDER_WAY
+def _is_running(schedule: Mapping[str, Any]) -> bool:
+    return "".join(c for c in str(schedule.get("last_status")).lower() if c.isalpha()) in RUNNING
 
 
-def _seconds(timeout: Any) -> float:
-    known = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not known or not math.isfinite(timeout) or timeout <= 0:
+def _check_seconds(timeout: Any) -> float:
+    try:
+        seconds = float(timeout) if isinstance(timeout, Real) and not isinstance(timeout, bool) else 0.0
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
         raise InputError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-    return float(timeout)
+    return seconds

@@ -1,14 +1,13 @@
-"""Teams: list, create, update, delete, their users and their parameters."""
+"""Teams: list, create, update, delete; their users and parameters."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.endpoints import bulk
-from pandas_clicdata.endpoints.answers import made, said, with_id
-from pandas_clicdata.endpoints.data import OUTPUTS, Output
-from pandas_clicdata.endpoints.noun import Noun, checked_choice, checked_text, whole_id
+from pandas_clicdata.endpoints.answers import create, rename_id
+from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output, check_text
+from pandas_clicdata.endpoints.bulk import send_rows
+from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.session.pages import records
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-# C: every key, in answers and in bodies.
-TEAMS = {
+TEAMS = {  # C: every key, in responses (O18) and in bodies (O19)
     "team_id": "integer",
     "name": "text",
     "description": "text",
@@ -32,16 +30,8 @@ TEAM_PARAMETERS = {"team_id": "integer", "team": "text", "name": "text", "value"
 ADDED = {"user_id": "integer", "state": "text", "error": "text"}
 
 
-class Team(Noun):
-    """The teams of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        What to call through; the default session if not given.
-    **connection_params
-        Those of `Session`, for a session of its own.
-    """
+class Team(Endpoint):
+    """The teams of an account."""
 
     # -----------------------------------------------------------------------------------------------------
     # Reading
@@ -60,30 +50,30 @@ class Team(Noun):
         Parameters
         ----------
         output : {"df", "dict"}, default "df"
-            A frame, or a list of dicts as ClicData gave them.
+            A frame, or a list of dicts as ClicData sent them.
 
         Returns
         -------
         DataFrame or list of dict
             A row per team: ``team_id`` (Int64), ``name``, ``description`` (text), ``users`` and ``parameters`` (Int64:
-            how many; `get_team_users` and `get_team_parameters` have them), and whatever else ClicData says.
+            their numbers; `get_team_users` and `get_team_parameters` list them), and any other key that ClicData sends.
 
         Raises
         ------
         InputError
-            ``output`` is none of the two.
+            ``output`` is neither.
 
         Examples
         --------
         >>> Team().get_team()["name"].tolist()
         ['Sales', 'North']
         """
-        checked_choice("output", output, OUTPUTS)
-        listed = self._listed()
-        return listed if output == "dict" else frame_of_records([_counted(team) for team in listed], TEAMS)
+        check_output(output)
+        listed = self._list()
+        return listed if output == "dict" else frame_of_records([_count_members(team) for team in listed], TEAMS)
 
     def get_team_users(self) -> pd.DataFrame:
-        """Who is in which team.
+        """List the users of each team.
 
         ``GET /team``
 
@@ -91,7 +81,7 @@ class Team(Noun):
         -------
         DataFrame
             A row per team and user: ``team_id`` (Int64), ``team`` (text, its name), ``user_id`` (Int64, as in
-            `User.get_user`), and whatever else ClicData says of the user.
+            `User.get_user`), and any other key that ClicData sends.
 
         Examples
         --------
@@ -99,10 +89,10 @@ class Team(Noun):
         >>> people.loc[people["team"] == "North", "first_name"].tolist()
         ['Zoë', 'Ayşe']
         """
-        return frame_of_records([row for team in self._listed() for row in _users(team)], TEAM_USERS)
+        return frame_of_records([row for team in self._list() for row in _parse_users(team)], TEAM_USERS)
 
     def get_team_parameters(self) -> pd.DataFrame:
-        """The parameters of the teams.
+        """List the parameters of the teams.
 
         ``GET /team``
 
@@ -110,16 +100,16 @@ class Team(Noun):
         -------
         DataFrame
             A row per team and parameter: ``team_id`` (Int64), ``team`` (text, its name), ``name``, ``value`` (text),
-            and whatever else ClicData says of the parameter.
+            and any other key that ClicData sends.
 
         Examples
         --------
         >>> Team().get_team_parameters()[["team", "name", "value"]].to_numpy().tolist()
         [['North', 'country', 'FR']]
         """
-        return frame_of_records([row for team in self._listed() for row in _parameters(team)], TEAM_PARAMETERS)
+        return frame_of_records([row for team in self._list() for row in _parse_parameters(team)], TEAM_PARAMETERS)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _list(self) -> list[dict[str, Any]]:
         return records(self._call, get("list teams", "/team", key="teams"))
 
     # -----------------------------------------------------------------------------------------------------
@@ -128,7 +118,7 @@ class Team(Noun):
     def create_team(self, name: str, desc: str = "") -> int:
         """Create a team.
 
-        ``POST /team``. It is never repeated by itself.
+        ``POST /team``. The request is never repeated.
 
         Parameters
         ----------
@@ -147,9 +137,9 @@ class Team(Noun):
         InputError
             An argument can't be used; nothing was sent.
         Conflict
-            There is a team of that name.
+            A team of that name exists.
         CreateAmbiguous
-            The answer was lost: the team may be made or not. The message says which teams have that name now.
+            The response was lost: the team may be created or not. The message names the teams of that name.
 
         Examples
         --------
@@ -157,16 +147,16 @@ class Team(Noun):
         >>> team_id in Team().get_team()["team_id"].tolist()
         True
         """
-        body = {"name": checked_text("name", name), "description": checked_text("desc", desc, empty=True)}
+        body = {"name": check_text("name", name), "description": check_text("desc", desc, empty=True)}
 
-        def look() -> list[Any]:
-            return [with_id(team, "team_id")["team_id"] for team in self._listed() if team.get("name") == name]
+        def find() -> list[Any]:
+            return [rename_id(team, "team_id")["team_id"] for team in self._list() if team.get("name") == name]
 
-        asked = Request("create a team", "POST", "/team", body=json_body(body))
-        return made(self._call, asked, look, what="team", sign="name")
+        request = Request("create a team", "POST", "/team", body=json_body(body))
+        return create(self._call, request, find, what="team", key="name")
 
     def update_team(self, team_id: int, name: str | None = None, desc: str | None = None) -> dict[str, Any]:
-        """Rename a team, or describe it anew.
+        """Change the name or description of a team.
 
         ``PUT /team/{id}``
 
@@ -175,21 +165,21 @@ class Team(Noun):
         team_id : int
             The team.
         name, desc : str, optional
-            What is to change; what is not given stays.
+            The new values. An argument that is not given changes nothing.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
-            An argument can't be used, or nothing would change; nothing was sent.
+            An argument can't be used, or there is nothing to change; nothing was sent.
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -197,12 +187,12 @@ class Team(Noun):
         >>> Team().update_team(team_id, desc="south of the river")
         {'success': True}
         """
-        team_id = whole_id("team_id", team_id)
+        team_id = check_id("team_id", team_id)
         body = {}
         if name is not None:
-            body["name"] = checked_text("name", name)
+            body["name"] = check_text("name", name)
         if desc is not None:
-            body["description"] = checked_text("desc", desc, empty=True)
+            body["description"] = check_text("desc", desc, empty=True)
         if not body:
             raise InputError("nothing to update: give name or desc")
         return self._write("update a team", "PUT", f"/team/{team_id}", body)
@@ -220,7 +210,7 @@ class Team(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
@@ -229,7 +219,7 @@ class Team(Noun):
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -237,13 +227,13 @@ class Team(Noun):
         >>> Team().delete_team(team_id)
         {'success': True}
         """
-        return self._write("delete a team", "DELETE", f"/team/{whole_id('team_id', team_id)}")
+        return self._write("delete a team", "DELETE", f"/team/{check_id('team_id', team_id)}")
 
     # -----------------------------------------------------------------------------------------------------
     # Users
 
     def add_user(self, team_id: int, user_id: int) -> dict[str, Any]:
-        """Put a user into a team.
+        """Add a user to a team.
 
         ``POST /team/{id}/user``
 
@@ -257,7 +247,7 @@ class Team(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
@@ -266,7 +256,7 @@ class Team(Noun):
         NotFound
             There is no such team or user.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -275,40 +265,39 @@ class Team(Noun):
         >>> Team().add_user(team_id, user_id)
         {'success': True}
         """
-        return said(self._call(_adding(whole_id("team_id", team_id), whole_id("user_id", user_id))))
+        body = {"user_id": check_id("user_id", user_id)}
+        return self._write("add a user to a team", "POST", f"/team/{check_id('team_id', team_id)}/user", body)
 
     def add_users(
         self, team_id: int, users: pd.DataFrame | Iterable[int], *, progress: bool | None = None
     ) -> pd.DataFrame:
-        """Put many users into a team.
+        """Add many users to a team.
 
-        ``POST /team/{id}/user``, once per user. All ids are checked before the first request. A user that ClicData
-        refuses does not stop the rest; refused credentials, a rate limit or a lost answer do.
+        ``POST /team/{id}/user``, once per user. All ids are checked before the first request. After a user that
+        ClicData refuses, the rest follows; refused credentials, a rate limit or a lost response stop the call.
 
         Parameters
         ----------
         team_id : int
             The team.
         users : DataFrame, Series or iterable of int
-            The ids: the column ``user_id`` of a frame, such as `User.get_user` and `User.create_users` give, or
-            the ids themselves.
+            The ids, or a frame with the column ``user_id``, such as `User.get_user` and `User.create_users` return.
         progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
+            Whether to show a bar on stderr; by default only if stderr is a terminal.
 
         Returns
         -------
         DataFrame
             A row per user, with the index of ``users``: ``user_id`` (Int64), ``state`` (``"added"``, ``"refused"``,
-            ``"in doubt"``, ``"not sent"``), ``error`` (text, why not). When a frame is returned every user was
-            answered, so that each is added or refused.
+            ``"in doubt"``, ``"not sent"``), ``error`` (text). If the call returns, each user was added or refused.
 
         Raises
         ------
         InputError
-            An id can't be used, or stands twice; nothing was sent.
+            An id can't be used, or is given twice; nothing was sent.
         WriteError
-            It stopped midway: ``.receipt`` is the frame, ``.in_doubt`` whether a row of it is. If it stopped at the
-            first user with nothing done, the error is the one that stopped it.
+            The call stopped midway: ``.receipt`` is the frame, ``.in_doubt`` is True if a row is in doubt. If the
+            first request fails and nothing was done, its own error is raised.
 
         Examples
         --------
@@ -316,18 +305,19 @@ class Team(Noun):
         >>> Team().add_users(team_id, User().get_user())["state"].unique().tolist()
         ['added']
         """
-        team_id = whole_id("team_id", team_id)
-        ids = _checked_ids(users)
-        run = bulk.Run("add users to a team", [{"user_id": user_id} for user_id in ids], ADDED, users)
+        team_id = check_id("team_id", team_id)
+        ids, index = _check_ids(users)
+        progress = check_flag("progress", progress)
+        rows = [{"user_id": user_id} for user_id in ids]
 
         def send(position: int) -> dict[str, Any]:
-            self._call(_adding(team_id, ids[position])).value()
+            self.add_user(team_id, ids[position])
             return {"state": "added"}
 
-        return run.through(send, progress)
+        return send_rows("add users to a team", rows, send, schema=ADDED, index=index, progress=progress)
 
     def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
-        """Take a user out of a team.
+        """Remove a user from a team.
 
         ``DELETE /team/{id}/user``
 
@@ -341,16 +331,16 @@ class Team(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
             An argument is no id; nothing was sent.
         NotFound
-            There is no such team, or no such user in it.
+            There is no such team, or the user is not in it.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -358,15 +348,15 @@ class Team(Noun):
         >>> Team().remove_user(first["team_id"], first["user_id"])
         {'success': True}
         """
-        body = {"user_id": whole_id("user_id", user_id)}  # C: that it travels in the body
-        path = f"/team/{whole_id('team_id', team_id)}/user"
+        body = {"user_id": check_id("user_id", user_id)}  # C: that it goes in the body (O19)
+        path = f"/team/{check_id('team_id', team_id)}/user"
         return self._write("remove a user from a team", "DELETE", path, body)
 
     # -----------------------------------------------------------------------------------------------------
     # Parameters
 
     def set_parameter(self, team_id: int, name: str, value: str | float | bool) -> dict[str, Any]:
-        """Set a parameter of a team, whether or not it had one of that name.
+        """Create or change a parameter of a team.
 
         ``POST /team/{id}/parameter``
 
@@ -375,14 +365,14 @@ class Team(Noun):
         team_id : int
             The team.
         name : str
-            The parameter.
+            The name of the parameter.
         value : str, int, float or bool
             Its value.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
@@ -391,7 +381,7 @@ class Team(Noun):
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -399,12 +389,12 @@ class Team(Noun):
         >>> Team().set_parameter(team_id, "region", "south")
         {'success': True}
         """
-        body = {"name": checked_text("name", name), "value": _checked_value(value)}
-        path = f"/team/{whole_id('team_id', team_id)}/parameter"
+        body = {"name": check_text("name", name), "value": _check_value(value)}
+        path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("set a parameter of a team", "POST", path, body)
 
     def remove_parameter(self, team_id: int, name: str) -> dict[str, Any]:
-        """Take a parameter away from a team.
+        """Remove a parameter of a team.
 
         ``DELETE /team/{id}/parameter``
 
@@ -418,16 +408,16 @@ class Team(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
             An argument can't be used; nothing was sent.
         NotFound
-            There is no such team, or no such parameter of it.
+            There is no such team or parameter.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -435,56 +425,49 @@ class Team(Noun):
         >>> Team().remove_parameter(first["team_id"], first["name"])
         {'success': True}
         """
-        body = {"name": checked_text("name", name)}  # C: that it travels in the body
-        path = f"/team/{whole_id('team_id', team_id)}/parameter"
+        body = {"name": check_text("name", name)}  # C: that it goes in the body (O19)
+        path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("remove a parameter of a team", "DELETE", path, body)
 
-    def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return said(self._call(Request(operation, method, path, body=None if body is None else json_body(body))))
 
-
-def _adding(team_id: int, user_id: int) -> Request:
-    body = json_body({"user_id": user_id})
-    return Request("add a user to a team", "POST", f"/team/{team_id}/user", body=body)
-
-
-def _checked_ids(users: Any) -> list[int]:
+def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:
+    """Return the ids, and the index of the frame or Series that holds them."""
     if hasattr(users, "columns"):
         if list(users.columns).count("user_id") != 1:
             raise InputError("the frame must have one column user_id")
         users = users["user_id"]
     if isinstance(users, (str, bytes)) or not hasattr(users, "__iter__"):
         raise InputError(f"users must be a frame with a column user_id, or ids, not {type(users).__name__}")
-    labels = users.index if hasattr(users, "iloc") else None
+    index = users.index if hasattr(users, "iloc") else None
     ids: dict[int, None] = {}
     problems = []
     for position, user_id in enumerate(users):
-        where = f"position {position}" if labels is None else f"row {labels[position]!r}"
+        where = f"position {position}" if index is None else f"row {index[position]!r}"
         try:
-            checked = whole_id("user_id", user_id)
+            number = check_id("user_id", user_id)
         except InputError as error:
             problems.append(f"{where}: {error}")
             continue
-        if checked in ids:
-            problems.append(f"{where}: user {checked} stands there twice")
-        ids[checked] = None
+        if number in ids:
+            problems.append(f"{where}: user {number} stands there twice")
+        ids[number] = None
     if problems:
         raise InputError(problems)
-    return list(ids)
+    return list(ids), index
 
 
-def _checked_value(value: Any) -> str | float | bool:
-    plain = value.item() if hasattr(value, "item") else value  # numpy's
+def _check_value(value: Any) -> str | float | bool:
+    plain = value.item() if getattr(value, "ndim", None) == 0 else value  # a NumPy scalar as Python's
     if isinstance(plain, str):
-        return checked_text("value", plain, empty=True)
-    if isinstance(plain, (int, float)) and math.isfinite(plain) and abs(plain) <= 2**53:
+        return check_text("value", plain, empty=True)
+    if isinstance(plain, (int, float)) and abs(plain) <= 2**53:  # False for NaN
         return plain
     raise InputError(f"value must be text, True, False or a finite number up to 2**53, not {value!r}")
 
 
-def _counted(team: Mapping[str, Any]) -> dict[str, Any]:
+def _count_members(team: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **with_id(team, "team_id"),
+        **rename_id(team, "team_id"),
         "users": _count(team.get("users")),
         "parameters": _count(team.get("parameters")),
     }
@@ -494,20 +477,20 @@ def _count(nested: Any) -> int | None:
     return len(nested) if isinstance(nested, (list, dict)) else None
 
 
-def _head(team: Mapping[str, Any]) -> dict[str, Any]:
-    return {"team_id": with_id(team, "team_id")["team_id"], "team": team.get("name")}
+def _team_cells(team: Mapping[str, Any]) -> dict[str, Any]:
+    return {"team_id": rename_id(team, "team_id")["team_id"], "team": team.get("name")}
 
 
-def _users(team: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _parse_users(team: Mapping[str, Any]) -> list[dict[str, Any]]:
     users = team.get("users")
-    return [  # C: whether a user stands there as an id or as an object
-        {**(with_id(user, "user_id") if isinstance(user, dict) else {"user_id": user}), **_head(team)}
-        for user in (users if isinstance(users, list) else [])
-    ]
+    if not isinstance(users, list):
+        return []
+    rows = [rename_id(u, "user_id") if isinstance(u, dict) else {"user_id": u} for u in users]  # C: which (O18)
+    return [{**row, **_team_cells(team)} for row in rows]
 
 
-def _parameters(team: Mapping[str, Any]) -> list[dict[str, Any]]:
-    stated = team.get("parameters")
-    if isinstance(stated, dict):  # C: a list of objects, or one object of values by name
-        stated = [{"name": name, "value": value} for name, value in stated.items()]
-    return [{**item, **_head(team)} for item in (stated or []) if isinstance(item, dict)]
+def _parse_parameters(team: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parameters = team.get("parameters")
+    if isinstance(parameters, dict):  # C: a list of objects, or one object of values by name (O18)
+        parameters = [{"name": name, "value": value} for name, value in parameters.items()]
+    return [{**item, **_team_cells(team)} for item in (parameters or []) if isinstance(item, dict)]

@@ -1,14 +1,14 @@
-"""Users: list, read, create, update, delete, and their passwords."""
+"""Users: list, read, create, update, delete, set a password."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pandas_clicdata.endpoints import bulk
-from pandas_clicdata.endpoints.answers import made, one, said, with_id
-from pandas_clicdata.endpoints.data import OUTPUTS, Output
-from pandas_clicdata.endpoints.noun import Noun, checked_choice, checked_text, whole_id
+from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
+from pandas_clicdata.endpoints.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
+from pandas_clicdata.endpoints.bulk import send_rows
+from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.session.credentials import Secret
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# C: user_id and license.
-USERS = {
+USERS = {  # C: the keys user_id and license (O18)
     "user_id": "integer",
     "email_address": "text",
     "first_name": "text",
@@ -32,23 +31,15 @@ USERS = {
     "last_login_date": "datetime",
 }
 CREATED = {"email_address": "text", "user_id": "integer", "state": "text", "error": "text"}
-LICENSES = ("viewer", "editor")  # C: how the two kinds are spelled
+LICENSES = ("viewer", "editor")  # C: the spelling of the two kinds (O19)
 
 _REQUIRED = ("email_address", "first_name", "last_name")
 _OPTIONAL = ("license", "password")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # whether it can be a mail address; which one is good, the service decides
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # a first check; the service decides
 
 
-class User(Noun):
-    """The users of an account.
-
-    Parameters
-    ----------
-    session : Session, optional
-        What to call through; the default session if not given.
-    **connection_params
-        Those of `Session`, for a session of its own.
-    """
+class User(Endpoint):
+    """The users of an account."""
 
     @overload
     def get_user(self, user_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
@@ -74,15 +65,15 @@ class User(Noun):
         Parameters
         ----------
         user_id : int, optional
-            The user to read. Not given, all are listed.
+            The user to read. Without it, all are listed.
         output : {"df", "dict"}, default "df"
-            A frame, or what ClicData gave: a list of dicts, or one dict if ``user_id`` is given.
+            A frame, or dicts as ClicData sent them: a list, or one dict if ``user_id`` is given.
 
         Returns
         -------
         DataFrame, list of dict or dict
             A row per user: ``user_id`` (Int64), ``email_address``, ``first_name``, ``last_name``, ``license`` (text),
-            ``last_login_date`` (datetime, UTC), and whatever else ClicData says.
+            ``last_login_date`` (datetime, UTC), and any other key that ClicData sends.
 
         Raises
         ------
@@ -97,15 +88,15 @@ class User(Noun):
         >>> users.loc[users["license"] == "viewer", "email_address"].tolist()
         ['li@example.com', 'ayse@example.com']
         """
-        checked_choice("output", output, OUTPUTS)
+        check_output(output)
         if user_id is not None:
-            reply = self._call(get("read a user", f"/user/{whole_id('user_id', user_id)}"))
-            user = one(reply, "users", "user")  # C: the name under which one user comes, if any
-            return user if output == "dict" else _frame([user])
-        listed = self._listed()
-        return listed if output == "dict" else _frame(listed)
+            reply = self._call(get("read a user", f"/user/{check_id('user_id', user_id)}"))
+            user = parse_object(reply, "users", "user")  # C: the key of one user, if any (O18)
+            return user if output == "dict" else _to_frame([user])
+        listed = self._list()
+        return listed if output == "dict" else _to_frame(listed)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _list(self) -> list[dict[str, Any]]:
         return records(self._call, get("list users", "/user", key="users"))
 
     # -----------------------------------------------------------------------------------------------------
@@ -122,18 +113,18 @@ class User(Noun):
     ) -> int:
         """Create a user.
 
-        ``POST /user``. It is never repeated by itself.
+        ``POST /user``. The request is never repeated.
 
         Parameters
         ----------
         email : str
-            The mail address, which must be new in the account.
+            The mail address. No other user of the account may have it.
         first_name, last_name : str
             The name.
         license : {"viewer", "editor"}, default "viewer"
-            What the user may do: look, or change things too.
+            Whether the user may only look, or change things too.
         password : str, optional
-            A first password. Not given, ClicData decides how the user gets one.
+            A first password. Without it, ClicData decides how the user gets one.
 
         Returns
         -------
@@ -145,9 +136,9 @@ class User(Noun):
         InputError
             An argument can't be used; nothing was sent.
         Conflict
-            There is a user of that address.
+            A user with that address exists.
         CreateAmbiguous
-            The answer was lost: the user may be made or not. The message says who has that address now.
+            The response was lost: the user may be created or not. The message names the user with that address.
 
         Examples
         --------
@@ -156,75 +147,75 @@ class User(Noun):
         'Lee'
         """
         body: dict[str, Any] = {
-            "email_address": _checked_address("email", email),
-            "first_name": checked_text("first_name", first_name),
-            "last_name": checked_text("last_name", last_name),
-            "license": checked_choice("license", license, LICENSES),
+            "email_address": _check_address("email", email),
+            "first_name": check_text("first_name", first_name),
+            "last_name": check_text("last_name", last_name),
+            "license": check_choice("license", license, LICENSES),
         }
-        secret = None if password is None else _checked_password(password)
+        secret = None if password is None else _check_password(password)
         del password
-        return self._created(body, secret)
+        return self._create(body, secret)
 
-    def _created(self, body: Mapping[str, Any], secret: Secret | None) -> int:
+    def _create(self, body: Mapping[str, Any], secret: Secret | None) -> int:
         address = body["email_address"]
 
-        def look() -> list[Any]:
-            users = [with_id(user, "user_id") for user in self._listed()]
-            return [user["user_id"] for user in users if _same_address(user.get("email_address"), address)]
+        def find() -> list[Any]:
+            users = [rename_id(user, "user_id") for user in self._list()]
+            return [user["user_id"] for user in users if _is_same_address(user.get("email_address"), address)]
 
         def send() -> int:
-            whole = body if secret is None else {**body, "password": secret.reveal()}
-            asked = Request("create a user", "POST", "/user", body=json_body(whole))
-            return made(self._call, asked, look, what="user", sign="address")
+            full_body = body if secret is None else {**body, "password": secret.reveal()}
+            request = Request("create a user", "POST", "/user", body=json_body(full_body))
+            return create(self._call, request, find, what="user", key="address")
 
-        return _kept_secret(send, secret)
+        return _call_with_secret(send, secret)
 
     def create_users(self, users: pd.DataFrame, *, progress: bool | None = None) -> pd.DataFrame:
         """Create a user for each row of a frame.
 
-        ``POST /user``, once per row. The whole frame is checked before the first request. A row that ClicData refuses
-        does not stop the rest; refused credentials, a rate limit or a lost answer do.
+        ``POST /user``, once per row. The whole frame is checked before the first request. After a row that ClicData
+        refuses, the rest follows; refused credentials, a rate limit or a lost response stop the call.
 
         Parameters
         ----------
         users : DataFrame
-            The columns ``email_address`` (or ``email``), ``first_name``, ``last_name``; if wanted ``license``, where a
-            missing value is ``"viewer"``, and ``password``, where a missing value is none; and no others. It is not
-            changed.
+            The columns ``email_address`` (or ``email``), ``first_name``, ``last_name``, and optionally ``license``
+            (a missing value means ``"viewer"``) and ``password`` (a missing value means none). Others are refused.
         progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
+            Whether to show a bar on stderr; by default only if stderr is a terminal.
 
         Returns
         -------
         DataFrame
             A row per row of ``users``, with its index: ``email_address`` (text), ``user_id`` (Int64), ``state``
-            (``"created"``, ``"refused"``, ``"in doubt"``, ``"not sent"``), ``error`` (text, why not). When a frame is
-            returned every row was answered, so that each is created or refused.
+            (``"created"``, ``"refused"``, ``"in doubt"``, ``"not sent"``), ``error`` (text). If the call returns, each
+            user was created or refused.
 
         Raises
         ------
         InputError
             The frame can't be used; every problem is named with its row label, and nothing was sent.
         WriteError
-            It stopped midway: ``.receipt`` is the frame, ``.in_doubt`` whether a row of it is. If it stopped at the
-            first row with nothing done, the error is the one that stopped it.
+            The call stopped midway: ``.receipt`` is the frame, ``.in_doubt`` is True if a row is in doubt. If the
+            first request fails and nothing was done, its own error is raised.
 
         Examples
         --------
         >>> people = pd.DataFrame({"email": ["jo@example.com"], "first_name": ["Jo"], "last_name": ["Lee"]})
-        >>> made = User().create_users(people)
-        >>> people[made["state"] != "created"].empty
+        >>> report = User().create_users(people)
+        >>> people[report["state"] != "created"].empty
         True
         """
-        bodies, secrets = _checked_users(users)
+        progress = check_flag("progress", progress)
+        bodies, secrets = _check_users(users)
         rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
-        run = bulk.Run("create users", rows, CREATED, users)
-        del users  # which holds the passwords, from what a traceback leads to
+        index = users.index
+        del users  # a traceback can show local variables, and this one holds passwords
 
         def send(position: int) -> dict[str, Any]:
-            return {"user_id": self._created(bodies[position], secrets[position]), "state": "created"}
+            return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
 
-        return run.through(send, progress)
+        return send_rows("create users", rows, send, schema=CREATED, index=index, progress=progress)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing
@@ -238,7 +229,7 @@ class User(Noun):
         last_name: str | None = None,
         license: Literal["viewer", "editor"] | None = None,  # noqa: A002  # ClicData's own word
     ) -> dict[str, Any]:
-        """Change what is known of a user.
+        """Change the address, name or license of a user.
 
         ``PUT /user/{id}``
 
@@ -247,25 +238,25 @@ class User(Noun):
         user_id : int
             The user.
         email, first_name, last_name : str, optional
-            What is to change; what is not given stays.
+            The new values. An argument that is not given changes nothing.
         license : {"viewer", "editor"}, optional
-            What the user may do from now on.
+            Whether the user may only look, or change things too.
 
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
         InputError
-            An argument can't be used, or nothing would change; nothing was sent.
+            An argument can't be used, or there is nothing to change; nothing was sent.
         NotFound
             There is no such user.
         Conflict
             Another user has that address.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -273,19 +264,19 @@ class User(Noun):
         >>> User().update_user(user_id, license="editor")
         {'success': True}
         """
-        path = f"/user/{whole_id('user_id', user_id)}"
+        path = f"/user/{check_id('user_id', user_id)}"
         body = {}
         if email is not None:
-            body["email_address"] = _checked_address("email", email)
+            body["email_address"] = _check_address("email", email)
         if first_name is not None:
-            body["first_name"] = checked_text("first_name", first_name)
+            body["first_name"] = check_text("first_name", first_name)
         if last_name is not None:
-            body["last_name"] = checked_text("last_name", last_name)
+            body["last_name"] = check_text("last_name", last_name)
         if license is not None:
-            body["license"] = checked_choice("license", license, LICENSES)
+            body["license"] = check_choice("license", license, LICENSES)
         if not body:
             raise InputError("nothing to update: give email, first_name, last_name or license")
-        return said(self._call(Request("update a user", "PUT", path, body=json_body(body))))
+        return self._write("update a user", "PUT", path, body)
 
     def delete_user(self, user_id: int) -> dict[str, Any]:
         """Delete a user.
@@ -300,7 +291,7 @@ class User(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
@@ -309,7 +300,7 @@ class User(Noun):
         NotFound
             There is no such user.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -317,10 +308,10 @@ class User(Noun):
         >>> User().delete_user(user_id)
         {'success': True}
         """
-        return said(self._call(Request("delete a user", "DELETE", f"/user/{whole_id('user_id', user_id)}")))
+        return self._write("delete a user", "DELETE", f"/user/{check_id('user_id', user_id)}")
 
     def set_password(self, user_id: int, password: str) -> dict[str, Any]:
-        """Give a user another password.
+        """Set the password of a user.
 
         ``PUT /user/{id}/password``. No error, log or traceback of this package shows the password.
 
@@ -334,7 +325,7 @@ class User(Noun):
         Returns
         -------
         dict
-            What ClicData said.
+            The response of ClicData.
 
         Raises
         ------
@@ -343,7 +334,7 @@ class User(Noun):
         NotFound
             There is no such user.
         TransportError
-            ``.in_doubt`` says whether it may be done all the same. It was not sent again.
+            ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
         Examples
         --------
@@ -351,48 +342,47 @@ class User(Noun):
         >>> User().set_password(user_id, "correct horse battery staple")
         {'success': True}
         """
-        path = f"/user/{whole_id('user_id', user_id)}/password"
-        secret = _checked_password(password)
+        path = f"/user/{check_id('user_id', user_id)}/password"
+        secret = _check_password(password)
         del password
 
         def send() -> dict[str, Any]:
-            body = json_body({"password": secret.reveal()})
-            return said(self._call(Request("set a password", "PUT", path, body=body)))
+            return self._write("set a password", "PUT", path, {"password": secret.reveal()})
 
-        return _kept_secret(send, secret)
-
-
-def _frame(users: list[dict[str, Any]]) -> pd.DataFrame:
-    return frame_of_records([with_id(user, "user_id") for user in users], USERS)
+        return _call_with_secret(send, secret)
 
 
-def _same_address(one: object, other: str) -> bool:
-    return isinstance(one, str) and one.casefold() == other.casefold()
+def _to_frame(users: list[dict[str, Any]]) -> pd.DataFrame:
+    return frame_of_records([rename_id(user, "user_id") for user in users], USERS)
+
+
+def _is_same_address(address: object, other: str) -> bool:
+    return isinstance(address, str) and address.casefold() == other.casefold()
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Checking
 
 
-def _checked_address(name: str, value: Any) -> str:
-    address = checked_text(name, value)
+def _check_address(name: str, value: Any) -> str:
+    address = check_text(name, value)
     if not _ADDRESS.fullmatch(address) or not address.isprintable():
         raise InputError(f"{name} must be a mail address, not {value!r}")
     return address
 
 
-def _checked_password(value: Any) -> Secret:
-    """The password, put away where nothing shows it; no message says it."""
+def _check_password(value: Any) -> Secret:
+    """Return the password as a `Secret`. No message shows it."""
     try:
-        if isinstance(value, str) and value and checked_text("password", value, empty=True):
-            return Secret(value)
+        if isinstance(value, str) and value:
+            return Secret(check_text("password", value, empty=True))
     except InputError:
         pass
     raise InputError("password must be text that is not empty and can be sent")
 
 
-def _checked_users(users: Any) -> tuple[list[dict[str, Any]], list[Secret | None]]:
-    """The body of each row, and its password apart from it."""
+def _check_users(users: Any) -> tuple[list[dict[str, Any]], list[Secret | None]]:
+    """Return the body and the password of each row."""
     if not hasattr(users, "columns") or not hasattr(users, "iloc"):
         raise InputError(f"users must be a DataFrame, not {type(users).__name__}")
     names = ["email_address" if name == "email" else name for name in users.columns]
@@ -404,41 +394,41 @@ def _checked_users(users: Any) -> tuple[list[dict[str, Any]], list[Secret | None
         problems.append(f"unknown columns {', '.join(map(repr, unknown))}: leave them out (known: {known})")
     if problems:
         raise InputError(problems)
-    cells = {name: _column(users.iloc[:, position]) for position, name in enumerate(names)}
-    return _checked_rows(cells, list(users.index))
+    columns = {name: _cells(users.iloc[:, position]) for position, name in enumerate(names)}
+    return _check_rows(columns, list(users.index))
 
 
-def _column(series: Any) -> list[Any]:
+def _cells(series: Any) -> list[Any]:
     return [None if missing else cell for cell, missing in zip(series.tolist(), series.isna().tolist(), strict=True)]
 
 
-def _checked_rows(
-    cells: Mapping[str, list[Any]], labels: list[Any]
+def _check_rows(
+    columns: Mapping[str, list[Any]], labels: list[Any]
 ) -> tuple[list[dict[str, Any]], list[Secret | None]]:
     bodies: list[dict[str, Any]] = []
     secrets: list[Secret | None] = []
     problems: list[str] = []
-    first: dict[str, Any] = {}  # the label of the row that has an address
+    first_labels: dict[str, Any] = {}  # the label of the first row with each address
     checks: dict[str, Callable[[Any], Any]] = {
-        "email_address": lambda cell: _checked_address("email_address", cell),
-        "first_name": lambda cell: checked_text("first_name", cell),
-        "last_name": lambda cell: checked_text("last_name", cell),
-        "license": lambda cell: checked_choice("license", "viewer" if cell is None else cell, LICENSES),
-        "password": lambda cell: None if cell is None else _checked_password(cell),
+        "email_address": lambda cell: _check_address("email_address", cell),
+        "first_name": lambda cell: check_text("first_name", cell),
+        "last_name": lambda cell: check_text("last_name", cell),
+        "license": lambda cell: check_choice("license", "viewer" if cell is None else cell, LICENSES),
+        "password": lambda cell: None if cell is None else _check_password(cell),
     }
     for row, label in enumerate(labels):
         body: dict[str, Any] = {}
         for name, check in checks.items():
             try:
-                body[name] = check(cells[name][row] if name in cells else None)
+                body[name] = check(columns[name][row] if name in columns else None)
             except InputError as error:
                 problems.append(f"row {label!r}: {error}")
         secrets.append(body.pop("password", None))
         bodies.append(body)
         address = body.get("email_address", "").casefold()
-        if address and address in first:
-            problems.append(f"row {label!r}: {body['email_address']} stands in row {first[address]!r} too")
-        first.setdefault(address, label)
+        if address and address in first_labels:
+            problems.append(f"row {label!r}: {body['email_address']} stands in row {first_labels[address]!r} too")
+        first_labels.setdefault(address, label)
     if problems:
         raise InputError(problems)
     return bodies, secrets
@@ -448,27 +438,26 @@ def _checked_rows(
 # Keeping secrets
 
 
-def _kept_secret(send: Callable[[], T], secret: Secret | None) -> T:
-    """What a call gives; an error of it neither says the password nor leads to a frame that holds it."""
+def _call_with_secret(send: Callable[[], T], secret: Secret | None) -> T:
+    """Return what ``send`` returns. Remove the password from its errors, and the tracebacks that lead to it."""
     if secret is None:
         return send()
     try:
         return send()
     except ClicDataError as error:
         failure = error
-    _forget(failure, secret.reveal())
+    _remove_password(failure, secret.reveal())
     raise failure
 
 
-def _forget(error: BaseException, password: str) -> None:
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link.args = tuple(_without(password, arg) for arg in link.args)
-        if isinstance(link, (ApiError, AuthError)):
-            link.code, link.description = _without(password, link.code), _without(password, link.description)
-        link = link.__cause__ or link.__context__
+def _remove_password(failure: BaseException, password: str) -> None:
+    def hide(text: Any) -> Any:
+        return text.replace(password, "***") if isinstance(text, str) else text
 
-
-def _without(password: str, text: Any) -> Any:
-    return text.replace(password, "***") if isinstance(text, str) else text
+    error: BaseException | None = failure
+    while error is not None:
+        error.__traceback__ = None
+        error.args = tuple(hide(argument) for argument in error.args)
+        if isinstance(error, (ApiError, AuthError)):
+            error.code, error.description = hide(error.code), hide(error.description)
+        error = error.__cause__ or error.__context__

@@ -1,235 +1,258 @@
-"""The type table: pandas' columns and ClicData's column types, in both directions.
+"""One column: its cells as JSON texts, block by block, and the cells that can't be sent.
 
-========================================================  ==========================================
-pandas, by predicate                                      ClicData
-========================================================  ==========================================
-bool, boolean, Arrow bool                                 ``checkbox``
-every integer, float and decimal                          ``number``
-datetime64 of any unit, aware or naive, Arrow timestamp   ``datetime``
-Arrow date, objects that are all `datetime.date`          ``date``
-text, category (by its categories), UUID, timedelta,      ``text``
-period, time, and columns without any value
-objects that mix those                                    none of itself: ``types=`` says which
-anything else                                             refused
-========================================================  ==========================================
+Arrow writes the common dtypes. All others go cell by cell, in one way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 
-from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.carrying import carried
-from pandas_clicdata.frames.printers import printer_of
-from pandas_clicdata.frames.printing import KEPT_BYTES, Integers
-from pandas_clicdata.frames.scalars import Kind, Unsendable, is_unicode
-from pandas_clicdata.frames.texts import Categories
+from pandas_clicdata.frames.cells import (
+    BAD_YEAR,
+    INFINITE,
+    JSON,
+    JSON_TYPES,
+    Unsendable,
+    convert,
+    find_problem,
+    to_json_value,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
-    from pandas_clicdata.frames.printing import Printer
+pc: Any = pyarrow.compute  # its functions are made when it is imported, so no type checker knows them
+TEXT = pa.large_string()
 
-__all__ = ["COLUMN_TYPES", "Column", "clicdata_types", "examine"]
-
-COLUMN_TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
-
-_TYPE_OF_KIND = {
-    Kind.TEXT: "text",
-    Kind.NUMBER: "number",
-    Kind.CHECKBOX: "checkbox",
-    Kind.DATETIME: "datetime",
-    Kind.DATE: "date",
-}
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
+_STEP = 1_000  # cells that are converted in one go
+_DAY = 24 * 60  # minutes
 
 
 class Column(NamedTuple):
-    """A column that was looked at: ``column_type`` is None if it mixes kinds of cells."""
+    """A column to send.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    array : array
+        Its cells, as numpy or pandas hold them.
+    cell_types : set of str
+        The ClicData types of its cells: none if all are missing, several if they are mixed.
+    column_type : str or None
+        Its ClicData type; None if its cells are mixed and nobody said which it shall be.
+    converts : bool
+        Whether its cells are written as that type instead of their own.
+    """
 
     name: str
-    printer: Printer
+    array: Any
+    cell_types: set[str]
     column_type: str | None
+    converts: bool
+
+    def texts(self, start: int, stop: int) -> pa.LargeStringArray:
+        """Return the JSON texts of a block of cells; a missing cell is null."""
+        block = self.array[start:stop]
+        if self.column_type is None or not self.converts:
+            return json_texts(block)
+        return _json_lines([convert(value, self.column_type) for value in _json_values(block)])
+
+    def problems(self) -> dict[str, list[int]]:
+        """Return each reason why cells can't be sent, and the positions of these cells."""
+        problems = unsendable(self.array)
+        if problems or not self.converts:
+            return problems
+        values = (value for block in _blocks(self.array) for value in _json_values(block))
+        return _grouped(find_problem(value, self.column_type) for value in values)
 
 
-def clicdata_types(
-    frame: pd.DataFrame, types: Mapping[str, str] | None = None, *, index: bool = False
-) -> dict[str, str]:
-    """Return the ClicData type of each column.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The frame; it is looked at, never changed.
-    types : mapping of str to str, optional
-        The ClicData type of those columns whose type is not to be inferred.
-    index : bool, default False
-        Whether the levels of the index come first, as columns.
-
-    Returns
-    -------
-    dict of str to str
-        Column names and types, in the order of the columns.
-
-    Raises
-    ------
-    InputError
-        If a column has no ClicData type, or values that its type can't carry. It names every problem.
-    """
-    columns, problems = examine(frame, types, index=index)
-    problems += [_mixed_problem(column) for column in columns if column.column_type is None]
-    if problems:
-        raise InputError(problems)
-    return {column.name: column.column_type for column in columns if column.column_type}
+def array_of(column: Any) -> Any:
+    """Return the cells as numpy holds them, or else pandas."""
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
 
 
-def examine(frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool) -> tuple[list[Column], list[str]]:
-    """Look at every column and cell of a frame.
-
-    Returns
-    -------
-    columns : list of Column
-        The columns that can be sent, in order.
-    problems : list of str
-        Everything that keeps the frame from being sent as it is, one sentence each.
-    """
-    if not isinstance(frame, pd.DataFrame):
-        return [], [f"A DataFrame is wanted, not {type(frame).__name__}."]
-    if frame.columns.nlevels > 1:
-        return [], ["The columns are a MultiIndex: give each column one name."]
-    sources = (_index_sources(frame) if index else []) + _column_sources(frame)
-    problems = _name_problems([name for name, _ in sources], frame)
-    if problems:
-        return [], problems
-    types = _checked_types(types, [name for name, _ in sources], problems)
-    columns: list[Column] = []
-    room = KEPT_BYTES
-    for name, source in sources:
-        try:
-            printer = source()
-        except Unsendable as problem:
-            problems.append(f"Column {name!r} is {problem}.")
-            continue
-        column_type = types.get(name) or _inferred(printer)
-        if name in types:
-            printer = carried(printer, types[name])
-        room -= printer.hold(room)
-        problems += _cell_problems(name, printer, frame.index)
-        columns.append(Column(name, printer, column_type))
-    return columns, problems
+# ---------------------------------------------------------------- the JSON texts
 
 
-def _inferred(printer: Printer) -> str | None:
-    if len(printer.kinds) > 1:
-        return None
-    # A column without any value could be anything; text takes whatever comes later.
-    return next((_TYPE_OF_KIND[kind] for kind in printer.kinds), "text")
+def json_texts(array: Any) -> pa.LargeStringArray:
+    """Return the JSON texts of cells; a missing cell is null."""
+    dtype = array.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _category_texts(array)
+    if dtype.kind == "M" and not _is_date(dtype):
+        return _datetime_texts(array)
+    if not _is_common(dtype):
+        return _json_lines(_json_values(array))
+    values = pa.array(array, from_pandas=True)
+    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if pa.types.is_floating(values.type):
+        return _float_texts(values.to_numpy(zero_copy_only=False))
+    texts = values.cast(TEXT)
+    if _is_date(dtype):
+        return quoted(texts)
+    return _quote_and_escape(texts) if values.type in (pa.string(), TEXT) else texts
 
 
-# ---------------------------------------------------------------- the columns of a frame
+def _is_date(dtype: Any) -> bool:
+    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_date(dtype.pyarrow_dtype)
 
 
-def _column_sources(frame: pd.DataFrame) -> list[tuple[Any, Callable[[], Printer]]]:
-    def source(position: int) -> Callable[[], Printer]:
-        return lambda: printer_of(frame.iloc[:, position].array)
-
-    return [(name, source(position)) for position, name in enumerate(frame.columns)]
-
-
-def _index_sources(frame: pd.DataFrame) -> list[tuple[Any, Callable[[], Printer]]]:
-    index = frame.index
-    if isinstance(index, pd.MultiIndex):
-        return [(name, _level_source(index, level)) for level, name in enumerate(index.names)]
-    name = "index" if index.name is None else index.name
-    if isinstance(index, pd.RangeIndex):
-        return [(name, lambda: _range_printer(index))]
-    return [(name, lambda: printer_of(index.array))]
+def _is_common(dtype: Any) -> bool:
+    """Return whether Arrow holds cells of this dtype, and writes them as JSON wants them."""
+    if isinstance(dtype, np.dtype):
+        return dtype.isnative and (dtype.kind in "biu" or dtype == "f8")
+    if isinstance(dtype, pd.ArrowDtype):
+        kind = dtype.pyarrow_dtype
+        common = kind in (pa.bool_(), pa.float64(), pa.string(), TEXT) or pa.types.is_date(kind)
+        return common or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+    is_masked = isinstance(getattr(dtype, "numpy_dtype", None), np.dtype)
+    return (is_masked and dtype.name != "Float32") or isinstance(dtype, pd.StringDtype)
 
 
-def _level_source(index: pd.MultiIndex, level: int) -> Callable[[], Printer]:
-    codes = np.asarray(index.codes[level])
-    values = index.levels[level].array
-    return lambda: Categories(len(index), lambda start, stop: codes[start:stop], values, printer_of)
+def _json_values(array: Any) -> list[Any]:
+    """Return cells one by one as the values that msgspec writes."""
+    if array.dtype.kind == "M":  # pandas 2 crashes where it iterates over aware times near the year 1 or 9999
+        return [text and text[1:-1] for text in json_texts(array).to_pylist()]
+    if str(array.dtype) == "float[pyarrow]":  # pandas gives these as float64, with digits that they never had
+        array = array.to_numpy(np.float32, na_value=np.nan)
+    cells = list(array)
+    return cells if set(map(type, cells)) <= JSON_TYPES else [to_json_value(cell) for cell in cells]
 
 
-def _range_printer(index: pd.RangeIndex) -> Printer:
-    return Integers(
-        len(index),
-        lambda start, stop: (index[start:stop].to_numpy(np.int64), None),
-        np.dtype(np.int64),
-    )
+def _category_texts(array: Any) -> pa.LargeStringArray:
+    used, positions = np.unique(array.codes, return_inverse=True)
+    present = used[used >= 0]  # categories that are not in use need not be sendable
+    texts = json_texts(array_of(array.categories[present]))
+    return texts.take(pa.array(positions - (len(used) - len(present)), mask=array.codes < 0))
 
 
-# ---------------------------------------------------------------- what is wrong with it
+def _float_texts(values: Any) -> pa.LargeStringArray:
+    """Return the fewest digits that read back as the same number; orjson writes NaN as null."""
+    written = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    return _split(b",", written + b"," if written else b"")
 
 
-def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
-    problems = []
-    if not names and len(frame):
-        problems.append("The frame has rows, but no columns.")
-    other = [name for name in names if not isinstance(name, str)]
-    if other:
-        problems.append(
-            f"Column names must be text, and these are not: {_listed(map(repr, other))}. "
-            "df.rename(columns=str) makes them so; name the levels of an index with df.rename_axis."
-        )
-    twice = (
-        sorted({name for name in names if isinstance(name, str) and names.count(name) > 1})
-        if len(set(map(str, names))) < len(names)
-        else []
-    )
-    if twice:
-        problems.append(f"Column names must be unique, and these come twice or more: {_listed(map(repr, twice))}.")
-    broken = [name for name in names if isinstance(name, str) and not is_unicode(name)]
-    if broken:
-        problems.append(f"Column names must be valid Unicode, and these are not: {_listed(map(ascii, broken))}.")
-    return problems
+def _datetime_texts(array: Any) -> pa.LargeStringArray:
+    """Return ISO 8601; of aware times the wall time and its offset."""
+    array = _as_datetimes(array)
+    if not isinstance(array.dtype, pd.DatetimeTZDtype):
+        return quoted(_iso_texts(array))
+    utc, wall = array.tz_convert(None).to_numpy(), array.tz_localize(None).to_numpy()
+    seconds = (wall - utc).astype("m8[s]").view(np.int64)
+    odd = seconds % 60 != 0  # ISO 8601 has no seconds in an offset: such times are written in UTC
+    wall, minutes = np.where(odd, utc, wall), np.where(odd, 0, seconds // 60)
+    offsets = _OFFSETS.take(pa.array(minutes + _DAY))
+    return quoted(pc.binary_join_element_wise(_iso_texts(wall), offsets, pa.scalar("", TEXT)))
 
 
-def _mixed_problem(column: Column) -> str:
-    kinds = [kind.name.lower() for kind in Kind if kind in column.printer.kinds]
-    return (
-        f"Column {column.name!r} mixes {_listed(kinds)}: say which type it has with "
-        f"types={{{column.name!r}: 'text'}}, or another of {_listed(COLUMN_TYPES)}."
-    )
+_OFFSETS = pa.array(
+    [f"{'-' if at < 0 else '+'}{abs(at) // 60:02}:{abs(at) % 60:02}" for at in range(-_DAY, _DAY + 1)], TEXT
+)
 
 
-def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: list[str]) -> dict[str, str]:
-    """Return the types that make sense, and add to the problems what does not."""
-    if types is None:
+def _as_datetimes(array: Any) -> Any:
+    """Return times or dates of any dtype as an array of numpy's datetime64 or of pandas' datetimes with a zone."""
+    if isinstance(array.dtype, pd.ArrowDtype):
+        kind = array.dtype.pyarrow_dtype
+        unit, zone = ("s", None) if pa.types.is_date(kind) else (kind.unit, kind.tz)
+        array = pa.array(array).cast(pa.timestamp(unit)).to_numpy(zero_copy_only=False)
+        array = array if zone is None else pd.DatetimeIndex(array).tz_localize("UTC").tz_convert(zone).array
+    return array if isinstance(array.dtype, pd.DatetimeTZDtype) else np.asarray(array)
+
+
+def _iso_texts(times: Any) -> pa.LargeStringArray:
+    """Return ISO 8601 without a fraction, with six digits of one, or with nine where there are nanoseconds."""
+    values = pa.array(times, from_pandas=True)
+    unit = "ns" if values.type.unit == "ns" else "us"
+    texts = values.cast(pa.timestamp(unit)).cast(TEXT)
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})000$", r"\1") if unit == "ns" else texts
+    return pc.replace_substring(pc.replace_substring_regex(texts, r"\.000000$", ""), " ", "T")
+
+
+def quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return texts between quotes; null stays null."""
+    return pc.binary_join_element_wise(pa.scalar('"', TEXT), texts, pa.scalar('"', TEXT), pa.scalar("", TEXT))
+
+
+def _quote_and_escape(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    if pc.any(pc.match_substring_regex(texts, "[\x00-\x1f]")).as_py():
+        return _json_lines(texts.to_pylist())
+    if pc.any(pc.match_substring_regex(texts, r'["\\]')).as_py():
+        for mark in ("\\", '"'):
+            texts = pc.replace_substring(texts, mark, "\\" + mark)
+    return quoted(texts)
+
+
+def _json_lines(values: list[Any]) -> pa.LargeStringArray:
+    return _split(b"\n", JSON.encode_lines(values))
+
+
+def _split(mark: bytes, written: bytes) -> pa.LargeStringArray:
+    """Return the texts in bytes in which each text ends with a mark."""
+    ends = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(mark))
+    offsets = np.concatenate(([0], ends - np.arange(len(ends))))
+    text = pa.py_buffer(written.replace(mark, b""))
+    return pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), text)
+
+
+# ---------------------------------------------------------------- cells that can't be sent
+
+
+def unsendable(array: Any) -> dict[str, list[int]]:
+    """Return each reason why cells can't be sent, and the positions of these cells."""
+    dtype = array.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        reasons = {code: why for why, codes in unsendable(array_of(array.categories)).items() for code in codes}
+        return _grouped(reasons.get(code) for code in array.codes.tolist()) if reasons else {}
+    if dtype.kind == "M":
+        return _positions(BAD_YEAR, _has_bad_year(_as_datetimes(array)))
+    if dtype.kind == "f":
+        floats = array if isinstance(array, np.ndarray) else array.to_numpy(np.float64, na_value=np.nan)
+        infinite = _positions(INFINITE, np.isinf(floats))
+        if infinite:
+            return infinite
+    if _is_common(dtype):
         return {}
-    if not isinstance(types, Mapping):
-        problems.append(f"types must map column names to ClicData types, not be {type(types).__name__}.")
-        return {}
-    unknown = [name for name in types if name not in names]
-    if unknown:
-        problems.append(
-            f"types names columns that the frame does not have: {_listed(map(repr, unknown))}. "
-            f"It has {_listed(map(repr, names))}."
-        )
-    problems += [
-        f"types gives column {name!r} the type {column_type!r}, which ClicData does not know: "
-        f"choose one of {_listed(COLUMN_TYPES)}."
-        for name, column_type in types.items()
-        if column_type not in COLUMN_TYPES
-    ]
-    return {name: column_type for name, column_type in types.items() if column_type in COLUMN_TYPES}
+    try:
+        for block in _blocks(array):
+            JSON.encode_lines(_json_values(block))
+    except (Unsendable, ValueError):  # one by one, to find every such cell
+        return _grouped(map(find_problem, array))
+    return {}
 
 
-def _cell_problems(name: str, printer: Printer, index: pd.Index[Any]) -> list[str]:
-    problems = []
-    for reason, (count, first) in printer.refused.found.items():
-        labels = [repr(label) for label in index[first].tolist()]
-        more = ", ..." if count > len(first) else ""
-        cells, rows = ("1 cell is", "row") if count == 1 else (f"{count} cells are", "rows")
-        problems.append(f"Column {name!r}: {cells} {reason} ({rows} {', '.join(labels)}{more}).")
-    return problems
+def _has_bad_year(times: Any) -> Any:
+    """Return a mask of the times outside of the years that four digits can write."""
+    bad = _is_outside(np.asarray(times, dtype="M8[s]"))
+    if isinstance(times.dtype, pd.DatetimeTZDtype) and not bad.any():  # else pandas may not know the wall times
+        bad = _is_outside(np.asarray(times.tz_localize(None), dtype="M8[s]"))
+    return bad
 
 
-def _listed(names: Iterable[str], most: int = 20) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+def _is_outside(times: Any) -> Any:
+    seconds = times.view(np.int64)
+    return ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)) & (seconds != np.iinfo(np.int64).min)
+
+
+def _blocks(array: Any) -> Iterator[Any]:
+    return (array[start : start + _STEP] for start in range(0, len(array), _STEP))
+
+
+def _positions(reason: str, mask: Any) -> dict[str, list[int]]:
+    return {reason: np.flatnonzero(mask).tolist()} if mask.any() else {}
+
+
+def _grouped(reasons: Iterable[str | None]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for row, reason in enumerate(reasons):
+        if reason is not None:
+            groups.setdefault(reason, []).append(row)
+    return groups

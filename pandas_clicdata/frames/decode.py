@@ -1,56 +1,69 @@
-"""Pages of JSON bytes as one frame.
+"""Pages of JSON rows as frames.
 
-A page is taken apart as it comes and held in Arrow. Which type a column has is settled when rows are taken, over
-all pages so far: a page alone can't tell.
+Pages are held in Arrow. A column gets its type when rows are taken, over all pages so far: a page alone can't tell.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.errors import InputError, SchemaDrift
-from pandas_clicdata.frames.dates import date_parsers, parsed_dates
-from pandas_clicdata.frames.fit import Unfit
-from pandas_clicdata.frames.parts import NULL, Decoded, How, Name, Page, PageReader, Part
+from pandas_clicdata.frames.dtypes import (
+    CellError,
+    DtypeArgument,
+    check_parse_dates,
+    convert_column,
+    is_datetime,
+    is_decimal,
+    is_text,
+    parse_datetimes,
+)
+from pandas_clicdata.frames.parse import Name, PageCells, infer_cells, parse_literals, parse_page
 from pandas_clicdata.frames.records import frame_of_records
-from pandas_clicdata.frames.settle import Seen, as_column, default_array, settle
-from pandas_clicdata.frames.wanted import Wishes, as_wished, is_literal, is_moment, is_textual
+from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, unify
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-__all__ = ["Assembler", "frame_of_records"]
+__all__ = ["FrameBuilder", "frame_of_records"]
+
+_MOST_SINGLE_COLUMNS = 50  # pandas warns of a frame that has many more and was made without a copy
 
 
-class Assembler:
-    """Takes pages of rows and gives frames.
+class _Page(NamedTuple):
+    rows: int
+    columns: dict[Name, PageCells]
+
+
+class FrameBuilder:
+    """Builds frames from pages of rows.
 
     Parameters
     ----------
     columns : sequence of str, optional
-        The columns to take, in this order; by default all, in the order of the first page. If rows come as lists,
-        these are their names.
+        The columns to keep, in this order; by default all, in the order of the first page. If rows are lists, these
+        are their names.
     dtype : dtype, name of a ClicData type, mapping or Series of those, optional
-        What columns are to be: one for all, or one for each column named.
+        The dtype of all columns, or of each column that is named.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         The family of dtypes of columns that ``dtype`` says nothing about.
     parse_dates : bool, list of str, or dict, optional
-        Columns to be read as points in time, with a format or arguments of `pandas.to_datetime` if it is a dict;
-        True is the index.
+        Columns to parse as times, with a format or arguments of `pandas.to_datetime` if it is a dict; True is the
+        index.
     index_col : str or list of str, optional
         The columns that become the index.
     on_drift : {"raise", "union"}, default "raise"
-        What to do if the columns of a page are others than those of the first one.
+        What to do if a page has other columns than the first one.
 
     Attributes
     ----------
     rows : int
-        The rows held: added, and not yet taken.
+        The number of rows that were added and not yet taken.
 
     Raises
     ------
@@ -77,99 +90,89 @@ class Assembler:
         self._columns = _name_list(columns, "columns")
         self._index_col = _name_list([index_col] if _is_name(index_col) else index_col, "index_col") or []
         self._index_is_list = not _is_name(index_col)
-        self._wishes = Wishes(dtype)
+        self._dtype = DtypeArgument(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
-        self._date_parsers = date_parsers(parse_dates, self._index_col)
+        self._parse_dates = check_parse_dates(parse_dates, self._index_col)
         self._union = on_drift == "union"
-        self._reader = PageReader(self._choose, self._columns)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all pages, to begin anew."""
+        self._literal: set[Name] = set()  # columns that are read as text, with all digits and letters
         self._names: list[Name] | None = None
-        self._pages: deque[Page] = deque()
-        self._seen: dict[Name, Seen] = {}
+        self._pages: deque[_Page] = deque()
+        self._seen: dict[Name, SeenTypes] = {}
         self._taken = 0
         self.rows = 0
 
     # ------------------------------------------------------------ pages in
 
-    def decode(self, rows: bytes) -> Decoded | None:
-        """Decode the rows of one page for `add`, by what is known of the columns so far.
+    def add(self, page: bytes) -> int:
+        """Add the rows of a page.
 
         Parameters
         ----------
-        rows : bytes
-            A JSON array of rows.
-
-        Returns
-        -------
-        Decoded or None
-            None if nothing is known yet, or the rows are not like that.
-        """
-        return self._reader.decode(rows)
-
-    def add(self, rows: bytes, decoded: Decoded | None = None) -> int:
-        """Add the rows of one page.
-
-        Parameters
-        ----------
-        rows : bytes
+        page : bytes
             A JSON array of rows: objects keyed by column name, or lists.
-        decoded : Decoded, optional
-            What `decode` made of them.
 
         Returns
         -------
         int
-            How many rows that were.
+            The number of rows.
 
         Raises
         ------
         ProtocolError
-            If it is no such array.
+            If the page is no such array.
         SchemaDrift
             If the columns are others than those of the first page.
         InputError
             If an argument names a column that is not there.
         """
-        page = self._reader.read(rows, decoded)
-        if page.rows == 0:
+        count, names, columns = parse_page(page, self._columns)
+        if not count:
             return 0
-        if self._names is None:
-            self._names = list(page.names)
-        elif page.names != self._names:
-            self._compare(page.names, self._names)
-        for name, part in page.parts.items():
-            self._seen.setdefault(name, Seen()).note(part)
-        self._pages.append(page)
-        self.rows += page.rows
-        return page.rows
-
-    def _choose(self, names: list[Name]) -> dict[Name, How]:
-        """Say how columns are to be taken; the arguments are checked against those of the first page."""
+        cells = {
+            name: parse_literals(page, position, name) if self._is_literal(name, values) else infer_cells(values)
+            for position, (name, values) in enumerate(zip(names, columns, strict=True))
+            if self._is_wanted(name)
+        }
         if self._names is None:
             self._check_names(names)
-        return {name: self._how(name) for name in names}
+            self._names = list(names)
+        elif names != self._names:
+            self._compare(names, self._names)
+        for name, column in cells.items():
+            self._seen.setdefault(name, SeenTypes()).add(column)
+        self._pages.append(_Page(count, cells))
+        self.rows += count
+        return count
 
-    def _how(self, name: Name) -> How:
-        if self._columns is not None and name not in self._columns and name not in self._index_col:
-            return How.LEFT_OUT
-        wish = self._wishes.get(name)
-        if is_literal(wish):
-            return How.LITERALLY
-        return How.AS_TEXT if is_textual(wish) else How.AS_IT_COMES
+    def _is_wanted(self, name: Name) -> bool:
+        return self._columns is None or name in self._columns or name in self._index_col
+
+    def _is_literal(self, name: Name, values: Sequence[Any]) -> bool:
+        dtype = self._dtype.get(name)
+        if is_decimal(dtype) or (is_text(dtype) and not set(map(type, values)) <= {str, type(None)}):
+            self._literal.add(name)
+        return name in self._literal
 
     def _check_names(self, names: list[Name]) -> None:
-        problems = []
-        for argument, named in (
-            ("columns", self._columns or []),
-            ("dtype", self._wishes.by_name),
-            ("parse_dates", self._date_parsers),
-            ("index_col", self._index_col),
-        ):
-            unknown = [name for name in named if name not in names]
-            if unknown:
-                problems.append(
-                    f"{argument} names columns that the data set does not have: {_listed(unknown)}. "
-                    f"It has {_listed(names)}."
-                )
+        arguments: dict[str, Iterable[Any]] = {
+            "columns": self._columns or [],
+            "dtype": self._dtype.by_name,
+            "parse_dates": self._parse_dates,
+            "index_col": self._index_col,
+        }
+        unknown = {argument: [name for name in named if name not in names] for argument, named in arguments.items()}
+        problems = [
+            f"{argument} names columns that the data set does not have: {_listed(missing)}. It has {_listed(names)}."
+            for argument, missing in unknown.items()
+            if missing
+        ]
+        left_out = [name for name in self._parse_dates if name in names and not self._is_wanted(name)]
+        if left_out:
+            problems.append(f"parse_dates names columns that columns= leaves out: {_listed(left_out)}.")
         if problems:
             raise InputError(problems)
 
@@ -179,40 +182,39 @@ class Assembler:
         if self._union:
             known += added
         elif added or missing:
-            told = [f"new: {_listed(added)}"] if added else []
-            told += [f"missing: {_listed(missing)}"] if missing else []
-            raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(told)}). Read it again.")
+            changes = [f"new: {_listed(added)}"] if added else []
+            changes += [f"missing: {_listed(missing)}"] if missing else []
+            raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(changes)}). Read it again.")
 
     # ------------------------------------------------------------ frames out
 
     def take(self, n: int | None = None) -> pd.DataFrame:
-        """Take the first rows as a frame; they are held no longer.
+        """Remove the first rows and return them as a frame.
 
         Parameters
         ----------
         n : int, optional
-            How many rows, at most; by default all.
+            The most rows to take; by default all.
 
         Returns
         -------
         DataFrame
-            Its types are settled over all pages that were added so far. Unless ``index_col`` is given, its index
-            goes on where the frame taken before ended.
+            Its columns have the types of all pages so far. Unless ``index_col`` is given, its index continues that
+            of the frame before.
 
         Raises
         ------
         InputError
-            If a cell does not fit the dtype asked for.
+            If a dtype that was asked for can't hold a cell.
         """
         if n is not None and n < 0:
             raise InputError(f"n must be 0 or more, not {n}.")
         count = self.rows if n is None else min(n, self.rows)
-        pages = self._cut_off(count)
-        arrays = {name: self._array(name, pages) for name in self._taken_names()}
+        pages = self._remove(count)
+        arrays = {name: self._array(name, pages) for name in self._frame_columns()}
         index = pd.RangeIndex(self._taken, self._taken + count)
         columns = {name: as_column(array, index) for name, array in arrays.items()}
-        # Without a copy every column stays by itself; pandas warns when a frame has too many such.
-        frame = pd.DataFrame(columns, index=index, copy=len(columns) > _MOST_LOOSE_COLUMNS)
+        frame = pd.DataFrame(columns, index=index, copy=len(columns) > _MOST_SINGLE_COLUMNS)
         if not arrays:
             frame.columns = frame.columns.astype(object)
         self._taken += count
@@ -220,55 +222,54 @@ class Assembler:
             frame = frame.set_index(self._index_col if self._index_is_list else self._index_col[0])
         return frame
 
-    def _cut_off(self, count: int) -> list[Page]:
-        """Remove the first rows from what is held, and return them."""
-        pages: list[Page] = []
+    def _remove(self, count: int) -> list[_Page]:
+        """Remove the first rows, and return them."""
+        pages: list[_Page] = []
         self.rows -= count
         while count:
             page = self._pages.popleft()
             if page.rows > count:
-                rest = {name: part.slice(count, page.rows) for name, part in page.parts.items()}
-                self._pages.appendleft(Page(page.rows - count, page.names, rest))
-                page = Page(count, page.names, {name: part.slice(0, count) for name, part in page.parts.items()})
+                rest = {name: cells[count:] for name, cells in page.columns.items()}
+                self._pages.appendleft(_Page(page.rows - count, rest))
+                page = _Page(count, {name: cells[:count] for name, cells in page.columns.items()})
             pages.append(page)
             count -= page.rows
         return pages
 
-    def _taken_names(self) -> list[Any]:
+    def _frame_columns(self) -> list[Any]:
         """Return the columns of a frame; if no page ever had a row, those that the arguments name."""
         if self._columns is not None:
             names = [*self._columns]
         elif self._names is not None:
             names = [*self._names]
         else:
-            names = [*self._wishes.by_name]
+            names = [*self._dtype.by_name]
         return [*names, *(name for name in self._index_col if name not in names)]
 
-    def _array(self, name: Name, pages: list[Page]) -> Any:
-        # Each part is let go at once, so that a column is never held twice for long.
-        parts = [page.parts.pop(name) if name in page.parts else Part(NULL, pa.nulls(page.rows)) for page in pages]
-        seen = self._seen.setdefault(name, Seen())
+    def _array(self, name: Name, pages: list[_Page]) -> Any:
+        # Cells are removed from their page, so that memory never holds a column twice for long.
+        parts = [page.columns.pop(name) if name in page.columns else pa.nulls(page.rows) for page in pages]
+        seen = self._seen.setdefault(name, SeenTypes())
         if self._union:
-            seen.has_null = seen.has_null or any(part.kind == NULL for part in parts)
-        wish, arguments = self._wishes.get(name), self._date_parsers.get(name)
-        settled = settle(parts, seen)
+            seen.has_null = seen.has_null or any(isinstance(part, pa.NullArray) for part in parts)
+        dtype, arguments = self._dtype.get(name), self._parse_dates.get(name)
+        cells = unify(parts, seen)
         del parts
-        if is_moment(wish) and not arguments:
-            arguments = None  # the dtype says as much, and more
+        if is_datetime(dtype) and not arguments:
+            arguments = None  # a datetime dtype overrides plain parse_dates
         try:
             if arguments is not None:
-                return parsed_dates(settled, arguments, self._backend)
-            if wish is not None:
-                return as_wished(settled, wish, seen, self._backend)
-        except Unfit as problem:
-            value = settled[problem.row] if isinstance(settled, list) else settled[problem.row].as_py()
-            wanted = "a date" if arguments is not None else wish
-            where = f"Column {name!r}, row {self._taken + problem.row}"
-            raise InputError(f"{where}: {_shown(value)} can't be read as {wanted}: {problem}.") from None
-        return default_array(settled, seen.has_null, self._backend)
-
-
-_MOST_LOOSE_COLUMNS = 50
+                return parse_datetimes(cells, arguments, self._backend)
+            if dtype is not None:
+                return convert_column(cells, dtype, seen, self._backend)
+        except CellError as error:
+            cell = cells[error.row] if isinstance(cells, list) else cells[error.row].as_py()
+            asked = "a date" if arguments is not None else dtype
+            where = f"Column {name!r}, row {self._taken + error.row}"
+            raise InputError(f"{where}: {_shown(cell)} can't be read as {asked}: {error}.") from None
+        except pa.ArrowNotImplementedError:
+            raise InputError(f"Column {name!r} can't be read as {dtype}.") from None
+        return default_array(cells, seen.has_null, self._backend)
 
 
 def _is_name(value: Any) -> bool:
@@ -281,6 +282,8 @@ def _name_list(names: Any, argument: str) -> list[Any] | None:
     if isinstance(names, (str, bytes)) or not hasattr(names, "__iter__"):
         raise InputError(f"{argument} must be a list of column names, not {names!r}.")
     listed = list(names)
+    if any(isinstance(name, (list, dict, set)) for name in listed):
+        raise InputError(f"{argument} must be a list of column names, not {listed!r}.")
     if len(set(listed)) < len(listed):
         raise InputError(f"{argument} names a column twice: {_listed(listed)}.")
     return listed

@@ -1,8 +1,7 @@
-"""A checked frame as chunks of JSON, column by column.
+"""A frame as bodies of JSON rows.
 
-Every column is printed as an Arrow array of JSON texts, block by block of rows, and one join makes rows of
-them. The rows of a block lie one after the other in one buffer, separated by commas, so a chunk is a
-slice of it.
+Each column returns a block of its cells as JSON texts, and one join makes rows of them. The rows of a block lie in one
+buffer, each with a comma behind it, so that a body is a slice of that buffer.
 """
 
 from __future__ import annotations
@@ -11,28 +10,26 @@ import enum
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.columns import Column, examine
-from pandas_clicdata.frames.joining import Joiner, Rows
-from pandas_clicdata.frames.printing import blocks
-from pandas_clicdata.frames.scalars import NOT_UNICODE, Unsendable, plain
-from pandas_clicdata.frames.snapshot import Snapshot
+from pandas_clicdata.frames.cells import JSON, find_problem, to_json_value
+from pandas_clicdata.frames.columns import TEXT, Column, pc
+from pandas_clicdata.frames.types import check_frame, examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Body", "Cut", "FrameEncoder", "RowFormat", "cells"]
+    import pandas as pd
+
+_FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
+_BLOCK_BYTES = 8 << 20  # the size of a block to aim at
+_HEAD, _TAIL = b'{"data":[', b"]}"
 
 
 class RowFormat(enum.Enum):
-    """How a row is written.
-
-    ``CELLS`` is a list of cells, ``[{"column": "a", "value": 1}]``; ``OBJECTS`` an object, ``{"a": 1}``.
-    """
+    """How a row is written: a list of cells, ``[{"column": "a", "value": 1}]``, or an object, ``{"a": 1}``."""
 
     CELLS = "cells"
     OBJECTS = "objects"
@@ -53,47 +50,42 @@ class Body(NamedTuple):
     sha256: str
 
 
-class _Punctuation(NamedTuple):
-    row_open: str
-    before_name: str
-    after_name: str
-    cell_close: str
-    row_close: str
+class RowsBody(NamedTuple):
+    """The JSON body of the rows ``start`` to ``stop`` (not included), by position."""
 
-
-_PUNCTUATION = {
-    RowFormat.CELLS: _Punctuation("[", '{"column":', ',"value":', "}", "]"),
-    RowFormat.OBJECTS: _Punctuation("{", "", ":", "", "}"),
-}
-_HEAD, _TAIL = b'{"data":[', b"]}"
-_MOST_KEPT = 16_000_000  # bytes of bodies that were made for a digest
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+    start: int
+    stop: int
+    text: bytes
 
 
 class FrameEncoder:
-    """A frame, checked as a whole and ready to be written as JSON.
+    """A frame that was checked as a whole and can be written as JSON.
 
-    The frame is never changed. If it is changed elsewhere meanwhile, that does not show in what is written
-    (with copy-on-write, always in pandas 3), or writing ends with an InputError.
+    The frame is never changed. It may be changed by others while it is sent: pandas 3, or pandas 2 with copy-on-write,
+    keeps the cells as they were. On pandas 2 without copy-on-write such a change is not noticed, and rows that were
+    not yet written are written with it.
 
     Parameters
     ----------
     frame : DataFrame
         The rows to send.
     types : mapping of str to str, optional
-        The ClicData type of those columns whose cells are to be written as another type than their own.
+        The ClicData type of columns whose cells shall be written as another type than their own.
     index : bool, default False
-        Whether the levels of the index come first, as columns; a single level without a name is called
-        ``"index"``.
+        Whether the levels of the index come first, as columns; a single level without a name is called ``"index"``.
+    need_types : bool, default False
+        Whether every column must have one ClicData type, as a new table needs.
 
     Attributes
     ----------
     rows : int
         The number of rows.
     columns : list of str
-        The names of the columns, in order.
-    types, index
-        As given.
+        The names of the columns.
+    column_types : dict of str to str
+        The ClicData type of each column that has one; a mixed column has none.
+    frame, types, index
+        The parameters; the frame is a shallow copy.
 
     Raises
     ------
@@ -101,238 +93,163 @@ class FrameEncoder:
         If the frame can't be sent as it is. It names every problem, with the labels of the first rows.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, types: Mapping[str, str] | None = None, index: bool = False) -> None:
-        if not isinstance(frame, pd.DataFrame):
-            raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
-        # Kept, since copy-on-write only guards copies that are still there.
-        self._snapshot = Snapshot(frame)
-        columns, problems = examine(self._snapshot.frame, types, index=index)
-        if problems:
-            raise InputError(problems)
-        self._columns: list[Column] = columns
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        types: Mapping[str, str] | None = None,
+        index: bool = False,
+        need_types: bool = False,
+    ) -> None:
+        check_frame(frame)
+        self.frame = frame.copy(deep=False)
+        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.types = dict(types) if types else None
         self.index = index
         self.rows = len(frame)
-        self.columns = [column.name for column in columns]
-        self._blocks = blocks(self.rows, self._weight)
-        self._snapshot.note(self._blocks)
-        self._joiners: dict[RowFormat, Joiner] = {}
-        self._kept: dict[tuple[RowFormat, int, int], Body] = {}
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The frame, as it was checked."""
-        return self._snapshot.frame
-
-    def _weight(self, start: int, stop: int) -> int:
-        names = sum(len(name) for name in self.columns) + 23 * len(self.columns)
-        return (stop - start) * names + sum(column.printer.weight(start, stop) for column in self._columns)
-
-    # ------------------------------------------------------------ chunks
+        self.columns = [column.name for column in self._columns]
+        self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
+        self._block_rows = _FIRST_ROWS  # rows of the next block
 
     def cut(self, row_format: RowFormat, *, max_rows: int, max_bytes: int) -> list[tuple[int, int]]:
-        """Return the bounds of chunks, the same ones at each call.
-
-        Parameters
-        ----------
-        row_format : RowFormat
-            How rows are to be written.
-        max_rows : int
-            The most rows of a chunk.
-        max_bytes : int
-            The most bytes of a chunk's body. Only a single row that is larger makes a larger one.
-
-        Returns
-        -------
-        list of tuple of int
-            Bounds [start, stop) by position, without gaps; none if the frame has no rows.
-        """
+        """The bounds of chunks, [start, stop) by position. Only a single row may be larger than ``max_bytes``."""
         if max_rows < 1 or max_bytes < 1:
             raise InputError("max_rows and max_bytes must be 1 or more.")
         room = max_bytes - len(_HEAD) - len(_TAIL) + 1  # the last row has no comma
-        fixed = sum(map(len, map(str.encode, self._literals(row_format))))
-        widest = fixed + sum(column.printer.width for column in self._columns)
-        if widest * min(max_rows, self.rows) <= room:
-            return [(start, min(start + max_rows, self.rows)) for start in range(0, self.rows, max_rows)]
-        return self._cut_by_size(fixed, max_rows, room)
-
-    def _cut_by_size(self, fixed: int, max_rows: int, room: int) -> list[tuple[int, int]]:
         bounds: list[tuple[int, int]] = []
-        first, held = 0, 0  # the chunk being filled: its first row, and its bytes so far
-        for start, stop in self._blocks:
-            sizes = sum((column.printer.sizes(start, stop) for column in self._columns), np.int64(fixed))
-            ends = np.cumsum(sizes)
-            row = start
-            while row < stop:
-                before = int(ends[row - start - 1]) if row > start else 0
-                fitting = start + int(np.searchsorted(ends, before + room - held, side="right"))
-                end = min(fitting, first + max_rows)
-                if end >= stop:
-                    held += int(ends[-1]) - before
-                    break
-                end = max(end, first + 1)
-                bounds.append((first, end))
-                first, held, row = end, 0, end
-        if first < self.rows:
-            bounds.append((first, self.rows))
-        return bounds
-
-    def bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-        """Write one JSON body for each pair of bounds, lazily.
-
-        Parameters
-        ----------
-        row_format : RowFormat
-            How rows are written.
-        bounds : sequence of tuple of int
-            Bounds [start, stop) of chunks, as `cut` gives them or any part of those.
-
-        Yields
-        ------
-        bytes
-            ``{"data":[...]}``; the same bytes for the same bounds, always.
-        """
-        rows: Rows | None = None
-        last = max((stop for _, stop in bounds), default=0)
-        for start, stop in bounds:
-            pieces: list[bytes | memoryview] = []
+        first, size = 0, 0
+        for start, stop, _, ends in self._blocks(row_format, 0, self.rows):
             at = start
             while at < stop:
-                if rows is None or not rows.start <= at < rows.stop:
-                    rows = None  # one block is enough to hold
-                    rows = self._printed_from(row_format, at, last)
-                end = min(stop, rows.stop)
-                pieces += (b",", *rows.slice(at, end))
+                begin = ends[at - start]
+                fitting = start + int(np.searchsorted(ends, begin + room - size, side="right")) - 1
+                at = min(fitting, first + max_rows, stop)
+                size += int(ends[at - start] - begin)
+                if at < stop:
+                    at = max(at, first + 1)
+                    bounds.append((first, at))
+                    first, size = at, 0
+        return [*bounds, (first, self.rows)] if first < self.rows else bounds
+
+    def bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """A JSON body for each pair of bounds, written when it is asked for."""
+        last = max((stop for _, stop in bounds), default=0)
+        held: tuple[int, int, memoryview, Any] | None = None
+        for start, stop in bounds:
+            pieces: list[Any] = []
+            at = start
+            while at < stop:
+                if held is None or not held[0] <= at < held[1]:
+                    held = next(self._blocks(row_format, at, last))
+                first, end, text, ends = held[0], min(stop, held[1]), held[2], held[3]
+                pieces.append(text[ends[at - first] : ends[end - first]])
                 at = end
-            yield b"".join((_HEAD, *pieces[1:], _TAIL))
+            if pieces:
+                pieces[-1] = pieces[-1][:-1]
+            yield b"".join((_HEAD, *pieces, _TAIL))
+
+    def chunks(
+        self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
+    ) -> Iterator[RowsBody]:
+        """Write the rows ``start`` to ``stop`` as bodies of as many rows as fit, each when it is asked for.
+
+        Parameters
+        ----------
+        row_format : RowFormat
+            How a row is written.
+        start, stop : int
+            The rows, by position; ``stop`` is not included.
+        max_rows : int
+            The most rows of a body.
+        max_bytes : int
+            The most bytes of a body. Only a body of a single row may be larger.
+
+        Yields
+        ------
+        RowsBody
+            The bodies, in the order of the rows.
+        """
+        room = max_bytes - len(_HEAD) - len(_TAIL) + 1  # the last row has no comma
+        first, size = start, 0
+        pieces: list[memoryview] = []
+        for block_start, _, text, ends in self._blocks(row_format, start, stop):
+            row, last = 0, len(ends) - 1
+            while row < last:
+                fitting = int(np.searchsorted(ends, ends[row] + room - size, side="right")) - 1
+                upto = min(fitting, first + max_rows - block_start, last)
+                if upto <= row and not pieces:
+                    upto = row + 1  # a row that is too large goes alone
+                if upto > row:
+                    pieces.append(text[ends[row] : ends[upto]])
+                    size, row = size + int(ends[upto] - ends[row]), upto
+                if row < last:
+                    yield RowsBody(first, block_start + row, _body(pieces))
+                    first, size, pieces = block_start + row, 0, []
+        if pieces:
+            yield RowsBody(first, stop, _body(pieces))
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
-        """Write each row by itself, lazily.
-
-        Parameters
-        ----------
-        row_format : RowFormat
-            How rows are written.
-
-        Yields
-        ------
-        bytes
-            ``[{"column":...,"value":...},...]`` or ``{...}``.
-        """
-        for start, stop in self._blocks:
-            self._snapshot.verify((start, stop))
-            rows = self._joiner(row_format).rows(start, stop)
-            for row in range(start, stop):
-                yield b"".join(rows.slice(row, row + 1))
+        """Write each row by itself."""
+        for start, stop, text, ends in self._blocks(row_format, 0, self.rows):
+            for row in range(stop - start):
+                yield bytes(text[ends[row] : ends[row + 1] - 1])
 
     def digested_bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[Body]:
-        """Write bodies with their digests, as `bodies` does; those that were made for `digest` are not made again.
-
-        Parameters
-        ----------
-        row_format : RowFormat
-            How rows are written.
-        bounds : sequence of tuple of int
-            Bounds [start, stop) of chunks.
-
-        Yields
-        ------
-        Body
-            For each pair of bounds.
-        """
-        kept = {(start, stop): self._kept.pop((row_format, start, stop), None) for start, stop in bounds}
-        others = self.bodies(row_format, [chunk for chunk in bounds if kept[chunk] is None])
-        for chunk in bounds:
-            yield kept.pop(chunk) or _digested(next(others))
+        """Bodies with their digests."""
+        for text in self.bodies(row_format, bounds):
+            yield Body(text, hashlib.sha256(text).hexdigest())
 
     def digest(self, cut: Cut) -> str:
-        """Digest the rows as the bodies of their chunks, the first of which are kept for `digested_bodies`.
-
-        Parameters
-        ----------
-        cut : Cut
-            How the rows are cut into chunks.
-
-        Returns
-        -------
-        str
-            64 hexadecimal digits.
-        """
-        bounds = self.cut(cut.row_format, max_rows=cut.max_rows, max_bytes=cut.max_bytes)
-        whole = hashlib.sha256()
-        room = _MOST_KEPT
-        for (start, stop), text in zip(bounds, self.bodies(cut.row_format, bounds), strict=True):
-            body = _digested(text)
-            whole.update(body.sha256.encode())
-            room -= len(text)
-            if room >= 0:
-                self._kept[cut.row_format, start, stop] = body
+        """A digest of all rows."""
+        whole = hashlib.sha256(repr(cut).encode())
+        for _, _, text, _ in self._blocks(cut.row_format, 0, self.rows):
+            whole.update(text)
         return whole.hexdigest()
 
-    # ------------------------------------------------------------ a block of rows
-
-    def _printed_from(self, row_format: RowFormat, row: int, last: int) -> Rows:
-        """Print the rows from one row on, to the end of its block or the last row wanted."""
-        block = next(block for block in self._blocks if row < block[1])
-        self._snapshot.verify(block)
-        return self._joiner(row_format).rows(row, min(block[1], last))
-
-    def _joiner(self, row_format: RowFormat) -> Joiner:
-        if row_format not in self._joiners:
-            printers = [column.printer for column in self._columns]
-            self._joiners[row_format] = Joiner(printers, self._literals(row_format))
-        return self._joiners[row_format]
-
-    def _literals(self, row_format: RowFormat) -> list[str]:
-        """Return what stands before, between and after the cells of a row."""
-        marks = _PUNCTUATION[row_format]
-        names = [marks.before_name + _json_text(name) + marks.after_name for name in self.columns]
-        between = marks.cell_close + ","
-        opened = [marks.row_open + name if i == 0 else between + name for i, name in enumerate(names)]
-        return [*opened, marks.cell_close + marks.row_close + ","]
+    def _blocks(self, row_format: RowFormat, start: int, stop: int) -> Iterator[tuple[int, int, memoryview, Any]]:
+        """Write rows block by block: the bounds of its rows, their text, and where each row starts in it."""
+        literals = [pa.scalar(literal, TEXT) for literal in _literals(self.columns, row_format)]
+        first = start
+        while first < stop:
+            last = min(first + self._block_rows, stop)
+            cells = [column.texts(first, last) for column in self._columns]
+            parts = [part for pair in zip(literals, cells, strict=False) for part in pair]
+            joined = pc.binary_join_element_wise(
+                *parts, literals[-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"
+            )
+            _, starts, text = joined.buffers()
+            yield first, last, memoryview(text), np.frombuffer(starts, np.int64, last - first + 1)
+            self._block_rows = max(1, min(_MOST_ROWS, (last - first) * _BLOCK_BYTES // text.size))
+            first = last
 
 
-def _digested(text: bytes) -> Body:
-    return Body(text, hashlib.sha256(text).hexdigest())
+def _body(rows: list[memoryview]) -> bytes:
+    return b"".join((_HEAD, *rows[:-1], rows[-1][:-1], _TAIL))
 
 
-def _json_text(text: str) -> str:
-    return _ENCODER.encode(str.__str__(text)).decode()
+def _literals(names: list[str], row_format: RowFormat) -> list[str]:
+    """Return the text before, between and after the cells of a row."""
+    quoted = [JSON.encode(str.__str__(name)).decode() for name in names]
+    if row_format is RowFormat.OBJECTS:
+        return ["{" + quoted[0] + ":", *(f",{name}:" for name in quoted[1:]), "},"] if quoted else ["{},"]
+    cells = [f'{{"column":{name},"value":' for name in quoted]
+    return ["[" + cells[0], *(f"}},{cell}" for cell in cells[1:]), "}],"] if quoted else ["[],"]
 
 
 def cells(values: Mapping[str, object]) -> bytes:
-    """Write one list of cells from plain values.
-
-    Parameters
-    ----------
-    values : mapping of str to object
-        Column names and their values: Python's, numpy's or pandas' scalars.
-
-    Returns
-    -------
-    bytes
-        ``[{"column":"a","value":1},...]``
+    """Write one row as a list of cells: ``[{"column":"a","value":1},...]``.
 
     Raises
     ------
     InputError
-        If a name is not text or a value can't be carried. It names every problem.
+        If a name is not text or a value can't be sent. It names every problem.
     """
-    problems: list[str] = []
-    written: list[dict[str, Any]] = []
+    problems = []
     for name, value in values.items():
         if not isinstance(name, str):
             problems.append(f"Column names must be text, not {name!r}.")
-            continue
-        cell = {"column": str.__str__(name)}
-        try:
-            cell["value"] = plain(value)
-            _ENCODER.encode(cell)
-        except Unsendable as problem:
-            problems.append(f"Column {name!r}: the value is {problem}.")
-        except UnicodeEncodeError:
-            problems.append(f"Column {name!a}: the value is {NOT_UNICODE}.")
-        written.append(cell)
+        elif why := find_problem(value):
+            problems.append(f"Column {name!a}: the value is {why}.")
     if problems:
         raise InputError(problems)
-    return _ENCODER.encode(written)
+    return JSON.encode([{"column": str.__str__(name), "value": to_json_value(value)} for name, value in values.items()])

@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.parts import part_of
-from pandas_clicdata.frames.settle import Seen, as_column, default_array, default_string_dtype, object_array, settle
+from pandas_clicdata.frames.parse import infer_cells
+from pandas_clicdata.frames.unify import (
+    SeenTypes,
+    as_column,
+    default_array,
+    default_string_dtype,
+    object_array,
+    unify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,10 +101,9 @@ def _datetimes(cells: list[Any]) -> Any:
 
 
 def _inferred(cells: list[Any]) -> Any:
-    part = part_of(cells)
-    seen = Seen()
-    seen.note(part)
-    return default_array(settle([part], seen), seen.has_null, None)
+    inferred, seen = infer_cells(cells), SeenTypes()
+    seen.add(inferred)
+    return default_array(unify([inferred], seen), seen.has_null, None)
 
 
 _MAKERS: dict[str, Callable[[list[Any]], Any]] = {

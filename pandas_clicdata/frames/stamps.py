@@ -9,12 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.arrow import TEXT
-from pandas_clicdata.frames.columns import Column
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.columns import TEXT, quoted
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat
-from pandas_clicdata.frames.printing import Printed, Printer
-from pandas_clicdata.frames.scalars import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +62,7 @@ class StampedEncoder(FrameEncoder):
         if column in self.columns:
             raise InputError(f"The frame has a column {column!r} of its own: name another one for the stamps.")
         self._stamps = _Stamps(self.rows, append_id)
-        self._columns.append(Column(column, self._stamps, "text"))
+        self._columns.append(self._stamps)  # type: ignore[arg-type]  # it has what a column needs here
         self.columns.append(column)
 
     def assign(self, chunk: int, start: int, stop: int) -> None:
@@ -73,30 +70,25 @@ class StampedEncoder(FrameEncoder):
         self._stamps.chunks[start:stop] = chunk
 
 
-class _Stamps(Printer):
+class _Stamps:
     """The column of the stamps."""
 
-    kinds = frozenset({Kind.TEXT})
-
     def __init__(self, rows: int, append_id: str) -> None:
-        super().__init__(rows)
         self._append_id = append_id
         self.chunks = np.full(rows, -1, np.int32)
-        self.width = len(stamp(append_id, 0)) + 2
 
-    def texts(self, start: int, stop: int) -> Printed:
+    def texts(self, start: int, stop: int) -> pa.LargeStringArray:
         """Print a block. Rows that belong to no chunk must not be sent."""
         chunks, where = np.unique(self.chunks[start:stop], return_inverse=True)
-        assert not len(chunks) or chunks[0] >= 0
-        texts = pa.array([stamp(self._append_id, int(chunk)) for chunk in chunks], TEXT)
-        return Printed(texts.take(pa.array(where, pa.int64())), bare=True)
+        texts = quoted(pa.array([stamp(self._append_id, int(chunk)) for chunk in chunks], TEXT))
+        return texts.take(pa.array(where, pa.int64()))
 
 
 def tally(rows: bytes, column: str) -> Counter[str]:
     """How often each text stands in a column of a page of rows."""
-    assembler = Assembler(columns=[column], dtype={column: "text"})
-    assembler.add(rows)
-    return Counter({str(text): count for text, count in assembler.take()[column].value_counts().items()})
+    builder = FrameBuilder(columns=[column], dtype={column: "text"})
+    builder.add(rows)
+    return Counter({str(text): count for text, count in builder.take()[column].value_counts().items()})
 
 
 def digest(encoder: FrameEncoder, cut: Cut) -> str:

@@ -1,7 +1,7 @@
 """A ClicData on this machine, for a first try without an account, for notebooks, and for tests.
 
-A real server on a real loopback socket, over SQLite. It speaks both dialects of the API and all ways to log
-in, is strict about what it is sent, and misbehaves when told to.
+A real server on a real loopback socket, over SQLite. It has both dialects of the API and all logins, checks
+requests strictly, and misbehaves on request.
 
 Examples
 --------
@@ -34,7 +34,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the server only when it is wanted, since it needs an extra."""
+    """Import the server on first use, since it needs an extra."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

@@ -1,4 +1,4 @@
-"""What is stored of dashboards, schedules and the account itself. No HTTP."""
+"""The dashboards, schedules and limits of the account. No HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pandas_clicdata.sandbox.answers import Refusal, not_found
+from pandas_clicdata.sandbox.answers import Refusal
 from pandas_clicdata.sandbox.store import timestamp
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.people import People
     from pandas_clicdata.sandbox.store import Database, Store
 
-# What is counted in an account, and how much of it this one may have. The numbers are the sandbox's own.
+# The limits of the account. The numbers are the sandbox's own.
 _LIMITS = {"users": 25, "dashboards": 50, "rows": 10_000_000, "storage": 2**30, "refreshes": 1_000}
 _SCHEMA = """
 CREATE TABLE dashboard (
@@ -41,7 +41,7 @@ INSERT INTO sqlite_sequence (name, seq) VALUES ('dashboard', 2000), ('schedule',
 
 
 class Dashboard(NamedTuple):
-    """A dashboard, and what its one chart shows."""
+    """A dashboard and the definition of its one chart."""
 
     id: int
     name: str
@@ -52,7 +52,7 @@ class Dashboard(NamedTuple):
 
 
 class Account:
-    """Dashboards, schedules, and what the account uses up."""
+    """Dashboards, schedules, and the usage of the account."""
 
     def __init__(self, database: Database, store: Store, people: People, settings: Settings) -> None:
         self._database = database
@@ -63,7 +63,7 @@ class Account:
             database.create(_SCHEMA)
 
     def metrics(self) -> dict[str, dict[str, int]]:
-        """What is used, and how much there may be of it."""
+        """Return usage and limit of each metric."""
         used = {
             "users": len(self._people.users()),
             "dashboards": len(self.dashboards()),
@@ -81,32 +81,27 @@ class Account:
     # -- dashboards ---------------------------------------------------------------------------------------
 
     def create_dashboard(self, name: str, description: str, chart: dict[str, Any]) -> int:
-        """A new dashboard; its id."""
+        """Create a dashboard and return its id."""
         now = timestamp(datetime.now(timezone.utc))
-        with self._database.transaction() as db:
-            cursor = db.execute(
-                "INSERT INTO dashboard (name, description, creation_date, last_update_date, chart)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (name, description, now, now, json.dumps(chart)),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+        return self._database.insert(
+            "dashboard",
+            name=name,
+            description=description,
+            creation_date=now,
+            last_update_date=now,
+            chart=json.dumps(chart),
+        )
 
     def dashboards(self) -> list[Dashboard]:
-        """All of them, in the order they were made."""
-        with self._database.transaction() as db:
-            return [_dashboard(row) for row in db.execute("SELECT * FROM dashboard ORDER BY id")]
+        """Return all dashboards in the order in which they were created."""
+        return [_dashboard(row) for row in self._database.all("dashboard")]
 
     def dashboard(self, dashboard_id: int) -> Dashboard:
-        """One of them, or a 404."""
-        with self._database.transaction() as db:
-            row = db.execute("SELECT * FROM dashboard WHERE id = ?", (dashboard_id,)).fetchone()
-        if row is None:
-            raise not_found(f"dashboard {dashboard_id}")
-        return _dashboard(row)
+        """Return a dashboard, or raise a 404."""
+        return _dashboard(self._database.one("dashboard", dashboard_id))
 
-    def note_view(self, dashboard: Dashboard) -> None:
-        """Count that somebody looked."""
+    def record_view(self, dashboard: Dashboard) -> None:
+        """Count a view of a dashboard."""
         now = datetime.now(timezone.utc)
         with self._database.transaction() as db:
             db.execute(
@@ -116,7 +111,7 @@ class Account:
             )
 
     def views(self) -> list[dict[str, Any]]:
-        """How often each dashboard was looked at, day by day; the date is that of the last look."""
+        """Return how often each dashboard was viewed on each day; the date is that of the last view."""
         with self._database.transaction() as db:
             found = db.execute("SELECT dashboard_id, name, date, views FROM view ORDER BY day, dashboard_id")
             return [dict(row) for row in found]
@@ -126,58 +121,50 @@ class Account:
     def create_schedule(
         self, name: str, description: str, frequency: str, tasks: Sequence[dict[str, Any]], *, enabled: bool
     ) -> int:
-        """A new schedule; its id."""
-        with self._database.transaction() as db:
-            cursor = db.execute(
-                "INSERT INTO schedule (name, description, enabled, frequency, tasks) VALUES (?, ?, ?, ?, ?)",
-                (name, description, enabled, frequency, json.dumps(tasks)),
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+        """Create a schedule and return its id."""
+        return self._database.insert(
+            "schedule",
+            name=name,
+            description=description,
+            enabled=enabled,
+            frequency=frequency,
+            tasks=json.dumps(tasks),
+        )
 
     def schedules(self) -> list[dict[str, Any]]:
-        """All of them, as the API shows them."""
-        with self._database.transaction() as db:
-            found = db.execute("SELECT * FROM schedule ORDER BY id").fetchall()
-            return [self._schedule(row) for row in found]
+        """Return all schedules as the API shows them."""
+        return [self._schedule(row) for row in self._database.all("schedule")]
 
     def schedule(self, schedule_id: int) -> dict[str, Any]:
-        """One of them, or a 404."""
-        with self._database.transaction() as db:
-            row = db.execute("SELECT * FROM schedule WHERE id = ?", (schedule_id,)).fetchone()
-            if row is None:
-                raise not_found(f"schedule {schedule_id}")
-            return self._schedule(row)
+        """Return a schedule, or raise a 404."""
+        return self._schedule(self._database.one("schedule", schedule_id))
 
     def trigger(self, schedule_id: int) -> None:
-        """Run a schedule now. Its tasks are done at once; it is seen to run for a while longer."""
+        """Run a schedule now. Its tasks end at once; its status is "running" for a while longer."""
         outcome = "succeeded"
         for task in self.schedule(schedule_id)["tasks"]:
             try:
-                self._do(task)
+                self._run_task(task)
             except Refusal:
                 outcome = "failed"
                 break
-        self.note_run(schedule_id, outcome)
+        self.record_run(schedule_id, outcome)
 
-    def note_run(self, schedule_id: int, outcome: str, *, began: float | None = None) -> None:
-        """Keep that a schedule ran; now, when no other time is given."""
-        with self._database.transaction() as db:
-            db.execute(
-                "INSERT INTO run (schedule_id, began, outcome) VALUES (?, ?, ?)",
-                (schedule_id, time.time() if began is None else began, outcome),
-            )
+    def record_run(self, schedule_id: int, outcome: str, *, began: float | None = None) -> None:
+        """Record a run of a schedule; now, when no other time is given."""
+        began = time.time() if began is None else began
+        self._database.insert("run", schedule_id=schedule_id, began=began, outcome=outcome)
 
     def runs(self, schedule_id: int) -> list[str]:
-        """The outcomes of a schedule's runs, oldest first."""
+        """Return the outcomes of a schedule's runs, oldest first."""
         with self._database.transaction() as db:
             found = db.execute("SELECT outcome FROM run WHERE schedule_id = ? ORDER BY id", (schedule_id,))
             return [row["outcome"] for row in found]
 
-    def _do(self, task: dict[str, Any]) -> None:
+    def _run_task(self, task: dict[str, Any]) -> None:
         if task["type"] == "refresh":
             self._store.refresh(task["rec_id"], task["mode"], self._settings.refresh_limit)
-        else:  # a snapshot: all there is to it here is that the dashboard exists
+        else:  # a snapshot only needs its dashboard
             self.dashboard(task["dashboard_id"])
 
     def _schedule(self, row: sqlite3.Row) -> dict[str, Any]:
@@ -204,7 +191,7 @@ class Account:
 
 
 def next_run(frequency: str, now: datetime) -> datetime:
-    """When a schedule runs next: at six in the morning of each day, Monday or first of the month."""
+    """Return when a schedule runs next: at 6:00 of each day, Monday or first of the month."""
     found = now.replace(hour=6, minute=0, second=0, microsecond=0)
     while (
         found <= now or (frequency == "weekly" and found.weekday() != 0) or (frequency == "monthly" and found.day != 1)

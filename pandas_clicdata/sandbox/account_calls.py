@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.sandbox.answers import Answer, done, listing, value
-from pandas_clicdata.sandbox.charts import chart_of
-from pandas_clicdata.sandbox.routes import ID, Route, rule
+from pandas_clicdata.sandbox.answers import Answer, done, listing, rule, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from werkzeug.routing import Rule
-
     from pandas_clicdata.sandbox.account import Account, Dashboard
-    from pandas_clicdata.sandbox.answers import Call, Settings
+    from pandas_clicdata.sandbox.answers import Call
     from pandas_clicdata.sandbox.people import People
     from pandas_clicdata.sandbox.store import Store
 
@@ -25,13 +20,12 @@ _SNAPSHOT = (1200, 750)
 
 
 class AccountCalls:
-    """What can be asked of the account, its dashboards and schedules."""
+    """The calls about the account, its dashboards and schedules."""
 
-    def __init__(self, account: Account, people: People, store: Store, settings: Settings) -> None:
+    def __init__(self, account: Account, people: People, store: Store) -> None:
         self._account = account
         self._people = people
         self._store = store
-        self._settings = settings
 
     def metrics(self, call: Call) -> Answer:
         """``GET /account``."""
@@ -41,11 +35,11 @@ class AccountCalls:
 
     def user_activity(self, call: Call) -> Answer:
         """``GET /account/activity/users``."""
-        return listing(call, "users", self._people.activity(), self._settings, counted=True)
+        return listing(call, "users", self._people.activity(), counted=True)
 
     def dashboard_activity(self, call: Call) -> Answer:
         """``GET /account/activity/dashboards``."""
-        return listing(call, "dashboards", self._account.views(), self._settings, counted=True)
+        return listing(call, "dashboards", self._account.views(), counted=True)
 
     # -- dashboards ---------------------------------------------------------------------------------------
 
@@ -57,22 +51,22 @@ class AccountCalls:
             for dashboard in self._account.dashboards()
             if name is None or name.lower() in dashboard.name.lower()
         ]
-        return listing(call, "dashboards", found, self._settings, counted=False)
+        return listing(call, "dashboards", found, counted=False)
 
     def thumbnail(self, call: Call, dashboard_id: int) -> Answer:
         """``GET /dashboard/{id}/thumbnail``."""
-        return self._looked_at(call, dashboard_id, _THUMBNAIL)
+        return self._view(call, dashboard_id, _THUMBNAIL)
 
     def snapshot(self, call: Call, dashboard_id: int) -> Answer:
         """``GET /dashboard/{id}/snapshot``."""
-        return self._looked_at(call, dashboard_id, _SNAPSHOT)
+        return self._view(call, dashboard_id, _SNAPSHOT)
 
-    def _looked_at(self, call: Call, dashboard_id: int, size: tuple[int, int]) -> Answer:
+    def _view(self, call: Call, dashboard_id: int, size: tuple[int, int]) -> Answer:
         dashboard = self._account.dashboard(dashboard_id)
         text = self._picture(dashboard, size)
-        self._account.note_view(dashboard)
+        self._account.record_view(dashboard)
         if call.caller.username is not None:
-            self._people.note(call.caller.username, f'viewed dashboard "{dashboard.name}"')
+            self._people.record(call.caller.username, f'viewed dashboard "{dashboard.name}"')
         if call.modern:
             return value(call, text)
         return Answer(body=text.encode(), content_type="text/plain; charset=utf-8")  # C: the content type
@@ -85,7 +79,7 @@ class AccountCalls:
         return shown
 
     def _picture(self, dashboard: Dashboard, size: tuple[int, int]) -> str:
-        from pandas_clicdata.sandbox.pictures import draw  # Pillow, only when a picture is wanted
+        from pandas_clicdata.sandbox.pictures import chart_of, draw  # needs Pillow
 
         chart = chart_of(self._store, dashboard.name, dashboard.chart)
         return base64.b64encode(draw(chart, *size)).decode()
@@ -94,7 +88,7 @@ class AccountCalls:
 
     def schedules(self, call: Call) -> Answer:
         """``GET /schedule``."""
-        return listing(call, "schedules", self._account.schedules(), self._settings, counted=False)
+        return listing(call, "schedules", self._account.schedules(), counted=False)
 
     def schedule(self, call: Call, schedule_id: int) -> Answer:
         """``GET /schedule/{id}``."""
@@ -107,19 +101,15 @@ class AccountCalls:
         return done(call)
 
 
-def _rule(verb: str, path: str, answer: Callable[..., Answer], scope: str) -> Rule:
-    return rule(verb, path, Route(AccountCalls, answer, scope))
-
-
-_DASHBOARD, _SCHEDULE = ID.format("dashboard_id"), ID.format("schedule_id")
+_rule = partial(rule, AccountCalls)
 RULES = [
     _rule("GET", "/account", AccountCalls.metrics, "account_read"),
     _rule("GET", "/account/activity/users", AccountCalls.user_activity, "account_read"),
     _rule("GET", "/account/activity/dashboards", AccountCalls.dashboard_activity, "account_read"),
     _rule("GET", "/dashboard", AccountCalls.dashboards, "dashboard_read"),
-    _rule("GET", f"/dashboard/{_DASHBOARD}/thumbnail", AccountCalls.thumbnail, "dashboard_read"),
-    _rule("GET", f"/dashboard/{_DASHBOARD}/snapshot", AccountCalls.snapshot, "dashboard_read"),
+    _rule("GET", "/dashboard/{dashboard_id}/thumbnail", AccountCalls.thumbnail, "dashboard_read"),
+    _rule("GET", "/dashboard/{dashboard_id}/snapshot", AccountCalls.snapshot, "dashboard_read"),
     _rule("GET", "/schedule", AccountCalls.schedules, "schedule_read"),
-    _rule("GET", f"/schedule/{_SCHEDULE}", AccountCalls.schedule, "schedule_read"),
-    _rule("POST", f"/schedule/{_SCHEDULE}/trigger", AccountCalls.trigger, "schedule_write"),
+    _rule("GET", "/schedule/{schedule_id}", AccountCalls.schedule, "schedule_read"),
+    _rule("POST", "/schedule/{schedule_id}/trigger", AccountCalls.trigger, "schedule_write"),
 ]

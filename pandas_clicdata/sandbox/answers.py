@@ -1,11 +1,13 @@
-"""A call as the endpoints see it, and the answer they give, in either dialect."""
+"""A call as the endpoints see it, and their response to it, in either dialect."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
+from werkzeug.routing import Rule
 
 if TYPE_CHECKING:
     import socket
@@ -13,14 +15,12 @@ if TYPE_CHECKING:
 
     from werkzeug.datastructures import MultiDict
 
-    from pandas_clicdata.sandbox.logins import Caller
-
 T = TypeVar("T")
 JSON = "application/json; charset=utf-8"
 
 
 class Refusal(Exception):
-    """The sandbox says no, and why."""
+    """The sandbox refuses a request, and why."""
 
     def __init__(self, status: int, code: str, description: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(description)
@@ -30,40 +30,39 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
     def answer(self, version: str | None) -> Answer:
-        """This refusal as it goes over the wire."""
+        """Return the response."""
         error = {"code": self.code, "description": self.description}
-        # The answer about versions is known to come under 200 and without "success".
-        silent = version is None or self.code in ("APIVersionRequired", "InvalidVersion")
-        body = {"error": error} if silent else {"success": False, "error": error}
+        # The errors about versions are known to come under 200 and without "success".
+        bare = version is None or self.code in ("APIVersionRequired", "InvalidVersion")
+        body = {"error": error} if bare else {"success": False, "error": error}
         return Answer(self.status, to_json(body), headers=self.headers)
 
 
 def invalid(description: str) -> Refusal:
-    """A 400: the request is not what the endpoint takes."""
+    """Return a 400: the endpoint does not accept the request."""
     return Refusal(400, "ValidationError", description)
 
 
 def not_found(what: str) -> Refusal:
-    """A 404 for one thing."""
+    """Return a 404 for one thing."""
     return Refusal(404, "NotFound", f"There is no {what}.")
 
 
 @dataclass
 class Answer:
-    """An answer before it goes out."""
+    """A response before it is sent."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
-    # How a fault puts the bytes (head and body) on the socket instead of just sending them; the connection
-    # is closed afterwards.
+    # A fault's own way to send head and body; the connection is closed afterwards.
     delivery: Callable[[socket.socket, bytes, bytes], None] | None = None
 
 
 @dataclass
 class Settings:
-    """How this sandbox behaves, all of it `start`'s arguments."""
+    """The arguments of `start` that say how the sandbox behaves."""
 
     page_size: int = 1000
     max_page_size: int = 10_000
@@ -79,16 +78,30 @@ class Settings:
     record: bool = True
 
 
+@dataclass(frozen=True)
+class Caller:
+    """The way a caller logged in, its scopes (None: all), and its user if it is one."""
+
+    way: str
+    scopes: frozenset[str] | None = None
+    username: str | None = None
+
+    def check(self, scope: str) -> None:
+        """Refuse a caller whose token was requested without this scope."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise Refusal(403, "InsufficientScope", f"This call needs the scope {scope}.")
+
+
 @dataclass
 class Call:
-    """One request that was let through."""
+    """One request of a caller that is logged in."""
 
-    method: str
     args: MultiDict[str, str]
     body: bytes
     content_type: str
     version: str | None
     caller: Caller
+    settings: Settings
 
     @property
     def modern(self) -> bool:
@@ -96,11 +109,11 @@ class Call:
         return self.version is not None
 
     def text(self, name: str) -> str | None:
-        """A parameter of the query; an empty one is none."""
+        """Return a parameter of the query; None for an empty one."""
         return self.args.get(name) or None
 
     def flag(self, name: str) -> bool | None:
-        """A boolean of the query, in any case of letters."""
+        """Return a boolean of the query, in upper or lower case."""
         value = self.text(name)
         if value is None:
             return None
@@ -109,7 +122,7 @@ class Call:
         return value.lower() == "true"
 
     def number(self, name: str, default: int) -> int:
-        """A count of the query, from 1."""
+        """Return a count of the query, from 1."""
         value = self.text(name)
         if value is None:
             return default
@@ -118,12 +131,10 @@ class Call:
         return int(value)
 
     def json_body(self) -> bytes:
-        """The body, known to be JSON in UTF-8."""
+        """Return the body if it was sent as JSON in UTF-8."""
         if self.content_type.split(";")[0].strip().lower() != "application/json":
             raise Refusal(
-                415,
-                "UnsupportedMediaType",
-                f"The body must be application/json, not {self.content_type or 'untyped'}.",
+                415, "UnsupportedMediaType", f"The body must be application/json, not {self.content_type or 'untyped'}."
             )
         try:
             self.body.decode()
@@ -131,13 +142,13 @@ class Call:
             raise Refusal(400, "InvalidJson", f"The body is not UTF-8: {error}.") from None
         return self.body
 
-    def decoded(self, decoder: msgspec.json.Decoder[T]) -> T:
-        """The body as the decoder's type."""
-        return decoded(decoder, self.json_body())
+    def decoded(self, kind: type[T]) -> T:
+        """Return the body as this type, or refuse it."""
+        return decoded(msgspec.json.Decoder(kind), self.json_body())
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
-    """JSON as the decoder's type, or a 400 that says where it is not."""
+    """Return JSON as the decoder's type, or raise a 400 that says where it is wrong."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -146,8 +157,26 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
         raise Refusal(400, "InvalidJson", f"The body is not JSON: {error}.") from None
 
 
+class Route(NamedTuple):
+    """The method that answers a path, and what the caller needs for it.
+
+    ``owner`` is the class of the method: all sandboxes share the routes, and each has its own instance.
+    """
+
+    owner: type
+    answer: Callable[..., Answer]
+    scope: str
+    needs_version: bool = False
+
+
+def rule(owner: type, method: str, path: str, answer: Callable[..., Answer], scope: str, **needs: bool) -> Rule:
+    """Return Werkzeug's rule for a path; ``{name}`` in it is an id."""
+    pattern = re.sub(r"{(\w+)}", r"<int(max=9223372036854775807):\1>", path)
+    return Rule(pattern, methods=[method], endpoint=Route(owner, answer, scope, **needs))
+
+
 def to_json(value: object) -> bytes:
-    """Any small value as JSON."""
+    """Return a small value as JSON."""
     return msgspec.json.encode(value)
 
 
@@ -156,55 +185,56 @@ def to_json(value: object) -> bytes:
 
 
 def done(call: Call) -> Answer:
-    """A write that has nothing to tell."""
+    """Return the response of a write that has no result."""
     return value(call, {"success": True})
 
 
 def value(call: Call, legacy: object, modern: object = msgspec.UNSET) -> Answer:
-    """One thing; the modern dialect wraps it (or something else) in its envelope."""
+    """Return one thing; the modern dialect wraps it (or something else) in its envelope."""
     if not call.modern:
         return Answer(body=to_json(legacy))
     result = legacy if modern is msgspec.UNSET else modern
     return Answer(body=to_json({"success": True, "result": result}))
 
 
-def listing(call: Call, key: str, items: Sequence[Mapping[str, Any]], settings: Settings, *, counted: bool) -> Answer:
-    """A short list: whole in the legacy dialect, ``counted`` or not; by pages in the modern one."""
+def listing(call: Call, key: str, items: Sequence[Mapping[str, Any]], *, counted: bool) -> Answer:
+    """Return a short list: whole in the legacy dialect, ``counted`` or not; by pages in the modern one."""
     if not call.modern:
         count = {"count": len(items)} if counted else {}
         return Answer(body=to_json({**count, key: items}))
-    page = Page.asked(call, settings)
+    page = Page.asked(call)
     shown = items[page.start : page.start + page.size]
     return page.modern_answer(map(to_json, shown), len(shown), len(items))
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is asked for."""
+    """The part of a list that is requested."""
 
     number: int
     size: int
 
     @classmethod
-    def asked(cls, call: Call, settings: Settings) -> Page:
-        """The page of the query; only the modern dialect lets the caller choose a size."""
+    def asked(cls, call: Call) -> Page:
+        """Return the page of the query; only the modern dialect lets the caller choose a size."""
+        settings = call.settings
         size = call.number("page_size", settings.page_size) if call.modern else settings.page_size
         return cls(call.number("page", 1), min(size, settings.max_page_size))  # C: the service's own maximum
 
     @property
     def start(self) -> int:
-        """How many items stand before this page."""
+        """The number of items before this page."""
         return (self.number - 1) * self.size
 
     def answer(self, call: Call, key: str, items: Iterable[bytes], count: int, total: int) -> Answer:
-        """These items, each as JSON, in the caller's dialect."""
+        """Return these items, each as JSON, in the caller's dialect."""
         if call.modern:
             return self.modern_answer(items, count, total)
         more = b"true" if self.start + count < total and count else b"false"
         return Answer(body=b'{"%b":[%b],"has_more_data":%b}' % (key.encode(), b",".join(items), more))
 
     def modern_answer(self, items: Iterable[bytes], count: int, total: int) -> Answer:
-        """These items with their ``pagination``."""
+        """Return these items with their ``pagination``."""
         more = self.start + count < total and count > 0
         pagination = {
             "result_count": count,

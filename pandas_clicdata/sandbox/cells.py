@@ -1,6 +1,6 @@
-"""The types a column can have, and what a value of each looks like as JSON.
+"""The types of columns, and the JSON that a value of each may have.
 
-Values are kept as the JSON text they were sent as, so a number never loses a digit.
+Values are kept as the JSON text that was sent, so a number never loses a digit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NULL = b"null"
 
 TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
-ALIASES = {"rec_id": "id"}  # C: other clients were seen to spell it so
+ALIASES = {"rec_id": "id"}  # C: other clients spell it so
 
 _NUMBER = re.compile(rb"null|-?[0-9].*", re.DOTALL)
 _TEXT = re.compile(rb'null|".*"', re.DOTALL)
@@ -35,8 +35,7 @@ _SHAPES: dict[str, tuple[re.Pattern[bytes], str]] = {
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _decode_text = msgspec.json.Decoder(str | None)
-# A column these take as a whole is good; one they don't is looked at cell by cell. They know no number
-# beyond the range of a double, and a few moments more than are allowed here.
+# A fast check of a whole column. Where it fails, the column is checked cell by cell.
 _QUICK: dict[str, msgspec.json.Decoder[Any]] = {
     "text": msgspec.json.Decoder(list[str | None]),
     "dropdown": msgspec.json.Decoder(list[str | None]),
@@ -46,43 +45,43 @@ _QUICK: dict[str, msgspec.json.Decoder[Any]] = {
     "date": msgspec.json.Decoder(list[date | None]),
     "datetime": msgspec.json.Decoder(list[datetime | None]),
 }
-_MOMENT = re.compile(rb'null|"[-0-9]{10}[T ][:0-9]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][:0-9]{5})?"')
+_TIMESTAMP = re.compile(rb'null|"[-0-9]{10}[T ][:0-9]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][:0-9]{5})?"')
 
 Key = object
-"""What two equal values of one type have in common, however they are written."""
+"""Equal for equal values of one type, however they are written."""
 
 
 Value = bytes | msgspec.Raw
-"""A value as the JSON text it was sent as."""
+"""A value as the JSON text that was sent."""
 
 
 def problem(data_type: str, values: Sequence[Value]) -> tuple[int, str] | None:
-    """The place of the first value that is not of the type, and what is wrong with it."""
-    if _all_good(data_type, values):
+    """Return the place of the first value that is not of the type, and what is wrong with it."""
+    if _all_valid(data_type, values):
         return None
     shape, wanted = _SHAPES[data_type]
     for place, value in enumerate(map(bytes, values)):
-        good = shape.fullmatch(value) is not None
-        if good and data_type in ("date", "datetime") and value != NULL:
-            good = _moment(data_type, value) is not None
-        if not good:
+        valid = shape.fullmatch(value) is not None
+        if valid and data_type in ("date", "datetime") and value != NULL:
+            valid = _parsed(data_type, value) is not None
+        if not valid:
             return place, f"expected {wanted}, got {_shown(value)}"
     return None
 
 
-def _all_good(data_type: str, values: Sequence[Value]) -> bool:
-    """Whether a quick look is enough to see that all values are of the type."""
+def _all_valid(data_type: str, values: Sequence[Value]) -> bool:
+    """Whether all values pass the fast check of the type."""
     if data_type not in _QUICK:
         return False
     try:
         _QUICK[data_type].decode(b"[" + b",".join(values) + b"]")
     except msgspec.ValidationError:
         return False
-    return data_type != "datetime" or all(map(_MOMENT.fullmatch, values))
+    return data_type != "datetime" or all(map(_TIMESTAMP.fullmatch, values))
 
 
 def key(data_type: str, value: bytes) -> Key:
-    """What to compare by: numbers exactly, moments as instants, text letter by letter, null with null."""
+    """Return a key to compare by: exact numbers, instants, exact text, null equal to null."""
     if value == NULL:
         return None
     if data_type in ("number", "percentage", "id"):
@@ -91,12 +90,12 @@ def key(data_type: str, value: bytes) -> Key:
         except InvalidOperation:  # an exponent beyond what even Decimal holds
             return value
     if data_type in ("date", "datetime"):
-        return _moment(data_type, value)
+        return _parsed(data_type, value)
     return value if data_type == "checkbox" else _decode_text.decode(value)
 
 
-def _moment(data_type: str, value: bytes) -> Key:
-    """A real date or moment, or None. A moment without offset equals no moment with one."""
+def _parsed(data_type: str, value: bytes) -> Key:
+    """Return a date or time, or None if there is none. Naive and aware times are never equal."""
     text = _decode_text.decode(value) or ""
     try:
         if data_type == "date":
@@ -105,10 +104,10 @@ def _moment(data_type: str, value: bytes) -> Key:
             return None
         day, hour, minute, second, fraction, offset = match.groups()
         offset = "+00:00" if offset == "Z" else offset
-        moment = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}{offset or ''}")
+        parsed = datetime.fromisoformat(f"{day}T{hour}:{minute}:{second}{offset or ''}")
     except ValueError:
         return None
-    return moment, (fraction or "").ljust(9, "0")
+    return parsed, (fraction or "").ljust(9, "0")
 
 
 def _shown(value: bytes) -> str:

@@ -7,33 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pandas_clicdata.sandbox.answers import (
-    Answer,
-    Page,
-    Refusal,
-    done,
-    invalid,
-    listing,
-    value,
-)
+from pandas_clicdata.sandbox.answers import Answer, Page, Refusal, done, invalid, listing, rule, value
 from pandas_clicdata.sandbox.cells import ALIASES, TYPES
-from pandas_clicdata.sandbox.routes import ID, Route, rule
-from pandas_clicdata.sandbox.rows import (
-    Change,
-    Column,
-    Deletion,
-    change_decoder,
-    deletion_decoder,
-    read_cells,
-    read_rows,
-)
+from pandas_clicdata.sandbox.rows import Change, Column, Deletion, read_cells, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from werkzeug.routing import Rule
-
-    from pandas_clicdata.sandbox.answers import Call, Settings
+    from pandas_clicdata.sandbox.answers import Call
     from pandas_clicdata.sandbox.store import DataSet, Store
 
 # C: reload, rebuild and recreate mean the same here, with or without keeping the structure.
@@ -56,16 +35,11 @@ class _Refresh(msgspec.Struct, forbid_unknown_fields=True):
     mode: str
 
 
-_new_decoder = msgspec.json.Decoder(_NewDataSet)
-_refresh_decoder = msgspec.json.Decoder(_Refresh)
-
-
 class DataCalls:
-    """What can be asked of data sets."""
+    """The calls about data sets."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._settings = settings
 
     def list(self, call: Call) -> Answer:
         """``GET /data``."""
@@ -78,11 +52,11 @@ class DataCalls:
             and has_key in (None, data_set.unique_key is not None)
             and refreshable in (None, data_set.refreshable)
         ]
-        return listing(call, "data", found, self._settings, counted=True)
+        return listing(call, "data", found, counted=True)
 
     def create(self, call: Call) -> Answer:
         """``POST /data``."""
-        wanted = call.decoded(_new_decoder)
+        wanted = call.decoded(_NewDataSet)
         if not wanted.name.strip():
             raise invalid("name is empty.")
         columns = [Column(column.name, ALIASES.get(column.data_type, column.data_type)) for column in wanted.columns]
@@ -93,15 +67,15 @@ class DataCalls:
             if not name.strip():
                 raise invalid("A column has an empty name.")
             if names.count(name) > 1:
-                raise invalid(f'The column "{name}" stands twice.')
+                raise invalid(f'The column "{name}" appears twice.')
             if data_type not in TYPES:
                 raise invalid(f'Column "{name}": no data_type {data_type!r}; there are {", ".join(TYPES)}.')
-        rec_id = self._store.create(wanted.name, wanted.description or "", columns, history=self._settings.history)
+        rec_id = self._store.create(wanted.name, wanted.description or "", columns, history=call.settings.history)
         return value(call, rec_id)
 
     def read(self, call: Call, rec_id: int, version: int | None = None) -> Answer:
         """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
-        page = Page.asked(call, self._settings)
+        page = Page.asked(call)
         rows, total = self._store.rows(rec_id, page.start, page.size, version)
         return page.answer(call, "data", rows, len(rows), total)
 
@@ -112,7 +86,7 @@ class DataCalls:
 
     def insert(self, call: Call, rec_id: int) -> Answer:
         """``POST /data/{id}/insert``."""
-        stored = self._append(call, rec_id, self._settings.insert_limit)
+        stored = self._append(call, rec_id, call.settings.insert_limit)
         return value(call, {"rows_inserted": stored, "rows_found": stored})  # C: what is "found"
 
     def _append(self, call: Call, rec_id: int, limit: int | None = None) -> int:
@@ -125,7 +99,7 @@ class DataCalls:
     def update(self, call: Call, rec_id: int) -> Answer:
         """``PUT /data/{id}/row``."""
         columns = self._store.data_set(rec_id).columns
-        wanted = call.decoded(change_decoder)
+        wanted = call.decoded(Change)
         find = read_cells(wanted.find, columns, "find")
         values = read_cells(wanted.data, columns, "data")
         self._store.update(rec_id, find, values, first_only=_first_only(wanted))
@@ -134,18 +108,18 @@ class DataCalls:
     def delete(self, call: Call, rec_id: int) -> Answer:
         """``DELETE /data/{id}/row``."""
         columns = self._store.data_set(rec_id).columns
-        wanted = call.decoded(deletion_decoder)
+        wanted = call.decoded(Deletion)
         find = read_cells(wanted.find, columns, "find")
         self._store.delete(rec_id, find, first_only=_first_only(wanted))
         return done(call)
 
     def versions(self, call: Call, rec_id: int) -> Answer:
         """``GET /data/{id}/versions``."""
-        return listing(call, "versions", self._store.versions(rec_id), self._settings, counted=False)
+        return listing(call, "versions", self._store.versions(rec_id), counted=False)
 
     def refresh(self, call: Call, rec_id: int, word: str) -> Answer:
         """``POST /data/{id}/reload`` and its five siblings."""
-        self._store.refresh(rec_id, word, self._settings.refresh_limit)
+        self._store.refresh(rec_id, word, call.settings.refresh_limit)
         return done(call)
 
     def list_tables(self, call: Call) -> Answer:
@@ -154,11 +128,11 @@ class DataCalls:
             {"id": data_set.rec_id, "name": data_set.name, "description": data_set.description}
             for data_set in self._store.data_sets()
         ]
-        return listing(call, "tables", tables, self._settings, counted=False)
+        return listing(call, "tables", tables, counted=False)
 
     def refresh_table(self, call: Call, rec_id: int) -> Answer:
         """``POST /table/{id}/refresh``."""
-        mode = call.decoded(_refresh_decoder).mode
+        mode = call.decoded(_Refresh).mode
         if mode not in _MODES:
             raise invalid(f"There is no mode {mode!r}; there are {', '.join(_MODES)}.")
         return self.refresh(call, rec_id, mode)
@@ -182,27 +156,23 @@ def _shown(data_set: DataSet) -> dict[str, Any]:
     }
 
 
-def _rule(verb: str, path: str, answer: Callable[..., Answer], scope: str, **needs: Any) -> Rule:
-    return rule(verb, path, Route(DataCalls, answer, scope, **needs))
-
-
-_REC, _VERSION = ID.format("rec_id"), ID.format("version")
+_rule = partial(rule, DataCalls)
 RULES = [
     _rule("GET", "/data", DataCalls.list, "data_read"),
     _rule("POST", "/data", DataCalls.create, "data_write"),
-    _rule("GET", f"/data/{_REC}", DataCalls.read, "data_read"),
-    _rule("POST", f"/data/{_REC}/row", DataCalls.append, "data_write"),
-    _rule("POST", f"/data/{_REC}/rows", DataCalls.append, "data_write"),
-    _rule("POST", f"/data/{_REC}/insert", DataCalls.insert, "data_write", needs_version=True),
-    _rule("PUT", f"/data/{_REC}/row", DataCalls.update, "data_write"),
-    _rule("DELETE", f"/data/{_REC}/row", DataCalls.delete, "data_write"),
-    _rule("GET", f"/data/{_REC}/versions", DataCalls.versions, "data_read"),
-    _rule("GET", f"/data/{_REC}/v/{_VERSION}", DataCalls.read, "data_read"),
+    _rule("GET", "/data/{rec_id}", DataCalls.read, "data_read"),
+    _rule("POST", "/data/{rec_id}/row", DataCalls.append, "data_write"),
+    _rule("POST", "/data/{rec_id}/rows", DataCalls.append, "data_write"),
+    _rule("POST", "/data/{rec_id}/insert", DataCalls.insert, "data_write", needs_version=True),
+    _rule("PUT", "/data/{rec_id}/row", DataCalls.update, "data_write"),
+    _rule("DELETE", "/data/{rec_id}/row", DataCalls.delete, "data_write"),
+    _rule("GET", "/data/{rec_id}/versions", DataCalls.versions, "data_read"),
+    _rule("GET", "/data/{rec_id}/v/{version}", DataCalls.read, "data_read"),
     *(
-        _rule("POST", f"/data/{_REC}/{word}", partial(DataCalls.refresh, word=word), "data_write")
+        _rule("POST", f"/data/{{rec_id}}/{word}", partial(DataCalls.refresh, word=word), "data_write")
         for word in REFRESH_WORDS
     ),
     _rule("GET", "/table", DataCalls.list_tables, "table_read", needs_version=True),
-    _rule("POST", f"/table/{_REC}", DataCalls.append, "table_write", needs_version=True),
-    _rule("POST", f"/table/{_REC}/refresh", DataCalls.refresh_table, "table_write", needs_version=True),
+    _rule("POST", "/table/{rec_id}", DataCalls.append, "table_write", needs_version=True),
+    _rule("POST", "/table/{rec_id}/refresh", DataCalls.refresh_table, "table_write", needs_version=True),
 ]

@@ -1,6 +1,6 @@
-"""Misbehaviour on request: what a service, a gateway or a network can do to a call.
+"""Faults on request: what a service, a proxy or a network can do to a call.
 
-The data sets stay truthful whatever the answer claims, so a test can compare what its client believes with
+The data sets stay correct whatever a response claims, so a test can compare what its client believes with
 what is stored.
 """
 
@@ -10,13 +10,10 @@ import json
 import re
 import select
 import socket
-import struct
 import threading
 import time
-import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import msgspec
 
@@ -31,19 +28,21 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox.logins import Logins
 
+    Apply = Callable[["Received"], Answer]  # applies a request and returns the true response
+    Stage = Literal["arrival", "instead", "answer"]
+
 _LOGIN_PATH = "/oauth20"
 _POLL = 0.02  # seconds
-_raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Where(TypedDict, total=False):
-    """Which requests a fault befalls.
+    """The requests that a fault applies to.
 
-    method : the verb; any when not given.
+    method : the HTTP method; any when not given.
     path : a path and all below it (``"/data/1001"``), or a compiled pattern that is searched for in the path;
         when not given, every path but those of the logins.
-    times : how many requests, 1 when not given; None for all of them.
-    after : how many matching requests get through unharmed before.
+    times : the number of requests, 1 when not given; None for all of them.
+    after : the number of matching requests that pass unharmed before.
     """
 
     method: str | None
@@ -53,7 +52,7 @@ class Where(TypedDict, total=False):
 
 
 class Hangup(Exception):
-    """Close the connection without (another) answer: politely, or with a reset."""
+    """Close the connection without (another) response: politely, or with a reset."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("reset" if reset else "closed")
@@ -62,7 +61,7 @@ class Hangup(Exception):
 
 @dataclass
 class Received:
-    """A request the sandbox was sent, and the status it answered; None where it gave no answer."""
+    """A request that the sandbox received, and the status of its response; None without a response."""
 
     method: str
     path: str
@@ -80,29 +79,21 @@ class Received:
             return None
 
 
-class Apply(Protocol):
-    """Do what the request asks, as if nothing were wrong."""
-
-    def __call__(self, request: Received, /) -> Answer:
-        """Do it now."""
-        ...
-
-
 @dataclass
-class Meeting:
-    """A request on its connection, as a fault meets it."""
+class Exchange:
+    """A request on its connection."""
 
     request: Received
     connection: socket.socket
-    stream: BufferedIOBase  # where the body is read from
+    stream: BufferedIOBase  # the body is read from it
     closing: threading.Event
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, unless the sandbox closes."""
+        """Wait, unless the sandbox closes."""
         self.closing.wait(seconds)
 
     def stall(self, seconds: float | None) -> None:
-        """Say nothing until the caller hangs up, the time is over, or the sandbox closes."""
+        """Send nothing until the caller hangs up, the time is over, or the sandbox closes."""
         end = time.monotonic() + (float("inf") if seconds is None else seconds)
         while not self.closing.is_set() and time.monotonic() < end:
             readable, _, _ = select.select([self.connection], [], [], _POLL)
@@ -112,15 +103,15 @@ class Meeting:
 
 @dataclass
 class Fault:
-    """One misbehaviour, and how often it has happened.
+    """One fault, and how often it happened (``hits``).
 
     ``at`` is when it acts: on ``arrival``, before the body is read; ``instead`` of the call, which it may
     make or not; on the ``answer``, after the call was made.
     """
 
     kind: str
-    at: Literal["arrival", "instead", "answer"]
-    act: Callable[..., Answer | None]
+    at: Stage
+    act: Callable[..., Any]
     method: str | None = None
     path: str | re.Pattern[str] | None = None
     times: int | None = 1
@@ -128,8 +119,8 @@ class Fault:
     hits: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
 
-    def befalls(self, method: str, path: str) -> bool:
-        """Whether this request is one of those; counts it when it is."""
+    def matches(self, method: str, path: str) -> bool:
+        """Whether the fault applies to this request; counts the request if so."""
         if self.method is not None and self.method.upper() != method:
             return False
         if not self._on(path) or (self.times is not None and self.hits >= self.times):
@@ -151,10 +142,11 @@ class Fault:
 
 
 class Faults:
-    """The misbehaviours of one sandbox, in the order they were asked for.
+    """The faults of one sandbox, in the order in which they were added.
 
-    Each method below adds one and returns it; ``.hits`` tells how often it happened. All take the keywords of
-    `Where`. A request meets at most one fault on arrival, and one either instead of its call or on its answer.
+    Each method below adds a fault and returns it; ``.hits`` counts how often it happened. All take the
+    keywords of `Where`. A request meets at most one fault on arrival, and one either instead of its call or
+    on its response.
 
     Examples
     --------
@@ -170,30 +162,24 @@ class Faults:
         self._faults: list[Fault] = []
         self._late: list[threading.Thread] = []
 
-    # -- what the server asks -----------------------------------------------------------------------------
+    # -- called by the server -----------------------------------------------------------------------------
 
-    def meet(self, at: str, method: str, path: str) -> Fault | None:
-        """The first fault due for this request."""
+    def due(self, at: Stage, method: str, path: str) -> Fault | None:
+        """Return the first fault that applies to this request."""
         with self._lock:
-            return next((fault for fault in self._faults if fault.at == at and fault.befalls(method, path)), None)
+            return next((fault for fault in self._faults if fault.at == at and fault.matches(method, path)), None)
 
     def clear(self) -> None:
-        """Behave again."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def settle(self, timeout: float = 10.0) -> None:
-        """Wait until what was to be applied late is applied."""
+        """Wait until every late request is applied."""
         for thread in self._late:
             thread.join(timeout)
 
-    def _add(
-        self,
-        kind: str,
-        at: Literal["arrival", "instead", "answer"],
-        act: Callable[..., Answer | None],
-        where: Where,
-    ) -> Fault:
+    def _add(self, kind: str, at: Stage, act: Callable[..., Any], where: Where) -> Fault:
         fault = Fault(kind, at, act, **where)
         with self._lock:
             self._faults.append(fault)
@@ -203,26 +189,18 @@ class Faults:
 
     def latency(self, seconds: float, **where: Unpack[Where]) -> Fault:
         """Take this many seconds longer."""
-
-        def act(meeting: Meeting) -> None:
-            meeting.wait(seconds)
-
-        return self._add("latency", "arrival", act, where)
+        return self._add("latency", "arrival", lambda exchange: exchange.wait(seconds), where)
 
     def call(self, function: Callable[[], object], **where: Unpack[Where]) -> Fault:
-        """Do something else first: another writer between two pages, a clock, a barrier of threads."""
-
-        def act(_: Meeting) -> None:
-            function()
-
-        return self._add("call", "arrival", act, where)
+        """Call a function first: another writer between two pages, a clock, a barrier of threads."""
+        return self._add("call", "arrival", lambda _: function(), where)
 
     def drop_request(self, after_bytes: int = 0, *, reset: bool = True, **where: Unpack[Where]) -> Fault:
         """Close the connection after so many bytes of the body, the rest unread. Nothing is applied."""
 
-        def act(meeting: Meeting) -> None:
-            length = int(meeting.request.headers.get("Content-Length", "0"))
-            meeting.stream.read(min(after_bytes, length))
+        def act(exchange: Exchange) -> None:
+            length = int(exchange.request.headers.get("Content-Length", "0"))
+            exchange.stream.read(min(after_bytes, length))
             raise Hangup(reset=reset)
 
         return self._add("drop_request", "arrival", act, where)
@@ -238,29 +216,29 @@ class Faults:
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Answer this status, without having done anything or (``applied``) after having done it."""
+        """Respond with this status, without having done anything or (``applied``) after having done it."""
         if body is None:
-            body = to_json({"error": {"code": str(status), "description": f"The sandbox was told to say {status}."}})
+            body = to_json({"error": {"code": str(status), "description": f"A fault of the sandbox: {status}."}})
         return self.answer(body, status=status, headers=headers, applied=applied, **where)
 
     def unauthorized(self, **where: Unpack[Where]) -> Fault:
-        """Answer 401 as for a token that has expired."""
+        """Respond 401 as for a token that has expired."""
         return self.status(401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}, **where)
 
     def expire_tokens(self) -> None:
-        """Let every access token die, at once."""
+        """Expire every access token now."""
         self._logins.expire_tokens()
 
     def error(
         self,
         code: str,
-        description: str = "The sandbox was told to say so.",
+        description: str = "A fault of the sandbox.",
         *,
         status: int = 200,
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Answer ``{"success": false, "error": ...}``, under HTTP 200 when no other status is given."""
+        """Respond ``{"success": false, "error": ...}``, under HTTP 200 when no other status is given."""
         body = to_json({"success": False, "error": {"code": code, "description": description}})
         return self.answer(body, status=status, applied=applied, **where)
 
@@ -274,208 +252,90 @@ class Faults:
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Answer anything: a web page, nothing, broken JSON, ``{"success": "false"}``."""
-        told = Answer(status, body.encode() if isinstance(body, str) else body, content_type, dict(headers or {}))
-
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            if applied:
-                apply(meeting.request)
-            return replace(told)
-
-        return self._add(f"answer {status}", "instead", instead, where)
+        """Respond anything: a web page, nothing, broken JSON, ``{"success": "false"}``."""
+        answer = Answer(status, body.encode() if isinstance(body, str) else body, content_type, dict(headers or {}))
+        return self._instead(f"answer {status}", lambda _: replace(answer), where, applied=applied)
 
     def redirect(self, url: str, status: int = 302, **where: Unpack[Where]) -> Fault:
-        """Point elsewhere."""
+        """Redirect to another URL."""
         return self.answer(b"", status=status, headers={"Location": url}, **where)
 
     def drop(self, *, applied: bool = False, reset: bool = True, **where: Unpack[Where]) -> Fault:
-        """Close the connection without an answer: with a reset or (``reset=False``) politely."""
+        """Close the connection without a response: with a reset or (``reset=False``) politely."""
 
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            if applied:
-                apply(meeting.request)
+        def respond(_: Exchange) -> Answer:
             raise Hangup(reset=reset)
 
-        return self._add("drop", "instead", instead, where)
+        return self._instead("drop", respond, where, applied=applied)
 
     def stall(self, seconds: float | None = None, *, applied: bool = False, **where: Unpack[Where]) -> Fault:
-        """Say nothing, until the caller gives up or so many seconds have passed; then hang up."""
+        """Send nothing until the caller hangs up or so many seconds have passed; then close."""
 
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            if applied:
-                apply(meeting.request)
-            meeting.stall(seconds)
+        def respond(exchange: Exchange) -> Answer:
+            exchange.stall(seconds)
             raise Hangup(reset=False)
 
-        return self._add("stall", "instead", instead, where)
+        return self._instead("stall", respond, where, applied=applied)
 
     def apply_late(self, seconds: float, *, stall: float | None = None, **where: Unpack[Where]) -> Fault:
-        """Never answer, and do what was asked so many seconds later, when nobody may be waiting any more.
+        """Never respond, and apply the request so many seconds later, when the caller may have hung up.
 
-        The connection is closed after ``stall`` seconds (when not given, once the caller gives up).
+        The connection is closed after ``stall`` seconds (when not given, once the caller hangs up).
         """
 
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            def late() -> None:
-                if not meeting.closing.wait(seconds):
-                    apply(meeting.request)
+        def act(exchange: Exchange, apply: Apply) -> Answer:
+            def apply_later() -> None:
+                if not exchange.closing.wait(seconds):
+                    apply(exchange.request)
 
-            thread = threading.Thread(target=late, daemon=True)
+            thread = threading.Thread(target=apply_later, daemon=True)
             self._late.append(thread)
             thread.start()
-            meeting.stall(stall)
+            exchange.stall(stall)
             raise Hangup(reset=False)
 
-        return self._add("apply_late", "instead", instead, where)
+        return self._add("apply_late", "instead", act, where)
 
-    def keep_rows(self, count: int, **where: Unpack[Where]) -> Fault:
-        """Store only the first rows of a request, and say so where the answer has a count."""
+    def edit_request(self, function: Callable[[Received], Received], **where: Unpack[Where]) -> Fault:
+        """Apply another request, which the function makes of the one received."""
+        return self._add("edit_request", "instead", lambda exchange, apply: apply(function(exchange.request)), where)
 
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            fields = _raw_fields.decode(meeting.request.body)
-            rows = msgspec.json.decode(fields["data"], type=list[msgspec.Raw])[:count]
-            shortened = replace(meeting.request, body=to_json({"data": rows}))
-            return apply(shortened)
+    def _instead(self, kind: str, respond: Callable[[Exchange], Answer], where: Where, *, applied: bool) -> Fault:
+        def act(exchange: Exchange, apply: Apply) -> Answer:
+            if applied:
+                apply(exchange.request)
+            return respond(exchange)
 
-        return self._add("keep_rows", "instead", instead, where)
+        return self._add(kind, "instead", act, where)
 
-    def repeat_page(self, **where: Unpack[Where]) -> Fault:
-        """Give the page before the one that was asked for."""
-
-        def instead(meeting: Meeting, apply: Apply) -> Answer:
-            query = meeting.request.query
-            page = max(1, int(query.get("page", "1")) - 1)
-            return apply(replace(meeting.request, query={**query, "page": str(page)}))
-
-        return self._add("repeat_page", "instead", instead, where)
-
-    # -- on the answer ------------------------------------------------------------------------------------
+    # -- on the response ----------------------------------------------------------------------------------
 
     def edit(self, function: Callable[[bytes], bytes], **where: Unpack[Where]) -> Fault:
-        """Answer what the function makes of the body."""
-
-        def act(_: Meeting, answer: Answer) -> Answer:
-            return replace(answer, body=function(answer.body))
-
-        return self._add("edit", "answer", act, where)
+        """Respond with another body, which the function makes of the true one."""
+        return self._add("edit", "answer", lambda answer: replace(answer, body=function(answer.body)), where)
 
     def rows_inserted(self, count: object, **where: Unpack[Where]) -> Fault:
         """Claim another number of stored rows than is true."""
 
-        def act(_: Meeting, answer: Answer) -> Answer:
-            body = msgspec.json.decode(answer.body)
-            body["result"]["rows_inserted"] = count
-            return replace(answer, body=to_json(body))
+        def claim(body: bytes) -> bytes:
+            fields = msgspec.json.decode(body)
+            fields["result"]["rows_inserted"] = count
+            return to_json(fields)
 
-        return self._add("rows_inserted", "answer", act, where)
-
-    def endless_pages(self, **where: Unpack[Where]) -> Fault:
-        """Promise more pages after each."""
-        return self._edit_paging("endless_pages", _promise_more, where)
-
-    def without_paging(self, **where: Unpack[Where]) -> Fault:
-        """Leave out everything that tells whether more pages follow."""
-        return self._edit_paging("without_paging", _say_nothing, where)
-
-    def _edit_paging(self, kind: str, change: Callable[[dict[str, msgspec.Raw]], None], where: Where) -> Fault:
-        def act(_: Meeting, answer: Answer) -> Answer:
-            fields = _raw_fields.decode(answer.body)
-            change(fields)
-            return replace(answer, body=to_json(fields))
-
-        return self._add(kind, "answer", act, where)
+        return self.edit(claim, **where)
 
     def header(self, name: str, value: str, **where: Unpack[Where]) -> Fault:
-        """Add a header to the true answer, such as ``Set-Cookie``."""
+        """Add a header to the true response, such as ``Set-Cookie``."""
 
-        def act(_: Meeting, answer: Answer) -> Answer:
+        def act(answer: Answer) -> Answer:
             return replace(answer, headers={**answer.headers, name: value})
 
         return self._add(f"header {name}", "answer", act, where)
 
-    def cut(self, keep: float = 0.5, *, reset: bool = False, **where: Unpack[Where]) -> Fault:
-        """Send this part of the body, though its length announces all of it; then hang up."""
-
-        def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
-            connection.sendall(head + body[: int(len(body) * keep)])
-            if reset:
-                raise Hangup(reset=True)
-
-        return self._deliver("cut", deliver, where)
-
-    def drip(self, seconds: float, *, size: int = 1, **where: Unpack[Where]) -> Fault:
-        """Send the body ``size`` bytes at a time, each after so many seconds."""
-
-        def act(meeting: Meeting, answer: Answer) -> Answer:
-            def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
-                connection.sendall(head)
-                for start in range(0, len(body), size):
-                    if meeting.closing.wait(seconds):
-                        return
-                    connection.sendall(body[start : start + size])
-
-            return replace(answer, delivery=deliver)
-
-        return self._add("drip", "answer", act, where)
-
-    def bad_chunk(self, **where: Unpack[Where]) -> Fault:
-        """Send the body in chunks, the second with a length that is none."""
-
-        def deliver(connection: socket.socket, head: bytes, body: bytes) -> None:
-            head = re.sub(rb"Content-Length: \d+", b"Transfer-Encoding: chunked", head)
-            half = len(body) // 2
-            connection.sendall(head + b"%x\r\n%b\r\nzz\r\n%b\r\n" % (half, body[:half], body[half:]))
-
-        return self._deliver("bad_chunk", deliver, where)
-
     def bad_gzip(self, **where: Unpack[Where]) -> Fault:
-        """Say the body is gzip when it is not."""
+        """Claim that the body is gzip when it is not."""
         return self.header("Content-Encoding", "gzip", **where)
 
-    def gzip_bomb(self, megabytes: int = 256, **where: Unpack[Where]) -> Fault:
-        """Answer a small body that unpacks to so many megabytes of valid JSON."""
-        packed = _packed_blanks(megabytes)
-
-        def act(_: Meeting, answer: Answer) -> Answer:
-            return replace(answer, body=packed, headers={**answer.headers, "Content-Encoding": "gzip"})
-
-        return self._add("gzip_bomb", "answer", act, where)
-
-    def _deliver(self, kind: str, deliver: Callable[[socket.socket, bytes, bytes], None], where: Where) -> Fault:
-        def act(_: Meeting, answer: Answer) -> Answer:
-            return replace(answer, delivery=deliver)
-
-        return self._add(kind, "answer", act, where)
-
-
-def hang_up(connection: socket.socket, *, reset: bool) -> None:
-    """Close a connection whose file objects are still open; with a reset, not even a FIN comes before."""
-    with suppress(OSError):
-        if reset:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            socket.close(connection.detach())
-        else:
-            connection.shutdown(socket.SHUT_WR)
-
-
-def _promise_more(fields: dict[str, msgspec.Raw]) -> None:
-    if "has_more_data" in fields:
-        fields["has_more_data"] = msgspec.Raw(b"true")
-    if "pagination" in fields:
-        pagination = msgspec.json.decode(fields["pagination"])
-        pagination |= {"has_more_results": True, "last_page": False}
-        fields["pagination"] = msgspec.Raw(to_json(pagination))
-
-
-def _say_nothing(fields: dict[str, msgspec.Raw]) -> None:
-    fields.pop("has_more_data", None)
-    fields.pop("pagination", None)
-
-
-def _packed_blanks(megabytes: int) -> bytes:
-    packer = zlib.compressobj(9, wbits=31)
-    blanks = b" " * 1_048_576
-    parts = [packer.compress(b'{"data":[')]
-    parts += [packer.compress(blanks) for _ in range(megabytes)]
-    parts += [packer.compress(b'],"has_more_data":false}'), packer.flush()]
-    return b"".join(parts)
+    def deliver(self, function: Callable[[socket.socket, bytes, bytes], None], **where: Unpack[Where]) -> Fault:
+        """Let a function send the true response: it takes the connection, the head and the body."""
+        return self._add("deliver", "answer", lambda answer: replace(answer, delivery=function), where)

@@ -1,70 +1,59 @@
-"""The loopback socket: HTTP/1.1 connections that are kept alive, and closed at once when the sandbox is."""
+"""The loopback socket: HTTP/1.1 connections that are kept alive until the sandbox closes."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import socket
+import struct
 import threading
 from contextlib import suppress
 from http.client import responses
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from werkzeug.datastructures import Headers
 from werkzeug.serving import DechunkedInput, WSGIRequestHandler, make_server
 
-from pandas_clicdata.sandbox.faults import Hangup, Meeting, Received, hang_up
+from pandas_clicdata.sandbox.faults import Exchange, Hangup, Received
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from pandas_clicdata.sandbox.answers import Answer
+    from pandas_clicdata.sandbox.service import Service
 
 _log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
-_POLL = 0.5  # seconds between two looks whether to stop, should the wake-up call fail
-
-
-class Front(Protocol):
-    """Who deals with what comes in."""
-
-    def arrival(self, meeting: Meeting) -> None:
-        """The head of a request is read, its body is not."""
-        ...
-
-    def answer(self, meeting: Meeting) -> Answer:
-        """The request is read whole."""
-        ...
+_POLL = 0.5  # seconds between checks whether to stop, if the wake-up connection fails
 
 
 class Listener:
     """A listening socket, its thread, and one thread for each connection."""
 
-    def __init__(self, port: int, front: Front) -> None:
+    def __init__(self, port: int, service: Service) -> None:
         self.closing = threading.Event()
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         with _bound(port) as bound:
             self.port: int = bound.getsockname()[1]
-            handler = type("_Handler", (_Connection,), {"front": front, "listener": self})
+            handler = type("_Handler", (_Connection,), {"service": service, "listener": self})
             self._server = make_server(
                 HOST, self.port, _no_wsgi, threaded=True, request_handler=handler, fd=bound.fileno()
             )
-        self._thread = threading.Thread(target=self._serve, name=f"clicdata sandbox {self.port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL,), name=f"clicdata sandbox {self.port}", daemon=True
+        )
         self._thread.start()
 
-    def _serve(self) -> None:
-        self._server.serve_forever(_POLL)
-
     def opened(self, connection: socket.socket) -> None:
-        """A connection begins, on this thread."""
+        """Register the connection of this thread."""
         with self._lock:
             self._connections[threading.current_thread()] = connection
 
     def closed(self) -> None:
-        """The connection of this thread is over."""
+        """Forget the connection of this thread."""
         with self._lock:
             self._connections.pop(threading.current_thread(), None)
 
@@ -73,8 +62,8 @@ class Listener:
         self.closing.set()
         stopping = threading.Thread(target=self._server.shutdown)
         stopping.start()
-        while stopping.is_alive():  # the server looks whether to stop whenever somebody calls
-            with suppress(Exception):  # a test may have blocked the network in its own way
+        while stopping.is_alive():  # each new connection makes the server check whether to stop
+            with suppress(Exception):  # a test may have blocked the network
                 socket.create_connection((HOST, self.port), 0.1).close()
             stopping.join(0.01)
         self._thread.join()
@@ -88,11 +77,11 @@ class Listener:
 
 
 class _Connection(WSGIRequestHandler):
-    """One connection: request after request, until either side has had enough."""
+    """One connection: request after request, until either side closes it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    front: ClassVar[Front]
+    service: ClassVar[Service]
     listener: ClassVar[Listener]
 
     def setup(self) -> None:
@@ -105,7 +94,7 @@ class _Connection(WSGIRequestHandler):
         self.listener.closed()
 
     def run_wsgi(self) -> None:
-        """Deal with one request. Werkzeug's own way of doing so closes the connection after each."""
+        """Handle one request. Werkzeug's own method closes the connection after each."""
         url = urlsplit(self.path)
         received = Received(
             method=self.command,
@@ -113,17 +102,17 @@ class _Connection(WSGIRequestHandler):
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
             headers=Headers(self.headers.items()),
         )
-        meeting = Meeting(received, self.connection, self.rfile, self.listener.closing)
+        exchange = Exchange(received, self.connection, self.rfile, self.listener.closing)
         try:
-            self.front.arrival(meeting)
+            self.service.arrival(exchange)
             received.body = self._body()
-            self._send(self.front.answer(meeting))
+            self._send(self.service.answer(exchange))
         except Hangup as hangup:
             self.close_connection = True
-            hang_up(self.connection, reset=hangup.reset)
-        except OSError:  # the caller went away
+            _hang_up(self.connection, reset=hangup.reset)
+        except OSError:  # the caller hung up
             self.close_connection = True
-        except Exception:  # noqa: BLE001 - a mistake here, or in what a fault was told to do
+        except Exception:  # noqa: BLE001 - a bug here, or in the function of a fault
             _log.exception("%s %s", received.method, received.path)
             self.close_connection = True
 
@@ -134,7 +123,7 @@ class _Connection(WSGIRequestHandler):
         if not (length.isascii() and length.isdigit()):
             raise Hangup(reset=False)
         body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the caller went away
+        if len(body) < int(length):  # the caller hung up
             raise Hangup(reset=False)
         return body
 
@@ -163,11 +152,21 @@ class _Connection(WSGIRequestHandler):
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's name
-        """Keep quiet: ``Sandbox.requests`` has it all."""
+        """Print nothing: ``Sandbox.requests`` has every request."""
+
+
+def _hang_up(connection: socket.socket, *, reset: bool) -> None:
+    """Close a connection whose file objects are still open; a reset is sent without a FIN before it."""
+    with suppress(OSError):
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(connection.detach())
+        else:
+            connection.shutdown(socket.SHUT_WR)
 
 
 def _bound(port: int) -> socket.socket:
-    """A listening socket. Werkzeug's own would end the process when the port is taken."""
+    """Return a listening socket. Werkzeug's own would exit the process if the port is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -187,4 +186,4 @@ def _bound(port: int) -> socket.socket:
 
 
 def _no_wsgi(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
-    raise RuntimeError("connections are dealt with by their handler")
+    raise RuntimeError("requests are handled by run_wsgi")

@@ -1,4 +1,4 @@
-"""Every way to log in: OAuth2 in three grants, Basic with its nested secret, the API key."""
+"""Every login: OAuth2 in three grants, Basic with its nested secret, the API key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from pandas_clicdata.sandbox.answers import Answer, Refusal, Settings, to_json
+from pandas_clicdata.sandbox.answers import Answer, Caller, Refusal, Settings, to_json
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import Headers, MultiDict
@@ -21,20 +21,8 @@ if TYPE_CHECKING:
 
 # C but for account_read, data_read, data_write, table_read and table_write.
 SCOPES = frozenset(
-    {
-        "account_read",
-        "data_read",
-        "data_write",
-        "table_read",
-        "table_write",
-        "dashboard_read",
-        "schedule_read",
-        "schedule_write",
-        "team_read",
-        "team_write",
-        "user_read",
-        "user_write",
-    }
+    {"account_read", "dashboard_read"}
+    | {f"{noun}_{verb}" for noun in ("data", "table", "schedule", "team", "user") for verb in ("read", "write")}
 )
 _CODE_LIFETIME = 600  # seconds
 _SAME_LOGIN = 60
@@ -42,7 +30,7 @@ _SAME_LOGIN = 60
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the sandbox lets in. Plainly fake, and the same in every sandbox."""
+    """The credentials that the sandbox accepts. They are fake, and the same in every sandbox."""
 
     client_id: str = "sandbox-client"
     client_secret: str = "sandbox-secret"  # noqa: S105 - fake, and documented
@@ -53,30 +41,16 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Caller:
-    """Who calls: by which way, with which rights (None: all), and as a user or not."""
-
-    way: str
-    scopes: frozenset[str] | None = None
-    username: str | None = None
-
-    def check(self, scope: str) -> None:
-        """Refuse a caller whose token was not asked for with this scope."""
-        if self.scopes is not None and scope not in self.scopes:
-            raise Refusal(403, "InsufficientScope", f"This call needs the scope {scope}.")
-
-
-@dataclass(frozen=True)
 class _Grant:
-    """A token or code that was given out."""
+    """A token or code that was issued."""
 
     caller: Caller
-    dies: float = float("inf")
+    expires: float = float("inf")
     redirect_uri: str = ""
 
 
 class Logins:
-    """The credentials that are good now."""
+    """The credentials and tokens that are valid now."""
 
     def __init__(self, credentials: Credentials, people: People, settings: Settings) -> None:
         self._known = credentials
@@ -90,18 +64,18 @@ class Logins:
         self._basic_seen: dict[str, float] = {}
 
     def expire_tokens(self) -> None:
-        """Let every access token die now."""
+        """Expire every access token now."""
         with self._lock:
             self._tokens.clear()
 
     def new_refresh_token(self) -> str:
-        """A refresh token as a finished browser login would leave it."""
-        return self._give_refresh_token(self._as_user)
+        """Return a new refresh token, as a login in a browser would."""
+        return self._issue_refresh_token(self._as_user)
 
     # -- each request -------------------------------------------------------------------------------------
 
     def caller(self, headers: Headers) -> Caller:
-        """Who sent this, or a 401."""
+        """Return the caller of a request, or raise a 401."""
         authorization, key = headers.get("Authorization"), headers.get("CLICDATA-API-KEY")
         if authorization is not None and key is not None:
             raise _unauthorized("An API key goes without an Authorization header.")
@@ -121,7 +95,7 @@ class Logins:
     def _bearer(self, token: str) -> Caller:
         with self._lock:
             grant = self._tokens.get(token)
-        if grant is None or grant.dies <= time.monotonic():
+        if grant is None or grant.expires <= time.monotonic():
             raise _unauthorized("The access token is not known, or has expired.")
         return grant.caller
 
@@ -129,25 +103,25 @@ class Logins:
         client_id, colon, inner = _from_base64(token).partition(":")
         username, inner_colon, password = _from_base64(inner).partition(":")
         if not (colon and inner_colon):
-            raise _unauthorized("Basic wants base64(client_id:base64(user:password)).")
-        if not _same(client_id, self._known.client_id) or not self._people.lets_in(username, password):
+            raise _unauthorized("Basic needs base64(client_id:base64(user:password)).")
+        if not _same(client_id, self._known.client_id) or not self._people.has_password(username, password):
             raise _unauthorized("The client id, user name or password is wrong.")
-        self._note_basic(username)
+        self._record_basic(username)
         return Caller("basic", username=username)
 
-    def _note_basic(self, username: str) -> None:
-        """Basic logs in with every call; what follows within a minute is taken for the same login."""
+    def _record_basic(self, username: str) -> None:
+        """Record a login by Basic; calls within a minute count as one login."""
         now = time.monotonic()
         with self._lock:
             last = self._basic_seen.get(username)
             self._basic_seen[username] = now
         if last is None or now - last > _SAME_LOGIN:
-            self._people.note(username, "login", login=True)
+            self._people.record(username, "login", login=True)
 
     # -- the token endpoint -------------------------------------------------------------------------------
 
     def token(self, form: MultiDict[str, str]) -> Answer:
-        """``POST /oauth20/token``; fields it has no use for are ignored, as the service was seen to do."""
+        """``POST /oauth20/token``; unknown fields are ignored, as by the service."""
         grant_type = form.get("grant_type", "")
         ways = {
             "client_credentials": self._by_client,
@@ -171,7 +145,7 @@ class Logins:
     def _by_code(self, form: MultiDict[str, str]) -> Answer:
         with self._lock:
             grant = self._codes.pop(form.get("code", ""), None)
-        if grant is None or grant.dies <= time.monotonic():
+        if grant is None or grant.expires <= time.monotonic():
             return _oauth_error(400, "invalid_grant", "The code is not known, was used, or has expired.")
         if form.get("redirect_uri") != grant.redirect_uri:
             return _oauth_error(400, "invalid_grant", "redirect_uri is not the one the code was sent to.")
@@ -186,7 +160,7 @@ class Logins:
 
     def _token_answer(self, caller: Caller, *, refresh: bool) -> Answer:
         if caller.username is not None:
-            self._people.note(caller.username, "login", login=True)
+            self._people.record(caller.username, "login", login=True)
         lifetime = self._settings.token_lifetime
         token = secrets.token_urlsafe(24)
         with self._lock:
@@ -195,19 +169,19 @@ class Logins:
         if caller.scopes is not None:
             body["scope"] = " ".join(sorted(caller.scopes))
         if refresh:
-            body["refresh_token"] = self._give_refresh_token(caller)
+            body["refresh_token"] = self._issue_refresh_token(caller)
         return Answer(body=to_json(body), headers={"Cache-Control": "no-store"})
 
-    def _give_refresh_token(self, caller: Caller) -> str:
+    def _issue_refresh_token(self, caller: Caller) -> str:
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._refresh[token] = _Grant(caller)
         return token
 
-    # -- the browser's part -------------------------------------------------------------------------------
+    # -- the login in a browser ---------------------------------------------------------------------------
 
     def authorize(self, args: MultiDict[str, str]) -> Answer:
-        """``GET /oauth20/authorize``: the user says yes at once, and is sent back with a code."""
+        """``GET /oauth20/authorize``: redirect back with a code, as if the user agreed at once."""
         target = args.get("redirect_uri", "")
         if urlsplit(target).scheme not in ("http", "https"):
             return _oauth_error(400, "invalid_request", "redirect_uri is missing, or not a web address.")
@@ -241,11 +215,11 @@ def _same(given: str, known: str) -> bool:
 
 
 def _from_base64(text: str) -> str:
-    """Strict: the standard alphabet, with its padding, and UTF-8 inside."""
+    """Decode base64 strictly: the standard alphabet, with padding, and UTF-8 inside."""
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError):
-        raise _unauthorized("Basic wants base64(client_id:base64(user:password)).") from None
+        raise _unauthorized("Basic needs base64(client_id:base64(user:password)).") from None
 
 
 def _unauthorized(description: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""What is stored of users and teams. No HTTP."""
+"""The users and teams of the account. No HTTP."""
 
 from __future__ import annotations
 
@@ -56,20 +56,15 @@ class People:
     # -- users --------------------------------------------------------------------------------------------
 
     def users(self) -> list[dict[str, Any]]:
-        """All of them, in the order they were made."""
-        with self._database.transaction() as db:
-            return [_user(row) for row in db.execute("SELECT * FROM user ORDER BY id")]
+        """Return all users in the order in which they were created."""
+        return [_user(row) for row in self._database.all("user")]
 
     def user(self, user_id: int) -> dict[str, Any]:
-        """One of them, or a 404."""
-        with self._database.transaction() as db:
-            row = db.execute("SELECT * FROM user WHERE id = ?", (user_id,)).fetchone()
-        if row is None:
-            raise not_found(f"user {user_id}")
-        return _user(row)
+        """Return a user, or raise a 404."""
+        return _user(self._database.one("user", user_id))
 
     def user_by_mail(self, email_address: str) -> dict[str, Any] | None:
-        """The user of that address."""
+        """Return the user with this address, or None."""
         with self._database.transaction() as db:
             row = db.execute("SELECT * FROM user WHERE email_address = ?", (email_address,)).fetchone()
         return None if row is None else _user(row)
@@ -82,23 +77,13 @@ class People:
         license: str,  # noqa: A002 - the API's name
         password: str | None = None,
     ) -> int:
-        """A new user; its id."""
-        fields = {
-            "email_address": email_address,
-            "first_name": first_name,
-            "last_name": last_name,
-            "license": license,
-        }
+        """Create a user and return its id."""
+        fields = {"email_address": email_address, "first_name": first_name, "last_name": last_name, "license": license}
         _check_user(fields)
-        with self._database.transaction() as db:
+        with self._database.transaction():
             self._check_free(email_address)
-            cursor = db.execute(
-                "INSERT INTO user (email_address, first_name, last_name, license, password)"
-                " VALUES (:email_address, :first_name, :last_name, :license, :password)",
-                {**fields, "password": None if password is None else _sealed(password)},
-            )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            hashed = None if password is None else _hashed(password)
+            return self._database.insert("user", **fields, password=hashed)
 
     def update_user(self, user_id: int, changes: Mapping[str, str]) -> None:
         """Change some of a user's fields."""
@@ -114,51 +99,50 @@ class People:
             )
 
     def delete_user(self, user_id: int) -> None:
-        """Remove a user, from every team too."""
+        """Delete a user, and remove them from every team."""
         with self._database.transaction() as db:
             self.user(user_id)
             db.execute("DELETE FROM user WHERE id = ?", (user_id,))
 
     def set_password(self, user_id: int, password: str) -> None:
-        """Let a user in by this password from now on."""
+        """Set the password of a user."""
         if not password:
             raise invalid("password is empty.")
         with self._database.transaction() as db:
             self.user(user_id)
-            db.execute("UPDATE user SET password = ? WHERE id = ?", (_sealed(password), user_id))
+            db.execute("UPDATE user SET password = ? WHERE id = ?", (_hashed(password), user_id))
 
-    def lets_in(self, email_address: str, password: str) -> bool:
-        """Whether this is a user's password."""
+    def has_password(self, email_address: str, password: str) -> bool:
+        """Whether this is the user's password."""
         with self._database.transaction() as db:
             row = db.execute("SELECT password FROM user WHERE email_address = ?", (email_address,)).fetchone()
         if row is None or row["password"] is None:
             return False
         salt = row["password"].partition("$")[0]
-        return secrets.compare_digest(_sealed(password, salt), row["password"])
+        return secrets.compare_digest(_hashed(password, salt), row["password"])
 
     def _check_free(self, email_address: str, but: int | None = None) -> None:
-        taken = self.user_by_mail(email_address)
-        if taken is not None and taken["id"] != but:
+        found = self.user_by_mail(email_address)
+        if found is not None and found["id"] != but:
             raise Refusal(409, "DuplicateUser", f"There is a user {email_address} already.")
 
-    # -- what users did -----------------------------------------------------------------------------------
+    # -- activity -----------------------------------------------------------------------------------------
 
-    def note(self, email_address: str, action: str, *, login: bool = False) -> None:
-        """Keep what a user did."""
+    def record(self, email_address: str, action: str, *, login: bool = False) -> None:
+        """Record an action of a user."""
         user = self.user_by_mail(email_address)
         if user is None:
             return
         now = timestamp(datetime.now(timezone.utc))
         with self._database.transaction() as db:
-            db.execute(
-                "INSERT INTO login (user_id, email_address, date, action) VALUES (?, ?, ?, ?)",
-                (user["id"], user["email_address"], now, action),
+            self._database.insert(
+                "login", user_id=user["id"], email_address=user["email_address"], date=now, action=action
             )
             if login:
                 db.execute("UPDATE user SET last_login_date = ? WHERE id = ?", (now, user["id"]))
 
     def activity(self) -> list[dict[str, Any]]:
-        """What users did, oldest first."""
+        """Return the actions of users, oldest first."""
         with self._database.transaction() as db:
             found = db.execute("SELECT user_id, email_address, date, action FROM login ORDER BY id")
             return [dict(row) for row in found]
@@ -166,7 +150,7 @@ class People:
     # -- teams --------------------------------------------------------------------------------------------
 
     def teams(self) -> list[dict[str, Any]]:
-        """All of them, with their members and parameters."""
+        """Return all teams with their members and parameters."""
         with self._database.transaction() as db:
             teams = [
                 {**dict(row), "users": [], "parameters": []}
@@ -180,12 +164,10 @@ class People:
         return teams
 
     def create_team(self, name: str, description: str) -> int:
-        """A new team; its id."""
-        with self._database.transaction() as db:
+        """Create a team and return its id."""
+        with self._database.transaction():
             self._check_team_name(name)
-            cursor = db.execute("INSERT INTO team (name, description) VALUES (?, ?)", (name, description))
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return self._database.insert("team", name=name, description=description)
 
     def update_team(self, team_id: int, changes: Mapping[str, str]) -> None:
         """Change a team's name or description."""
@@ -196,28 +178,28 @@ class People:
             db.execute("UPDATE team SET name = :name, description = :description WHERE id = :id", fields)
 
     def delete_team(self, team_id: int) -> None:
-        """Remove a team; its members stay users."""
+        """Delete a team; its members stay users."""
         with self._database.transaction() as db:
             self._team(team_id)
             db.execute("DELETE FROM team WHERE id = ?", (team_id,))
 
     def add_member(self, team_id: int, user_id: int) -> None:
-        """Put a user into a team; one who is in it stays so."""
+        """Add a user to a team, unless they are in it already."""
         with self._database.transaction() as db:
             self._team(team_id)
             self.user(user_id)
             db.execute("INSERT OR IGNORE INTO member (team_id, user_id) VALUES (?, ?)", (team_id, user_id))
 
     def remove_member(self, team_id: int, user_id: int) -> None:
-        """Take a user out of a team."""
+        """Remove a user from a team."""
         with self._database.transaction() as db:
             self._team(team_id)
-            gone = db.execute("DELETE FROM member WHERE team_id = ? AND user_id = ?", (team_id, user_id))
-            if not gone.rowcount:
+            removed = db.execute("DELETE FROM member WHERE team_id = ? AND user_id = ?", (team_id, user_id))
+            if not removed.rowcount:
                 raise not_found(f"user {user_id} in team {team_id}")
 
     def set_parameter(self, team_id: int, name: str, value: object) -> None:
-        """Set a parameter of a team, new or not."""
+        """Set a parameter of a team."""
         if not name.strip():
             raise invalid("name is empty.")
         with self._database.transaction() as db:
@@ -225,26 +207,22 @@ class People:
             db.execute("INSERT OR REPLACE INTO parameter VALUES (?, ?, ?)", (team_id, name, json.dumps(value)))
 
     def remove_parameter(self, team_id: int, name: str) -> None:
-        """Take a parameter from a team."""
+        """Remove a parameter of a team."""
         with self._database.transaction() as db:
             self._team(team_id)
-            gone = db.execute("DELETE FROM parameter WHERE team_id = ? AND name = ?", (team_id, name))
-            if not gone.rowcount:
+            removed = db.execute("DELETE FROM parameter WHERE team_id = ? AND name = ?", (team_id, name))
+            if not removed.rowcount:
                 raise not_found(f'parameter "{name}" in team {team_id}')
 
     def _team(self, team_id: int) -> dict[str, Any]:
-        with self._database.transaction() as db:
-            row = db.execute("SELECT id, name, description FROM team WHERE id = ?", (team_id,)).fetchone()
-        if row is None:
-            raise not_found(f"team {team_id}")
-        return dict(row)
+        return dict(self._database.one("team", team_id))
 
     def _check_team_name(self, name: str, but: int | None = None) -> None:
         if not name.strip():
             raise invalid("name is empty.")
         with self._database.transaction() as db:
-            taken = db.execute("SELECT id FROM team WHERE name = ?", (name,)).fetchone()
-        if taken is not None and taken["id"] != but:
+            found = db.execute("SELECT id FROM team WHERE name = ?", (name,)).fetchone()
+        if found is not None and found["id"] != but:
             raise Refusal(409, "DuplicateName", f'A team named "{name}" exists already.')
 
 
@@ -262,7 +240,7 @@ def _user(row: sqlite3.Row) -> dict[str, Any]:
     return {name: row[name] for name in row.keys() if name != "password"}  # noqa: SIM118 - a Row is no dict
 
 
-def _sealed(password: str, salt: str | None = None) -> str:
-    """A password so that it can be told again but not read. Quick: it guards nothing real."""
+def _hashed(password: str, salt: str | None = None) -> str:
+    """Return a salted hash of a password. A fast one: it protects nothing real."""
     salt = salt or secrets.token_hex(8)
     return f"{salt}${hashlib.sha256(f'{salt}{password}'.encode()).hexdigest()}"

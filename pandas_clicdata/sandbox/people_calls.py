@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pandas_clicdata.sandbox.answers import Answer, Refusal, done, invalid, listing, value
-from pandas_clicdata.sandbox.routes import ID, Route, rule
+from pandas_clicdata.sandbox.answers import Answer, Refusal, done, invalid, listing, rule, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from werkzeug.routing import Rule
-
-    from pandas_clicdata.sandbox.answers import Call, Settings
+    from pandas_clicdata.sandbox.answers import Call
     from pandas_clicdata.sandbox.people import People
 
 
@@ -60,28 +56,17 @@ class _ParameterName(msgspec.Struct, forbid_unknown_fields=True):
     name: str
 
 
-_new_user = msgspec.json.Decoder(_NewUser)
-_user_changes = msgspec.json.Decoder(_UserChanges)
-_password = msgspec.json.Decoder(_Password)
-_new_team = msgspec.json.Decoder(_NewTeam)
-_team_changes = msgspec.json.Decoder(_TeamChanges)
-_member = msgspec.json.Decoder(_Member)
-_parameter = msgspec.json.Decoder(_Parameter)
-_parameter_name = msgspec.json.Decoder(_ParameterName)
-
-
 class PeopleCalls:
-    """What can be asked of users and teams."""
+    """The calls about users and teams."""
 
-    def __init__(self, people: People, settings: Settings) -> None:
+    def __init__(self, people: People) -> None:
         self._people = people
-        self._settings = settings
 
     # -- users --------------------------------------------------------------------------------------------
 
     def users(self, call: Call) -> Answer:
         """``GET /user``."""
-        return listing(call, "users", self._people.users(), self._settings, counted=True)
+        return listing(call, "users", self._people.users(), counted=True)
 
     def user(self, call: Call, user_id: int) -> Answer:
         """``GET /user/{id}``."""
@@ -89,14 +74,14 @@ class PeopleCalls:
 
     def create_user(self, call: Call) -> Answer:
         """``POST /user``."""
-        wanted = call.decoded(_new_user)
+        wanted = call.decoded(_NewUser)
         if wanted.password == "":
             raise invalid("password is empty.")
         return value(call, self._people.create_user(**msgspec.structs.asdict(wanted)))
 
     def update_user(self, call: Call, user_id: int) -> Answer:
         """``PUT /user/{id}``."""
-        self._people.update_user(user_id, _changes(call.decoded(_user_changes)))
+        self._people.update_user(user_id, _changes(call.decoded(_UserChanges)))
         return done(call)
 
     def delete_user(self, call: Call, user_id: int) -> Answer:
@@ -106,7 +91,7 @@ class PeopleCalls:
 
     def set_password(self, call: Call, user_id: int) -> Answer:
         """``PUT /user/{id}/password``."""
-        self._people.set_password(user_id, call.decoded(_password).password)
+        self._people.set_password(user_id, call.decoded(_Password).password)
         return done(call)
 
     def profile(self, call: Call) -> Answer:
@@ -120,16 +105,16 @@ class PeopleCalls:
 
     def teams(self, call: Call) -> Answer:
         """``GET /team``."""
-        return listing(call, "teams", self._people.teams(), self._settings, counted=True)
+        return listing(call, "teams", self._people.teams(), counted=True)
 
     def create_team(self, call: Call) -> Answer:
         """``POST /team``."""
-        wanted = call.decoded(_new_team)
+        wanted = call.decoded(_NewTeam)
         return value(call, self._people.create_team(wanted.name, wanted.description))
 
     def update_team(self, call: Call, team_id: int) -> Answer:
         """``PUT /team/{id}``."""
-        self._people.update_team(team_id, _changes(call.decoded(_team_changes)))
+        self._people.update_team(team_id, _changes(call.decoded(_TeamChanges)))
         return done(call)
 
     def delete_team(self, call: Call, team_id: int) -> Answer:
@@ -139,7 +124,7 @@ class PeopleCalls:
 
     def add_member(self, call: Call, team_id: int) -> Answer:
         """``POST /team/{id}/user``."""
-        self._people.add_member(team_id, call.decoded(_member).user_id)
+        self._people.add_member(team_id, call.decoded(_Member).user_id)
         return done(call)
 
     def remove_member(self, call: Call, team_id: int) -> Answer:
@@ -147,12 +132,12 @@ class PeopleCalls:
         if not call.body and "user_id" in call.args:
             self._people.remove_member(team_id, call.number("user_id", 0))
         else:
-            self._people.remove_member(team_id, call.decoded(_member).user_id)
+            self._people.remove_member(team_id, call.decoded(_Member).user_id)
         return done(call)
 
     def set_parameter(self, call: Call, team_id: int) -> Answer:
         """``POST /team/{id}/parameter``."""
-        wanted = call.decoded(_parameter)
+        wanted = call.decoded(_Parameter)
         self._people.set_parameter(team_id, wanted.name, wanted.value)
         return done(call)
 
@@ -161,12 +146,12 @@ class PeopleCalls:
         if not call.body and "name" in call.args:
             self._people.remove_parameter(team_id, call.args["name"])
         else:
-            self._people.remove_parameter(team_id, call.decoded(_parameter_name).name)
+            self._people.remove_parameter(team_id, call.decoded(_ParameterName).name)
         return done(call)
 
 
 def _changes(wanted: msgspec.Struct) -> dict[str, Any]:
-    """What is to change; that nothing is would be a mistake."""
+    """Return the fields to change; refuse a body without any."""
     changes: dict[str, Any] = {
         name: new for name, new in msgspec.structs.asdict(wanted).items() if new is not msgspec.UNSET
     }
@@ -175,25 +160,21 @@ def _changes(wanted: msgspec.Struct) -> dict[str, Any]:
     return changes
 
 
-def _rule(verb: str, path: str, answer: Callable[..., Answer], scope: str) -> Rule:
-    return rule(verb, path, Route(PeopleCalls, answer, scope))
-
-
-_USER, _TEAM = ID.format("user_id"), ID.format("team_id")
+_rule = partial(rule, PeopleCalls)
 RULES = [
     _rule("GET", "/user", PeopleCalls.users, "user_read"),
     _rule("POST", "/user", PeopleCalls.create_user, "user_write"),
-    _rule("GET", f"/user/{_USER}", PeopleCalls.user, "user_read"),
-    _rule("PUT", f"/user/{_USER}", PeopleCalls.update_user, "user_write"),
-    _rule("DELETE", f"/user/{_USER}", PeopleCalls.delete_user, "user_write"),
-    _rule("PUT", f"/user/{_USER}/password", PeopleCalls.set_password, "user_write"),
+    _rule("GET", "/user/{user_id}", PeopleCalls.user, "user_read"),
+    _rule("PUT", "/user/{user_id}", PeopleCalls.update_user, "user_write"),
+    _rule("DELETE", "/user/{user_id}", PeopleCalls.delete_user, "user_write"),
+    _rule("PUT", "/user/{user_id}/password", PeopleCalls.set_password, "user_write"),
     _rule("GET", "/profile/user", PeopleCalls.profile, "user_read"),
     _rule("GET", "/team", PeopleCalls.teams, "team_read"),
     _rule("POST", "/team", PeopleCalls.create_team, "team_write"),
-    _rule("PUT", f"/team/{_TEAM}", PeopleCalls.update_team, "team_write"),
-    _rule("DELETE", f"/team/{_TEAM}", PeopleCalls.delete_team, "team_write"),
-    _rule("POST", f"/team/{_TEAM}/user", PeopleCalls.add_member, "team_write"),
-    _rule("DELETE", f"/team/{_TEAM}/user", PeopleCalls.remove_member, "team_write"),
-    _rule("POST", f"/team/{_TEAM}/parameter", PeopleCalls.set_parameter, "team_write"),
-    _rule("DELETE", f"/team/{_TEAM}/parameter", PeopleCalls.remove_parameter, "team_write"),
+    _rule("PUT", "/team/{team_id}", PeopleCalls.update_team, "team_write"),
+    _rule("DELETE", "/team/{team_id}", PeopleCalls.delete_team, "team_write"),
+    _rule("POST", "/team/{team_id}/user", PeopleCalls.add_member, "team_write"),
+    _rule("DELETE", "/team/{team_id}/user", PeopleCalls.remove_member, "team_write"),
+    _rule("POST", "/team/{team_id}/parameter", PeopleCalls.set_parameter, "team_write"),
+    _rule("DELETE", "/team/{team_id}/parameter", PeopleCalls.remove_parameter, "team_write"),
 ]

@@ -1,24 +1,76 @@
-"""Charts drawn with Pillow: an axis with round numbers, labels, and bars or lines."""
+"""A dashboard's chart: sums over the data sets, drawn with Pillow as bars or lines."""
 
 from __future__ import annotations
 
 import io
+import json
 import math
 import unicodedata
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from pandas_clicdata.sandbox.charts import Chart
+    from pandas_clicdata.sandbox.store import Store
 
-_FINE = 2  # drawn this many times as large, then reduced, so that slanted lines look smooth
+_FINE = 2  # scale of the drawing, which is then reduced so that slanted lines look smooth
 _PAPER, _INK, _FAINT, _GRID = "#ffffff", "#1f2a37", "#6b7686", "#e4e8ee"
 _COLOURS = ("#2a6fdb", "#f0883e", "#2da58e")
+_MOST_LABELS = 12
+
+
+@dataclass(frozen=True)
+class Series:
+    """One value for each label of the chart."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The data of one drawing."""
+
+    kind: Literal["bars", "rows", "lines"]
+    title: str
+    unit: str
+    labels: tuple[str, ...]
+    series: tuple[Series, ...]
+
+
+def chart_of(store: Store, title: str, wanted: dict[str, Any]) -> Chart:
+    """Return the figures of a chart.
+
+    ``wanted`` has ``kind``, ``unit`` and ``series``: each with ``name``, ``rec_id``, ``group`` (a column),
+    ``prefix`` (how many of its characters count) and ``product`` (the columns to multiply before summing up).
+    """
+    sums = [_sums(store, one) for one in wanted["series"]]
+    labels = sorted({label for found in sums for label in found})
+    if wanted["kind"] == "rows":
+        labels.sort(key=lambda label: -sums[0].get(label, 0.0))
+    labels = labels[:_MOST_LABELS]
+    series = tuple(
+        Series(one["name"], tuple(found.get(label, 0.0) for label in labels))
+        for one, found in zip(wanted["series"], sums, strict=True)
+    )
+    return Chart(wanted["kind"], title, wanted["unit"], tuple(labels), series)
+
+
+def _sums(store: Store, wanted: dict[str, Any]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for text in store.rows(wanted["rec_id"])[0]:
+        row = json.loads(text)
+        values = [row[column] for column in wanted["product"]]
+        if row[wanted["group"]] is None or None in values:
+            continue
+        label = str(row[wanted["group"]])[: wanted["prefix"]]
+        sums[label] = sums.get(label, 0.0) + float(math.prod(values))
+    return sums
 
 
 def draw(chart: Chart, width: int, height: int) -> bytes:
-    """The chart as a PNG of so many pixels."""
+    """Return the chart as a PNG."""
     drawing = _Drawing(chart, width * _FINE, height * _FINE)
     drawing.all()
     picture = drawing.picture.resize((width, height), Image.Resampling.LANCZOS)
@@ -28,7 +80,7 @@ def draw(chart: Chart, width: int, height: int) -> bytes:
 
 
 def ticks(top: float) -> list[float]:
-    """Round numbers from 0 to at least the top, three to six of them."""
+    """Return three to six round numbers from 0 to at least the top."""
     if top <= 0:
         return [0.0, 1.0]
     rough = top / 4
@@ -38,11 +90,10 @@ def ticks(top: float) -> list[float]:
 
 
 class _Drawing:
-    """One chart on its way onto one picture. Every measure follows from the picture's height."""
+    """A chart on a picture. Every measure follows from the picture's height."""
 
     def __init__(self, chart: Chart, width: int, height: int) -> None:
         self._chart = chart
-        self._width, self._height = width, height
         self.picture = Image.new("RGB", (width, height), _PAPER)
         self._pen = ImageDraw.Draw(self.picture)
         self._em = max(9 * _FINE, height / 32)
@@ -50,13 +101,13 @@ class _Drawing:
         self._title_font = ImageFont.load_default(self._em * 1.5)
         self._ticks = ticks(max((max(series.values, default=0) for series in chart.series), default=0))
         self._labels = [_drawable(label) for label in chart.labels]
-        self._left = self._em * 1.2 + max(self._text_width(text) for text in self._beside())
+        self._left = self._em * 1.2 + max(self._font.getlength(text) for text in self._beside())
         self._right = width - self._em * 1.5
         self._top = self._em * (6.2 if len(chart.series) > 1 else 4.8)
         self._bottom = height - self._em * 2.8
 
     def all(self) -> None:
-        """Draw it."""
+        """Draw the whole chart."""
         pen, em = self._pen, self._em
         pen.text((em, em * 0.8), self._chart.title, _INK, self._title_font)
         pen.text((em, em * 2.6), self._chart.unit, _FAINT, self._font)
@@ -80,7 +131,7 @@ class _Drawing:
         for series, colour in zip(self._chart.series, _COLOURS, strict=False):
             self._pen.rectangle((x, y + self._em * 0.2, x + self._em * 0.8, y + self._em), colour)
             self._pen.text((x + self._em * 1.2, y), series.name, _INK, self._font)
-            x += self._text_width(series.name) + self._em * 2.4
+            x += self._font.getlength(series.name) + self._em * 2.4
 
     def _grid(self) -> None:
         thin = max(1, round(self._em / 14))
@@ -98,9 +149,9 @@ class _Drawing:
         self._pen.line((corner, end), _INK, 2 * thin)
 
     def _labels_below(self) -> None:
-        """As many labels as there is room for."""
+        """Draw as many labels as fit."""
         room = self._slot()
-        widest = max((self._text_width(label) for label in self._labels), default=0) + self._em * 0.5
+        widest = max((self._font.getlength(label) for label in self._labels), default=0) + self._em * 0.5
         every = max(1, math.ceil(widest / room))
         for place, label in enumerate(self._labels):
             if place % every == 0:
@@ -141,9 +192,6 @@ class _Drawing:
     def _across(self, value: float) -> float:
         return self._left + (self._right - self._left) * max(0.0, value) / self._ticks[-1]
 
-    def _text_width(self, text: str) -> float:
-        return self._font.getlength(text)
-
 
 def _number(value: float) -> str:
     for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -153,7 +201,7 @@ def _number(value: float) -> str:
 
 
 def _drawable(label: str) -> str:
-    """The label in the letters Pillow's own font has, which are those of ASCII, and not too long."""
+    """Return a short label in ASCII, since Pillow's own font has no other letters."""
     plain = unicodedata.normalize("NFKD", label.replace("–", "-")).encode("ascii", "ignore").decode()  # noqa: RUF001
     text = " ".join(plain.split())
     return text if len(text) <= 22 else f"{text[:20].rstrip()}..."

@@ -1,6 +1,6 @@
-"""Fixtures for the tests of those who use this package: a fresh sandbox, and a session on it.
+"""Fixtures for the tests of users of this package: a fresh sandbox, and a session on it.
 
-Every pytest run in an environment with this package loads this module, so it imports next to nothing.
+Every pytest run in an environment with this package loads this module, so it imports little.
 """
 
 from __future__ import annotations

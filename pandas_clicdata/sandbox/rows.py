@@ -1,4 +1,4 @@
-"""From the body of a request to rows: three formats, one strictness."""
+"""Parse the rows of a request: three formats, all checked alike."""
 
 from __future__ import annotations
 
@@ -45,8 +45,6 @@ class Deletion(msgspec.Struct, forbid_unknown_fields=True):
     multiplerows: str = "all"
 
 
-change_decoder = msgspec.json.Decoder(Change)
-deletion_decoder = msgspec.json.Decoder(Deletion)
 _rows_decoder = msgspec.json.Decoder(_Rows)
 _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _cells_decoder = msgspec.json.Decoder(list[_Cell])
@@ -56,12 +54,12 @@ _Values = list[Value]
 
 
 def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
-    """The rows of a request, each as a JSON object with every column in its place.
+    """Return the rows of a request, each as a JSON object with every column in order.
 
     Raises
     ------
     Refusal
-        When anything is wrong with any of them; then none is to be stored.
+        When any row is wrong; then no row may be stored.
     """
     sent = list(map(bytes, decoded(_rows_decoder, body).data))
     names = [column.name for column in columns]
@@ -73,24 +71,24 @@ def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
     template = _template(columns)
     texts = [template % tuple(values) for values in rows]
     for number, (row, text) in enumerate(zip(sent, texts, strict=True), start=1):
-        # An object with a key twice lost one; with its keys once, no spelling of it is shorter than ours.
+        # If the lengths differ, a repeated key may have been dropped.
         if len(row) != len(text) and row.startswith(b"{") and len(_without_blanks(row)) != len(text):
             _check_unrepeated(row, number)
     return texts
 
 
 def row_text(values: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
-    """A row as the JSON that is stored."""
+    """Return a row as the JSON that is stored."""
     return _template(columns) % tuple(values.get(column.name, NULL) for column in columns)
 
 
 def row_values(text: bytes) -> dict[str, bytes]:
-    """A stored row as column to JSON value."""
+    """Return a stored row as column to JSON value."""
     return {name: bytes(value) for name, value in _object_decoder.decode(text).items()}
 
 
 def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) -> dict[str, bytes]:
-    """The cells of ``find`` or ``data`` in an update or delete, checked against the columns."""
+    """Return the cells of ``find`` or ``data`` in an update or delete, checked against the columns."""
     types = dict(columns)
     found = _by_column(((cell.column, cell.value) for cell in cells), list(types), where)
     if not found:
@@ -102,7 +100,7 @@ def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) ->
 
 
 def _values(row: bytes, number: int, names: Sequence[str]) -> _Values:
-    """The values of a row in the order of the columns, whichever of the three formats it has."""
+    """Return the values of a row of any of the three formats, in the order of the columns."""
     where = f"row {number}"
     if row.startswith(b"{"):
         by_name = _object_decoder.decode(row)
@@ -132,7 +130,7 @@ def _by_column(pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], w
         if name not in names:
             raise invalid(f'{where}: there is no column "{name}"; the columns are: {", ".join(names)}.')
         if name in found:
-            raise invalid(f'{where}: the column "{name}" stands twice.')
+            raise invalid(f'{where}: the column "{name}" appears twice.')
         found[name] = value
     return found
 
@@ -145,7 +143,7 @@ def _check_unrepeated(row: bytes, number: int) -> None:
     def unrepeated(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise invalid(f'row {number}: the column "{twice}" stands twice.')
+            raise invalid(f'row {number}: the column "{twice}" appears twice.')
 
     json.loads(row, object_pairs_hook=unrepeated, parse_int=str)
 

@@ -1,9 +1,10 @@
-"""What a new sandbox begins with: data sets from the CSV files beside this module, and the rest of an account."""
+"""The sample account of a new sandbox: data sets from the CSV files beside this module, users, schedules."""
 
 from __future__ import annotations
 
 import csv
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.store import Store
 
 FOLDER = Path(__file__).parent / "sample"
-_BARE = {"number", "percentage", "checkbox", "id"}  # types whose text in the CSV is their JSON
+_BARE = {"number", "percentage", "checkbox", "id"}  # types whose CSV text is JSON
 
 
 class _Sample(NamedTuple):
@@ -26,7 +27,7 @@ class _Sample(NamedTuple):
     description: str
     types: dict[str, str]
     unique_key: str | None = None
-    source: str | None = None  # one that a refresh can ask, where the data set is not static
+    source: str | None = None  # None for a static data set
 
 
 _SAMPLES = (
@@ -86,40 +87,20 @@ def _load_account(account: Account) -> None:
     by_month = {"group": "placed_at", "prefix": 7}
     target = {"name": "Target", "rec_id": 1003, "group": "month", "prefix": 7, "product": ["revenue"]}
     pieces = {"name": "Pieces", "rec_id": 1002, "group": "item", "prefix": 40, "product": ["quantity"]}
-    for name, description, chart in (
-        (
-            "Revenue by shop",
-            "What each shop sold",
-            {"kind": "bars", "unit": "EUR, by shop code", "series": [{**sold, "group": "shop_code"}]},
-        ),
-        (
-            "Revenue and target",
-            "Month by month",
-            {"kind": "lines", "unit": "EUR, by month", "series": [{**sold, **by_month}, target]},
-        ),
-        (
-            "Best sellers",
-            "What is sold most",
-            {"kind": "rows", "unit": "Pieces sold", "series": [pieces]},
-        ),
-    ):
-        account.create_dashboard(name, description, chart)
+    by_shop = {"kind": "bars", "unit": "EUR, by shop code", "series": [{**sold, "group": "shop_code"}]}
+    monthly = {"kind": "lines", "unit": "EUR, by month", "series": [{**sold, **by_month}, target]}
+    sellers = {"kind": "rows", "unit": "Pieces sold", "series": [pieces]}
+    account.create_dashboard("Revenue by shop", "What each shop sold", by_shop)
+    account.create_dashboard("Revenue and target", "Month by month", monthly)
+    account.create_dashboard("Best sellers", "What is sold most", sellers)
     reload = {"type": "refresh", "rec_id": 1003, "mode": "reload"}
-    for name, description, frequency, tasks, enabled in (
-        (
-            "Every morning",
-            "Fresh targets, then a snapshot",
-            "daily",
-            [reload, {"type": "snapshot", "dashboard_id": 2002}],
-            True,
-        ),
-        ("Every Monday", "Snapshots for the week", "weekly", [{"type": "snapshot", "dashboard_id": 2001}], True),
-        ("Broken", "Its data set is gone", "monthly", [{**reload, "rec_id": 1999}], False),
-    ):
-        account.create_schedule(name, description, frequency, tasks, enabled=enabled)
+    first, second = ({"type": "snapshot", "dashboard_id": dashboard_id} for dashboard_id in (2001, 2002))
+    account.create_schedule("Every morning", "Fresh targets, then a snapshot", "daily", [reload, second], enabled=True)
+    account.create_schedule("Every Monday", "Snapshots for the week", "weekly", [first], enabled=True)
+    account.create_schedule("Broken", "Its data set is gone", "monthly", [{**reload, "rec_id": 1999}], enabled=False)
     yesterday = time.time() - 86_400
-    account.note_run(3001, "succeeded", began=yesterday)
-    account.note_run(3003, "failed", began=yesterday)
+    account.record_run(3001, "succeeded", began=yesterday)
+    account.record_run(3003, "failed", began=yesterday)
 
 
 def _load_people(people: People) -> None:
@@ -142,7 +123,7 @@ def _load_people(people: People) -> None:
 
 def _load_data_sets(store: Store, *, history: bool) -> None:
     for sample in _SAMPLES:
-        columns = [Column(*column) for column in sample.types.items()]
+        columns = tuple(Column(*column) for column in sample.types.items())
         rec_id = store.create(
             sample.name,
             sample.description,
@@ -158,7 +139,8 @@ def _load_data_sets(store: Store, *, history: bool) -> None:
             store.set_source(rec_id, texts)
 
 
-def _rows(file: str, columns: list[Column]) -> list[bytes]:
+@cache  # reading the files is most of the time that `start` takes
+def _rows(file: str, columns: tuple[Column, ...]) -> list[bytes]:
     types = dict(columns)
     with (FOLDER / file).open(encoding="utf-8", newline="") as lines:
         return [

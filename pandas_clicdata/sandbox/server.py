@@ -51,26 +51,26 @@ def start(
     schedule_seconds: float = 2.0,
     record: bool = True,
 ) -> Sandbox:
-    """Start a ClicData on this machine, at 127.0.0.1.
+    """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
 
     Parameters
     ----------
     port : int, default 0
-        The port to listen on; 0 takes any free one.
+        The port to listen on; 0 for any free port.
     path : str or Path, optional
-        The SQLite file to keep everything in. When not given, all is kept in memory and gone at the end.
+        The SQLite file that stores everything. When not given, everything is in memory and lost at the end.
     sample : bool, default True
-        Whether a new account begins with sample data sets.
+        Whether a new account has sample data sets.
     page_size : int, default 1000
-        Rows a page where the caller doesn't choose: always in the legacy dialect.
+        Rows per page when the caller doesn't choose: always in the legacy dialect.
     max_page_size : int, default 10000
-        The most rows a page; a caller who asks for more gets this many.
+        The most rows per page, even if the caller requests more.
     require_version : bool, default False
         Whether calls without ``api_version`` are refused, as they always are with an API key.
     token_lifetime : int, default 3600
-        Seconds an access token lives.
+        Lifetime of an access token in seconds.
     latency : float, default 0.0
-        Seconds each request takes longer.
+        Seconds that each request takes longer.
     history : bool, default True
         Whether Data History is on for new data sets, so that each write makes a version that can be read.
     insert_limit : int, default 500
@@ -80,19 +80,19 @@ def start(
     requests_per_minute : int, optional
         The most requests in a minute before 429 is answered; no limit when not given.
     schedule_seconds : float, default 2.0
-        Seconds a triggered schedule runs.
+        Seconds that a triggered schedule runs.
     record : bool, default True
-        Whether ``.requests`` keeps what was received. Switch it off where much is sent for long.
+        Whether ``.requests`` keeps every request. Switch it off for long runs.
 
     Returns
     -------
     Sandbox
-        It runs until ``.close()``, or to the end of the ``with`` block it is used in.
+        It runs until ``.close()``, or until the end of its ``with`` block.
 
     Raises
     ------
     OSError
-        When the port is taken.
+        If the port is taken.
 
     Examples
     --------
@@ -124,15 +124,15 @@ class Sandbox:
     Attributes
     ----------
     url : str
-        Where it listens.
+        The address of the sandbox.
     credentials : Credentials
-        What it lets in: ``client_id``, ``client_secret``, ``username``, ``password``, ``api_key`` and
+        The accepted credentials: ``client_id``, ``client_secret``, ``username``, ``password``, ``api_key`` and
         ``refresh_token``, the same in every sandbox.
     faults : Faults
-        How to make it misbehave.
+        Makes the sandbox misbehave.
     requests : list of Received
-        Everything it was sent: ``method``, ``path``, ``query``, ``headers``, ``body``, ``json`` and the
-        ``status`` that was answered.
+        Every received request: ``method``, ``path``, ``query``, ``headers``, ``body``, ``json`` and the
+        ``status`` of the response.
     """
 
     def __init__(
@@ -146,15 +146,11 @@ class Sandbox:
             people = People(self._database)
             self._account = Account(self._database, self._store, people, settings)
             if self._database.is_new:
-                self._begin(people, sample=sample)
+                self._fill(people, sample=sample)
             self._logins = Logins(self.credentials, people, settings)
             self.faults = Faults(self._logins)
-            nouns = (
-                DataCalls(self._store, settings),
-                AccountCalls(self._account, people, self._store, settings),
-                PeopleCalls(people, settings),
-            )
-            self._service = Service(nouns, self._logins, self.faults, settings)
+            endpoints = (DataCalls(self._store), AccountCalls(self._account, people, self._store), PeopleCalls(people))
+            self._service = Service(endpoints, self._logins, self.faults, settings)
             self._listener = Listener(port, self._service)
         except BaseException:
             self._database.close()
@@ -163,8 +159,8 @@ class Sandbox:
         self.url = f"http://{HOST}:{self._listener.port}/"
         self._closed = False
 
-    def _begin(self, people: People, *, sample: bool) -> None:
-        """Fill a new account: with the user whose credentials are known, and with samples."""
+    def _fill(self, people: People, *, sample: bool) -> None:
+        """Add the user of `credentials` and the samples to a new account."""
         people.create_user(self.credentials.username, "Jane", "Doe", "editor", self.credentials.password)
         if sample:
             load_sample(self._store, self._account, people, history=self._settings.history)
@@ -181,7 +177,7 @@ class Sandbox:
         return f"<Sandbox at {self.url}{', closed' if self._closed else ''}>"
 
     def close(self) -> None:
-        """Stop. What a file holds stays there; what is in memory is gone. Closing twice does no harm."""
+        """Stop. A file keeps its data, memory does not. Closing twice does no harm."""
         if not self._closed:
             self._closed = True
             self._listener.close()
@@ -189,20 +185,20 @@ class Sandbox:
             self._database.close()
 
     def session(self, **overrides: Any) -> Session:
-        """A `Session` of this package, connected to this sandbox.
+        """Return a `Session` of this package, connected to this sandbox.
 
         Parameters
         ----------
         **overrides
-            Any parameter of `Session`. ``auth_method`` (``"client_credentials"`` when not given),
-            chooses which of the sandbox's credentials go with it; a credential given here is used instead.
+            Any parameter of `Session`. ``auth_method`` (``"client_credentials"`` when not given)
+            chooses which of the sandbox's credentials are used; a credential given here is used instead.
 
         Returns
         -------
         Session
             To be closed by the caller; it is a context manager.
         """
-        from pandas_clicdata import Session  # the one line that knows the client, and only when asked
+        from pandas_clicdata import Session  # the only import of the client
 
         method = overrides.pop("auth_method", None) or _method_of(overrides)
         return Session(**{"url": self.url, "auth_method": method, **self._login_by(method), **overrides})
@@ -216,31 +212,31 @@ class Sandbox:
             "authorization_code": ("client_id", "client_secret"),
         }.get(method, ())
         login = {name: known[name] for name in names}
-        if method == "authorization_code":  # a refresh token is good once, so each session gets its own
+        if method == "authorization_code":  # a refresh token works once, so each session gets its own
             login["refresh_token"] = self._logins.new_refresh_token()
         return login
 
-    # -- looking inside, and another writer ---------------------------------------------------------------
+    # -- inspection, and another writer ------------------------------------------------------------------
 
     def data_sets(self) -> list[DataSet]:
-        """The data sets without their rows: ``rec_id``, ``name``, ``columns``, ``row_count``, ``version``, ..."""
+        """Return the data sets without rows: ``rec_id``, ``name``, ``columns``, ``row_count``, ``version``, ..."""
         return self._store.data_sets()
 
     def count(self, rec_id: int) -> int:
-        """How many rows a data set has."""
+        """Return the number of rows of a data set."""
         return self._store.data_set(rec_id).row_count
 
     def rows(self, rec_id: int, version: int | None = None, *, exact: bool = False) -> list[dict[str, Any]]:
-        """The rows as they are stored.
+        """Return the rows as they are stored.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         version : int, optional
-            A stored version; what is stored now when not given.
+            A stored version; the current rows when not given.
         exact : bool, default False
-            Whether numbers with a fraction or exponent come as `decimal.Decimal` instead of `float`.
+            Whether numbers with a fraction or exponent are `decimal.Decimal` instead of `float`.
 
         Returns
         -------
@@ -253,30 +249,31 @@ class Sandbox:
     def create(
         self, name: str, columns: Mapping[str, str], description: str = "", *, history: bool | None = None
     ) -> int:
-        """Make an empty data set, past the API: column name to ClicData type. Its ``rec_id``.
+        """Create an empty data set without the API and return its ``rec_id``.
 
-        ``history`` is whether it has Data History, as all of the sandbox have when not given.
+        ``columns`` maps names to ClicData types. ``history`` is whether the data set has Data History; when
+        not given, the ``history`` of `start`.
         """
         wanted = [Column(*column) for column in columns.items()]
         kept = self._settings.history if history is None else history
         return self._store.create(name, description, wanted, history=kept)
 
     def append(self, rec_id: int, rows: Sequence[Mapping[str, object]]) -> None:
-        """Append rows past the API, as another writer would."""
+        """Append rows without the API, as another writer would."""
         body = msgspec.json.encode({"data": rows})
         self._store.append(rec_id, read_rows(body, self._store.data_set(rec_id).columns))
 
     def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
-        """Delete the matching rows past the API, as another writer would; how many."""
+        """Delete the matching rows without the API, as another writer would, and return how many."""
         wanted = {name: msgspec.json.encode(value) for name, value in find.items()}
         return self._store.delete(rec_id, wanted, first_only=False)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:
-        """The words by which data sets were refreshed, oldest first."""
+        """Return the words by which data sets were refreshed, oldest first."""
         return self._store.refreshes(rec_id)
 
     def runs(self, schedule_id: int) -> list[str]:
-        """How each run of a schedule went, oldest first: ``"succeeded"`` or ``"failed"``."""
+        """Return the outcome of each run of a schedule, oldest first: ``"succeeded"`` or ``"failed"``."""
         return self._account.runs(schedule_id)
 
 

@@ -1,4 +1,4 @@
-"""The way of a request through the sandbox: recorded, misled, let in, routed, answered."""
+"""The way of a request through the sandbox: record it, apply faults, log in, route, respond."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ from pandas_clicdata.sandbox.answers import Answer, Call, Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pandas_clicdata.sandbox.answers import Settings
-    from pandas_clicdata.sandbox.faults import Faults, Meeting, Received
-    from pandas_clicdata.sandbox.logins import Caller, Logins
-    from pandas_clicdata.sandbox.routes import Route
+    from pandas_clicdata.sandbox.answers import Caller, Route, Settings
+    from pandas_clicdata.sandbox.faults import Exchange, Faults, Received
+    from pandas_clicdata.sandbox.logins import Logins
 
 _LARGEST_BODY = 256 << 20  # bytes, unpacked
 KNOWN_VERSIONS = ("2021.08", "2022.01", "2025.3")
@@ -38,53 +37,52 @@ _log = logging.getLogger(__name__)
 
 
 class Service:
-    """Deals with every request, from the moment its head is read."""
+    """Handles every request, from the moment its head is read."""
 
-    def __init__(self, nouns: Sequence[object], logins: Logins, faults: Faults, settings: Settings) -> None:
+    def __init__(self, endpoints: Sequence[object], logins: Logins, faults: Faults, settings: Settings) -> None:
         self.requests: list[Received] = []
         self._logins = logins
         self._faults = faults
         self._settings = settings
-        self._nouns = {type(noun): noun for noun in nouns}
+        self._endpoints = {type(endpoint): endpoint for endpoint in endpoints}
         self._routes = _ROUTES.bind("127.0.0.1")
-        self._lately: deque[float] = deque()
+        self._recent: deque[float] = deque()
         self._lock = threading.Lock()
 
-    def arrival(self, meeting: Meeting) -> None:
-        """Note the request, and let happen what happens before it is read."""
-        request = meeting.request
+    def arrival(self, exchange: Exchange) -> None:
+        """Record a request whose body is not read yet, and apply its fault."""
+        request = exchange.request
         if self._settings.record:
             self.requests.append(request)
         if self._settings.latency:
-            meeting.wait(self._settings.latency)
-        if fault := self._faults.meet("arrival", request.method, request.path):
-            fault.act(meeting)
+            exchange.wait(self._settings.latency)
+        if fault := self._faults.due("arrival", request.method, request.path):
+            fault.act(exchange)
 
-    def answer(self, meeting: Meeting) -> Answer:
-        """Do what is asked, unless a fault is due."""
-        request = meeting.request
-        answer: Answer | None
-        if fault := self._faults.meet("instead", request.method, request.path):
-            answer = fault.act(meeting, self._answered)
+    def answer(self, exchange: Exchange) -> Answer:
+        """Return the response to a request, or that of a fault."""
+        request = exchange.request
+        answer: Answer
+        if fault := self._faults.due("instead", request.method, request.path):
+            answer = fault.act(exchange, self._respond)
         else:
-            answer = self._answered(request)
-            if fault := self._faults.meet("answer", request.method, request.path):
-                answer = fault.act(meeting, answer)
-        assert answer is not None
+            answer = self._respond(request)
+            if fault := self._faults.due("answer", request.method, request.path):
+                answer = fault.act(answer)
         request.status = answer.status
         return answer
 
-    def _answered(self, request: Received) -> Answer:
+    def _respond(self, request: Received) -> Answer:
         version = request.query.get("api_version")
         try:
-            return self._dealt_with(request, version)
+            return self._handle(request, version)
         except Refusal as refusal:
             return refusal.answer(version)
-        except Exception as error:  # noqa: BLE001 - a mistake in the sandbox: say so on both sides
+        except Exception as error:  # noqa: BLE001 - a bug of the sandbox: log it and respond
             _log.exception("%s %s", request.method, request.path)
-            return Refusal(500, "SandboxError", f"A mistake in the sandbox: {error!r}").answer(version)
+            return Refusal(500, "SandboxError", f"A bug of the sandbox: {error!r}").answer(version)
 
-    def _dealt_with(self, request: Received, version: str | None) -> Answer:
+    def _handle(self, request: Received, version: str | None) -> Answer:
         path = request.path.rstrip("/")
         if path == "/oauth20/token":
             return self._token(request)
@@ -99,14 +97,14 @@ class Service:
             raise _version_required()
         caller.check(route.scope)
         call = Call(
-            method=request.method,
             args=MultiDict(request.query),
             body=_unpacked(request),
             content_type=request.headers.get("Content-Type", ""),
             version=version,
             caller=caller,
+            settings=self._settings,
         )
-        return route.answer(self._nouns[route.noun], call, **arguments)
+        return route.answer(self._endpoints[route.owner], call, **arguments)
 
     def _token(self, request: Received) -> Answer:
         _check_verb(request, "POST")
@@ -122,9 +120,7 @@ class Service:
                 raise _version_required()
         elif version not in KNOWN_VERSIONS:
             raise Refusal(
-                200,
-                "InvalidVersion",
-                f"There is no api_version {version!r}; there are {', '.join(KNOWN_VERSIONS)}.",
+                200, "InvalidVersion", f"There is no api_version {version!r}; there are {', '.join(KNOWN_VERSIONS)}."
             )
 
     def _route(self, request: Received) -> tuple[Route, dict[str, int]]:
@@ -148,24 +144,21 @@ class Service:
             return
         now = time.monotonic()
         with self._lock:
-            while self._lately and self._lately[0] <= now - 60:
-                self._lately.popleft()
-            if len(self._lately) < limit:
-                self._lately.append(now)
+            while self._recent and self._recent[0] <= now - 60:
+                self._recent.popleft()
+            if len(self._recent) < limit:
+                self._recent.append(now)
                 return
-            wait = math.ceil(self._lately[0] + 60 - now) if self._lately else 60
+            wait = math.ceil(self._recent[0] + 60 - now) if self._recent else 60
         raise Refusal(
-            429,
-            "RateLimitExceeded",
-            f"At most {limit} requests a minute.",
-            {"Retry-After": str(max(wait, 1))},
+            429, "RateLimitExceeded", f"At most {limit} requests a minute.", {"Retry-After": str(max(wait, 1))}
         )
 
 
 def _unpacked(request: Received) -> bytes:
-    """The body without its compression.
+    """Return the body without its compression.
 
-    C: whether the service takes compressed bodies is not known; the sandbox takes gzip.
+    C: whether the service accepts compressed bodies is not known; the sandbox accepts gzip.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "identity":

@@ -1,8 +1,8 @@
-"""What is stored: data sets, their rows, versions and refreshes, in SQLite. No HTTP.
+"""The data sets, their rows, versions and refreshes, in SQLite. No HTTP.
 
-A row is the JSON text of an object with every column in its place, so numbers keep all their digits and a
-page of rows is those texts joined. A row is never changed: it lives from the version it was born in to the
-one it died in, which is why reading an old version needs nothing but a filter.
+A row is stored as the JSON text of an object with every column in order, so numbers keep all their digits,
+and a page of rows is a join of those texts. A stored row never changes: it has the version in which it was
+added (``born``) and the version in which it was removed (``died``). So a filter is enough to read an old version.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Ids of different things don't overlap, so that one taken for another is noticed.
+# Ids of different things don't overlap, so that a test notices a mixed-up id.
 _SCHEMA = """
 CREATE TABLE data_set (
     rec_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, description TEXT NOT NULL,
@@ -55,7 +55,7 @@ WHERE rec_id = :rec_id AND born <= :version AND (died IS NULL OR died > :version
 ORDER BY position LIMIT :count OFFSET :skip
 """
 _END = 2**62
-_CREATION_ZONE = timezone(timedelta(hours=2))  # the service was seen to mix offsets from field to field
+_CREATION_ZONE = timezone(timedelta(hours=2))  # the service mixes offsets from field to field
 
 
 class Database:
@@ -70,18 +70,17 @@ class Database:
         self._connection.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
         )
-        # Whether nothing was ever stored here.
         self.is_new = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
 
     def create(self, schema: str) -> None:
-        """Make the tables."""
+        """Create the tables."""
         with self.transaction() as connection:
             for statement in schema.split(";\n"):
                 connection.execute(statement)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; a transaction inside another is a part of it."""
+        """Commit all or nothing; a transaction inside another is a part of it."""
         with self._lock:
             if self._connection.in_transaction:
                 yield self._connection
@@ -93,6 +92,28 @@ class Database:
                 self._connection.rollback()
                 raise
             self._connection.commit()
+
+    def insert(self, table: str, **fields: object) -> int:
+        """Insert a row and return its id."""
+        names, values = ", ".join(fields), ", ".join(f":{name}" for name in fields)
+        with self.transaction() as connection:
+            cursor = connection.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", fields)  # noqa: S608
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def all(self, table: str, key: str = "id") -> list[sqlite3.Row]:
+        """Return the rows of a table in the order in which they were added."""
+        with self.transaction() as connection:
+            return connection.execute(f"SELECT * FROM {table} ORDER BY {key}").fetchall()  # noqa: S608
+
+    def one(self, table: str, value: int, key: str = "id") -> sqlite3.Row:
+        """Return the row with this id, or raise a 404."""
+        with self.transaction() as connection:
+            row = connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,)).fetchone()  # noqa: S608
+        if row is None:
+            raise not_found(f"{table.replace('_', ' ')} {value}")
+        found: sqlite3.Row = row
+        return found
 
     def close(self) -> None:
         """Close the file."""
@@ -142,48 +163,38 @@ class Store:
         unique_key: str | None = None,
         refreshable: bool = False,
     ) -> int:
-        """A new, empty data set; its ``rec_id``."""
+        """Create an empty data set and return its ``rec_id``."""
         now = datetime.now(timezone.utc)
         with self._database.transaction() as db:
             if db.execute("SELECT 1 FROM data_set WHERE name = ?", (name,)).fetchone():
                 raise Refusal(409, "DuplicateName", f'A data set named "{name}" exists already.')
-            cursor = db.execute(
-                "INSERT INTO data_set (name, description, columns, source, unique_key, refreshable, history,"
-                " created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    name,
-                    description,
-                    json.dumps(columns),
-                    source,
-                    unique_key,
-                    refreshable,
-                    history,
-                    timestamp(now.astimezone(_CREATION_ZONE)),
-                    timestamp(now),
-                ),
+            return self._database.insert(
+                "data_set",
+                name=name,
+                description=description,
+                columns=json.dumps(columns),
+                source=source,
+                unique_key=unique_key,
+                refreshable=refreshable,
+                history=history,
+                created=timestamp(now.astimezone(_CREATION_ZONE)),
+                updated=timestamp(now),
             )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
 
     def data_sets(self) -> list[DataSet]:
-        """All of them, in the order they were made."""
-        with self._database.transaction() as db:
-            return [_data_set(row) for row in db.execute("SELECT * FROM data_set ORDER BY rec_id")]
+        """Return all data sets in the order in which they were created."""
+        return [_data_set(row) for row in self._database.all("data_set", "rec_id")]
 
     def data_set(self, rec_id: int) -> DataSet:
-        """One of them, or a 404."""
-        with self._database.transaction() as db:
-            row = db.execute("SELECT * FROM data_set WHERE rec_id = ?", (rec_id,)).fetchone()
-        if row is None:
-            raise not_found(f"data set {rec_id}")
-        return _data_set(row)
+        """Return a data set, or raise a 404."""
+        return _data_set(self._database.one("data_set", rec_id, "rec_id"))
 
     # -- reading ------------------------------------------------------------------------------------------
 
     def rows(
         self, rec_id: int, start: int = 0, count: int | None = None, version: int | None = None
     ) -> tuple[list[bytes], int]:
-        """Rows of now or of a version, and how many there are in all."""
+        """Return current rows or those of a version, and how many there are in all."""
         with self._database.transaction() as db:
             data_set = self.data_set(rec_id)
             total = data_set.row_count if version is None else self._version_count(data_set, version)
@@ -191,12 +202,12 @@ class Store:
             stop = total if count is None else start + count
             if data_set.has_gaps:
                 found = _alive(db, rec_id, at, skip=start, count=stop - start)
-            else:  # the n-th row stands at position n, however long the table is
+            else:  # the n-th row has position n: no OFFSET needed
                 found = _alive(db, rec_id, at, above=start, upto=stop)
             return [body for _, body in found], total
 
     def versions(self, rec_id: int) -> list[dict[str, Any]]:
-        """The stored versions, oldest first."""
+        """Return the stored versions, oldest first."""
         with self._database.transaction() as db:
             self._check_history(self.data_set(rec_id))
             found = db.execute(
@@ -219,19 +230,19 @@ class Store:
             raise Refusal(400, "DataHistoryOff", f"Data History is not switched on for data set {data_set.rec_id}.")
 
     def row_total(self) -> int:
-        """The rows of all data sets together."""
+        """Return the number of rows of all data sets."""
         with self._database.transaction() as db:
             return int(db.execute("SELECT coalesce(sum(row_count), 0) FROM data_set").fetchone()[0])
 
     def bytes_total(self) -> int:
-        """How much the stored rows weigh."""
+        """Return the size of the stored rows in bytes."""
         with self._database.transaction() as db:
             return int(db.execute("SELECT coalesce(sum(length(body)), 0) FROM stored_row").fetchone()[0])
 
     # -- writing ------------------------------------------------------------------------------------------
 
     def append(self, rec_id: int, texts: Sequence[bytes]) -> int:
-        """Add rows at the end; how many."""
+        """Add rows at the end and return how many."""
         with self._database.transaction() as db:
             data_set = self.data_set(rec_id)
             if self._row_limit is not None and self.row_total() + len(texts) > self._row_limit:
@@ -254,17 +265,17 @@ class Store:
             return len(texts)
 
     def delete(self, rec_id: int, find: Mapping[str, bytes], *, first_only: bool) -> int:
-        """Delete the rows whose values equal those of ``find``; how many."""
+        """Delete the rows whose values equal those of ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
             found = self._matching(data_set, find, first_only=first_only)
             if found:
-                self._bury(data_set, [position for position, _ in found])
+                self._remove(data_set, [position for position, _ in found])
                 self._written(data_set, removed=len(found))
             return len(found)
 
     def update(self, rec_id: int, find: Mapping[str, bytes], values: Mapping[str, bytes], *, first_only: bool) -> int:
-        """Set the values in the rows that equal ``find``; how many rows."""
+        """Set the values in the rows that equal ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
             found = self._matching(data_set, find, first_only=first_only)
@@ -292,7 +303,7 @@ class Store:
         for position, body in alive:
             yield position, row_values(body)
 
-    def _bury(self, data_set: DataSet, positions: Sequence[int]) -> None:
+    def _remove(self, data_set: DataSet, positions: Sequence[int]) -> None:
         with self._database.transaction() as db:
             if data_set.history:
                 db.executemany(
@@ -301,13 +312,12 @@ class Store:
                 )
             else:
                 db.executemany(
-                    "DELETE FROM stored_row WHERE rec_id = ? AND position = ?",
-                    zip(repeat(data_set.rec_id), positions),
+                    "DELETE FROM stored_row WHERE rec_id = ? AND position = ?", zip(repeat(data_set.rec_id), positions)
                 )
 
     def _replace(self, data_set: DataSet, rows: Sequence[tuple[int, Mapping[str, bytes]]]) -> None:
-        """Put other values at the same positions."""
-        self._bury(data_set, [position for position, _ in rows])
+        """Store other values at the same positions."""
+        self._remove(data_set, [position for position, _ in rows])
         with self._database.transaction() as db:
             db.executemany(
                 "INSERT INTO stored_row (rec_id, position, born, body) VALUES (?, ?, ?, ?)",
@@ -318,7 +328,7 @@ class Store:
             )
 
     def _written(self, data_set: DataSet, *, added: int = 0, removed: int = 0) -> None:
-        """Close a write: it makes a version, and where Data History is on, one that can be read."""
+        """Finish a write: count its version, and keep it if Data History is on."""
         now = timestamp(datetime.now(timezone.utc))
         row_count = data_set.row_count + added - removed
         with self._database.transaction() as db:
@@ -329,14 +339,13 @@ class Store:
             )
             if data_set.history:
                 db.execute(
-                    "INSERT INTO version VALUES (?, ?, ?, ?)",
-                    (data_set.rec_id, data_set.version + 1, now, row_count),
+                    "INSERT INTO version VALUES (?, ?, ?, ?)", (data_set.rec_id, data_set.version + 1, now, row_count)
                 )
 
     # -- refreshing from the source -----------------------------------------------------------------------
 
     def set_source(self, rec_id: int, texts: Sequence[bytes]) -> None:
-        """The rows a refresh will find at the source of the data set."""
+        """Set the rows that a refresh will find at the source of the data set."""
         with self._database.transaction() as db:
             db.execute("DELETE FROM source_row WHERE rec_id = ?", (rec_id,))
             db.executemany(
@@ -345,7 +354,7 @@ class Store:
             )
 
     def refresh(self, rec_id: int, word: str, limit: int | None = None) -> None:
-        """Refresh from the source, by one of the words of the API; a static data set stays as it is."""
+        """Refresh from the source, by one of the words of the API; a static data set stays unchanged."""
         with self._database.transaction() as db:
             data_set = self.data_set(rec_id)
             if limit is not None and len(self.refreshes()) >= limit:
@@ -366,9 +375,9 @@ class Store:
                 self.append(rec_id, source)
             elif word in ("update", "updateappend"):
                 self._merge(data_set, source, add_rest=word == "updateappend")
-            else:  # reload, rebuild, recreate: the source's rows in place of these
+            else:  # reload, rebuild, recreate: replace all rows by those of the source
                 alive = [position for position, _ in self._alive(data_set)]
-                self._bury(data_set, alive)
+                self._remove(data_set, alive)
                 self._written(data_set, removed=len(alive))
                 self.append(rec_id, source)
 
@@ -393,7 +402,7 @@ class Store:
             self.append(data_set.rec_id, rest)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:
-        """The words by which data sets were refreshed, oldest first."""
+        """Return the words by which data sets were refreshed, oldest first."""
         with self._database.transaction() as db:
             found = db.execute("SELECT rec_id, word FROM refresh ORDER BY id").fetchall()
         return [row["word"] for row in found if rec_id in (None, row["rec_id"])]
@@ -409,14 +418,14 @@ def _alive(
     skip: int = 0,
     count: int = -1,
 ) -> list[tuple[int, bytes]]:
-    """Position and text of the rows that lived in a version."""
+    """Return position and text of the rows of a version."""
     limits = {"above": above, "upto": upto, "skip": skip, "count": count}
     found = db.execute(_ALIVE, {"rec_id": rec_id, "version": version, **limits})
     return [(position, body) for position, body in found]
 
 
 def timestamp(moment: datetime) -> str:
-    """A moment as the service writes it: whole seconds and a numeric offset."""
+    """Return a time as the service writes it: whole seconds and a numeric offset."""
     return moment.isoformat(timespec="seconds")
 
 

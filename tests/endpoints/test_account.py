@@ -33,7 +33,7 @@ def test_metrics_are_read_in_every_likely_shape(shape: str) -> None:
     assert usage["share"].isna().tolist() == [False, True]
 
 
-def test_bare_numbers_are_what_is_used() -> None:
+def test_bare_numbers_are_usage() -> None:
     usage = Account(session=LiteralSession({"metrics": {"users": 3}})).get_account()
     assert usage["used"].tolist() == [3.0]
     assert usage["limit"].isna().all()
@@ -60,13 +60,13 @@ def test_the_dtypes_are_the_same_with_and_without_metrics() -> None:
     assert full.dtypes["used"] == "Float64"
 
 
-def test_the_dict_is_what_clicdata_said() -> None:
+def test_the_dict_is_the_response() -> None:
     account = {"id": 1, "metrics": METRICS, "odd": [1]}
     assert Account(session=LiteralSession({"success": True, "result": account})).get_account("dict") == account
 
 
 @pytest.mark.parametrize("body", [[], [{}, {}], 5, "x", None])
-def test_what_is_no_account_is_refused(body: Any) -> None:
+def test_a_response_that_is_no_account_is_refused(body: Any) -> None:
     with pytest.raises((ProtocolError, LookupError)):
         Account(session=LiteralSession(body)).get_account()
 
@@ -98,7 +98,7 @@ def test_empty_activity_keeps_columns_and_dtypes(entity: Any) -> None:
     pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
 
 
-def test_a_value_of_another_kind_is_missing_and_no_other_is() -> None:
+def test_only_a_value_of_another_type_is_missing() -> None:
     odd = {"dashboard_id": "x", "name": "Sales", "date": "soon", "views": 4}
     activity = Account(session=LiteralSession({"dashboards": [odd]})).get_account_activity("dashboards")
     assert activity[["dashboard_id", "date"]].isna().all(axis=None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -62,18 +64,18 @@ def test_no_schedules_are_a_frame_of_the_same_dtypes() -> None:
     assert list(tasks.columns) == ["schedule_id", "schedule", "position", "type"]
 
 
-def test_an_id_that_the_list_does_not_hold_is_not_found() -> None:
+def test_an_empty_list_of_schedules_is_not_found() -> None:
     with pytest.raises(NotFound):
         Schedule(session=LiteralSession({"schedules": []})).get_schedule(8)
 
 
-def test_several_where_one_was_asked_for_are_refused() -> None:
+def test_several_schedules_instead_of_one_are_refused() -> None:
     with pytest.raises(ProtocolError):
         Schedule(session=LiteralSession({"schedules": [NIGHTLY, NIGHTLY]})).get_schedule(8)
 
 
 @pytest.mark.parametrize("rec_id", [None, 8])
-def test_tasks_are_rows_that_keep_their_order_and_what_they_say(rec_id: int | None) -> None:
+def test_tasks_are_rows_in_order_with_all_their_keys(rec_id: int | None) -> None:
     tasks = Schedule(session=LiteralSession({"schedules": [NIGHTLY]})).get_schedule_tasks(rec_id)
     assert tasks[["schedule_id", "schedule", "position", "type"]].to_numpy().tolist() == [
         [8, "Nightly", 1, "refresh"],
@@ -128,7 +130,7 @@ def test_a_trigger_without_waiting_is_one_request() -> None:
     ],
     ids=["date at the start", "no date", "begins late", "never seen running"],
 )
-def test_a_run_is_followed_until_it_is_over(course: list[dict[str, Any]]) -> None:
+def test_a_run_is_read_until_it_has_ended(course: list[dict[str, Any]]) -> None:
     session = LiteralSession(seen("succeeded"), {"success": True}, *course)
     schedule, watch = watched(session)
     assert schedule.trigger_schedule(8, wait=True) == course[-1]
@@ -145,7 +147,7 @@ def test_pauses_grow_and_stay_bounded() -> None:
     assert watch.slept[-1] == 10
 
 
-def test_a_run_that_is_not_over_in_time_goes_on_and_the_error_says_so() -> None:
+def test_the_error_after_a_timeout_says_that_the_run_goes_on() -> None:
     schedule, watch = watched(LiteralSession(seen("succeeded"), {"success": True}, seen("running")))
     with pytest.raises(DeadlineExceeded, match=r"30 s.*Schedule 8 was triggered and its run goes on") as caught:
         schedule.trigger_schedule(8, wait=True, timeout=30)
@@ -170,19 +172,25 @@ def test_a_trigger_whose_answer_is_lost_is_in_doubt_and_not_repeated() -> None:
     assert session.calls() == ["GET /schedule/8", "POST /schedule/8/trigger"]
 
 
-def test_a_schedule_that_is_not_there_is_not_triggered() -> None:
+def test_an_unknown_schedule_is_not_triggered() -> None:
     session = LiteralSession(refused(404))
     with pytest.raises(NotFound):
         Schedule(session=session).trigger_schedule(8, wait=True)
     assert session.calls() == ["GET /schedule/8"]
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", None, True])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 10**400, "5", None, True, np.array([5])])
 def test_a_bad_timeout_is_refused_before_any_request(timeout: Any) -> None:
     session = LiteralSession({"success": True})
     with pytest.raises(InputError, match="timeout"):
         Schedule(session=session).trigger_schedule(8, wait=True, timeout=timeout)
     assert session.asked == []
+
+
+@pytest.mark.parametrize("timeout", [5, 0.5, np.int64(5), np.float32(5), np.float64(5)])
+def test_any_type_of_number_is_a_timeout(timeout: Any) -> None:
+    schedule, _ = watched(LiteralSession(seen("succeeded"), {"success": True}, seen("succeeded", LATER)))
+    assert schedule.trigger_schedule(8, wait=True, timeout=timeout)["last_run_date"] == LATER
 
 
 def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,9 +206,10 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
-def session(request: pytest.FixtureRequest) -> Iterator[Session]:
-    """A session on a sandbox whose schedules run for a moment only."""
-    with start(schedule_seconds=0.7) as sandbox, sandbox.session(api_version=request.param) as opened:
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session on a sandbox whose schedules run for 0.2 seconds, and which polls often."""
+    with start(schedule_seconds=0.2) as sandbox, sandbox.session(api_version=request.param) as opened:
+        monkeypatch.setattr(Schedule, "_sleep", staticmethod(lambda seconds: time.sleep(0.05)))
         manager.make_default(opened)
         yield opened
 

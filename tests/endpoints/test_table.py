@@ -1,10 +1,11 @@
-"""Every call of the package in both dialects: what goes over the wire."""
+"""Every call of the package in both dialects: the requests, and the errors of bad arguments and responses."""
 
 from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -289,24 +290,24 @@ def session(server: ScriptedServer) -> Iterator[Callable[[str | None], Session]]
         one_session.close()
 
 
-def told(server: ScriptedServer, answer: Any, dialect: str | None) -> None:
+def answer_with(server: ScriptedServer, answer: Any, dialect: str | None) -> None:
     server.seen.clear()
     server.script = lambda seen: Says({"success": True, "result": answer} if dialect and answer is not DONE else answer)
 
 
-def shown(seen: Seen) -> tuple[str, str, dict[str, str], Any]:
+def request_of(seen: Seen) -> tuple[str, str, dict[str, str], Any]:
     return seen.method, seen.path, seen.query, seen.json() if seen.body else None
 
 
 @pytest.mark.parametrize(("row", "dialect"), CASES)
-def test_what_is_asked(
+def test_the_requests_of_every_call(
     row: Row, dialect: str | None, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
-    told(server, row.answer, dialect)
+    answer_with(server, row.answer, dialect)
     row.call(session(dialect))
     version = {} if dialect is None else {"api_version": dialect}
     expected = [(method, path, {**version, **query}, body) for method, path, query, body in row.asked]
-    assert [shown(seen) for seen in server.seen] == expected
+    assert [request_of(seen) for seen in server.seen] == expected
 
 
 ERRORS: dict[str, Says] = {
@@ -333,7 +334,7 @@ ERRORS: dict[str, Says] = {
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("dialect", [LEGACY, MODERN], ids=["legacy", "modern"])
-def test_every_error_shape_on_every_call_is_one_of_ours(
+def test_every_error_response_to_every_call_is_an_error_of_the_package(
     error: str, dialect: str | None, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     opened = session(dialect)
@@ -376,7 +377,7 @@ def test_a_bad_id_is_refused_before_any_request(
     name: str, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     opened = session(LEGACY)
-    told(server, DONE, LEGACY)
+    answer_with(server, DONE, LEGACY)
     for bad in BAD_IDS:
         with pytest.raises(pandas_clicdata.errors.InputError):
             BY_ID[name](opened, bad)
@@ -398,10 +399,25 @@ def test_columns_that_cannot_be_made_are_refused_before_any_request(
     cols: Any, named: str, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     opened = session(LEGACY)
-    told(server, 7, LEGACY)
+    answer_with(server, 7, LEGACY)
     with pytest.raises(pandas_clicdata.errors.InputError, match=named):
         Data(session=opened).create_data("T", cols)
     assert server.seen == []
+
+
+def test_a_series_is_a_mapping_and_any_text_is_text(
+    server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
+    opened = session(LEGACY)
+    answer_with(server, 7, LEGACY)
+    assert Data(session=opened).create_data(np.str_("T"), pd.Series({np.str_("a"): np.str_("text")})) == 7
+    Data(session=opened).delete_data(5, pd.Series({"a": 1, "b": "x"}))
+    with pytest.raises(pandas_clicdata.errors.InputError, match="filters is empty"):
+        Data(session=opened).delete_data(5, pd.Series(dtype=object))
+    assert [seen.json() for seen in server.seen] == [
+        {"name": "T", "description": "", "columns": [{"name": "a", "data_type": "text"}]},
+        {"multiplerows": "all", "find": find(a=1, b="x")},
+    ]
 
 
 @pytest.mark.parametrize("output", ["DF", "frame", None, 1, ""])
@@ -409,7 +425,7 @@ def test_an_unknown_output_is_refused_before_any_request(
     output: Any, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     opened = session(LEGACY)
-    told(server, DONE, LEGACY)
+    answer_with(server, DONE, LEGACY)
     calls = [
         lambda: Data(session=opened).get_data(output=output),
         lambda: Data(session=opened).get_data(5, output=output),

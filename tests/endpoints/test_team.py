@@ -49,7 +49,7 @@ def test_the_list_is_read_in_every_likely_shape(shape: str) -> None:
 
 
 @pytest.mark.parametrize("users", [[3, 4], [{"id": 3}, {"user_id": 4}], ["3", "4"]])
-def test_users_are_rows_however_they_stand_in_their_team(users: list[Any]) -> None:
+def test_users_are_rows_in_every_likely_shape(users: list[Any]) -> None:
     body = {"teams": [{**NORTH, "users": users}, {"id": 10, "name": "South", "users": [4]}, {"id": 11}]}
     rows = Team(session=LiteralSession(body)).get_team_users()
     expected = [[9, "North", 3], [9, "North", 4], [10, "South", 4]]
@@ -58,7 +58,7 @@ def test_users_are_rows_however_they_stand_in_their_team(users: list[Any]) -> No
 
 
 @pytest.mark.parametrize("parameters", [NORTH["parameters"], {"region": "north", "top": 10}])
-def test_parameters_are_rows_however_they_stand_in_their_team(parameters: Any) -> None:
+def test_parameters_are_rows_in_every_likely_shape(parameters: Any) -> None:
     rows = Team(session=LiteralSession({"teams": [{**NORTH, "parameters": parameters}]})).get_team_parameters()
     assert rows.to_numpy().tolist() == [[9, "North", "region", "north"], [9, "North", "top", "10"]]
 
@@ -74,11 +74,11 @@ def test_empty_frames_keep_columns_and_dtypes(read: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [9, "9", {"id": 9}, {"result": 9}, {"success": True, "result": {"id": 9}}])
-def test_a_new_team_is_told_by_its_id(answer: Any) -> None:
+def test_create_team_returns_the_new_id(answer: Any) -> None:
     assert Team(session=LiteralSession(answer)).create_team("North") == 9
 
 
-def test_an_answer_without_an_id_is_completed_by_looking() -> None:
+def test_a_response_without_an_id_is_completed_from_the_list() -> None:
     session = LiteralSession(DONE, {"teams": [NORTH, {"id": 10, "name": "South"}]})
     assert Team(session=session).create_team("North") == 9
     assert session.calls() == ["POST /team", "GET /team"]
@@ -99,7 +99,7 @@ def test_without_an_id_and_without_exactly_one_it_is_ambiguous(teams: list[Any],
     ],
 )
 @pytest.mark.parametrize("lost", [TransportError("lost"), Answer(500, b""), Answer(200, b'{"succ')])
-def test_a_create_whose_answer_is_lost_is_told_and_not_repeated(found: Any, said: str, lost: Any) -> None:
+def test_a_create_whose_response_is_lost_is_ambiguous_and_not_repeated(found: Any, said: str, lost: Any) -> None:
     session = LiteralSession(lost, found)
     with pytest.raises(CreateAmbiguous, match=said) as caught:
         Team(session=session).create_team("North")
@@ -107,7 +107,7 @@ def test_a_create_whose_answer_is_lost_is_told_and_not_repeated(found: Any, said
     assert session.calls() == ["POST /team", "GET /team"]
 
 
-def test_a_create_that_never_left_is_no_create_in_doubt() -> None:
+def test_a_create_that_was_not_sent_is_not_in_doubt() -> None:
     session = LiteralSession(TransportError("no line", sent="no"))
     with pytest.raises(TransportError):
         Team(session=session).create_team("North")
@@ -131,7 +131,7 @@ WRITES: dict[str, Callable[[Team], Any]] = {
 
 @pytest.mark.parametrize("asked", WRITES)
 @pytest.mark.parametrize("dialect", Dialect)
-def test_a_write_is_one_request_and_gives_what_clicdata_said(asked: str, dialect: Dialect) -> None:
+def test_a_write_is_one_request_and_returns_the_response(asked: str, dialect: Dialect) -> None:
     for answer, said in (
         (DONE, DONE),
         (True, {"result": True}),
@@ -181,6 +181,9 @@ BAD_CALLS: dict[str, Callable[[Team], Any]] = {
     "not a number": lambda team: team.set_parameter(9, "n", math.nan),
     "infinity": lambda team: team.set_parameter(9, "n", math.inf),
     "a number that is too large": lambda team: team.set_parameter(9, "n", 2**70),
+    "a number beyond all floats": lambda team: team.set_parameter(9, "n", 10**400),
+    "several values": lambda team: team.set_parameter(9, "n", pd.Series([1, 2])),  # type: ignore[arg-type]
+    "progress that is missing": lambda team: team.add_users(9, [3], progress=pd.NA),  # type: ignore[arg-type]
     "no parameter to remove": lambda team: team.remove_parameter(9, None),  # type: ignore[arg-type]
     "users as text": lambda team: team.add_users(9, "345"),  # type: ignore[arg-type]
     "users as a number": lambda team: team.add_users(9, 3),  # type: ignore[arg-type]
@@ -217,30 +220,30 @@ def test_bad_arguments_are_refused_before_any_request(what: str) -> None:
 )
 def test_users_are_added_one_by_one(users: Any) -> None:
     session = LiteralSession(DONE)
-    told = Team(session=session).add_users(9, users)
+    report = Team(session=session).add_users(9, users)
     assert session.calls() == ["POST /team/9/user"] * 2
     assert session.bodies() == [{"user_id": 3}, {"user_id": 4}]
-    assert list(told.columns) == ["user_id", "state", "error"]
-    assert told[["user_id", "state"]].to_numpy().tolist() == [[3, "added"], [4, "added"]]
-    assert told["error"].isna().all()
-    assert list(told.index) == (["a", "b"] if hasattr(users, "iloc") else [0, 1])
+    assert list(report.columns) == ["user_id", "state", "error"]
+    assert report[["user_id", "state"]].to_numpy().tolist() == [[3, "added"], [4, "added"]]
+    assert report["error"].isna().all()
+    assert list(report.index) == (["a", "b"] if hasattr(users, "iloc") else [0, 1])
 
 
 def test_no_users_are_no_request() -> None:
     session = LiteralSession(DONE)
-    told = Team(session=session).add_users(9, [])
+    report = Team(session=session).add_users(9, [])
     full = Team(session=session).add_users(9, [3])
-    assert len(told) == 0
-    pd.testing.assert_series_equal(told.dtypes, full.dtypes)
+    assert len(report) == 0
+    pd.testing.assert_series_equal(report.dtypes, full.dtypes)
     assert len(session.asked) == 1
 
 
 def test_a_user_that_is_refused_does_not_stop_the_rest() -> None:
     session = LiteralSession(refused(404, "no such user"), DONE, refused(409, "is in it"))
-    told = Team(session=session).add_users(9, [3, 4, 5])
-    assert told["state"].tolist() == ["refused", "added", "refused"]
-    assert "no such user" in told["error"][0]
-    assert "is in it" in told["error"][2]
+    report = Team(session=session).add_users(9, [3, 4, 5])
+    assert report["state"].tolist() == ["refused", "added", "refused"]
+    assert "no such user" in report["error"][0]
+    assert "is in it" in report["error"][2]
 
 
 @pytest.mark.parametrize(
@@ -254,33 +257,33 @@ def test_a_user_that_is_refused_does_not_stop_the_rest() -> None:
         (Answer(403, b""), "not sent"),
     ],
 )
-def test_what_is_not_about_one_user_stops_the_run_and_the_error_tells_all(failure: Any, state: str) -> None:
+def test_an_error_that_is_not_about_one_user_stops_the_call_with_a_full_report(failure: Any, state: str) -> None:
     session = LiteralSession(DONE, refused(404), failure)
     with pytest.raises(WriteError, match="stopped at row 2") as caught:
         Team(session=session).add_users(9, pd.Series([3, 4, 5, 6], index=list("abcd")))
-    told: Any = caught.value.receipt
-    assert told["state"].tolist() == ["added", "refused", state, "not sent"]
-    assert list(told.index) == list("abcd")
-    assert told["error"].isna().tolist() == [True, False, False, True]
+    report: Any = caught.value.receipt
+    assert report["state"].tolist() == ["added", "refused", state, "not sent"]
+    assert list(report.index) == list("abcd")
+    assert report["error"].isna().tolist() == [True, False, False, True]
     assert caught.value.in_doubt is (state == "in doubt")
     assert isinstance(caught.value.__cause__, ClicDataError)
-    assert str(caught.value.__cause__) == told["error"].iloc[2]
+    assert str(caught.value.__cause__) == report["error"].iloc[2]
     assert len(session.asked) == 3
 
 
-def test_what_stops_the_first_user_is_raised_as_it_is() -> None:
+def test_an_error_at_the_first_user_is_raised_unchanged() -> None:
     with pytest.raises(BadCredentials):
         Team(session=LiteralSession(Answer(401, b""))).add_users(9, [3, 4])
 
 
-def test_a_first_answer_that_is_lost_is_told_with_the_table() -> None:
+def test_a_lost_first_response_raises_an_error_with_the_report() -> None:
     with pytest.raises(WriteError) as caught:
         Team(session=LiteralSession(TransportError("lost"))).add_users(9, [3, 4])
-    told: Any = caught.value.receipt
-    assert told["state"].tolist() == ["in doubt", "not sent"]
+    report: Any = caught.value.receipt
+    assert report["state"].tolist() == ["in doubt", "not sent"]
 
 
-def test_an_interrupt_carries_the_table() -> None:
+def test_an_interrupt_has_the_report() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         Team(session=LiteralSession(DONE, KeyboardInterrupt())).add_users(9, [3, 4, 5])
     assert caught.value.receipt["state"].tolist() == ["added", "in doubt", "not sent"]  # type: ignore[attr-defined]
@@ -296,8 +299,8 @@ def test_on_the_sandbox(session: Session) -> None:
     with pytest.raises(Conflict, match=f"Team {team_id}"):
         Team().create_team("Reviewers")
     users = User().get_user()
-    told = Team().add_users(team_id, users)
-    assert set(told["state"]) == {"added"}
+    report = Team().add_users(team_id, users)
+    assert set(report["state"]) == {"added"}
     Team().remove_user(team_id, users["user_id"].iloc[0])
     Team().set_parameter(team_id, "region", "north")
     Team().set_parameter(team_id, "region", "south")
@@ -306,8 +309,8 @@ def test_on_the_sandbox(session: Session) -> None:
     assert people.loc[people["team"] == "Readers", "user_id"].tolist() == users["user_id"].tolist()[1:]
     assert parameters.loc[parameters["team"] == "Readers", "value"].tolist() == ["south"]
     Team().remove_parameter(team_id, "region")
-    told = Team().add_users(team_id, [int(users["user_id"].iloc[0]), 987_654])
-    assert told["state"].tolist() == ["added", "refused"]
+    report = Team().add_users(team_id, [int(users["user_id"].iloc[0]), 987_654])
+    assert report["state"].tolist() == ["added", "refused"]
     Team().delete_team(team_id)
     with pytest.raises(NotFound):
         Team().delete_team(team_id)

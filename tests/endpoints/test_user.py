@@ -82,7 +82,7 @@ def test_no_users_are_a_frame_of_the_same_dtypes() -> None:
 
 
 @pytest.mark.parametrize("answer", [3, "3", {"id": 3}, {"result": 3}, {"success": True, "result": {"id": 3}}])
-def test_a_new_user_is_told_by_its_id(answer: Any) -> None:
+def test_create_user_returns_the_new_id(answer: Any) -> None:
     session = LiteralSession(answer)
     made = User(session=session).create_user("a@x.example", "A", "B", license="editor", password="p4ss")
     assert made == 3
@@ -145,6 +145,7 @@ BAD_CALLS: dict[str, Callable[[User], Any]] = {
     "an update to no address": lambda user: user.update_user(3, email="x"),
     "no password": lambda user: user.set_password(3, ""),
     "a password that is no text": lambda user: user.set_password(3, 12345678),  # type: ignore[arg-type]
+    "progress that is missing": lambda user: user.create_users(PEOPLE, progress=pd.NA),  # type: ignore[arg-type]
 }
 
 
@@ -214,10 +215,10 @@ def test_a_password_that_cannot_be_sent_is_not_repeated_in_the_error(bad: Any) -
     assert "c4nary" not in str(caught.value)
 
 
-def test_the_table_of_many_users_holds_no_password() -> None:
+def test_the_report_of_many_users_holds_no_password() -> None:
     people = PEOPLE.assign(password=[SECRET, None, "other-0ne"])
-    told = User(session=LiteralSession(refused(400, f"{SECRET} is weak"), 4, 5)).create_users(people)
-    assert SECRET not in told.to_csv()
+    report = User(session=LiteralSession(refused(400, f"{SECRET} is weak"), 4, 5)).create_users(people)
+    assert SECRET not in report.to_csv()
     with pytest.raises(WriteError) as caught:
         User(session=LiteralSession(4, refused(500, "other-0ne"))).create_users(people.iloc[::2])
     assert "other-0ne" not in str(caught.value)
@@ -233,21 +234,21 @@ def test_users_are_created_one_by_one_and_the_frame_is_not_changed() -> None:
     people = PEOPLE.assign(license=["editor", None, "viewer"], password=[None, "p4ss", pd.NA])
     before = people.copy()
     session = LiteralSession(11, 12, 13)
-    told = User(session=session).create_users(people)
+    report = User(session=session).create_users(people)
     pd.testing.assert_frame_equal(people, before)
-    assert list(told.columns) == ["email_address", "user_id", "state", "error"]
-    assert told["user_id"].tolist() == [11, 12, 13]
-    assert set(told["state"]) == {"created"}
-    assert list(told.index) == ["p", "q", "r"]
+    assert list(report.columns) == ["email_address", "user_id", "state", "error"]
+    assert report["user_id"].tolist() == [11, 12, 13]
+    assert set(report["state"]) == {"created"}
+    assert list(report.index) == ["p", "q", "r"]
     assert [body["license"] for body in session.bodies()] == ["editor", "viewer", "viewer"]
     assert [body.get("password") for body in session.bodies()] == [None, "p4ss", None]
     assert ["password" in body for body in session.bodies()] == [False, True, False]
 
 
-def test_a_repeated_index_and_the_service_s_own_column_name_are_fine() -> None:
+def test_a_repeated_index_and_the_column_name_of_the_service_are_accepted() -> None:
     people = PEOPLE.rename(columns={"email": "email_address"}).set_axis([0, 0, 1])
-    told = User(session=LiteralSession(11)).create_users(people)
-    assert list(told.index) == [0, 0, 1]
+    report = User(session=LiteralSession(11)).create_users(people)
+    assert list(report.index) == [0, 0, 1]
 
 
 def test_every_problem_is_named_with_its_row_and_nothing_is_sent() -> None:
@@ -289,41 +290,41 @@ def test_a_frame_of_another_shape_is_refused(frame: Any, said: str) -> None:
 
 def test_no_rows_are_no_request() -> None:
     session = LiteralSession(11)
-    told = User(session=session).create_users(PEOPLE.iloc[:0])
-    pd.testing.assert_series_equal(told.dtypes, User(session=session).create_users(PEOPLE.iloc[:1]).dtypes)
+    report = User(session=session).create_users(PEOPLE.iloc[:0])
+    pd.testing.assert_series_equal(report.dtypes, User(session=session).create_users(PEOPLE.iloc[:1]).dtypes)
     assert len(session.asked) == 1
 
 
 def test_a_row_that_is_refused_does_not_stop_the_rest() -> None:
     session = LiteralSession(refused(400, "weak"), refused(409, "taken"), {"users": []}, 13)
-    told = User(session=session).create_users(PEOPLE)
-    assert told["state"].tolist() == ["refused", "refused", "created"]
-    assert told["user_id"].fillna(0).tolist() == [0, 0, 13]
-    assert "weak" in told["error"].iloc[0]
-    assert "taken" in told["error"].iloc[1]
+    report = User(session=session).create_users(PEOPLE)
+    assert report["state"].tolist() == ["refused", "refused", "created"]
+    assert report["user_id"].fillna(0).tolist() == [0, 0, 13]
+    assert "weak" in report["error"].iloc[0]
+    assert "taken" in report["error"].iloc[1]
 
 
-def test_a_lost_answer_stops_the_run_and_the_error_tells_all() -> None:
+def test_a_lost_response_stops_the_call_with_a_full_report() -> None:
     found = {"users": [{"id": 7, "email_address": "b@x.example"}]}
     session = LiteralSession(11, TransportError("lost"), found)
     with pytest.raises(WriteError, match="1 created, 1 in doubt, 1 not sent") as caught:
         User(session=session).create_users(PEOPLE)
-    told: Any = caught.value.receipt
-    assert told["state"].tolist() == ["created", "in doubt", "not sent"]
-    assert "User 7 has that address now" in told["error"].iloc[1]
+    report: Any = caught.value.receipt
+    assert report["state"].tolist() == ["created", "in doubt", "not sent"]
+    assert "User 7 has that address now" in report["error"].iloc[1]
     assert caught.value.in_doubt
-    again = PEOPLE[told["state"] == "not sent"]
+    again = PEOPLE[report["state"] == "not sent"]
     assert again["email"].tolist() == ["c@x.example"]
 
 
 def test_on_the_sandbox(session: Session) -> None:
     people = PEOPLE.assign(license=["editor", None, None])
-    told = User().create_users(people)
-    assert set(told["state"]) == {"created"}
+    report = User().create_users(people)
+    assert set(report["state"]) == {"created"}
     again = User().create_users(people.iloc[[0]])
     assert again["state"].tolist() == ["refused"]
-    assert f"User {told['user_id'].iloc[0]} has that address" in again["error"].iloc[0]
-    user_id = told["user_id"].iloc[1]
+    assert f"User {report['user_id'].iloc[0]} has that address" in again["error"].iloc[0]
+    user_id = report["user_id"].iloc[1]
     User().update_user(user_id, email="bb@x.example", license="editor")
     User().set_password(user_id, "a good one")
     assert User().get_user(user_id)[["email_address", "license"]].to_numpy().tolist() == [["bb@x.example", "editor"]]
@@ -333,16 +334,14 @@ def test_on_the_sandbox(session: Session) -> None:
     assert len(User().get_user(output="dict")) == len(User().get_user())
 
 
-def test_an_answer_that_the_sandbox_drops_is_told_with_what_became_of_it(
-    session: Session, clicdata_sandbox: Sandbox
-) -> None:
+def test_a_response_that_the_sandbox_drops_leaves_one_row_in_doubt(session: Session, clicdata_sandbox: Sandbox) -> None:
     clicdata_sandbox.faults.drop(applied=True, method="POST", path="/user", after=1)
     with pytest.raises(WriteError) as caught:
         User().create_users(PEOPLE.assign(password=SECRET))
-    told: Any = caught.value.receipt
-    assert told["state"].tolist() == ["created", "in doubt", "not sent"]
+    report: Any = caught.value.receipt
+    assert report["state"].tolist() == ["created", "in doubt", "not sent"]
     users = User().get_user().set_index("email_address")["user_id"]
-    assert told["user_id"].iloc[0] == users["a@x.example"]
-    assert f"User {users['b@x.example']} has that address now" in told["error"].iloc[1]
+    assert report["user_id"].iloc[0] == users["a@x.example"]
+    assert f"User {users['b@x.example']} has that address now" in report["error"].iloc[1]
     assert "c@x.example" not in users
     assert [line for line in sinks(caught.value) if SECRET in line] == []

@@ -1,8 +1,8 @@
-"""Every fault we know of, and what a user gets: of a read, and of an append or another write.
+"""Every known fault, and how a read ends with it, and an append or another write.
 
-A test is named after a fault by ``@pytest.mark.fault(number)``; what befalls one request is tried in `befalling` too.
-"In doubt" means that it stops, says which rows may be stored or not, and sends nothing again unless ``verify=`` found
-out that they are missing.
+``@pytest.mark.fault(number)`` names the faults of a test; the faults of one request are in `request_faults` too.
+"In doubt" means that the write stops, reports which rows may be stored or not, and sends nothing again unless
+``verify=`` found that the rows are missing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A fault, what a read comes to, and what a write; a dash where it can't befall one."""
+    """A fault, how a read ends, and how a write ends; a dash where the fault can't happen."""
 
     fault: str
     read: str

@@ -1,4 +1,4 @@
-"""What a session can be asked to do, and what the service holds before it and after it."""
+"""The operations of a session, and what the service stores before and after each."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LOGINS = (
 
 @dataclass
 class Bench:
-    """One operation, about to be tried by one session on a data set of its own."""
+    """One session and a data set of its own, to try one operation."""
 
     sandbox: Sandbox
     login: Login
@@ -58,10 +58,9 @@ class Bench:
 
 @dataclass(frozen=True)
 class Operation:
-    """A call of the package, the request that it comes to, and what the service holds before and after.
+    """A call of the package, the request it sends, and what the service stores before and after.
 
-    ``ambiguous`` is the error that tells of doubt, where the operation has one of its own; ``receipt`` is whether its
-    errors carry one.
+    ``ambiguous`` is the operation's own error for an unknown outcome; ``receipt`` is whether its errors carry one.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every fault that can befall a request, in every operation, behind every login: what came of it, cell by cell."""
+"""Every fault of a request, in every operation, with every login: how each call ended, cell by cell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import totals
-from faults.befalling import FAULTS, Befalls
 from faults.operations import LOGINS, OPERATIONS, Bench, Login, Operation
+from faults.request_faults import FAULTS, RequestFault
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import session as session_module
@@ -30,7 +30,7 @@ STATE = {"not sent": "pending", "refused": "refused", "unknown": "in doubt"}
 class Cell:
     """A fault, in an operation, behind a login; for good, or striking once."""
 
-    fault: Befalls
+    fault: RequestFault
     operation: Operation
     login: Login
     lasting: bool
@@ -118,14 +118,14 @@ def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
 
 
 def in_haste(bench: Bench, cell: Cell) -> list[float]:
-    """Let no time pass in pauses, which are noted, and little in waiting for what the fault befalls."""
+    """Record pauses instead of sleeping, and wait only briefly for the response that the fault affects."""
     session, fault = bench.session, cell.fault
     call, path = session.call, re.compile(cell.operation.on(bench))
     slept: list[float] = []
 
     def hurried(request: Request) -> Reply:
-        befallen = request.method == cell.operation.method and path.search(request.path)
-        session._read, session._deadline = (fault.patience, fault.deadline) if befallen else (10, 60)
+        matches = request.method == cell.operation.method and path.search(request.path)
+        session._read, session._deadline = (fault.patience, fault.deadline) if matches else (10, 60)
         return call(request)
 
     def paused(seconds: float) -> None:
@@ -167,7 +167,7 @@ def hold_pauses(cell: Cell, slept: list[float]) -> None:
 def hold_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
     fault, operation = cell.fault, cell.operation
     doubtful = fault.fate == "unknown" and not operation.reads
-    hasty = fault.late or min(fault.patience, fault.deadline) < 1  # then it may be looked for too early
+    hasty = fault.late or fault.hasty  # then it may be looked for too early
     if doubtful and operation.name == "create" and (isinstance(outcome, int) if hasty else fault.applied):
         assert fault.applied or fault.late
         assert operation.fine(outcome, bench), f"the data set that was made was not found: {outcome!r}"
@@ -185,22 +185,24 @@ def hold_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"F{fault.number} {fault.name}")
-def test_whatever_befalls_a_request(fault: Befalls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_module, "LONGEST_BODY", 1 << 20)
     cells = [cell for cell in CELLS if cell.fault is fault and cell.beyond is None]
 
-    def behind(login: Login) -> list[str]:
+    def failures(part: list[Cell]) -> list[str]:
         wrong = []
         with start() as sandbox:
-            for number, cell in enumerate(cell for cell in cells if cell.login is login):
+            for number, cell in enumerate(part):
                 try:
                     tried(cell, sandbox, number)
-                except Exception as error:  # noqa: BLE001  # told with the name of its cell
+                except Exception as error:  # noqa: BLE001  # reported with the name of its cell
                     wrong.append(f"{cell}: {type(error).__name__}: {error}")
         return wrong
 
-    with ThreadPoolExecutor(len(LOGINS)) as pool:
-        wrong = [text for found in pool.map(behind, LOGINS) for text in found]
+    threads = 16 if fault.hasty else 3  # a hasty client mostly waits
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [cells[first::threads] for first in range(threads)]
+        wrong = [text for found in pool.map(failures, parts) for text in found]
     assert not wrong, "\n".join(wrong)
     totals.add("cells of fault x operation x login", len(cells))
 

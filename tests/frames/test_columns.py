@@ -13,8 +13,8 @@ import pytest
 
 from frames.families import TYPES, families
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.columns import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.types import COLUMN_TYPES, clicdata_types
 
 FAMILIES = families()
 

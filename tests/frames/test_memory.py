@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pandas_clicdata.frames import moments
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 if TYPE_CHECKING:
@@ -69,14 +68,13 @@ def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
 
 def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> None:
     """Arrow crashes, at the latest when Python ends, if a pool is gone before what it holds."""
-    moments._usual_days.cache_clear()
     frame = frame_of(1000)
     with measured() as peak:
-        encoder, assembler = FrameEncoder(frame), Assembler()
+        encoder, builder = FrameEncoder(frame), FrameBuilder()
         for body in encoder.bodies(RowFormat.OBJECTS, [(0, 500), (500, 1000)]):
-            assembler.add(body[len('{"data":') : -1])
-        assert len(assembler.take()) == 1000
-        del encoder, assembler
+            builder.add(body[len('{"data":') : -1])
+        assert len(builder.take()) == 1000
+        del encoder, builder
     assert peak.bytes > 10_000
     assert peak.left == 0
 
@@ -115,14 +113,3 @@ def held_by(frame: pd.DataFrame, **arguments: Any) -> int:
         return held
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize("types", [None, "text"])
-def test_what_is_kept_of_the_first_look_is_bounded_for_a_whole_frame(types: str | None) -> None:
-    few, many = (
-        pd.DataFrame({f"c{i}": pd.Series(range(10**6, 10**6 + 20_000), dtype=object) for i in range(columns)})
-        for columns in (20, 100)
-    )
-    few_held, many_held = (held_by(frame, types=types and dict.fromkeys(frame, types)) for frame in (few, many))
-    assert 2 * MIB < few_held < 4 * MIB
-    assert 7 * MIB < many_held < 9 * MIB

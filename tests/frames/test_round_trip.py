@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import totals
 from frames.families import families
 from frames.reference_encoder import is_missing
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 FAMILIES = families()
@@ -33,17 +33,17 @@ NOT_BY_DTYPE = {
 
 
 def read(body: bytes, **arguments: Any) -> pd.DataFrame:
-    assembler = Assembler(**arguments)
-    assembler.add(body[len(b'{"data":') : -1])
-    return assembler.take()
+    builder = FrameBuilder(**arguments)
+    builder.add(body[len(b'{"data":') : -1])
+    return builder.take()
 
 
 def there_and_back(frame: pd.DataFrame, **arguments: Any) -> pd.DataFrame:
     encoder = FrameEncoder(frame)
-    assembler = Assembler(**arguments)
+    builder = FrameBuilder(**arguments)
     for body in encoder.bodies(RowFormat.OBJECTS, encoder.cut(RowFormat.OBJECTS, max_rows=3, max_bytes=10**6)):
-        assembler.add(body[len(b'{"data":') : -1])
-    return assembler.take()
+        builder.add(body[len(b'{"data":') : -1])
+    return builder.take()
 
 
 @pytest.mark.parametrize(

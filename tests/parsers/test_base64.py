@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pandas_clicdata.endpoints import pictures
-from pandas_clicdata.endpoints.pictures import format_of, picture_of
+from pandas_clicdata.endpoints.pictures import find_format, parse_picture
 from pandas_clicdata.errors import ProtocolError
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200, 256)) + b"??>"
@@ -113,40 +113,40 @@ def raw(text: str | bytes) -> bytes:
 @pytest.mark.fault(57)
 @pytest.mark.parametrize("spelling", GOOD)
 def test_the_picture_is_found_in_every_likely_spelling(spelling: str) -> None:
-    found = picture_of(raw(GOOD[spelling]), "thumbnail of dashboard 7")
+    found = parse_picture(raw(GOOD[spelling]), "thumbnail of dashboard 7")
     assert found == ("PNG", PNG)
-    assert found.text() == TEXT
+    assert found.to_base64() == TEXT
 
 
 @pytest.mark.fault(57)
 @pytest.mark.parametrize("what", NOT_BASE64)
 def test_what_is_not_base64_is_never_decoded_leniently(what: str) -> None:
     with pytest.raises(ProtocolError, match=r"^thumbnail of dashboard 7: ClicData's answer is not base64$") as caught:
-        picture_of(raw(NOT_BASE64[what]), "thumbnail of dashboard 7")
+        parse_picture(raw(NOT_BASE64[what]), "thumbnail of dashboard 7")
     assert caught.value.operation == "thumbnail of dashboard 7"
 
 
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("data", NO_PICTURES, ids=repr)
 def test_base64_of_something_else_is_no_picture(data: bytes) -> None:
-    assert format_of(data) is None
+    assert find_format(data) is None
     with pytest.raises(ProtocolError, match="not an image"):
-        picture_of(base64.b64encode(data), "snapshot")
+        parse_picture(base64.b64encode(data), "snapshot")
 
 
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind in BEGINNINGS for data in BEGINNINGS[kind]])
 def test_the_first_bytes_tell_the_format(kind: str, data: bytes) -> None:
-    assert format_of(data) == kind
-    assert picture_of(base64.b64encode(data + b"rest"), "snapshot") == (kind, data + b"rest")
+    assert find_format(data) == kind
+    assert parse_picture(base64.b64encode(data + b"rest"), "snapshot") == (kind, data + b"rest")
 
 
 def test_another_name_can_be_asked_for() -> None:
     body = json.dumps({"thumbnail": "x", "snapshot": TEXT}).encode()
-    assert picture_of(body, "snapshot", "snapshot").data == PNG
+    assert parse_picture(body, "snapshot", "snapshot").data == PNG
 
 
 def test_a_text_that_is_too_long_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "LONGEST_TEXT", len(TEXT))
-    assert picture_of(TEXT.encode(), "snapshot").data == PNG
+    assert parse_picture(TEXT.encode(), "snapshot").data == PNG
     with pytest.raises(ProtocolError, match="characters are too many for a picture"):
-        picture_of(TEXT.encode() + b" ", "snapshot")
+        parse_picture(TEXT.encode() + b" ", "snapshot")

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pandas_clicdata.endpoints.noun import new_id, whole_count, whole_id, whole_number
+from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id
+from pandas_clicdata.endpoints.arguments import check_count, check_id
 from pandas_clicdata.errors import InputError, ProtocolError
 from pandas_clicdata.session.wire import Answer, Request, judge
 
@@ -64,7 +65,7 @@ def test_there_are_enough_of_them() -> None:
 @pytest.mark.fault(60)
 @pytest.mark.parametrize(("value", "number"), GOOD, ids=repr)
 def test_any_kind_of_whole_number_is_an_id(value: Any, number: int) -> None:
-    found = whole_id("rec_id", value)
+    found = check_id("rec_id", value)
     assert found == number
     assert isinstance(found, int)
     assert not isinstance(found, np.integer)
@@ -74,21 +75,21 @@ def test_any_kind_of_whole_number_is_an_id(value: Any, number: int) -> None:
 @pytest.mark.parametrize("value", BAD, ids=repr)
 def test_nothing_else_is_and_the_argument_is_named(value: Any) -> None:
     with pytest.raises(InputError, match=r"^rec_id must be"):
-        whole_id("rec_id", value)
+        check_id("rec_id", value)
 
 
 def test_digits_are_answered_with_what_was_meant() -> None:
     with pytest.raises(InputError, match="give rec_id=1001"):
-        whole_id("rec_id", "1001")
+        check_id("rec_id", "1001")
     with pytest.raises(InputError, match=r"not a bool \(True\)"):
-        whole_id("rec_id", True)
+        check_id("rec_id", True)
     with pytest.raises(InputError, match="above 0 and at most 2"):
-        whole_id("rec_id", 2**53 + 1)
+        check_id("rec_id", 2**53 + 1)
 
 
 @pytest.mark.parametrize(("value", "number"), [*GOOD, (0, 0), (np.int64(0), 0), (10**40, 10**40)], ids=repr)
 def test_a_count_may_be_nothing_and_has_no_end(value: Any, number: int) -> None:
-    assert whole_count("nrows", value) == number
+    assert check_count("nrows", value) == number
 
 
 @pytest.mark.parametrize("least", [0, 1])
@@ -98,7 +99,7 @@ def test_a_count_may_be_nothing_and_has_no_end(value: Any, number: int) -> None:
 def test_a_count_is_no_other_thing_and_not_below_its_least(value: Any, least: int) -> None:
     for bad in (value, least - 1, np.int64(least - 1)):
         with pytest.raises(InputError, match=f"nrows must be a whole number of rows, {least} at least"):
-            whole_count("nrows", bad, least=least)
+            check_count("nrows", bad, least=least)
 
 
 # what the service says, and the number in it
@@ -112,8 +113,8 @@ WHOLE: list[tuple[Any, int | None]] = [
 
 @pytest.mark.parametrize(("value", "number"), WHOLE, ids=lambda value: repr(value)[:40])
 def test_a_number_of_the_service_may_come_as_its_digits(value: Any, number: int | None) -> None:
-    assert whole_number(value) == number
-    assert type(whole_number(value)) is type(number)
+    assert parse_integer(value) == number
+    assert type(parse_integer(value)) is type(number)
 
 
 # the answer to a create, and the id in it
@@ -130,10 +131,10 @@ MADE: list[tuple[Any, int | None]] = [
 @pytest.mark.parametrize(("said", "number"), MADE, ids=lambda value: repr(value)[:50])
 def test_the_id_of_what_was_made_in_every_likely_answer(said: Any, number: int | None) -> None:
     reply = judge(Request("create", "POST", "/data"), Answer(200, json.dumps(said).encode()))
-    assert new_id(reply) == number
+    assert parse_new_id(reply) == number
 
 
 def test_an_id_beyond_all_measure_is_no_answer_at_all() -> None:
     reply = judge(Request("create", "POST", "/data"), Answer(200, b"9" * 5000))
     with pytest.raises(ProtocolError):
-        new_id(reply)
+        parse_new_id(reply)

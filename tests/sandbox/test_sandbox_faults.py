@@ -1,4 +1,4 @@
-"""The sandbox misbehaves as told, and its data sets stay truthful meanwhile."""
+"""Faults happen as requested, and the data sets stay correct."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from faults.kinds import bad_chunk, cut, drip, endless_pages, gzip_bomb, keep_rows, repeat_page, without_paging
+from pandas_clicdata.sandbox import faults as faults_module
 from pandas_clicdata.sandbox import start
-
-pytestmark = pytest.mark.alone
 
 ROW = {"data": [{"shop_code": "00777"}]}
 PATH = "data/1001/row"
@@ -36,6 +36,14 @@ def lost(call, *args, **more):
 
 def connected(caller):
     return socket.create_connection(("127.0.0.1", urlsplit(caller.url).port), 5)
+
+
+def received(caller):
+    """The pieces of a response to ``GET /data`` in which they arrive."""
+    with connected(caller) as connection:
+        token = caller.http.headers["Authorization"]
+        connection.sendall(f"GET /data HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+        return list(iter(lambda: connection.recv(65536), b""))
 
 
 def cause(error):
@@ -66,7 +74,7 @@ class TestWhere:
         assert legacy("POST", PATH, json=ROW).status_code == 500
 
     @pytest.mark.parametrize(
-        ("path", "befallen"),
+        ("path", "failing"),
         [
             ("/data", [True, True, True, True]),
             ("/data/1001", [False, True, False, True]),
@@ -76,10 +84,10 @@ class TestWhere:
             (re.compile(r"100\d$"), [False, True, True, False]),
         ],
     )
-    def test_by_path(self, sandbox, legacy, path, befallen):
+    def test_by_path(self, sandbox, legacy, path, failing):
         sandbox.faults.status(500, path=path, times=None)
         calls = [("GET", "data/"), ("GET", "data/1001"), ("GET", "data/1002/"), ("POST", PATH)]
-        assert [legacy(*call, json=ROW).status_code == 500 for call in calls] == befallen
+        assert [legacy(*call, json=ROW).status_code == 500 for call in calls] == failing
 
     def test_logins_are_spared_unless_named(self, sandbox, legacy):
         sandbox.faults.status(500)
@@ -167,7 +175,7 @@ class TestAnswers:
         assert stored() == 1
 
     def test_a_part_is_stored(self, sandbox, modern, stored):
-        sandbox.faults.keep_rows(2)
+        keep_rows(sandbox.faults, 2)
         answer = modern.ok("POST", "data/1001/insert", json={"data": ROW["data"] * 5})
         assert answer["rows_inserted"] == stored() == 2
 
@@ -179,14 +187,14 @@ class TestPaging:
             yield running
 
     def test_a_page_comes_twice(self, sandbox, caller):
-        sandbox.faults.repeat_page(path="/data/1002", after=1)
+        repeat_page(sandbox.faults, path="/data/1002", after=1)
         first = caller("GET", "data/1002", params={"page": 1})
         again = caller("GET", "data/1002", params={"page": 2})
         other = caller("GET", "data/1002", params={"page": 2})
         assert first.content == again.content != other.content
 
     def test_pages_without_end(self, sandbox, caller):
-        sandbox.faults.endless_pages(times=None)
+        endless_pages(sandbox.faults, times=None)
         for page in (1, 2, 3):
             body = caller("GET", "data/1002", params={"page": page}).json()
             more = body if caller.version is None else body["pagination"]
@@ -194,7 +202,7 @@ class TestPaging:
             assert more.get("last_page", False) is False
 
     def test_nothing_about_more_pages(self, sandbox, caller):
-        sandbox.faults.without_paging()
+        without_paging(sandbox.faults)
         body = caller("GET", "data/1002").json()
         assert set(body) == ({"data"} if caller.version is None else {"success", "result"})
 
@@ -236,23 +244,19 @@ class TestConnections:
 
     @pytest.mark.parametrize("reset", [False, True])
     def test_cut_answer(self, sandbox, legacy, stored, reset):
-        sandbox.faults.cut(0.5, reset=reset, method="POST")
+        cut(sandbox.faults, 0.5, reset=reset, method="POST")
         lost(legacy, "POST", PATH, json=ROW)
         assert stored() == 1
 
     def test_how_much_is_cut(self, sandbox, legacy):
         whole = legacy("GET", "data").content
-        sandbox.faults.cut(0.25)
-        with connected(legacy) as connection:
-            token = legacy.http.headers["Authorization"]
-            connection.sendall(f"GET /data HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        head, _, body = answer.partition(b"\r\n\r\n")
+        cut(sandbox.faults, 0.25)
+        head, _, body = b"".join(received(legacy)).partition(b"\r\n\r\n")
         assert body == whole[: len(whole) // 4]
         assert f"Content-Length: {len(whole)}".encode() in head
 
     def test_bad_chunk_and_bad_gzip(self, sandbox, legacy, stored):
-        sandbox.faults.bad_chunk()
+        bad_chunk(sandbox.faults)
         error = lost(legacy, "POST", PATH, json=ROW)
         assert isinstance(error, requests.exceptions.ChunkedEncodingError)
         sandbox.faults.bad_gzip()
@@ -260,7 +264,7 @@ class TestConnections:
         assert stored() == 2
 
     def test_gzip_bomb(self, sandbox, legacy):
-        sandbox.faults.gzip_bomb(20)
+        gzip_bomb(sandbox.faults, 20)
         with legacy("GET", "data/1001", stream=True) as answer:
             packed = answer.raw.read(decode_content=False)
         assert len(packed) < 50_000
@@ -268,20 +272,21 @@ class TestConnections:
         assert len(unpacked) > 20_000_000
         assert json.loads(unpacked) == {"data": [], "has_more_data": False}
 
-    def test_latency(self, caller_of):
+    def test_latency(self, caller_of, monkeypatch):
+        waits = []
+        monkeypatch.setattr(faults_module.Exchange, "wait", lambda exchange, seconds: waits.append(seconds))
         with start(latency=0.1) as sandbox:
             caller = caller_of(sandbox)
             sandbox.faults.latency(0.2)
-            began = time.monotonic()
             caller.ok("GET", "data")
-            assert 0.3 <= time.monotonic() - began < 2
+        assert waits == [0.1, 0.1, 0.2]
 
     def test_drip(self, sandbox, legacy):
         whole = legacy("GET", "data").content
-        sandbox.faults.drip(0.01, size=len(whole) // 20)
-        began = time.monotonic()
-        assert legacy("GET", "data", timeout=1).content == whole
-        assert 0.2 <= time.monotonic() - began < 3
+        drip(sandbox.faults, 0.01, size=len(whole) // 20)
+        pieces = received(legacy)
+        assert b"".join(pieces).endswith(whole)
+        assert len(pieces) > 2
 
     @pytest.mark.parametrize("applied", [False, True])
     def test_stall(self, sandbox, legacy, stored, applied):
@@ -323,15 +328,13 @@ class TestConnections:
             thread.start()
         while len(sandbox.requests) < 3:
             time.sleep(0.01)
-        began = time.monotonic()
         sandbox.close()
         for thread in threads:
             thread.join()
-        assert time.monotonic() - began < 2
-        assert len(errors) == 2
+        assert [type(error) for error in errors] == [requests.ConnectionError] * 2
 
 
-def test_a_mistaken_function_is_told_and_harms_nothing(sandbox, legacy, caplog):
+def test_a_function_that_fails_is_logged_and_harms_nothing(sandbox, legacy, caplog):
     sandbox.faults.call(lambda: 1 / 0)
     lost(legacy, "GET", "data")
     assert "ZeroDivisionError" in caplog.text

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +17,14 @@ from pandas_clicdata import sandbox as package
 from pandas_clicdata.sandbox import start
 
 ROOT = Path(__file__).parents[2]
+# An empty package in the place of the real one, which imports pandas.
+STUB = """
+import sys, types
+from pathlib import Path
+package = types.ModuleType("pandas_clicdata")
+package.__path__ = [str(Path("pandas_clicdata").resolve())]
+sys.modules["pandas_clicdata"] = package
+"""
 
 
 def python(code, *, cwd=ROOT):
@@ -44,15 +51,12 @@ class TestLife:
             assert urlsplit(again.url).port == port
             assert len(caller_of(again, "2022.01").ok("GET", "data")) == 3
 
-    @pytest.mark.alone
-    def test_closing_is_prompt_with_connections_open(self, caller_of):
+    def test_closing_ends_open_connections(self, caller_of):
         sandbox = start()
         callers = [caller_of(sandbox) for _ in range(10)]
         before = threading.active_count()
-        began = time.monotonic()
         sandbox.close()
         sandbox.close()
-        assert time.monotonic() - began < 1
         assert threading.active_count() <= before - 11
         assert "closed" in repr(sandbox)
         with pytest.raises(ConnectionRefusedError):
@@ -86,7 +90,7 @@ class TestLife:
             assert caller_of(sandbox).ok("GET", "data") == {"count": 0, "data": []}
 
     def test_nothing_is_printed_and_nothing_left(self):
-        code = """
+        code = f"""{STUB}
 import requests
 from pandas_clicdata.sandbox import start
 with start() as sandbox, requests.Session() as http:
@@ -175,8 +179,7 @@ class TestImports:
             package.nothing  # noqa: B018 - the attribute access is the test
 
     def test_without_the_extra(self):
-        code = """
-import sys
+        code = f"""{STUB}
 sys.modules["werkzeug"] = None
 import pandas_clicdata.sandbox.plugin
 try:
@@ -187,24 +190,15 @@ except ImportError as error:
         assert "pip install 'pandas-clicdata[sandbox]'" in python(code)
 
     def test_the_plugin_imports_next_to_nothing(self):
-        code = """
-import importlib, sys, types
-from pathlib import Path
-package = types.ModuleType("pandas_clicdata")  # what the package itself imports is not the plugin's matter
-package.__path__ = [str(Path("pandas_clicdata").resolve())]
-sys.modules["pandas_clicdata"] = package
+        code = f"""{STUB}
 import pandas_clicdata.sandbox.plugin
 print([name for name in ("pandas", "werkzeug", "msgspec", "requests", "PIL", "sqlite3") if name in sys.modules])
 """
         assert python(code).strip() == "[]"
 
     def test_the_server_knows_nothing_of_the_client(self):
-        code = """
-import importlib, json, sys, types
-from pathlib import Path
-package = types.ModuleType("pandas_clicdata")
-package.__path__ = [str(Path("pandas_clicdata").resolve())]
-sys.modules["pandas_clicdata"] = package
+        code = f"""{STUB}
+import json
 from pandas_clicdata.sandbox import start
 start().close()
 print(json.dumps([name for name in sys.modules if name.startswith("pandas")]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 from typing_extensions import assert_type
 
 import pandas_clicdata
-from pandas_clicdata import AppendReceipt, ChangeReceipt, Data, DataFrame, Session
+from pandas_clicdata import AppendReceipt, ChangeReceipt, Data, DataFrame, Session, Team, User, errors
 
 session = pandas_clicdata.connect(api_key="k")
 assert_type(session, Session)
@@ -26,3 +27,16 @@ assert_type(df.assign(b=1).clicdata.push("T").remaining(df), pd.DataFrame)
 
 assert_type(Data().get_data(), pd.DataFrame)
 assert_type(Data().create_data("T", {"a": "text"}), int)
+assert_type(Data().get_data(5, "dict"), list[dict[str, Any]])
+assert_type(User().get_user(3, "dict"), dict[str, Any])
+assert_type(Team().add_users(9, [3]), pd.DataFrame)
+
+
+def receipt_of(error: errors.WriteError, frame: pd.DataFrame) -> pd.DataFrame | None:
+    receipt = error.receipt
+    if receipt is not None:
+        assert_type(receipt.rec_id, int)
+        assert_type(receipt.summary(), str)
+    if isinstance(receipt, ChangeReceipt):
+        assert_type(receipt.keys_applied, int)
+    return receipt.remaining(frame) if isinstance(receipt, AppendReceipt) else None

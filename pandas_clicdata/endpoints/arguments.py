@@ -1,0 +1,108 @@
+"""Checks of arguments. Each returns the checked value, or raises before any request is sent."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, Literal
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import is_unicode
+from pandas_clicdata.frames.types import COLUMN_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Output = Literal["df", "dict"]
+
+_LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
+
+
+def check_id(name: str, value: Any) -> int:
+    """Return an id as an int. Any type of positive integer will do, but no text, float or bool."""
+    kind = type(value).__name__
+    if _is_bool(value):
+        raise InputError(f"{name} must be a whole number, not a bool ({value!r})")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        advice = f": give {name}={value}" if isinstance(value, str) and value.isdigit() else ""
+        raise InputError(f"{name} must be a whole number, not {value!r} ({kind}){advice}") from None
+    if not 0 < number <= _LARGEST_ID:
+        raise InputError(f"{name} must be above 0 and at most 2**53, not {number}")
+    return number
+
+
+def check_count(name: str, value: Any, *, least: int = 0) -> int:
+    """Return a number of rows as an int."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        raise InputError(f"{name} must be a whole number of rows, {least} at least, not {value!r}")
+    return number
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """Return a value that is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise InputError(f"{name} must be one of {listed}, not {value!r}")
+    return _plain(value)
+
+
+def check_output(value: Any) -> str:
+    """Return the ``output`` of a read: "df" or "dict"."""
+    return check_choice("output", value, ("df", "dict"))
+
+
+def check_text(name: str, value: Any, *, empty: bool = False) -> str:
+    """Return a text that can be encoded as JSON and, unless ``empty``, is not blank."""
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be text, not {value!r} ({type(value).__name__})")
+    if not empty and not value.strip():
+        raise InputError(f"{name} must not be empty")
+    if "\0" in value or not is_unicode(value):
+        raise InputError(f"{name} has characters that can't be sent")
+    return _plain(value)
+
+
+def check_flag(name: str, value: Any) -> bool | None:
+    """Return True, False or None, NumPy's booleans as Python's."""
+    if value is None or _is_bool(value):
+        return value if value is None else bool(value)
+    raise InputError(f"{name} must be True, False or None, not {value!r}")
+
+
+def _is_bool(value: Any) -> bool:
+    return type(value).__name__ in ("bool", "bool_")  # NumPy's class has either name, depending on its version
+
+
+def _plain(text: str) -> str:
+    return str.__str__(text)  # msgspec encodes no subclass of str, such as NumPy's
+
+
+def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the columns of a new data set as ClicData takes them."""
+    if not hasattr(cols, "items") or not list(cols.items()):
+        raise InputError('cols must name each column\'s type, such as {"item": "text", "price": "number"}')
+    problems: list[str] = []
+    for name, kind in cols.items():
+        if not isinstance(name, str) or not name.strip():
+            problems.append(f"column {name!a}: its name must be text and not empty")
+        elif not is_unicode(name):
+            problems.append(f"column {name!a}: its name has characters that can't be sent")
+        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
+            problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
+    if problems:
+        raise InputError(problems)
+    return [{"name": _plain(name), "data_type": _plain(kind)} for name, kind in cols.items()]
+
+
+def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a mapping of column to value that has one column at least."""
+    if not hasattr(values, "items"):
+        raise InputError(f"{name} must be a mapping of column to value, not {type(values).__name__}")
+    if not list(values.items()):
+        raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
+    return values

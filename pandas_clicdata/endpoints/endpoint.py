@@ -1,0 +1,57 @@
+"""The base class of `Data`, `Account`, `Dashboard`, `Schedule`, `Team` and `User`: it holds the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.endpoints.answers import parse_result
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.session import manager
+from pandas_clicdata.session.wire import Request, json_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.session.wire import Reply
+
+
+class Endpoint:
+    """One part of the API."""
+
+    _session: Session | None = None  # so that repr works while __init__ runs
+
+    def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
+        """Choose the session to call through.
+
+        Parameters
+        ----------
+        session : Session, optional
+            The session. Without it, each call takes the default session of that moment.
+        **connection_params
+            The parameters of `Session`, for a session of its own (a second account).
+
+        Raises
+        ------
+        InputError
+            Both were given, or the parameters can't be used.
+        """
+        if session is not None and connection_params:
+            connection_params.clear()  # a traceback can show local variables, and these hold secrets
+            raise InputError("give session= or connection parameters, not both")
+        self._session = manager.opened(connection_params) if connection_params else session
+
+    @property
+    def session(self) -> Session:
+        """The session that a call would use now."""
+        return manager.current(self._session)
+
+    def _call(self, request: Request) -> Reply:
+        return self.session.call(request)
+
+    def _write(self, operation: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        request = Request(operation, method, path, body=None if body is None else json_body(body))
+        return parse_result(self._call(request))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self._session is None else f'session={self._session!r}'})"

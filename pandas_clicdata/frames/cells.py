@@ -1,0 +1,245 @@
+"""One cell: its ClicData type, its JSON value, and that value as another ClicData type."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON = msgspec.json.Encoder(decimal_format="number")
+
+# Each completes the sentence "The cell is ...".
+INFINITE = "infinite, and JSON has no infinity: replace it, None becomes null"
+TOO_LARGE = "a number beyond the range of float64, which readers of JSON refuse: make it text"
+TOO_LONG = "an integer of thousands of digits: make it text"
+TOO_PRECISE = "a number with more digits than float64 holds: make it a Decimal or text"
+NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replace it"
+BAD_YEAR = "outside of the years 1 to 9999"
+
+
+class Unsendable(Exception):
+    """A cell can't be sent; the message completes the sentence "The cell is ..."."""
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text is valid Unicode; a lone surrogate has no bytes in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- the JSON value of a cell
+
+# The order matters: bool is an int, datetime is a date, numpy's timedelta is an integer.
+_TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("checkbox", (bool, np.bool_)),
+    ("text", (str, uuid.UUID, dt.time, dt.timedelta, np.timedelta64, pd.Period)),
+    ("number", (int, float, Decimal, np.integer, np.floating)),
+    ("datetime", (dt.datetime, np.datetime64)),
+    ("date", (dt.date,)),
+)
+JSON_TYPES = frozenset({str, int, bool, dt.date, type(None)})  # cells of these types need no conversion
+
+
+def infer_type(cell: Any) -> str | None:
+    """Return the ClicData type of a cell; None if it has none."""
+    return next((name for name, classes in _TYPES if isinstance(cell, classes)), None)
+
+
+def to_json_value(cell: Any) -> Any:
+    """Convert a cell to the value that msgspec writes: None, bool, int, float, Decimal, date or str.
+
+    Raises
+    ------
+    Unsendable
+        If the cell can't be sent.
+    """
+    kind = type(cell)
+    if kind in JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < 308):
+        return cell
+    if cell is pd.NA or cell is pd.NaT:
+        return None
+    if isinstance(cell, str):
+        return str.__str__(cell)  # str() of a text enum would be the name of its member
+    if isinstance(cell, (bool, np.bool_)):
+        return bool(cell)
+    if isinstance(cell, (np.datetime64, np.timedelta64)):
+        return _convert_numpy_time(cell)
+    if isinstance(cell, (int, np.integer)):
+        return int(cell)
+    if isinstance(cell, (float, np.floating, Decimal)):
+        return _convert_number(cell)
+    if isinstance(cell, dt.datetime):
+        return _convert_datetime(cell)
+    if isinstance(cell, dt.date):
+        return dt.date(cell.year, cell.month, cell.day)
+    if isinstance(cell, dt.time):
+        return cell.isoformat()
+    if isinstance(cell, dt.timedelta):
+        return pd.Timedelta(cell).isoformat()
+    if isinstance(cell, (uuid.UUID, pd.Period)):
+        return str(cell)
+    raise Unsendable(f"of type {kind.__qualname__}: make it text, a number, a boolean or a date")
+
+
+def _convert_number(cell: Any) -> float | Decimal | None:
+    if cell.is_nan() if isinstance(cell, Decimal) else math.isnan(cell):
+        return None
+    if isinstance(cell, Decimal):
+        if cell.is_finite() and math.isinf(float(cell)):
+            raise Unsendable(TOO_LARGE)
+        cell = cell if type(cell) is Decimal else Decimal(cell)
+    if math.isinf(cell):
+        raise Unsendable(INFINITE)
+    if isinstance(cell, Decimal):
+        return cell
+    if isinstance(cell, np.floating) and cell.dtype.itemsize < 8:
+        return float(str(cell))  # float32's 0.1 is 0.1, not 0.10000000149
+    if float(cell) != cell:
+        raise Unsendable(TOO_PRECISE)
+    return float(cell)
+
+
+def _convert_numpy_time(cell: Any) -> str | None:
+    if np.isnat(cell):
+        return None
+    try:
+        value: str = to_json_value(pd.Timestamp(cell) if isinstance(cell, np.datetime64) else pd.Timedelta(cell))
+    except (ValueError, OverflowError):
+        raise Unsendable(BAD_YEAR) from None
+    return value
+
+
+def _convert_datetime(cell: dt.datetime) -> str:
+    offset = cell.utcoffset()
+    if offset is not None and (offset.seconds % 60 or offset.microseconds):
+        cell = cell.astimezone(dt.timezone.utc)  # ISO 8601 has no seconds in an offset
+    if not dt.MINYEAR <= cell.year <= dt.MAXYEAR:  # a Timestamp may lie outside
+        raise Unsendable(BAD_YEAR)
+    return cell.isoformat()
+
+
+def is_missing(cell: Any) -> bool:
+    """Return whether a cell is written as null."""
+    try:
+        return to_json_value(cell) is None
+    except Unsendable:
+        return False
+
+
+def find_problem(cell: Any, column_type: str | None = None) -> str | None:
+    """Return why a cell can't be sent, as a ClicData type if one is given; None if it can."""
+    try:
+        value = to_json_value(cell)
+        JSON.encode(value)
+        if column_type is not None:
+            convert(value, column_type)
+    except Unsendable as problem:
+        return str(problem)
+    except UnicodeEncodeError:
+        return NOT_UNICODE
+    except ValueError:
+        return TOO_LONG
+    return None
+
+
+# ---------------------------------------------------------------- the value as another ClicData type
+
+
+def convert(value: Any, column_type: str) -> Any:
+    """Convert a JSON value to a ClicData type without a loss.
+
+    Parameters
+    ----------
+    value : None, bool, int, float, Decimal, date or str
+        The value, as `to_json_value` returns it.
+    column_type : str
+        One of ClicData's types.
+
+    Raises
+    ------
+    Unsendable
+        If the type can't hold the value.
+    """
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else JSON.encode(value).decode().strip('"')
+    converted = _CONVERTERS[column_type](value, text)
+    if converted is None:
+        raise Unsendable(f"no {column_type} that could be sent without a loss")
+    return converted
+
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_ZONE = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?"
+_MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
+_TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?{_ZONE})")
+
+
+def _to_text(_value: Any, text: str) -> str:
+    return text
+
+
+def _to_number(value: Any, text: str) -> Any:
+    if isinstance(value, str):
+        return to_json_value(Decimal(text)) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, (int, float, Decimal)) else None
+
+
+def _to_id(value: Any, text: str) -> int | None:
+    if isinstance(value, (float, Decimal)):
+        text = text.removesuffix(".0")
+    return int(text) if _INTEGER.fullmatch(text) and not isinstance(value, bool) else None
+
+
+def _to_checkbox(value: Any, text: str) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(text.lower())
+    return bool(value) if value in (0, 1) else None
+
+
+def _to_date(value: Any, text: str) -> str | None:
+    time = text[10:]
+    return text[:10] if _is_date(value, text[:10]) and (not time or _MIDNIGHT.fullmatch(time)) else None
+
+
+def _to_datetime(value: Any, text: str) -> str | None:
+    time = _TIME.fullmatch(text[10:]) if text[10:] else None
+    if not _is_date(value, text[:10]) or (text[10:] and not time):
+        return None
+    return f"{text[:10]}T{time[1] if time else '00:00:00'}"
+
+
+def _is_date(value: Any, text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return isinstance(value, (str, dt.date)) and len(text) == 10
+
+
+_CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
+    "text": _to_text,
+    "dropdown": _to_text,
+    "number": _to_number,
+    "percentage": _to_number,
+    "id": _to_id,
+    "checkbox": _to_checkbox,
+    "date": _to_date,
+    "datetime": _to_datetime,
+}

@@ -1,0 +1,436 @@
+"""``dtype=`` and ``parse_dates=``: a column as the dtype that was asked for, exactly or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import Unsendable, convert
+from pandas_clicdata.frames.columns import TEXT, pc
+from pandas_clicdata.frames.parse import infer_cells
+from pandas_clicdata.frames.types import COLUMN_TYPES
+from pandas_clicdata.frames.unify import (
+    Cells,
+    SeenTypes,
+    default_array,
+    from_arrow,
+    has_type,
+    numpy_array,
+    object_array,
+    python_cells,
+    text_array,
+    unify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+_string_to_tzinfo: Any = pa.lib.string_to_tzinfo  # pyright: ignore[reportAttributeAccessIssue] - made in C
+
+
+class CellError(Exception):
+    """The cell of a row can't be converted; the message says why."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        self.row = row
+        super().__init__(reason)
+
+
+# ---------------------------------------------------------------- the arguments
+
+
+class DtypeArgument:
+    """The ``dtype`` argument of a read: a dtype or the name of a ClicData type, for all columns or by column."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._for_all: Any = None
+        self.by_name: dict[Any, Any] = {}
+        if isinstance(dtype, (pd.Series, Mapping)):
+            self.by_name = {name: _checked(asked, f"dtype of column {name!r}") for name, asked in dtype.items()}
+        elif dtype is not None:
+            self._for_all = _checked(dtype, "dtype")
+
+    def get(self, name: Hashable) -> Any:
+        """Return the dtype or ClicData type of a column; None if there is none."""
+        return self.by_name.get(name, self._for_all)
+
+
+def _checked(asked: Any, argument: str) -> Any:
+    if isinstance(asked, str) and asked in COLUMN_TYPES:
+        return asked
+    try:
+        dtype: Any = pd.api.types.pandas_dtype(asked)
+    except (TypeError, ValueError) as problem:
+        raise InputError(
+            f"{argument}: {asked!r} is neither a dtype that pandas knows ({problem}) "
+            f"nor a ClicData type ({', '.join(COLUMN_TYPES)})."
+        ) from None
+    if not isinstance(dtype, np.dtype):
+        return dtype
+    if dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "generic":
+        return np.dtype(f"{dtype.kind}8[ns]")
+    if dtype.kind not in "UbiufMmO" or (dtype.kind == "f" and dtype.itemsize > 8):
+        raise InputError(f"{argument}: columns can't be read as {dtype}.")
+    return "text" if dtype.kind == "U" else dtype
+
+
+_UNITS = ("D", "s", "ms", "us", "ns")
+
+
+def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[str, Any]]:
+    """Return the arguments of `pandas.to_datetime` for each column of ``parse_dates``."""
+    if parse_dates is None or parse_dates is False:
+        return {}
+    if parse_dates is True and not index_col:
+        raise InputError("parse_dates=True parses the index: say which column that is with index_col=.")
+    if parse_dates is True:
+        return {name: {} for name in index_col}
+    if isinstance(parse_dates, (str, bytes)) or not hasattr(parse_dates, "__iter__"):
+        raise InputError(f"parse_dates must be a list of columns or a mapping, not {parse_dates!r}.")
+    given = parse_dates.items() if isinstance(parse_dates, Mapping) else [(name, None) for name in parse_dates]
+    for name, _ in given:
+        if isinstance(name, (list, dict, set)):
+            raise InputError(f"parse_dates must name columns one by one, not {name!r}.")
+    return {name: _to_datetime_arguments(name, asked) for name, asked in given}
+
+
+def _to_datetime_arguments(name: Any, asked: Any) -> dict[str, Any]:
+    if asked is None or isinstance(asked, Mapping):
+        return dict(asked or {})
+    if isinstance(asked, str):
+        return {"unit": asked} if asked in _UNITS else {"format": asked}
+    raise InputError(f"parse_dates of column {name!r} must be a format or arguments of to_datetime, not {asked!r}.")
+
+
+def is_text(dtype: Any) -> bool:
+    """Return whether a dtype is one of text; a number is then read as the digits that came."""
+    kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
+    return isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT)
+
+
+def is_decimal(dtype: Any) -> bool:
+    """Return whether a dtype is one of decimals, of which float64 would lose digits."""
+    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+
+
+def is_datetime(dtype: Any) -> bool:
+    """Return whether a dtype is one of times."""
+    return dtype == "datetime" or (dtype is not None and not isinstance(dtype, str) and dtype.kind == "M")
+
+
+# ---------------------------------------------------------------- a column as a dtype
+
+
+def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | None) -> Any:
+    """Return a column as an array of a dtype, exactly.
+
+    Parameters
+    ----------
+    cells : ChunkedArray or list
+        The column.
+    dtype : dtype, or name of a ClicData type
+        What was asked for.
+    seen : SeenTypes
+        The types of the column on all pages.
+    backend : {"numpy_nullable", "pyarrow"} or None
+        The family of dtypes for a ClicData type.
+
+    Raises
+    ------
+    CellError
+        If the dtype can't hold a cell exactly.
+    InputError
+        If no column can be read as that dtype.
+    """
+    if isinstance(dtype, str):
+        return _as_clicdata_type(cells, dtype, seen, backend)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _as_category(cells, dtype, seen)
+    if isinstance(dtype, pd.SparseDtype):
+        return pd.arrays.SparseArray(convert_column(cells, np.dtype(dtype.subtype), seen, None), dtype=dtype)
+    if isinstance(dtype, pd.StringDtype):
+        return text_array(_arrow_by_type(cells, "text", TEXT), dtype)
+    if isinstance(dtype, pd.PeriodDtype):
+        return _as_periods(cells, dtype)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return _as_datetimes(cells, dtype.unit, dtype.tz)
+    if isinstance(dtype, np.dtype):
+        return _as_numpy(cells, dtype)
+    if isinstance(dtype, pd.ArrowDtype):
+        return from_arrow(dtype, _as_arrow(cells, dtype.pyarrow_dtype))
+    if isinstance(getattr(dtype, "numpy_dtype", None), np.dtype):  # pandas' nullable numbers and booleans
+        return from_arrow(dtype, _as_arrow(cells, pa.from_numpy_dtype(dtype.numpy_dtype)))
+    raise InputError(f"Columns can't be read as {dtype}.")
+
+
+def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: str | None) -> Any:
+    if column_type == "dropdown":
+        return _as_category(cells, pd.CategoricalDtype(), seen)
+    if column_type == "datetime":
+        return parse_datetimes(cells, {}, backend)
+    if column_type == "date":
+        return from_arrow(pd.ArrowDtype(pa.date32()), _as_arrow(cells, pa.date32()))
+    if column_type in ("number", "percentage"):
+        return default_array(_as_numbers(cells), seen.has_null, backend)
+    kind = {"text": TEXT, "checkbox": pa.bool_(), "id": pa.int64()}[column_type]
+    return default_array(_as_arrow(cells, kind), seen.has_null, backend)
+
+
+def _as_numbers(cells: Cells) -> Cells:
+    """Return numbers in the type that holds them all."""
+    if not isinstance(cells, list) and not has_type(cells, TEXT, pa.bool_()):
+        return cells
+    numbers, seen = infer_cells([_as_json_number(cell) for cell in _convert_cells(cells, "number")]), SeenTypes()
+    seen.add(numbers)
+    return unify([numbers], seen)
+
+
+def _as_json_number(cell: Any) -> Any:
+    """Return a decimal as JSON is read: an integer if it is written as one, else a float."""
+    if cell is None or isinstance(cell, (int, float)):
+        return cell
+    return int(cell) if cell.as_tuple().exponent == 0 else float(cell)
+
+
+def _as_category(cells: Cells, dtype: pd.CategoricalDtype, seen: SeenTypes) -> Any:
+    if dtype.categories is None:
+        return pd.Categorical(default_array(cells, seen.has_null, None), ordered=bool(dtype.ordered))
+    of: Any = dtype.categories.dtype
+    if dtype.categories.inferred_type == "string":
+        of = "text"
+    elif isinstance(of, np.dtype) and of.kind in "iub":  # numpy has no missing integers and booleans
+        of = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}[of.kind]
+    values = pd.Index(convert_column(cells, of, seen, None))
+    codes = dtype.categories.get_indexer(values)
+    _refuse_first((codes < 0) & values.notna(), "it is none of the categories")
+    return pd.Categorical.from_codes(codes, dtype=dtype)
+
+
+def _as_numpy(cells: Cells, dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "O":
+        return numpy_array(cells) if has_type(cells, TEXT) else object_array(python_cells(cells))
+    if dtype.kind == "M":
+        return _as_datetimes(cells, np.datetime_data(dtype)[0], None)
+    if dtype.kind == "m":
+        return _as_durations(cells, dtype)
+    values = _as_arrow(cells, pa.from_numpy_dtype(dtype.newbyteorder("=")))
+    if dtype.kind != "f":
+        nullable = "boolean" if dtype.kind == "b" else dtype.name.replace("i", "I", 1).replace("uI", "UI")
+        _refuse_first(values.is_null(), f"{dtype} has no missing values: ask for {nullable!r}")
+    return numpy_array(values).astype(dtype, copy=False)
+
+
+_CLICDATA_TYPE = (
+    (pa.types.is_boolean, "checkbox"),
+    (pa.types.is_integer, "id"),
+    (pa.types.is_floating, "number"),
+    (pa.types.is_decimal, "number"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_time, "text"),
+    (pa.types.is_string, "text"),
+    (pa.types.is_large_string, "text"),
+)
+
+
+def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return a column as an Arrow type, exactly."""
+    if has_type(cells, pa.null()) or (has_type(cells, kind) and kind != TEXT):
+        return cells.cast(kind)  # type: ignore[union-attr]
+    if pa.types.is_dictionary(kind):
+        return _as_arrow(cells, kind.value_type).cast(kind)
+    if pa.types.is_timestamp(kind):
+        tz = None if kind.tz is None else _string_to_tzinfo(kind.tz)
+        return pa.chunked_array([pa.array(pd.Series(_as_datetimes(cells, kind.unit, tz)), kind, from_pandas=True)])
+    if pa.types.is_duration(kind):
+        durations = _as_durations(cells, np.dtype(f"m8[{kind.unit}]"))
+        return pa.chunked_array([pa.array(durations, kind, from_pandas=True)])
+    column_type = next((name for is_kind, name in _CLICDATA_TYPE if is_kind(kind)), None)
+    if column_type is None:
+        raise InputError(f"Columns can't be read as {kind}.")
+    return _arrow_by_type(cells, column_type, kind)
+
+
+def _arrow_by_type(cells: Cells, column_type: str, kind: pa.DataType) -> pa.ChunkedArray:
+    """Return a column as an Arrow type, by way of a ClicData type unless Arrow can cast it at once."""
+    has_numbers = not isinstance(cells, list) and (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type))
+    if has_type(cells, TEXT):
+        at_once = column_type == "text" and not pa.types.is_time(kind)
+    else:
+        at_once = has_numbers and column_type in ("id", "number") and not pa.types.is_decimal(kind)
+    values = cells if at_once else _convert_cells(cells, column_type)
+    return _convert_all(lambda part: _cast(part, kind), values, f"it does not fit {kind} exactly")
+
+
+def _cast(cells: Any, kind: pa.DataType) -> pa.ChunkedArray:
+    if isinstance(cells, list):
+        if pa.types.is_time(kind):
+            times = pa.array([cell and f"1970-01-01T{cell}" for cell in cells], TEXT).cast(pa.timestamp("ns"))
+            return pa.chunked_array([times.cast(pa.time64("ns")).cast(kind)])
+        if pa.types.is_date(kind):
+            return pa.chunked_array([pa.array(cells, TEXT).cast(kind)])
+        if not pa.types.is_floating(kind):
+            return pa.chunked_array([pa.array(cells, kind)])
+        cells = pa.chunked_array([pa.array([cell if cell is None else float(cell) for cell in cells], pa.float64())])
+    if not pa.types.is_floating(kind) or not pa.types.is_floating(cells.type):
+        return cells.cast(kind)
+    if kind == pa.float16():  # older versions of Arrow can't cast to it
+        halves = cells.to_numpy().astype(np.float16)
+        narrow, infinite = pa.chunked_array([pa.array(halves, kind, mask=np.isnan(halves))]), np.isinf(halves).any()
+    else:
+        narrow = cells.cast(kind, safe=False)  # narrow floats round
+        infinite = pc.any(pc.is_inf(narrow)).as_py()
+    if infinite:
+        raise ValueError
+    return narrow
+
+
+def _convert_cells(cells: Cells, column_type: str) -> list[Any]:
+    """Return cells as the values of a ClicData type."""
+    values = []
+    for row, cell in enumerate(python_cells(cells)):
+        try:
+            values.append(convert(cell, column_type))
+        except (Unsendable, TypeError):
+            raise CellError(row, f"it is no {column_type}") from None
+    return values
+
+
+def _convert_all(converter: Callable[[Any], Any], cells: Any, reason: str) -> Any:
+    """Convert a column; if that fails, convert it cell by cell to find the first one that fails."""
+    failures = (pa.ArrowInvalid, ValueError, OverflowError, TypeError)
+    try:
+        return converter(cells)
+    except failures:
+        for row in range(len(cells)):
+            try:
+                converter(cells[row : row + 1])
+            except failures:
+                raise CellError(row, reason) from None
+        raise
+
+
+def _refuse_first(mask: Any, reason: str) -> None:
+    rows = np.flatnonzero(mask)
+    if len(rows):
+        raise CellError(int(rows[0]), reason)
+
+
+# ---------------------------------------------------------------- times
+
+
+_OFFSET = re.compile(r"T.*(Z|[+-][0-9:]+)$")
+_NANOSECONDS = re.compile(r"\.[0-9]{7,9}")
+_NEEDLESS_ZEROS = re.compile(r"(?<=\.[0-9]{6})0+(?![0-9])")
+# Nanoseconds hold these days, whatever the offset. Arrow before version 23 returns another year for other days.
+_FIRST_DAY, _LAST_DAY = "1677-09-23", "2262-04-10"
+
+
+def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None) -> Any:
+    """Return a column as an array of times: naive stays naive, offsets become UTC.
+
+    Parameters
+    ----------
+    cells : ChunkedArray or list
+        The column.
+    arguments : dict
+        Arguments of `pandas.to_datetime`; without any, only ISO 8601 is read.
+    backend : {"numpy_nullable", "pyarrow"} or None
+        The family of dtypes.
+
+    Raises
+    ------
+    CellError
+        If a cell is not such a time.
+    """
+    if arguments:
+        shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        values = default_array(cells, None in python_cells(cells), None)
+        reason = f"to_datetime can't read it ({shown})"
+        return _convert_all(lambda part: pd.to_datetime(pd.Series(part), **arguments).array, values, reason)
+    times, aware = _parse_iso(cells)
+    if backend == "pyarrow":
+        return from_arrow(pd.ArrowDtype(times.type), times)
+    values = pd.Series(numpy_array(times.cast(pa.timestamp(times.type.unit))), copy=False)
+    usual = pd.to_datetime(["2000-01-01"]).dtype  # ns before pandas 3
+    if values.dtype != usual and values.dtype == "M8[us]":
+        with suppress(OverflowError, ValueError):  # nanoseconds can't hold all years
+            values = values.astype(usual)
+    return (values.dt.tz_localize("UTC") if aware else values).array
+
+
+def _parse_iso(cells: Cells) -> tuple[pa.ChunkedArray, bool]:
+    """Return ISO 8601 texts as timestamps, and whether these are aware."""
+    if has_type(cells, TEXT, pa.null()):
+        days = pc.min_max(cells.cast(TEXT)).as_py()  # type: ignore[union-attr]
+        fits_nanoseconds = (days["min"] or "") >= _FIRST_DAY and (days["max"] or "") < _LAST_DAY
+        for unit in ("us", "ns") if fits_nanoseconds else ("us",):
+            for tz in (None, "UTC"):
+                try:
+                    return cells.cast(pa.timestamp(unit, tz)), tz is not None  # type: ignore[union-attr]
+                except pa.ArrowInvalid:
+                    continue
+    texts = _convert_cells(cells, "datetime")
+    has_offset = [text is not None and bool(_OFFSET.search(text)) for text in texts]
+    aware = any(has_offset)
+    if aware:
+        naive = [text is not None and not offset for text, offset in zip(texts, has_offset, strict=True)]
+        _refuse_first(naive, "it has no offset from UTC, and other cells have one")
+    beyond = [text is not None and not _FIRST_DAY <= text < _LAST_DAY for text in texts]
+    if any(beyond):
+        texts = [text and _NEEDLESS_ZEROS.sub("", text) for text in texts]
+    fine = any(text is not None and _NANOSECONDS.search(text) for text in texts)
+    kind = pa.timestamp("ns" if fine else "us", "UTC" if aware else None)
+    if fine:
+        _refuse_first(beyond, f"it does not fit {kind}")
+    read = lambda part: pa.chunked_array([pa.array(part, TEXT).cast(kind)])  # noqa: E731
+    return _convert_all(read, texts, f"it does not fit {kind}"), aware
+
+
+def _as_datetimes(cells: Cells, unit: str, tz: Any) -> Any:
+    """Return texts as times of one unit, in one time zone or none."""
+    times, aware = _parse_iso(cells)
+    if aware and tz is None:
+        _refuse_first(times.is_valid(), "it has an offset from UTC: ask for a dtype with a time zone")
+    naive, kind = times.cast(pa.timestamp(times.type.unit)), pa.timestamp(unit)
+    reason = f"it does not fit datetime64[{unit}] exactly"
+    values = numpy_array(_convert_all(lambda part: part.cast(kind), naive, reason))
+    if tz is None:
+        return values
+    series = pd.Series(values, copy=False)
+    if aware:
+        return series.dt.tz_localize("UTC").dt.tz_convert(tz).array
+    # As in pandas, a naive time is a wall time of the zone.
+    local = series.dt.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
+    _refuse_first(local.isna() & series.notna(), f"its offset is not clear, since {tz} changes its clocks then")
+    return local.array
+
+
+def _as_durations(cells: Cells, dtype: np.dtype[Any]) -> Any:
+    def parse(texts: Any) -> Any:
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise TypeError
+        durations = pd.to_timedelta(pd.Series(texts, dtype=object))
+        narrow = durations.astype(dtype)
+        exact = (narrow.isna() | (narrow == durations)).all() and (durations.isna() == pd.isna(texts)).all()
+        if not exact:
+            raise ValueError
+        return np.array(narrow)
+
+    return _convert_all(parse, object_array(python_cells(cells)), f"it is no duration that fits {dtype}")
+
+
+def _as_periods(cells: Cells, dtype: pd.PeriodDtype) -> Any:
+    def parse(texts: Any) -> Any:
+        periods = pd.array(texts, dtype=dtype)
+        if [None if period is pd.NaT else str(period) for period in periods] != list(texts):
+            raise ValueError
+        return periods
+
+    return _convert_all(parse, object_array(python_cells(cells)), f"it is no period of {dtype}")

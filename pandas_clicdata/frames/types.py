@@ -1,0 +1,270 @@
+"""The type table of pandas' columns and ClicData's column types, and the check of a frame before it is sent.
+
+========================================================  ==========================================
+pandas, by predicate                                      ClicData
+========================================================  ==========================================
+bool, boolean, Arrow bool                                 ``checkbox``
+every integer, float and decimal                          ``number``
+datetime64 of any unit, aware or naive, Arrow timestamp   ``datetime``
+Arrow date, objects that are all `datetime.date`          ``date``
+text, category (by the categories in use), UUID,          ``text``
+timedelta, period, time, and columns without any value
+objects that mix those, or aware with naive times         none of itself: ``types=`` says which
+anything else                                             refused
+========================================================  ==========================================
+
+A float32 is written with its shortest digits, so it comes back as the float64 of those digits.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import Unsendable, infer_type, is_missing, is_unicode
+from pandas_clicdata.frames.columns import Column, array_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COLUMN_TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
+
+_AWARE = "datetime with an offset from UTC"
+_SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage"}}  # types whose cells are written alike
+
+
+def clicdata_types(
+    frame: pd.DataFrame, types: Mapping[str, str] | None = None, *, index: bool = False
+) -> dict[str, str]:
+    """Return the ClicData type of each column.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The frame; it is never changed.
+    types : mapping of str to str, optional
+        The ClicData type of columns whose type shall not be inferred.
+    index : bool, default False
+        Whether the levels of the index come first, as columns.
+
+    Returns
+    -------
+    dict of str to str
+        Column names and types, in the order of the columns.
+
+    Raises
+    ------
+    InputError
+        If a column has no ClicData type, or cells that its type can't hold. It names every problem.
+    """
+    columns = examine(frame, types, index=index, need_types=True)
+    return {column.name: column.column_type for column in columns if column.column_type}
+
+
+def examine(
+    frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool, need_types: bool = False
+) -> list[Column]:
+    """Check every column and cell of a frame.
+
+    Parameters
+    ----------
+    frame, types, index
+        As for `clicdata_types`.
+    need_types : bool, default False
+        Whether a column without one ClicData type is a problem, as it is for a new table.
+
+    Returns
+    -------
+    list of Column
+        The columns in order, with the levels of the index first.
+
+    Raises
+    ------
+    InputError
+        If the frame can't be sent as it is. It names every problem.
+    """
+    check_frame(frame)
+    if frame.columns.nlevels > 1:
+        raise InputError("The columns are a MultiIndex: give each column one name.")
+    levels = _index_levels(frame.index) if index else []
+    sources = [*levels, *((name, frame.iloc[:, at]) for at, name in enumerate(frame.columns))]
+    problems = _name_problems([name for name, _ in sources], frame)
+    if problems:
+        raise InputError(problems)
+    types = _checked_types(types, [name for name, _ in sources], problems)
+    columns: list[Column] = []
+    for name, cells in sources:
+        try:
+            column = _column(str.__str__(name), array_of(cells), types.get(name))
+        except Unsendable as problem:
+            problems.append(f"Column {name!r} is {problem}.")
+            continue
+        columns.append(column)
+        problems += _cell_problems(column, frame.index)
+    if need_types:
+        problems += [_mixed_problem(column) for column in columns if column.column_type is None]
+    if problems:
+        raise InputError(problems)
+    return columns
+
+
+def check_frame(frame: Any) -> None:
+    """Raise an `InputError` if something else than a frame is given."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
+
+
+def _index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
+    names = ["index"] if index.nlevels == 1 and index.name is None else index.names
+    return [(name, index.get_level_values(level)) for level, name in enumerate(names)]
+
+
+def _column(name: str, array: Any, asked: str | None) -> Column:
+    cell_types = types_of(array)
+    written_alike = all(asked in _SAME_CELLS.get(of, {of}) for of in cell_types)
+    # A column without any value could be anything; text takes whatever comes later.
+    inferred = next(iter(cell_types), "text") if len(cell_types) < 2 else None
+    return Column(name, array, cell_types, asked or inferred, asked is not None and not written_alike)
+
+
+# ---------------------------------------------------------------- the table
+
+
+def types_of(array: Any) -> set[str]:
+    """Return the ClicData types of the cells of a column: none if all are missing, several if they are mixed.
+
+    Raises
+    ------
+    Unsendable
+        If there is none for its dtype.
+    """
+    dtype = array.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = array_of(array.categories)
+        if categories.dtype == np.dtype(object):  # only those in use count
+            categories = categories[np.unique(array.codes[array.codes >= 0])]
+        return types_of(categories) if len(categories) else set()
+    if dtype == np.dtype(object):
+        return _types_of_objects(array)
+    if isinstance(dtype, pd.ArrowDtype):
+        column_type = _type_of_arrow(dtype.pyarrow_dtype)
+    elif isinstance(dtype, (pd.StringDtype, pd.PeriodDtype)):
+        column_type = "text"
+    else:
+        column_type = _TYPE_OF_KIND.get(dtype.kind, "")
+    if not column_type:
+        raise Unsendable(
+            f"of type {dtype}, which ClicData has no type for: make it text with astype(str), or leave it out"
+        )
+    return {column_type} - {"null"}
+
+
+def _types_of_objects(cells: Any) -> set[str]:
+    found = set()
+    for kind in set(map(type, cells)):
+        column_type = next((infer_type(cell) for cell in cells if type(cell) is kind and not is_missing(cell)), None)
+        found |= {column_type} if column_type else set()
+    if "datetime" in found:
+        times = (cell for cell in cells if isinstance(cell, (dt.datetime, np.datetime64)) and pd.notna(cell))
+        if len({getattr(time, "tzinfo", None) is None for time in times}) > 1:
+            found.add(_AWARE)
+    return found
+
+
+_TYPE_OF_KIND = {"b": "checkbox", "i": "number", "u": "number", "f": "number", "M": "datetime", "m": "text"}
+_TYPE_OF_ARROW = (
+    (pa.types.is_null, "null"),
+    (pa.types.is_boolean, "checkbox"),
+    (pa.types.is_integer, "number"),
+    (pa.types.is_floating, "number"),
+    (pa.types.is_decimal, "number"),
+    (pa.types.is_timestamp, "datetime"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_string, "text"),
+    (pa.types.is_large_string, "text"),
+    (pa.types.is_string_view, "text"),
+    (pa.types.is_duration, "text"),
+    (pa.types.is_time, "text"),
+    (lambda kind: getattr(kind, "extension_name", "") == "arrow.uuid", "text"),
+)
+
+
+def _type_of_arrow(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _type_of_arrow(kind.value_type)
+    return next((column_type for is_kind, column_type in _TYPE_OF_ARROW if is_kind(kind)), "")
+
+
+# ---------------------------------------------------------------- problems
+
+
+def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
+    problems = []
+    if not names and len(frame):
+        problems.append("The frame has rows, but no columns.")
+    other = [name for name in names if not isinstance(name, str)]
+    if other:
+        problems.append(
+            f"Column names must be text, and these are not: {_listed(map(repr, other))}. "
+            "df.rename(columns=str) makes them so; name the levels of an index with df.rename_axis."
+        )
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1 and isinstance(name, str))
+    if repeated:
+        problems.append(f"Column names must be unique, and these come twice or more: {_listed(map(repr, repeated))}.")
+    broken = [name for name in names if isinstance(name, str) and not is_unicode(name)]
+    if broken:
+        problems.append(f"Column names must be valid Unicode, and these are not: {_listed(map(ascii, broken))}.")
+    return problems
+
+
+def _mixed_problem(column: Column) -> str:
+    mixed = [column_type for column_type in (*COLUMN_TYPES, _AWARE) if column_type in column.cell_types]
+    return (
+        f"Column {column.name!r} mixes {_listed(mixed)}: say which type it has with "
+        f"types={{{column.name!r}: 'text'}}, or another of {_listed(COLUMN_TYPES)}."
+    )
+
+
+def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: list[str]) -> dict[str, str]:
+    """Return the valid entries of ``types``, and add a problem for each other one."""
+    if types is None:
+        return {}
+    if not isinstance(types, Mapping):
+        problems.append(f"types must map column names to ClicData types, not be {type(types).__name__}.")
+        return {}
+    unknown = [name for name in types if name not in names]
+    if unknown:
+        problems.append(
+            f"types names columns that the frame does not have: {_listed(map(repr, unknown))}. "
+            f"It has {_listed(map(repr, names))}."
+        )
+    problems += [
+        f"types gives column {name!r} the type {column_type!r}, which ClicData does not know: "
+        f"choose one of {_listed(COLUMN_TYPES)}."
+        for name, column_type in types.items()
+        if column_type not in COLUMN_TYPES
+    ]
+    return {name: str.__str__(column_type) for name, column_type in types.items() if column_type in COLUMN_TYPES}
+
+
+def _cell_problems(column: Column, index: pd.Index[Any]) -> list[str]:
+    problems = []
+    for reason, rows in column.problems().items():
+        labels = [repr(label) for label in index[rows[:5]].tolist()]
+        more = ", ..." if len(rows) > 5 else ""
+        cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
+        problems.append(f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more}).")
+    return problems
+
+
+def _listed(names: Iterable[str], most: int = 20) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
