@@ -32,7 +32,7 @@ class RequestFault:
     number: int
     name: str
     arm: Callable[[Bench, Operation, int | None], Any]
-    error: type[errors.ClicDataError] | None  # None: it does no harm
+    error: type[errors.ClicDataError] | None  # None: it is harmless
     asks: int = 1
     write_asks: int = 1
     fate: str = "unknown"
@@ -41,7 +41,7 @@ class RequestFault:
     waits: tuple[float, float] | None = None  # bounds of each pause
     arrives: bool = True  # whether the request reaches the service
     not_for: Callable[[Login, Operation], str | None] = lambda login, operation: None
-    patience: float = 10  # seconds that each step of reading may take
+    patience: float = 10  # seconds that each read from the socket may take
     deadline: float = 60
     attempts: int = 4
     lasting_only: bool = False
