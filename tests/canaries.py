@@ -1,4 +1,4 @@
-"""Secrets that must never be seen, and where to look for them."""
+"""Secrets that must never be shown, and the places to search for them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PACKAGE = pandas_clicdata.__path__[0]
 
 
 def canary(name: str, odd: str = "") -> Any:
-    """A new secret; ``odd`` are characters that URLs, JSON and repr spell in other ways."""
+    """Return a new secret; ``odd`` are characters that URLs, JSON and repr escape."""
     return field(default_factory=lambda: f"{name}-{odd}{secrets.token_hex(9)}{odd}-{name}")
 
 
 @dataclass(frozen=True)
 class Canaries:
-    """Twelve secrets. Two of them follow from others: what Basic authentication sends."""
+    """Twelve secrets. Two of them are derived: those that Basic authentication sends."""
 
     client_secret: str = canary("ClientSecret", 'ü/+%"')
     access_token: str = canary("AccessToken", "/+=.~")
@@ -53,13 +53,13 @@ class Canaries:
         return base64.b64encode(f"{self.client_id}:{self.inner}".encode()).decode()
 
     def all(self) -> dict[str, str]:
-        """The secret ones by name."""
+        """Return the secrets by name."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
         del known["client_id"], known["username"]
         return {**known, "inner": self.inner, "basic": self.basic}
 
     def login(self, method: str) -> dict[str, Any]:
-        """The arguments of a session."""
+        """Return the arguments of a session."""
         texts = {
             "client_credentials": ("client_id", "client_secret"),
             "basic": ("client_id", "username", "password"),
@@ -69,7 +69,7 @@ class Canaries:
         return {"auth_method": method, **{name: getattr(self, name) for name in texts}}
 
     def sightings(self, *texts: str | bytes, but: Iterable[str] = ()) -> list[str]:
-        """Which of them stand in the texts, and how they are spelled there."""
+        """Return the secrets found in the texts, and how they are spelled."""
         raw = b"\0\0".join(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts)
         return [f"{name} ({how})" for name, how, needle in _needles(self) if name not in but and needle in raw]
 
@@ -82,7 +82,7 @@ def _needles(known: Canaries) -> list[tuple[str, str, bytes]]:
 
 
 def spellings(secret: str) -> Iterator[tuple[str, str]]:
-    """The ways in which a text may come back."""
+    """Yield the spellings of a text, by name."""
     yield "raw", secret
     yield "URL", quote(secret, safe="")
     yield "path", quote(secret)
@@ -92,7 +92,7 @@ def spellings(secret: str) -> Iterator[tuple[str, str]]:
     yield "JSON", json.dumps(secret)[1:-1]
     yield "JSON, not escaped", json.dumps(secret, ensure_ascii=False)[1:-1]
     for before in range(3):
-        # The letters at its ends depend on what stands beside it.
+        # The first and last characters depend on the neighbouring bytes.
         letters = base64.b64encode(b"." * before + secret.encode()).decode().rstrip("=")
         core = letters[-(-8 * before // 6) : -1]
         yield f"base64, {before} on", core
@@ -100,11 +100,11 @@ def spellings(secret: str) -> Iterator[tuple[str, str]]:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Where to look
+# Places to search
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """An error, what caused it, and what it came up in."""
+    """Return an error, its causes and its contexts."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -116,7 +116,7 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def own_frames(error: BaseException) -> Iterator[types.FrameType]:
-    """The frames of a traceback that run code of the package."""
+    """Yield the frames of a traceback that run code of the package."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
@@ -125,7 +125,7 @@ def own_frames(error: BaseException) -> Iterator[types.FrameType]:
 
 
 def texts_of(error: BaseException) -> Iterator[tuple[str, str | bytes]]:
-    """All that may be printed, logged or stored of an error, by name."""
+    """Yield the texts of an error that may be printed, logged or stored, by name."""
     for one in chain(error):
         kind = type(one).__name__
         yield f"str({kind})", str(one)
@@ -138,7 +138,7 @@ def texts_of(error: BaseException) -> Iterator[tuple[str, str | bytes]]:
 
 
 def locals_of(error: BaseException) -> Iterator[tuple[str, str]]:
-    """What a dump of the local variables would show of our frames."""
+    """Yield the local variables of our frames, as a dump shows them."""
     for one in chain(error):
         for frame in own_frames(one):
             for name, value in frame.f_locals.items():
@@ -160,9 +160,9 @@ _MOST = 50_000
 
 
 def reachable(error: BaseException) -> Iterator[tuple[str, str | bytes]]:
-    """Every text that can be reached from an error by attributes, items and our frames' variables.
+    """Yield every text that can be reached from an error by attributes, items and our frames' variables.
 
-    A `Secret` is where it ends: it holds its text in a closure, which no dump of attributes goes into.
+    The search ends at a `Secret`: it holds its text in a closure, which no dump of attributes enters.
     """
     seen: set[int] = set()
     kept: list[object] = []  # so that no id is used twice
@@ -203,7 +203,7 @@ def _parts(one: object) -> Iterator[tuple[str, object]]:
 
 
 def shown_by(one: object) -> Iterator[tuple[str, str]]:
-    """What an object shows of itself: its text forms, its public attributes, all that vars() tells."""
+    """Yield the text forms of an object, its attributes, and its vars()."""
     kind = type(one).__name__
     for how, text in (("str", str(one)), ("repr", repr(one)), ("format", f"{one}"), ("%s", "%s" % one)):  # noqa: UP031
         yield f"{how}({kind})", text
@@ -214,6 +214,6 @@ def shown_by(one: object) -> Iterator[tuple[str, str]]:
         if not name.startswith("__"):
             try:
                 value = getattr(one, name)
-            except Exception as error:  # noqa: BLE001  # what it says is looked at too
+            except Exception as error:  # noqa: BLE001  # its text is searched too
                 value = error
             yield f"{kind}.{name}", repr(value)

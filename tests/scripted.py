@@ -1,4 +1,4 @@
-"""A server on a real socket that answers what a test tells it to."""
+"""A server on a real socket whose answers a test defines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Seen:
-    """A request as it arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass
 class Says:
-    """What to answer; ``raw`` is handed the socket instead."""
+    """An answer; ``raw`` is called with the socket instead."""
 
     body: Any = None
     status: int = 200
@@ -49,9 +49,9 @@ TOKEN = Says({"access_token": "token-1", "expires_in": 3600})
 
 
 class ScriptedServer:
-    """Answers each request with what ``script`` gives for it, and remembers them all.
+    """Answers each request with what ``script`` returns for it, and records it.
 
-    With ``one_at_a_time`` a connection is looked at when the one before it has ended, as it does with its first answer.
+    With ``one_at_a_time`` a connection is served after the one before it has ended, which is after one answer.
     """
 
     def __init__(self, script: Callable[[Seen], Says], *, one_at_a_time: bool = False) -> None:
@@ -134,7 +134,7 @@ class ScriptedServer:
 
 
 def in_turn(*answers: Says) -> Callable[[Seen], Says]:
-    """Each answer once, and then the last for ever."""
+    """Return a script of these answers; the last one is repeated."""
     waiting = list(answers)
 
     def script(_: Seen) -> Says:
@@ -144,7 +144,7 @@ def in_turn(*answers: Says) -> Callable[[Seen], Says]:
 
 
 def reset(connection: socket.socket) -> None:
-    """Cut the connection hard, without an answer."""
+    """Reset the connection without an answer."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     connection.close()
 

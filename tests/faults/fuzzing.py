@@ -1,4 +1,4 @@
-"""A service that knows what is true and tells it, and what may become of its answers on the way."""
+"""A service whose answers are correct, and the ways to change them before the client reads them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
 
 
 class Truth:
-    """What a service does and says. ``done`` counts the writes that it did, ``stored`` the rows that it took."""
+    """A service. ``done`` counts the writes that it applied, ``stored`` the rows that it stored."""
 
     def __init__(self, dice: random.Random, *, modern: bool) -> None:
         self.dice = dice
@@ -48,8 +48,8 @@ class Truth:
         self.done = 0
         self.stored = Counter[int]()
 
-    def said(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[Answer, bool]:
-        """The answer, and whether it is a yes."""
+    def respond(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[Answer, bool]:
+        """Return the answer, and whether it confirms the request."""
         if method == "GET":
             return self.read(path, query), True
         if path == "/oauth20/token":
@@ -90,7 +90,7 @@ class Truth:
         return answer({"success": True})
 
     def refusal(self, *, bare: bool) -> Answer:
-        """A no, which no single fault on the way turns into a yes."""
+        """Return a refusal that no single change turns into a confirmation."""
         error = {"code": self.dice.choice(["validation", "Oddity"]), "description": "row 1: no"}
         stated = {"error": error} if bare else {"success": False, "error": error}
         status = self.dice.choice([200, 200, 400, 404, 409, 422, 429, 500, 503])
@@ -98,7 +98,7 @@ class Truth:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# On the way
+# Changes of an answer
 
 OTHERS: list[Any] = [None, False, 0, -1, 1.5, 10**30, 1e300, "", "x", "true", "2026-13-40", [], [[]], {}, {"a": {}}]
 JUNK = ["", "-3", "1.5", "soon", "nan", "9" * 400, "\x00", "Wed, 99 Nov 2026 00:00:00 GMT", "7, 8", "é", "120", "0"]
@@ -135,13 +135,13 @@ def filled(dice: random.Random, text: bytes) -> bytes:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The way to each value within one."""
+    """Return the path to each value in a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for key, one in inner for found in [(*path, key), *places(one, (*path, key))]]
 
 
 def swapped(dice: random.Random, text: bytes) -> bytes:
-    """A value of another type, or none, or under another name, in the place of one."""
+    """Replace a value by one of another type, remove it, or rename its key."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -164,11 +164,15 @@ def swapped(dice: random.Random, text: bytes) -> bytes:
 
 
 BODIES: list[Callable[[random.Random, bytes], bytes]] = [flipped, cut, doubled, shortened, filled, swapped, swapped]
-GENTLE: list[Callable[[random.Random, bytes], bytes]] = [flipped, cut, swapped]  # by one of these no no becomes a yes
+GENTLE: list[Callable[[random.Random, bytes], bytes]] = [
+    flipped,
+    cut,
+    swapped,
+]  # none turns a refusal into a confirmation
 
 
 def mutated(dice: random.Random, true: Answer, *, yes: bool) -> Answer:
-    """An answer as it may come, changed in one way or in up to three."""
+    """Return the answer with one to three changes."""
     status, body, headers = true.status, true.body, dict(true.headers)
     for _ in range(dice.choice([1, 1, 2, 3]) if yes else 1):
         what = dice.random()

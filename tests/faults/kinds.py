@@ -111,3 +111,12 @@ def gzip_bomb(faults: Faults, megabytes: int = 256, **where: Any) -> Fault:
     parts += [packer.compress(b" " * 1_048_576) for _ in range(megabytes)]
     parts += [packer.compress(b'],"has_more_data":false}'), packer.flush()]
     return faults.answer(b"".join(parts), headers={"Content-Encoding": "gzip"}, applied=True, **where)
+
+
+OWN = (keep_rows, repeat_page, endless_pages, without_paging, cut, drip, bad_chunk, gzip_bomb)
+
+
+def add(faults: Faults, kind: str, **how: Any) -> Fault:
+    """Add a fault by its name: one of this module or of the sandbox."""
+    by_name = {function.__name__: function for function in OWN}
+    return by_name[kind](faults, **how) if kind in by_name else getattr(faults, kind)(**how)

@@ -23,7 +23,7 @@ NEW = pd.DataFrame({"k": [7, 8, 9], "v": [70, 80, 90]})
 
 
 class Login(NamedTuple):
-    """A way to log in, and the dialect that is spoken with it."""
+    """A login, and the dialect used with it."""
 
     name: str
     method: str
@@ -195,7 +195,7 @@ OPERATIONS = (
         "POST",
         "^/(data|table)/{rec_id}/(rebuild|refresh)$",
         lambda b: b.data().rebuild_data(b.rec_id),
-        lambda said, b: isinstance(said, dict),
+        lambda result, b: isinstance(result, dict),
         ledger=lambda b: len(b.sandbox.refreshes(b.rec_id)),
         before=0,
         after=1,
@@ -206,7 +206,7 @@ OPERATIONS = (
         "POST",
         "^/schedule/{schedule}/trigger$",
         lambda b: Schedule(session=b.session).trigger_schedule(SCHEDULE),
-        lambda said, b: isinstance(said, dict),
+        lambda result, b: isinstance(result, dict),
         ledger=lambda b: len(b.sandbox.runs(SCHEDULE)) - b.runs,
         before=0,
         after=1,

@@ -11,9 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from faults.kinds import bad_chunk, cut, drip, gzip_bomb
+from faults.kinds import add
 from pandas_clicdata import errors
-from pandas_clicdata.sandbox import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,7 @@ class RequestFault:
     number: int
     name: str
     arm: Callable[[Bench, Operation, int | None], Any]
-    error: type[errors.ClicDataError] | None  # None: it does no harm
+    error: type[errors.ClicDataError] | None  # None: it is harmless
     asks: int = 1
     write_asks: int = 1
     fate: str = "unknown"
@@ -41,7 +40,7 @@ class RequestFault:
     waits: tuple[float, float] | None = None  # bounds of each pause
     arrives: bool = True  # whether the request reaches the service
     not_for: Callable[[Login, Operation], str | None] = lambda login, operation: None
-    patience: float = 10  # seconds that each step of reading may take
+    patience: float = 10  # seconds that each read from the socket may take
     deadline: float = 60
     attempts: int = 4
     lasting_only: bool = False
@@ -52,22 +51,22 @@ class RequestFault:
         return min(self.patience, self.deadline) < 1
 
 
-def at_request(kind: Callable[..., Any], **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
+def at_request(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
     """Add a fault to the operation's request."""
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
         where = {"method": operation.method, "path": re.compile(operation.on(bench)), "times": times}
-        kind(bench.sandbox.faults, **where, **how)
+        add(bench.sandbox.faults, kind, **where, **how)
 
     return arm
 
 
-def at_login(kind: Callable[..., Any], **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
+def at_login(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
     """Add a fault to the login before the request."""
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
         bench.session._token = None
-        kind(bench.sandbox.faults, path=TOKEN_PATH, times=times, **how)
+        add(bench.sandbox.faults, kind, path=TOKEN_PATH, times=times, **how)
 
     return arm
 
@@ -95,11 +94,11 @@ def elsewhere(url: str) -> Callable[[Bench, Operation, int | None], Any]:
 
 
 def says(status: int, **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
-    return at_request(Faults.status, status=status, **how)
+    return at_request("status", status=status, **how)
 
 
 def body(text: bytes | str, **how: Any) -> Callable[[Bench, Operation, int | None], Any]:
-    return at_request(Faults.answer, body=text, **how)
+    return at_request("answer", body=text, **how)
 
 
 def only(method: str, why: str) -> Callable[[Login, Operation], str | None]:
@@ -134,21 +133,21 @@ FAULTS: list[RequestFault] = [
     RequestFault(1, "refused", elsewhere("http://127.0.0.1:1"), TRANSPORT, 4, 4, "not sent", arrives=False),
     RequestFault(2, "no TLS", elsewhere("https://127.0.0.1:{port}"), errors.TlsError, fate="not sent", arrives=False),
     RequestFault(3, "proxy wants a login", says(407), TRANSPORT, fate="not sent"),
-    RequestFault(4, "silence", at_request(Faults.stall), TRANSPORT, 2, **SLOW),
-    RequestFault(5, "silence, applied", at_request(Faults.stall, applied=True), TRANSPORT, 2, applied=True, **SLOW),
-    RequestFault(6, "applied late", at_request(Faults.apply_late, seconds=0.25), TRANSPORT, 2, late=True, **SLOW),
-    RequestFault(7, "reset", at_request(Faults.drop), TRANSPORT, 4),
-    RequestFault(7, "closed", at_request(Faults.drop, reset=False), TRANSPORT, 4),
-    RequestFault(7, "reset, applied", at_request(Faults.drop, applied=True), TRANSPORT, 4, applied=True),
-    RequestFault(7, "closed, applied", at_request(Faults.drop, applied=True, reset=False), TRANSPORT, 4, applied=True),
-    RequestFault(8, "cut while sending", at_request(Faults.drop_request, after_bytes=5), TRANSPORT, not_for=with_body),
-    RequestFault(9, "reset in the answer", at_request(cut, reset=True), TRANSPORT, 4, applied=True),
-    RequestFault(9, "closed in the answer", at_request(cut), TRANSPORT, 4, applied=True),
-    RequestFault(9, "silence in the answer", at_request(drip, seconds=0.5), TRANSPORT, 2, applied=True, **SLOW),
+    RequestFault(4, "silence", at_request("stall"), TRANSPORT, 2, **SLOW),
+    RequestFault(5, "silence, applied", at_request("stall", applied=True), TRANSPORT, 2, applied=True, **SLOW),
+    RequestFault(6, "applied late", at_request("apply_late", seconds=0.25), TRANSPORT, 2, late=True, **SLOW),
+    RequestFault(7, "reset", at_request("drop"), TRANSPORT, 4),
+    RequestFault(7, "closed", at_request("drop", reset=False), TRANSPORT, 4),
+    RequestFault(7, "reset, applied", at_request("drop", applied=True), TRANSPORT, 4, applied=True),
+    RequestFault(7, "closed, applied", at_request("drop", applied=True, reset=False), TRANSPORT, 4, applied=True),
+    RequestFault(8, "cut while sending", at_request("drop_request", after_bytes=5), TRANSPORT, not_for=with_body),
+    RequestFault(9, "reset in the answer", at_request("cut", reset=True), TRANSPORT, 4, applied=True),
+    RequestFault(9, "closed in the answer", at_request("cut"), TRANSPORT, 4, applied=True),
+    RequestFault(9, "silence in the answer", at_request("drip", seconds=0.5), TRANSPORT, 2, applied=True, **SLOW),
     RequestFault(
         10,
         "a drip",
-        at_request(drip, seconds=0.1),
+        at_request("drip", seconds=0.1),
         errors.DeadlineExceeded,
         applied=True,
         deadline=0.3,
@@ -187,7 +186,7 @@ FAULTS: list[RequestFault] = [
     RequestFault(
         22,
         "cut JSON",
-        at_request(Faults.edit, function=lambda text: text[: len(text) // 2]),
+        at_request("edit", function=lambda text: text[: len(text) // 2]),
         ODD,
         4,
         applied=True,
@@ -197,9 +196,9 @@ FAULTS: list[RequestFault] = [
     RequestFault(23, "a web page as JSON", body(b"<!doctype html><p>maintenance", applied=True), ODD, 2, applied=True),
     RequestFault(24, "nothing", body(b""), ODD, 2),
     RequestFault(24, "204", body(b"", status=204, applied=True), ODD, 2, applied=True),
-    RequestFault(25, "a known no", at_request(Faults.error, code="validation"), NO, fate="refused"),
-    RequestFault(25, "an unknown no", at_request(Faults.error, code="Oddity"), NO),
-    RequestFault(25, "an unknown no, applied", at_request(Faults.error, code="Oddity", applied=True), NO, applied=True),
+    RequestFault(25, "a known no", at_request("error", code="validation"), NO, fate="refused"),
+    RequestFault(25, "an unknown no", at_request("error", code="Oddity"), NO),
+    RequestFault(25, "an unknown no, applied", at_request("error", code="Oddity", applied=True), NO, applied=True),
     RequestFault(25, "a bare no", body('{"success": false}'), NO),
     RequestFault(25, "an error alone", body('{"error": {"code": "Oddity"}}'), NO),
     RequestFault(26, "success as text", body('{"success": "false"}'), ODD),
@@ -210,33 +209,31 @@ FAULTS: list[RequestFault] = [
     RequestFault(27, "5,000 digits", body(b'{"success": true, "result": ' + b"9" * 5000 + b"}"), ODD),
     RequestFault(27, "NaN", body('{"success": true, "result": NaN}'), ODD, 4),
     RequestFault(27, "half a character", body('{"result": {"data": [{"k": "\\ud800"}]}}'), ODD, 4),
-    RequestFault(27, "a byte order mark", at_request(Faults.edit, function=lambda text: BOM + text), None),
-    RequestFault(28, "bad gzip", at_request(Faults.bad_gzip), ODD, 4, applied=True),
-    RequestFault(28, "a bad chunk", at_request(bad_chunk), ODD, 4, applied=True),
+    RequestFault(27, "a byte order mark", at_request("edit", function=lambda text: BOM + text), None),
+    RequestFault(28, "bad gzip", at_request("bad_gzip"), ODD, 4, applied=True),
+    RequestFault(28, "a bad chunk", at_request("bad_chunk"), ODD, 4, applied=True),
     RequestFault(
         28,
         "more announced",
-        at_request(Faults.header, name="Content-Length", value="9999"),
+        at_request("header", name="Content-Length", value="9999"),
         TRANSPORT,
         2,
         applied=True,
         **SLOW,
     ),
-    RequestFault(
-        29, "401", at_request(Faults.unauthorized), errors.BadCredentials, 2, 2, "refused", not_for=WITHOUT_TOKEN
-    ),
+    RequestFault(29, "401", at_request("unauthorized"), errors.BadCredentials, 2, 2, "refused", not_for=WITHOUT_TOKEN),
     RequestFault(30, "401", says(401), errors.BadCredentials, fate="refused", not_for=WITH_TOKEN),
     RequestFault(31, "403", says(403), errors.PermissionDenied, fate="refused"),
     RequestFault(
-        32, "login 503", at_login(Faults.status, status=503), NO, 4, 4, "not sent", arrives=False, not_for=WITHOUT_TOKEN
+        32, "login 503", at_login("status", status=503), NO, 4, 4, "not sent", arrives=False, not_for=WITHOUT_TOKEN
     ),
     RequestFault(
-        32, "login resets", at_login(Faults.drop), TRANSPORT, 4, 4, "not sent", arrives=False, not_for=WITHOUT_TOKEN
+        32, "login resets", at_login("drop"), TRANSPORT, 4, 4, "not sent", arrives=False, not_for=WITHOUT_TOKEN
     ),
     RequestFault(
         33,
         "wrong secret",
-        at_login(Faults.answer, body='{"error": "invalid_client"}', status=400),
+        at_login("answer", body='{"error": "invalid_client"}', status=400),
         errors.BadCredentials,
         fate="not sent",
         arrives=False,
@@ -245,7 +242,7 @@ FAULTS: list[RequestFault] = [
     RequestFault(
         34,
         "no token",
-        at_login(Faults.answer, body='{"token_type": "bearer"}'),
+        at_login("answer", body='{"token_type": "bearer"}'),
         ODD,
         fate="not sent",
         arrives=False,
@@ -255,9 +252,7 @@ FAULTS: list[RequestFault] = [
         RequestFault(
             34,
             f"a token for {lifetime.decode()}",
-            at_login(
-                Faults.edit, function=lambda text, to=lifetime: re.sub(rb'("expires_in":)\d+', rb"\g<1>" + to, text)
-            ),
+            at_login("edit", function=lambda text, to=lifetime: re.sub(rb'("expires_in":)\d+', rb"\g<1>" + to, text)),
             None,
             not_for=WITHOUT_TOKEN,
         )
@@ -267,5 +262,5 @@ FAULTS: list[RequestFault] = [
         RequestFault(54, str(status), says(status, headers={"Location": "/elsewhere"}), errors.RedirectRefused)
         for status in (301, 302, 303, 307, 308)
     ],
-    RequestFault(55, "a bomb", at_request(gzip_bomb, megabytes=2), ODD, applied=True),
+    RequestFault(55, "a bomb", at_request("gzip_bomb", megabytes=2), ODD, applied=True),
 ]

@@ -14,7 +14,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def marked(source: str) -> set[int]:
-    """The numbers in ``pytest.mark.fault(...)`` on tests."""
+    """Return the numbers in ``pytest.mark.fault(...)`` on tests."""
     return {
         argument.value
         for function in ast.walk(ast.parse(source))
@@ -52,5 +52,5 @@ def test_the_faults_of_a_request_are_in_the_catalogue_and_in_the_matrix() -> Non
         ("def test_a():\n    pytest.mark.fault(3)", set()),
     ],
 )
-def test_a_name_is_a_mark_on_a_test_and_nothing_else(source: str, found: set[int]) -> None:
+def test_only_a_mark_on_a_test_counts(source: str, found: set[int]) -> None:
     assert marked(source) == found

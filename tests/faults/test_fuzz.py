@@ -1,4 +1,4 @@
-"""Thousands of answers that were changed on the way: nothing but our errors comes of them, and no write is misjudged.
+"""Thousands of changed answers: calls raise only our errors, and no write is reported wrongly.
 
 2,000, or 20,000 with ``--long`` (``CLICDATA_ANSWERS``), and one in twenty on a real socket; ``CLICDATA_SEED`` repeats
 those of another run.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ANSWERS = int(os.environ.get("CLICDATA_ANSWERS", "2000"))
 SEED = os.environ.get("CLICDATA_SEED")
-MOST_REQUESTS = 200  # of one call, whatever it is answered
+MOST_REQUESTS = 200  # of one call
 NEW = pd.DataFrame({"n": [7, 8, 9], "t": ["a", "b", "c"]})
 KEY: dict[str, Any] = {"on": "n", "progress": False}
 
@@ -60,7 +60,7 @@ WRITES: dict[str, Callable[[Session], Any]] = {
 
 
 class Fuzzed(Session):
-    """A session whose service is in this process, and whose answers are changed on the way."""
+    """A session with a service in this process, whose answers are changed."""
 
     truth: Truth
     requests = fuzzed = 0
@@ -70,12 +70,12 @@ class Fuzzed(Session):
         self.requests += 1
         try:
             assert self.requests <= MOST_REQUESTS, "no end of requests"
-            true, yes = self.truth.said(request.method, request.path, dict(request.query), request.body or b"")
+            true, yes = self.truth.respond(request.method, request.path, dict(request.query), request.body or b"")
             if request.operation == "log in" and self.truth.dice.random() < 0.75:
-                return true  # so that what it is for has its turn
+                return true  # most logins succeed, so that the call itself is tried
             self.fuzzed += 1
             return mutated(self.truth.dice, true, yes=yes)
-        except Exception as error:  # a session makes one of our errors of any other
+        except Exception as error:  # a session would turn it into one of our errors
             raise SystemExit(repr(error)) from error
 
 
@@ -89,7 +89,7 @@ def opened(kind: type[Session], truth: Truth, url: str = "https://api.clicdata.t
 
 
 def held(name: str, session: Session, truth: Truth) -> bool:
-    """One call, and what it says held against what is true; whether it went well."""
+    """Make one call, check its outcome against the truth, and return whether it succeeded."""
     failure: errors.ClicDataError | None = None
     try:
         with warnings.catch_warnings():
@@ -108,9 +108,9 @@ def held(name: str, session: Session, truth: Truth) -> bool:
         return failure is None
     assert truth.done <= 1, "it was sent again"
     if failure is None:
-        assert truth.done == 1, "a write is said to be done that was refused"
+        assert truth.done == 1, "a refused write is reported as applied"
     elif not failure.in_doubt:
-        assert truth.done == 0, "a write is said to be not done that was done"
+        assert truth.done == 0, "an applied write is reported as not applied"
         assert retry.outcome(failure) is not retry.Outcome.UNKNOWN
     return failure is None
 
@@ -129,7 +129,7 @@ def seed() -> str:
 @pytest.mark.timeout(600)
 @pytest.mark.fault(22, 23, 24, 25, 26, 27, 38)
 @pytest.mark.parametrize("name", [*READS, *WRITES])
-def test_whatever_becomes_of_an_answer(name: str, seed: str) -> None:
+def test_a_changed_answer_is_never_reported_wrongly(name: str, seed: str) -> None:
     share = ANSWERS // len([*READS, *WRITES])
     fuzzed = number = well = 0
     while fuzzed < share:
@@ -144,12 +144,12 @@ def test_whatever_becomes_of_an_answer(name: str, seed: str) -> None:
                     f"{name}, call {number} of seed {seed}: {type(error).__name__}: {error}"
                 ) from error
             fuzzed += session.fuzzed
-    assert 0.03 < well / number < 0.97 or ANSWERS < 20_000, "neither is all lost, nor is nothing"
+    assert 0.03 < well / number < 0.97 or ANSWERS < 20_000, "some calls succeed and some fail"
     totals.add("answers fuzzed", fuzzed)
 
 
 RAW = [flipped, cut, doubled, shortened, filled]
-STATUS_LINE = len(b"HTTP/1.1 200 ")  # a yes whose status says no would be a lie, not a fault
+STATUS_LINE = len(b"HTTP/1.1 200 ")  # changing the status would change what the service says
 
 
 def sent_raw(dice: random.Random, true: Answer) -> Callable[[socket.socket], None]:
@@ -163,12 +163,12 @@ def sent_raw(dice: random.Random, true: Answer) -> Callable[[socket.socket], Non
 @pytest.mark.timeout(600)
 @pytest.mark.fault(28)
 @pytest.mark.parametrize("name", [*READS, *WRITES])
-def test_whatever_becomes_of_the_bytes_of_an_answer(name: str, seed: str) -> None:
+def test_changed_bytes_of_an_answer_are_never_reported_wrongly(name: str, seed: str) -> None:
     share = ANSWERS // 20 // len([*READS, *WRITES])
     now: list[Truth] = []
 
     def script(seen: Seen) -> Says:
-        true, yes = now[-1].said(seen.method, seen.path, seen.query, seen.body)
+        true, yes = now[-1].respond(seen.method, seen.path, seen.query, seen.body)
         return Says(raw=sent_raw(now[-1].dice, true)) if yes else Says(true.body, true.status, dict(true.headers))
 
     with ScriptedServer(script) as server:

@@ -28,7 +28,7 @@ STATE = {"not sent": "pending", "refused": "refused", "unknown": "in doubt"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A fault, in an operation, behind a login; for good, or striking once."""
+    """A fault in an operation with a login; lasting, or once."""
 
     fault: RequestFault
     operation: Operation
@@ -36,31 +36,31 @@ class Cell:
     lasting: bool
 
     def __str__(self) -> str:
-        how = "for good" if self.lasting else "once"
+        how = "lasting" if self.lasting else "once"
         return f"F{self.fault.number} ({self.fault.name}) {how}, {self.operation.name}, {self.login.name}"
 
     @property
     def asks(self) -> int:
-        """How often it is sent when the fault doesn't end."""
+        """How often the request is sent if the fault lasts."""
         if not self.operation.reads:
             return self.fault.write_asks
-        # A page size that the service doesn't take is left to it, once.
+        # A refused page size is left out in one more request.
         sized = self.operation.name == "read rows" and self.login.api_version is not None
         return self.fault.asks + (sized and self.fault.name in ("400", "422"))
 
     @property
     def sent(self) -> int:
-        """How often it is tried."""
+        """How often the request is sent."""
         return self.asks if self.lasting else 2
 
     @property
     def arrived(self) -> int:
-        """How often it arrives at the service."""
+        """How often the request reaches the service."""
         return self.sent if self.fault.arrives else int(self.ends_well)
 
     @property
     def beyond(self) -> str | None:
-        """Why there is no such cell, or nothing that another doesn't show."""
+        """Why this cell is not tried; None if it is."""
         why = self.fault.not_for(self.login, self.operation)
         if why is None and not self.lasting:
             if self.fault.lasting_only or self.fault.error is None:
@@ -84,7 +84,7 @@ CELLS = [
 
 
 def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
-    """Put a cell through, and hold it to what it should come to."""
+    """Run a cell and check how the call ends."""
     sandbox.faults.clear()
     fault, operation = cell.fault, cell.operation
     with sandbox.session(auth_method=cell.login.method, api_version=cell.login.api_version) as session:
@@ -104,11 +104,11 @@ def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
 
         in_time(lambda: len(asked()) >= cell.arrived)
         assert len(asked()) == cell.arrived, f"{len(asked())} requests"
-        hold_pauses(cell, slept)
+        check_pauses(cell, slept)
         if isinstance(outcome, errors.ClicDataError) or not cell.ends_well:
-            hold_failure(cell, bench, outcome)
+            check_failure(cell, bench, outcome)
         else:
-            assert operation.fine(outcome, bench), f"came to {outcome!r}"
+            assert operation.fine(outcome, bench), f"ended with {outcome!r}"
         ledger = operation.ledger
         if ledger is not None:
             wanted = operation.after if is_applied(cell) else operation.before
@@ -139,7 +139,7 @@ def in_haste(bench: Bench, cell: Cell) -> list[float]:
 
 
 def in_time(true: Callable[[], bool]) -> None:
-    """Wait for what a slow machine may not have done yet when nobody waits for its answer any more."""
+    """Wait until the service has finished requests that the client gave up."""
     end = time.monotonic() + 5
     while not true() and time.monotonic() < end:
         time.sleep(0.005)
@@ -156,7 +156,7 @@ def is_applied(cell: Cell) -> bool:
     return cell.ends_well or cell.fault.applied or cell.fault.late
 
 
-def hold_pauses(cell: Cell, slept: list[float]) -> None:
+def check_pauses(cell: Cell, slept: list[float]) -> None:
     at_once = cell.fault.number == 29 or (cell.asks == 2 and cell.fault.name in ("400", "422"))
     assert len(slept) == (0 if at_once else cell.sent - 1), f"paused {slept}"
     if cell.fault.waits is not None:
@@ -164,16 +164,16 @@ def hold_pauses(cell: Cell, slept: list[float]) -> None:
         assert all(least <= pause <= most for pause in slept), f"paused {slept}"
 
 
-def hold_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
+def check_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
     fault, operation = cell.fault, cell.operation
     doubtful = fault.fate == "unknown" and not operation.reads
-    hasty = fault.late or fault.hasty  # then it may be looked for too early
+    hasty = fault.late or fault.hasty  # then the service may apply the request after the check
     if doubtful and operation.name == "create" and (isinstance(outcome, int) if hasty else fault.applied):
         assert fault.applied or fault.late
-        assert operation.fine(outcome, bench), f"the data set that was made was not found: {outcome!r}"
+        assert operation.fine(outcome, bench), f"the created data set was not found: {outcome!r}"
         return
     wanted = operation.ambiguous if doubtful and operation.ambiguous is not None else fault.error
-    assert type(outcome) is wanted, f"came to {outcome!r}"
+    assert type(outcome) is wanted, f"ended with {outcome!r}"
     assert outcome.in_doubt is doubtful
     if wanted is not fault.error:
         assert type(outcome.__cause__) is fault.error
@@ -207,7 +207,7 @@ def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: py
     totals.add("cells of fault x operation x login", len(cells))
 
 
-def test_there_are_as_many_cells_as_promised_and_each_that_is_left_out_says_why() -> None:
+def test_there_are_enough_cells_and_every_skipped_one_has_a_reason() -> None:
     left_out = [(str(cell), cell.beyond) for cell in CELLS if cell.beyond is not None]
     assert len({str(cell) for cell in CELLS}) == len(CELLS)
     assert len(CELLS) - len(left_out) >= 1_000

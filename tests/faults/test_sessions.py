@@ -1,4 +1,4 @@
-"""Sessions whose clock jumps, whose connection is gone, or that many threads use; and what no count shows."""
+"""Sessions with a clock that jumps, a closed connection, or many threads; and changes that no count shows."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_a_wall_clock_that_jumps_changes_nothing(jump: float, monkeypatch: pytes
 
 
 @pytest.mark.fault(35, 29)
-def test_a_token_that_died_while_the_machine_slept_is_renewed_once(clicdata_sandbox: Sandbox) -> None:
-    """The clock that counts its age may stand still meanwhile."""
+def test_a_token_that_expired_while_the_machine_slept_is_renewed_once(clicdata_sandbox: Sandbox) -> None:
+    """The monotonic clock may stop during that time."""
     with clicdata_sandbox.session() as session:
         Data(session=session).get_data()
         clicdata_sandbox.faults.expire_tokens()
@@ -58,8 +58,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
 
 
 @pytest.mark.fault(7)
-def test_a_connection_that_is_closed_as_the_next_request_comes_is_in_doubt_for_a_write() -> None:
-    """It can't be told from one that was closed after the request was done."""
+def test_a_write_on_a_connection_that_closes_is_in_doubt() -> None:
+    """The client can't know whether the service closed it before or after applying the request."""
     asked: list[str] = []
 
     def serve(taken: socket.socket) -> None:
@@ -80,7 +80,7 @@ def test_a_connection_that_is_closed_as_the_next_request_comes_is_in_doubt_for_a
 
 
 @pytest.mark.fault(68)
-def test_a_session_that_is_closed_has_no_connection_whoever_still_knows_of_one() -> None:
+def test_a_closed_session_closes_connections_that_are_still_referenced() -> None:
     ended: list[bytes] = []
     over = threading.Event()
 
@@ -119,8 +119,10 @@ def test_many_threads_on_one_session_get_their_own_answers() -> None:
 
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("api_version", [None, "2022.01"])
-def test_as_many_rows_in_as_out_are_not_noticed_but_a_stored_version_is_one_state(api_version: str | None) -> None:
-    """The limit that the documents state: no count can show it."""
+def test_equal_numbers_of_new_and_deleted_rows_are_not_noticed_except_in_a_stored_version(
+    api_version: str | None,
+) -> None:
+    """A documented limit: no count can show it."""
     with start(page_size=10, max_page_size=10) as sandbox, sandbox.session(api_version=api_version) as session:
         rec_id = sandbox.create("Changing", {"n": "number"})
         sandbox.append(rec_id, [{"n": n} for n in range(35)])
@@ -128,9 +130,9 @@ def test_as_many_rows_in_as_out_are_not_noticed_but_a_stored_version_is_one_stat
         numbers = iter([3, 4])
 
         def exchanged() -> None:
-            gone = next(numbers)
-            assert sandbox.delete(rec_id, {"n": gone}) == 1
-            sandbox.append(rec_id, [{"n": 100 + gone}])
+            number = next(numbers)
+            assert sandbox.delete(rec_id, {"n": number}) == 1
+            sandbox.append(rec_id, [{"n": 100 + number}])
 
         for path in (f"/data/{rec_id}$", f"/data/{rec_id}/v/"):
             sandbox.faults.call(exchanged, path=re.compile(path), method="GET", after=1)

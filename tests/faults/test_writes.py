@@ -1,4 +1,4 @@
-"""Appends that are cut smaller, stopped by the login, or to go on with what is not theirs."""
+"""Appends that are halved, stopped by the login, or resumed with another frame."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def posts(sandbox: Sandbox, rec_id: int) -> int:
 
 @pytest.mark.fault(20)
 @pytest.mark.parametrize(("times", "most"), [(1, 12), (2, 6), (3, 3), (4, 1)])
-def test_a_chunk_that_is_too_large_is_halved_until_it_is_taken(
+def test_a_chunk_that_is_too_large_is_halved_until_it_is_accepted(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, times: int, most: int
 ) -> None:
     clicdata_sandbox.faults.status(413, path=f"/data/{rec_id}", method="POST", times=times)
@@ -68,7 +68,7 @@ def test_one_row_that_is_too_large_is_named_and_nothing_after_it_is_sent(
 
 @pytest.mark.fault(19, 20)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_row_at_fault_can_be_left_aside_and_all_others_are_stored(
+def test_a_bad_row_is_skipped_and_all_others_are_stored(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, workers: int
 ) -> None:
     frame = FRAME.astype({"n": object})
@@ -105,7 +105,7 @@ def test_a_login_that_fails_midway_leaves_the_rest_pending(
 
 @pytest.mark.fault(50)
 @pytest.mark.parametrize("where", ["no such folder", "a folder itself", "there already"])
-def test_a_journal_that_can_not_be_begun_means_that_nothing_is_sent(
+def test_nothing_is_sent_if_the_journal_can_not_be_created(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, tmp_path: Path, where: str
 ) -> None:
     path = {"no such folder": tmp_path / "a" / "b", "a folder itself": tmp_path}.get(where, tmp_path / "there")
@@ -132,7 +132,7 @@ def other_frame(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 @pytest.mark.fault(51)
 @pytest.mark.parametrize("other", [*other_frame(FRAME), "another table", "another chunksize", "another account"])
 @pytest.mark.parametrize("by", ["journal", "receipt"])
-def test_an_append_goes_on_with_what_is_its_own_or_not_at_all(
+def test_an_append_resumes_with_its_own_frame_or_not_at_all(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, tmp_path: Path, other: str, by: str
 ) -> None:
     path = tmp_path / "journal"
@@ -171,7 +171,7 @@ NEITHER += ["null", "false", '"ok"', '{"success": true, "result": null}', '{"res
 
 @pytest.mark.fault(26)
 @pytest.mark.parametrize("answer", YES + NEITHER)
-def test_rows_are_stored_when_the_answer_says_so_and_else_in_doubt(
+def test_rows_are_in_doubt_unless_the_answer_confirms_them(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, answer: str
 ) -> None:
     clicdata_sandbox.faults.answer(answer, applied=answer in YES, path=f"/data/{rec_id}", method="POST")

@@ -1,4 +1,4 @@
-"""A sandbox, and a plain HTTP caller that knows nothing but the API's description."""
+"""A sandbox, and a plain HTTP caller that is independent of the package."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Caller:
         )
 
     def ok(self, method: str, path: str, **more: Any) -> Any:
-        """The payload of a successful answer, freed of the modern envelope."""
+        """Return the payload of a successful answer without the modern envelope."""
         answer = self(method, path, **more)
         assert answer.status_code == 200, answer.text
         body = answer.json()
@@ -58,7 +58,7 @@ class Caller:
         return body["result"]
 
     def error(self, method: str, path: str, **more: Any) -> tuple[int, str, str]:
-        """Status, code and description of a refusal."""
+        """Return status, code and description of a refusal."""
         answer = self(method, path, **more)
         body = answer.json()
         assert isinstance(body.get("error"), dict), body

@@ -20,7 +20,7 @@ TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}")
 
 
 def items(caller, path, key, **params):
-    """The list under a path in either dialect."""
+    """Return the list under a path in either dialect."""
     found = caller.ok("GET", path, params=params)
     return found[key] if caller.version is None else found
 
@@ -66,7 +66,7 @@ class TestActivity:
         assert legacy.ok("GET", "account/activity/users") == {"count": 0, "users": []}
         assert legacy.ok("GET", "account/activity/dashboards") == {"count": 0, "dashboards": []}
 
-    def test_looks_are_counted(self, caller):
+    def test_views_are_counted(self, caller):
         for path in ("dashboard/2002/thumbnail", "dashboard/2002/snapshot", "dashboard/2001/thumbnail"):
             assert caller("GET", path).status_code == 200
         items(caller, "dashboard", "dashboards", includethumbnail="true")
@@ -77,7 +77,7 @@ class TestActivity:
         ]
         assert TIMESTAMP.fullmatch(found[0]["date"])
 
-    def test_logins_of_users_are_noted(self, sandbox, caller_of):
+    def test_logins_of_users_are_recorded(self, sandbox, caller_of):
         caller = caller_of(sandbox)
         form = {"grant_type": "refresh_token", "refresh_token": "sandbox-refresh-token"}
         caller.login(**form)
@@ -299,7 +299,7 @@ class TestUsers:
         assert caller.error("PUT", "user/5002", json={"email_address": "jane@example.com"})[0] == 409
         caller.ok("PUT", "user/5001", json={"email_address": "Jane@example.com"})
 
-    def test_a_password_opens_the_door(self, sandbox, caller, caller_of):
+    def test_a_password_works(self, sandbox, caller, caller_of):
         user_id = caller.ok("POST", "user", json={**NEW, "password": "first:one"})
 
         def status(password):

@@ -1,4 +1,4 @@
-"""Every call on data sets and tables, in both dialects, as the API's description has it."""
+"""Every call on data sets and tables, in both dialects, as the API is documented."""
 
 from __future__ import annotations
 
@@ -389,9 +389,9 @@ class TestRefresh:
     )
     def test_a_source_is_asked_again(self, caller, sandbox, word, count, mended):
         source = sandbox.rows(1003)
-        changed, gone = source[0]["key"], source[-1]["key"]
+        changed, deleted = source[0]["key"], source[-1]["key"]
         caller.ok("PUT", "data/1003/row", json={"find": cells(key=changed), "data": cells(revenue=0)})
-        caller.ok("DELETE", "data/1003/row", json={"find": cells(key=gone)})
+        caller.ok("DELETE", "data/1003/row", json={"find": cells(key=deleted)})
         caller.ok("POST", f"data/1003/{word}")
         assert sandbox.count(1003) == count
         assert (sandbox.rows(1003)[0] == source[0]) is mended

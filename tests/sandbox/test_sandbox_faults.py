@@ -23,12 +23,12 @@ PATH = "data/1001/row"
 
 @pytest.fixture
 def stored(sandbox):
-    """How many rows were added."""
+    """Return a function that counts the rows added."""
     return lambda: sandbox.count(1001) - 10
 
 
 def lost(call, *args, **more):
-    """The error of a call that gets no whole answer."""
+    """Return the error of a call that gets no complete answer."""
     with pytest.raises(requests.RequestException) as caught:
         call(*args, **more)
     return caught.value
@@ -39,7 +39,7 @@ def connected(caller):
 
 
 def received(caller):
-    """The pieces of a response to ``GET /data`` in which they arrive."""
+    """Return the response to ``GET /data`` in the pieces in which it arrives."""
     with connected(caller) as connection:
         token = caller.http.headers["Authorization"]
         connection.sendall(f"GET /data HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
@@ -100,7 +100,7 @@ class TestWhere:
             sandbox.faults.status(status)
         assert [legacy("GET", "data").status_code for _ in range(4)] == [500, 429, 408, 200]
 
-    def test_every_thread_meets_its_own(self, sandbox, legacy):
+    def test_threads_share_the_count(self, sandbox, legacy):
         sandbox.faults.status(500, times=7)
         url, headers = legacy.url + "data", dict(legacy.http.headers)
         found = []

@@ -1,4 +1,4 @@
-"""Every way to log in, and every way to be turned away."""
+"""Every login, and every refusal of one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def token(caller, **form):
 
 
 class TestClientCredentials:
-    def test_gives_a_token_that_opens_the_door(self, legacy):
+    def test_gives_a_token_that_works(self, legacy):
         assert legacy.ok("GET", "data")["count"] == 3
 
     def test_answer_says_how_long_and_has_no_refresh_token(self, sandbox, caller_of):
@@ -58,13 +58,13 @@ class TestClientCredentials:
         assert caller.error("POST", "oauth20/token", json=body)[:2] == (415, "UnsupportedMediaType")
         assert caller.error("GET", "oauth20/token")[0] == 405
 
-    def test_a_token_dies(self, caller_of):
+    def test_a_token_expires(self, caller_of):
         with start(token_lifetime=0) as sandbox:
             caller = caller_of(sandbox)
             assert caller.error("GET", "data")[:2] == (401, "Unauthorized")
             assert caller("GET", "data").headers["WWW-Authenticate"] == "Bearer"
 
-    def test_all_tokens_can_be_let_die(self, sandbox, legacy):
+    def test_all_tokens_can_be_expired(self, sandbox, legacy):
         sandbox.faults.expire_tokens()
         assert legacy.error("GET", "data")[0] == 401
         legacy.login()
@@ -72,7 +72,7 @@ class TestClientCredentials:
 
 
 class TestScopes:
-    def test_only_what_was_asked_for_is_open(self, sandbox, caller_of):
+    def test_only_requested_scopes_are_granted(self, sandbox, caller_of):
         caller = caller_of(sandbox, login=False)
         assert caller.login(scope="data_read")["scope"] == "data_read"
         assert caller("GET", "data/1001").status_code == 200
@@ -80,7 +80,7 @@ class TestScopes:
         assert (status, code) == (403, "InsufficientScope")
         assert "data_write" in description
 
-    def test_several_are_parted_by_blanks(self, sandbox, caller_of):
+    def test_several_are_separated_by_blanks(self, sandbox, caller_of):
         caller = caller_of(sandbox, "2025.3", login=False)
         caller.login(scope="table_read data_write")
         assert caller("GET", "table").status_code == 200
@@ -124,7 +124,7 @@ class TestAuthorizationCode:
         assert caller("GET", "data").status_code == 200
         assert answer["refresh_token"]
 
-    def test_a_code_is_good_once(self, sandbox, caller_of):
+    def test_a_code_works_once(self, sandbox, caller_of):
         caller = caller_of(sandbox, login=False)
         code = self.code(caller)["code"]
         assert self.exchanged(caller, code).status_code == 200
@@ -151,7 +151,7 @@ class TestAuthorizationCode:
         assert self.code(caller_of(sandbox, login=False), **asked)["error"] == error
 
     @pytest.mark.parametrize("asked", [{"client_id": "another"}, {"redirect_uri": "javascript:alert(1)"}])
-    def test_nobody_is_sent_anywhere_on_behalf_of_a_stranger(self, sandbox, caller_of, asked):
+    def test_an_unknown_client_is_not_redirected(self, sandbox, caller_of, asked):
         answer = caller_of(sandbox, login=False)("GET", "oauth20/authorize", params={**self.ASKED, **asked})
         assert answer.status_code in (400, 401)
         assert "Location" not in answer.headers
@@ -174,7 +174,7 @@ class TestBasic:
         token = "ZGVtby1jbGllbnQ6YW1GdVpVQmxlR0Z0Y0d4bExtTnZiVHB6TTJOeVpYUT0="
         assert basic("demo-client", "jane@example.com", "s3cret") == f"Basic {token}"
 
-    def test_opens_the_door_in_both_dialects(self, sandbox, caller_of):
+    def test_works_in_both_dialects(self, sandbox, caller_of):
         for version in (None, "2025.3"):
             caller = caller_of(sandbox, version, login=False)
             caller.http.headers["Authorization"] = basic("sandbox-client", "jane@example.com", "sandbox-password")
@@ -203,7 +203,7 @@ class TestBasic:
 
 
 class TestApiKey:
-    def test_opens_the_door_in_the_modern_dialect(self, sandbox, caller_of):
+    def test_works_in_the_modern_dialect(self, sandbox, caller_of):
         caller = caller_of(sandbox, "2022.01", login=False)
         caller.http.headers["CLICDATA-API-KEY"] = "sandbox-api-key"
         assert caller("GET", "data").status_code == 200

@@ -1,4 +1,4 @@
-"""Starting, stopping, keeping, looking inside, and what importing costs."""
+"""Start, stop, storage, inspection, and imports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ sys.modules["pandas_clicdata"] = package
 
 
 def python(code, *, cwd=ROOT):
-    """The output of a fresh interpreter, warnings being errors."""
+    """Return the output of a fresh interpreter in which warnings are errors."""
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60
     )
@@ -189,7 +189,7 @@ except ImportError as error:
 """
         assert "pip install 'pandas-clicdata[sandbox]'" in python(code)
 
-    def test_the_plugin_imports_next_to_nothing(self):
+    def test_the_plugin_imports_little(self):
         code = f"""{STUB}
 import pandas_clicdata.sandbox.plugin
 print([name for name in ("pandas", "werkzeug", "msgspec", "requests", "PIL", "sqlite3") if name in sys.modules])

@@ -1,4 +1,4 @@
-"""What the sandbox takes and gives back to the digit, and what it refuses."""
+"""Values that the sandbox stores exactly, and requests that it refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def one(caller, sandbox):
-    """A data set of one column of a type, and how to append JSON to it."""
+    """Return a function that creates a data set with one column, and returns its id and a function to append JSON."""
 
     def make(data_type):
         rec_id = sandbox.create(f"one {data_type}", {"v": data_type})
@@ -151,7 +151,7 @@ class TestValues:
             max_size=6,
         ),
     )
-    def test_a_quick_look_at_many_sees_what_one_by_one_would(self, data_type, values):
+    def test_the_fast_check_finds_what_the_slow_one_finds(self, data_type, values):
         texts = [value.encode() for value in values]
         one_by_one = [place for place, text in enumerate(texts) if problem(data_type, (text,))]
         found = problem(data_type, texts)

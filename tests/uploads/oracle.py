@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from faults.kinds import add
+
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
     from pandas_clicdata.uploads.receipt import AppendReceipt
@@ -57,7 +59,7 @@ LOST: dict[str, tuple[str, dict[str, Any], int]] = {
 
 def befall(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
     name, params, kept = table[fault]
-    getattr(sandbox.faults, name)(**params, **where)
+    add(sandbox.faults, name, **params, **where)
     return kept
 
 

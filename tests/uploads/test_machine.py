@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 
 import totals
+from faults.kinds import add
 from pandas_clicdata import AppendReceipt, Data, errors, read_clicdata, resume_append
 from pandas_clicdata.sandbox import start
 from uploads.oracle import assert_true
@@ -209,7 +210,7 @@ class Table(RuleBasedStateMachine):
     def fault(self, name: str, method: str, after: int, times: int) -> None:
         kind, how = FAULTS[name]
         where: dict[str, Any] = {"method": method, "after": after, "times": times}
-        getattr(self.service.faults, kind)(path=f"/data/{self.rec_id}", **where, **how)
+        add(self.service.faults, kind, path=f"/data/{self.rec_id}", **where, **how)
         totals.add("faults armed in a state machine", 1)
 
     @rule()

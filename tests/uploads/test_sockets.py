@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import totals
+from faults.kinds import add
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.uploads import settle
@@ -85,7 +86,7 @@ class Schedule:
             name = self.dice.choice(list(FAULTS))
             kind, how = FAULTS[name]
             more = {"seconds": self.dice.uniform(0, LATE)} if kind == "apply_late" else {}
-            getattr(self.sandbox.faults, kind)(**how, **more, **self.where)
+            add(self.sandbox.faults, kind, **how, **more, **self.where)
             self.befallen[name] += 1
 
     def rest(self, session: Session) -> None:
