@@ -26,13 +26,22 @@ from pandas_clicdata.errors import (
     ProtocolError,
     UpdateAmbiguous,
 )
-from pandas_clicdata.frames.types import COLUMN_TYPES, clicdata_types
+from pandas_clicdata.frames.cells import is_unicode
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
-from pandas_clicdata.frames.cells import is_unicode
+from pandas_clicdata.frames.types import COLUMN_TYPES, clicdata_types
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query, records, whole
+from pandas_clicdata.session.pages import (
+    PAGE_SIZE,
+    OnTorn,
+    Page,
+    iter_pages,
+    page_of,
+    page_query,
+    records,
+    retry_while_changing,
+)
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import append as uploads
@@ -41,7 +50,7 @@ from pandas_clicdata.uploads.choices import How, checked_how
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Mapping, Sized
+    from collections.abc import Callable, Generator, Mapping
 
     import pandas as pd
 
@@ -246,7 +255,7 @@ class Data(Noun):
         workers: int = 1,
         wanted: Callable[[], int | None] | None = None,
         total: int | None = None,
-        tell_torn: bool = False,
+        on_torn: OnTorn = "raise",
     ) -> Generator[Page, None, None]:
         """The pages of a data set or of one of its versions, each once and in order.
 
@@ -264,8 +273,8 @@ class Data(Noun):
             Gives the number of rows that are still wanted, so that no page is asked for ahead in vain.
         total : int, optional
             How many rows ClicData is known to count.
-        tell_torn : bool, default False
-            Whether a change of the data set while it is read is told by the ``torn`` of the pages instead of raised.
+        on_torn : {"raise", "warn"}, default "raise"
+            Whether a data set that changes while it is read raises `TornRead`, or sets ``torn`` of its pages.
 
         Yields
         ------
@@ -282,20 +291,12 @@ class Data(Noun):
         rec_id = whole_id("rec_id", rec_id)
         path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{whole_id('ver_id', ver_id)}"
         asked = get("read rows" if ver_id is None else "read a version", path, key="data")
-        return followed(
-            self.session,
-            asked,
-            page_size,
-            workers=workers,
-            wanted=wanted,
-            total=total,
-            tell_torn=tell_torn,
-        )
+        return iter_pages(self.session, asked, page_size, workers=workers, wanted=wanted, total=total, on_torn=on_torn)
 
     def _rows(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)
 
-        def read(_: bool) -> pd.DataFrame | list[dict[str, Any]]:
+        def read() -> pd.DataFrame | list[dict[str, Any]]:
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]
@@ -304,7 +305,7 @@ class Data(Noun):
                 builder.add(page.rows)
             return builder.take()
 
-        return whole(read)
+        return retry_while_changing(read)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating and appending

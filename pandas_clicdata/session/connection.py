@@ -43,12 +43,10 @@ class Attempt(threading.local):
     step = 60.0  # seconds that one step on the socket may take
     most = 1 << 62  # bytes that may come, before decompression
     received = 0  # bytes that came
-    gone: Callable[[], object] | None = None  # to be called when all of it is sent
 
-    def begin(self, deadline: float, step: float, most: int, gone: Callable[[], object] | None = None) -> None:
+    def begin(self, deadline: float, step: float, most: int) -> None:
         """Start anew: nothing is sent."""
         self.sent, self.deadline, self.step, self.most, self.received = False, deadline, step, most, 0
-        self.gone = gone
 
     def left(self) -> float:
         """Seconds that the next step may take; a `TimeoutError` when there are none."""
@@ -130,8 +128,6 @@ class _TimedSocket:
             self._sock.sendall(view[start : start + _PIECE])
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        if self._attempt.gone is not None:  # an answer is read when all is sent
-            self._attempt.gone()
         return io.BufferedReader(_TimedReader(self._sock, self._attempt))
 
 

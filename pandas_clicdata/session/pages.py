@@ -1,6 +1,6 @@
-"""Following pages in either dialect: every page once, or an error; never a part as the whole.
+"""Reading all pages in either dialect: each page once, or an error; never a part as the whole.
 
-Pure but for the call it is given.
+Pure, but for the session that sends the requests.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
@@ -25,26 +25,27 @@ from pandas_clicdata.session.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sized
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
     from pandas_clicdata.session.wire import Caller
 
-PAGE_SIZE = 1000  # C: rows a page to ask for in the modern dialect; 100 is seen, the maximum is unknown
-MOST_PAGES = 10_000_000  # of one read; a service that goes on promising more has lost count
-REREADS = 2  # how often a read is begun anew when the data set changed while it was read
-_FAR = 1_000_000_000  # a page that no data set has
+PAGE_SIZE = 1000  # C: rows a page to request in the modern dialect; 100 is seen, the maximum is unknown
+MOST_PAGES = 10_000_000  # pages of one read; a service that promises more has lost count
+REREADS = 2  # reads after the first one, if the data set changes while it is read
+_FAR = 1_000_000_000  # a page number beyond the end of any data set
 
+OnTorn: TypeAlias = Literal["raise", "warn"]
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one answer, as a JSON array, and whether there are more (None: it doesn't say).
+    """The rows of one response as a JSON array.
 
-    ``torn`` says why this page and those before it are not one state of the data set, where that was to be told
-    instead of raised.
+    ``more`` is whether more pages follow, ``total`` the rows of all pages; None if the response doesn't say. ``torn``
+    says why this page and those before it are not one state of the data set.
     """
 
     number: int
@@ -56,7 +57,7 @@ class Page:
 
 
 def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
-    """How a page is asked for."""
+    """Return the query for a page."""
     query: Query = (("page", str(number)),)
     if dialect is Dialect.MODERN and size is not None:
         query += (("page_size", str(size)),)
@@ -64,24 +65,24 @@ def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
 
 
 def page_of(reply: Reply, number: int) -> Page:
-    """The page in a reply.
+    """Return the page in a reply.
 
     Raises
     ------
     ProtocolError
-        The rows are not a list or are too many, or the flags that say whether there are more are not flags.
+        The rows are not a list or are too many, or a flag is neither true nor false.
     """
     operation = reply.request.operation
-    if reply.count is None and holds_too_many_cells(reply.payload):
+    if holds_too_many_cells(reply.payload):
         raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
-    count = reply.count if reply.count is not None else list_length(reply.payload)
+    count = list_length(reply.payload)
     if count is None:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
     return Page(number, reply.payload, count, *_more(reply, operation))
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
-    """Whether there are more pages, and how many rows there are in all; None where the answer doesn't say."""
+    """Return whether there are more pages, and the total of rows; None if the response doesn't say."""
     flags = reply.field("pagination") or {}
     if not isinstance(flags, dict):
         raise ProtocolError(f"{operation}: the pagination of the answer is not an object", operation=operation)
@@ -89,18 +90,18 @@ def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
         **{name: reply.field(name) for name in ("has_more_data", "count") if name in reply.fields},
         **flags,
     }
-    total = _whole(flags, "result_total_count")
-    # C: the order in which the flags are believed.
+    total = _number(flags, "result_total_count")
+    # C: the order of the flags.
     if "has_more_data" in flags:
         return _flag(flags, "has_more_data", operation), total
     if flags.get("has_more_results") is not None:
         return _flag(flags, "has_more_results", operation), total
     if flags.get("last_page") is not None:
         return not _flag(flags, "last_page", operation), total
-    current, size = _whole(flags, "current_page"), _whole(flags, "page_size")
+    current, size = _number(flags, "current_page"), _number(flags, "page_size")
     if current is not None and size is not None and total is not None:
         return current * size < total, total
-    return None, _whole(flags, "count")
+    return None, _number(flags, "count")
 
 
 def _flag(flags: dict[str, Any], name: str, operation: str) -> bool:
@@ -109,204 +110,69 @@ def _flag(flags: dict[str, Any], name: str, operation: str) -> bool:
     return bool(flags[name])
 
 
-def _whole(flags: dict[str, Any], name: str) -> int | None:
+def _number(flags: dict[str, Any], name: str) -> int | None:
     value = flags.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Following
+# Reading all pages
 
 
-class Follower:
-    """Goes from page to page, and stops with an error where that would lose or double rows.
-
-    Pages after the one that is being used are asked for ahead: as many as there are workers, but none beyond what the
-    service counts; where it doesn't count, first one, then twice as many from page to page, so that a short data set
-    wastes little. What comes for a page beyond the end is never looked at and never waited for.
-
-    Parameters
-    ----------
-    call : callable
-        Sends a `Request` and gives its `Reply`.
-    request : callable
-        Makes the request of a page from its number.
-    workers : int, default 1
-        Pages asked for at once.
-    wanted : callable, optional
-        Gives the number of rows that are still wanted, None for all of them. No page is asked for ahead that would
-        go beyond it.
-    total : int, optional
-        How many rows the service said beforehand that there are.
-    tell_torn : bool, default False
-        Whether a data set that changes while it is read is told by the ``torn`` of its pages instead of raised.
-    """
-
-    def __init__(
-        self,
-        call: Callable[[Request], Reply],
-        request: Callable[[int], Request],
-        *,
-        workers: int = 1,
-        wanted: Callable[[], int | None] | None = None,
-        total: int | None = None,
-        tell_torn: bool = False,
-    ) -> None:
-        self._call = call
-        self._request = request
-        self._workers = workers
-        self._wanted = wanted or (lambda: None)
-        self._total = total
-        self._tell_torn = tell_torn
-        self._last: Page | None = None
-        self._honoured = False  # whether the service is known to look at the page's number
-        self._flagged = False  # whether a page said whether there are more
-        self._rows = 0
-        self._size = 0  # rows of the fullest page so far
-        self._torn: str | None = None
-
-    def __iter__(self) -> Iterator[Page]:
-        asked: dict[int, Future[Page]] = {}
-        window = 1
-        with Ahead(self._workers) as ahead:
-            page = self._checked(self.ask(1))
-            while True:
-                for number in self._worth_asking(page, window):
-                    if number not in asked:
-                        asked[number] = ahead.submit(partial(self.ask, number))
-                yield page
-                if not page.more:
-                    return
-                window = min(2 * window, self._workers)
-                number = page.number + 1
-                page = self._checked(asked.pop(number).result() if number in asked else self.ask(number))
-
-    def _worth_asking(self, page: Page, window: int) -> range:
-        """The pages to be asked for before this one is used."""
-        pages = window if page.more else 0
-        if page.total is not None and self._size:
-            pages = min(self._workers, -(-(page.total - self._rows) // self._size))
-        wanted = self._wanted()
-        if wanted is not None:
-            pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))
-        return range(page.number + 1, page.number + 1 + max(0, pages))
-
-    def ask(self, number: int, **more: Any) -> Page:
-        """One page, as the service gives it."""
-        return page_of(self._call(replace(self._request(number), **more)), number)
-
-    def _checked(self, page: Page) -> Page:
-        page = self._settled(page)
-        if self._suspicious(page):
-            page = self._asked_again(page.number)
-        self._rows += page.count
-        self._size = max(self._size, page.count)
-        self._last = page
-        self._check_total(page)
-        if page.more and page.number >= MOST_PAGES:
-            raise PagingLoop(f"{self._named(page)}: more is promised after page {page.number:,}")
-        return page if self._torn is None else replace(page, torn=self._torn)
-
-    def _settled(self, page: Page) -> Page:
-        """Whether there are more, where the answer itself only counts how many there are in all."""
-        if page.more is not None:
-            self._flagged = True
-            return page
-        if self._flagged:
-            operation = self._named(page)
-            raise ProtocolError(
-                f"{operation}: page {page.number} doesn't say whether there are more, as the others did",
-                operation=operation,
-            )
-        return replace(page, more=page.total is not None and self._rows + page.count < page.total)
-
-    def _named(self, page: Page) -> str:
-        return self._request(page.number).operation
-
-    def _suspicious(self, page: Page) -> bool:
-        """Whether it is empty though more are promised, or the same as the one before."""
-        if page.count == 0:
-            return bool(page.more)
-        return not self._honoured and self._last is not None and page.rows == self._last.rows
-
-    def _asked_again(self, number: int) -> Page:
-        """A page that came before, or is empty though more are promised: a glitch, a loop, or true."""
-        page = self._settled(self.ask(number, fresh=True))
-        if not self._suspicious(page):
-            return page
-        if page.count and self._beyond_is_empty():
-            self._honoured = True  # the data set does hold the same rows twice
-            return page
-        if page.count:
-            what = f"page {number} repeats page {number - 1}, and so does one far beyond the end"
-        else:
-            what = f"page {number} is empty, yet more pages are promised"
-        raise PagingLoop(
-            f"{self._request(number).operation}: {what}. The rows read so far were thrown away: they would "
-            "not be the whole data set. Try again; if it stays so, the service has a fault."
-        )
-
-    def _beyond_is_empty(self) -> bool:
-        """Whether a page that can't exist comes empty or is refused: then page numbers are honoured."""
-        try:
-            return self.ask(_FAR).count == 0
-        except ApiError as error:
-            return error.status is None or error.status < 500
-
-    def _check_total(self, page: Page) -> None:
-        """Hold the rows that came, and what the service counts now, against what it counted at first."""
-        if self._total is None:
-            self._total = page.total
-        if self._total is None:
-            return
-        now = self._total if page.total is None else page.total
-        if now == self._total and (self._rows <= now if page.more else self._rows == now):
-            return
-        self._torn = (
-            f"{self._named(page)}: {self._rows:,} rows came; ClicData counted {self._total:,} at first and {now:,} at "
-            f"page {page.number}. The data set changed while it was read, or rows are missing."
-        )
-        if not self._tell_torn or (page.more and self._rows > 2 * max(now, self._total) + self._size):
-            raise TornRead(f'{self._torn} Read it again, or a stored version: ver_id="latest".')
-
-
-def followed(
-    caller: Caller, asked: Request, page_size: int | None, **more: Any
+def iter_pages(
+    caller: Caller,
+    request: Request,
+    page_size: int | None = None,
+    *,
+    workers: int = 1,
+    wanted: Callable[[], int | None] | None = None,
+    total: int | None = None,
+    on_torn: OnTorn = "raise",
 ) -> Generator[Page, None, None]:
-    """Every page of one read, in one dialect and one page size: to change them midway would shift the rows.
+    """Yield every page of a read once and in order, all in one dialect and one page size.
 
     Parameters
     ----------
     caller : Session
-        What asks.
-    asked : Request
-        The request, without a page.
-    page_size : int or None
-        Rows a page to ask for in the modern dialect; None leaves it to the service.
-    **more
-        As for `Follower`.
+        Sends the requests.
+    request : Request
+        The request without a page number.
+    page_size : int, optional
+        Rows a page in the modern dialect. By default the service decides.
+    workers : int, default 1
+        Pages requested at once.
+    wanted : callable, optional
+        Returns how many rows are still wanted, None for all. No page beyond them is requested ahead.
+    total : int, optional
+        How many rows the service counted before the read.
+    on_torn : {"raise", "warn"}, default "raise"
+        Whether a data set that changes while it is read raises `TornRead`, or sets `Page.torn`.
 
     Raises
     ------
     TornRead
-        The dialect changed midway; and all that a `Follower` raises.
+        The data set or the dialect changed midway.
+    PagingLoop
+        The service repeats a page, or promises pages without end.
+    ProtocolError
+        A page can't be understood.
     """
     begun = False
     while True:
         dialect = caller.dialect
 
-        def request(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
-            return replace(asked, query=page_query(dialect, number, size), dialect=dialect)
+        def request_page(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
+            return replace(request, query=page_query(dialect, number, size), dialect=dialect)
 
         try:
-            for page in Follower(caller.call, request, **more):
+            for page in _prefetch(_Reading(caller.call, request_page, total, on_torn), workers, wanted):
                 begun = True
                 yield page
         except DialectChanged:
             if begun:
-                raise TornRead(f"{asked.operation}: the service changed its dialect midway; read again") from None
+                raise TornRead(f"{request.operation}: the service changed its dialect midway; read again") from None
         except ApiError as error:
-            # C: the largest page_size is unknown; one that is refused is left to the service.
+            # C: the largest page_size is unknown. If it is refused, the service decides.
             if begun or page_size is None or dialect is Dialect.LEGACY or error.status not in (400, 422):
                 raise
             page_size = None
@@ -314,42 +180,21 @@ def followed(
             return
 
 
-def whole(read: Callable[[bool], _T]) -> _T:
-    """What a read gives, begun anew where the data set changed under it.
-
-    Parameters
-    ----------
-    read : callable
-        Reads all, and is told whether this is its last chance.
-
-    Raises
-    ------
-    ReadError
-        It changed under the last read too.
-    """
-    for _ in range(REREADS):
-        try:
-            return read(False)
-        except (TornRead, SchemaDrift) as error:
-            _log.info("read anew: %s", error)
-    return read(True)
-
-
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
-    """The objects of a short list (data sets, versions, ...), however many pages it takes.
+    """Return the objects of a short list (data sets, versions, ...), however many pages it takes.
 
     Raises
     ------
     ProtocolError
-        The answer is not a list of objects.
+        The response is not a list of objects.
     """
 
-    def asked(number: int) -> Request:
-        # C: nobody was ever seen to page a list; its first page is asked for without a number.
+    def request_page(number: int) -> Request:
+        # C: no list was ever seen to have pages, so the first request has no page number.
         return request if number == 1 else request.with_query(("page", str(number)))
 
     listed: list[dict[str, Any]] = []
-    for page in Follower(call, asked):
+    for page in _prefetch(_Reading(call, request_page), workers=1):
         for item in parsed(page.rows, request.operation):
             if not isinstance(item, dict):
                 raise ProtocolError(
@@ -358,3 +203,156 @@ def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str
                 )
             listed.append(item)
     return listed
+
+
+def retry_while_changing(read: Callable[[], _T], last: Callable[[], _T] | None = None) -> _T:
+    """Call ``read``, and twice more at most while the data set changes under it.
+
+    Parameters
+    ----------
+    read : callable
+        Reads all.
+    last : callable, optional
+        The read to make at the third attempt, by default ``read``.
+
+    Raises
+    ------
+    TornRead, SchemaDrift
+        The data set changed under the third read too.
+    """
+    for _ in range(REREADS):
+        try:
+            return read()
+        except (TornRead, SchemaDrift) as error:
+            _log.info("read again: %s", error)
+    return (last or read)()
+
+
+def _prefetch(
+    reading: _Reading, workers: int, wanted: Callable[[], int | None] | None = None
+) -> Generator[Page, None, None]:
+    """Yield the pages. While one is used, the next ones are requested: 1, 2, 4, ... up to ``workers``."""
+    requested: dict[int, Future[Page]] = {}
+    window = 1
+    with Ahead(workers) as ahead:
+        page = reading.check(reading.request(1))
+        while True:
+            for number in reading.numbers_ahead(page, window, workers, wanted and wanted()):
+                if number not in requested:
+                    requested[number] = ahead.submit(partial(reading.request, number))
+            yield page
+            if not page.more:
+                return
+            window = min(2 * window, workers)
+            number = page.number + 1
+            page = reading.check(requested.pop(number).result() if number in requested else reading.request(number))
+
+
+class _Reading:
+    """The checks of one read: each page belongs to it, comes once, and all pages add up to the total.
+
+    A page that repeats the page before it, or is empty though more are promised, is requested again.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Request], Reply],
+        request_page: Callable[[int], Request],
+        total: int | None = None,
+        on_torn: OnTorn = "raise",
+    ) -> None:
+        self._call = call
+        self._request_page = request_page
+        self._operation = request_page(1).operation
+        self._total = total
+        self._on_torn = on_torn
+        self._last: Page | None = None
+        self._repeats = False  # whether the data set was found to hold the same page twice
+        self._flagged = False  # whether a page said if there are more
+        self._rows = 0
+        self._size = 0  # rows of the largest page
+        self._torn: str | None = None
+
+    def request(self, number: int, *, fresh: bool = False) -> Page:
+        """Request a page. Any thread may do so."""
+        return page_of(self._call(replace(self._request_page(number), fresh=fresh)), number)
+
+    def numbers_ahead(self, page: Page, window: int, workers: int, wanted: int | None) -> range:
+        """Return the pages to request while this page is used: all that the service counts, else the window."""
+        pages = window if page.more else 0
+        if page.total is not None and self._size:
+            pages = min(workers, -(-(page.total - self._rows) // self._size))
+        if wanted is not None:
+            pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))
+        return range(page.number + 1, page.number + 1 + max(0, pages))
+
+    def check(self, page: Page) -> Page:
+        """Return the page that follows the last one, or raise."""
+        page = self._with_more(page)
+        if self._is_suspicious(page):
+            page = self._request_again(page.number)
+        self._rows += page.count
+        self._size = max(self._size, page.count)
+        self._last = page
+        self._check_total(page)
+        if page.more and page.number >= MOST_PAGES:
+            raise PagingLoop(f"{self._operation}: more is promised after page {page.number:,}")
+        return page if self._torn is None else replace(page, torn=self._torn)
+
+    def _with_more(self, page: Page) -> Page:
+        """Decide whether there are more pages, where the response only counts all rows."""
+        if page.more is not None:
+            self._flagged = True
+            return page
+        if self._flagged:
+            raise ProtocolError(
+                f"{self._operation}: page {page.number} doesn't say whether there are more, as the others did",
+                operation=self._operation,
+            )
+        return replace(page, more=page.total is not None and self._rows + page.count < page.total)
+
+    def _is_suspicious(self, page: Page) -> bool:
+        if page.count == 0:
+            return bool(page.more)
+        return not self._repeats and self._last is not None and page.rows == self._last.rows
+
+    def _request_again(self, number: int) -> Page:
+        """Request a suspicious page again: a cache may have answered, the service may loop, or the page is right."""
+        page = self._with_more(self.request(number, fresh=True))
+        if not self._is_suspicious(page):
+            return page
+        if page.count and self._is_empty_beyond_the_end():
+            self._repeats = True
+            return page
+        if page.count:
+            what = f"page {number} repeats page {number - 1}, and so does one far beyond the end"
+        else:
+            what = f"page {number} is empty, yet more pages are promised"
+        raise PagingLoop(
+            f"{self._operation}: {what}. The rows read so far were thrown away: they would "
+            "not be the whole data set. Try again; if it stays so, the service has a fault."
+        )
+
+    def _is_empty_beyond_the_end(self) -> bool:
+        """Return whether a page far beyond the end is empty or refused: then the service honours page numbers."""
+        try:
+            return self.request(_FAR).count == 0
+        except ApiError as error:
+            return error.status is None or error.status < 500
+
+    def _check_total(self, page: Page) -> None:
+        """Compare the rows so far, and the total that the service counts now, with the total at first."""
+        if self._total is None:
+            self._total = page.total
+        if self._total is None:
+            return
+        now = self._total if page.total is None else page.total
+        if now == self._total and (self._rows <= now if page.more else self._rows == now):
+            return
+        self._torn = (
+            f"{self._operation}: {self._rows:,} rows came; ClicData counted {self._total:,} at first and {now:,} at "
+            f"page {page.number}. The data set changed while it was read, or rows are missing."
+        )
+        endless = page.more and self._rows > 2 * max(now, self._total) + self._size
+        if self._on_torn == "raise" or endless:
+            raise TornRead(f'{self._torn} Read it again, or a stored version: ver_id="latest".')

@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
     from urllib3.response import BaseHTTPResponse
 
-    from pandas_clicdata.session.pages import Length
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 LONGEST_BODY = 64 << 20  # bytes of one answer, after decompression
@@ -224,7 +223,6 @@ class Session:
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self._token: Token | None = None
         self.last_receipt: AppendReceipt | None = None  # of the append begun last, whatever became of it
-        self._lengths: dict[Any, Length] = {}  # of what was read before, so that all of it is soon asked for
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -508,7 +506,7 @@ class Session:
         left = deadline - self._clock()
         if left <= 0:
             return self._late(request, sent=False)
-        self._attempt.begin(time.monotonic() + left, self._read, _MOST_RECEIVED, request.gone)
+        self._attempt.begin(time.monotonic() + left, self._read, _MOST_RECEIVED)
         problem: BaseException
         try:
             return self._exchanged(request, api_version, credentials, token, left)

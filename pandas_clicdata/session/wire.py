@@ -9,7 +9,7 @@ import enum
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -67,8 +67,7 @@ class Request:
     ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
     the one the path and body were made for, None where they are the same in both. ``in_text`` says
     that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
-    body is gzip, ``unread`` that the caller judges the rows of a page while he decodes them. ``gone`` is called
-    when all of it is sent, at each attempt.
+    body is gzip.
     """
 
     operation: str
@@ -83,8 +82,6 @@ class Request:
     in_text: bool = False
     fresh: bool = False
     compressed: bool = False
-    unread: bool = False
-    gone: Callable[[], object] | None = field(default=None, compare=False, repr=False)
 
     def with_query(self, *more: tuple[str, str]) -> Request:
         """The same request with more in its query."""
@@ -105,16 +102,13 @@ class Reply:
     """An answer that is not an error.
 
     ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
-    of the envelope that stood beside it, each as JSON. ``count`` is how many elements the payload has, where they
-    were counted in passing; ``unread`` says that nobody has looked yet whether it is JSON at all.
+    of the envelope that stood beside it, each as JSON.
     """
 
     request: Request
     payload: bytes
     fields: Mapping[str, bytes]
     status: int = 200
-    count: int | None = None
-    unread: bool = False
 
     def value(self) -> Any:
         """The payload as Python objects; integers keep all their digits."""
@@ -240,11 +234,6 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
 def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
     if request.in_text and not body.startswith(b"{"):
         return Reply(request, body, {}, answer.status)
-    page = _split(request, body)
-    if page is not None:
-        _check_keys(request, answer, page.fields, page.envelope)
-        _check_success(request, answer, page.fields, page.envelope, hide)
-        return Reply(request, page.rows, page.fields, answer.status, page.length, request.unread)
     fields = _object(body)
     if fields is None:
         _check_json(request, answer, body)
@@ -273,44 +262,6 @@ def _named_list(fields: Mapping[str, bytes], key: str) -> tuple[str, bytes] | No
         return key, fields[key]
     lists = [(name, value) for name, value in fields.items() if value.startswith(b"[")]
     return lists[0] if len(lists) == 1 else None
-
-
-class _Split(NamedTuple):
-    """An ordinary page: its rows, how many they are if they were read, and the envelope with a 0 in their place."""
-
-    rows: bytes
-    length: int | None
-    envelope: bytes
-    fields: dict[str, bytes]
-
-
-_BEFORE_ROWS = re.compile(rb'\{\s*(?:"success"\s*:\s*true\s*,\s*)?"([^"\\]*)"\s*:\s*(?=\[)')
-
-
-def _split(request: Request, body: bytes) -> _Split | None:
-    """Take a page apart in one go through its bytes, not one for the envelope and one to count; None for what is none.
-
-    What stands before the rows is matched from the first byte on. If then both the rows and the envelope without
-    them are JSON, so is the whole, and it means just that. Rows that are to be left unread are taken for JSON until
-    somebody reads them.
-    """
-    before = _BEFORE_ROWS.match(body)
-    if before is None or request.key is None:
-        return None
-    name = before[1].decode("utf-8", "replace")
-    start, stop = before.end(), body.rfind(b"]") + 1
-    envelope = body[:start] + b"0" + body[stop:]
-    fields = _object(envelope)
-    if fields is None or name not in ("result", request.key) or (name != "result" and "result" in fields):
-        return None
-    rows = body[start:stop]
-    if holds_too_many_cells(rows):
-        return None
-    length = None if request.unread else list_length(rows)
-    if length is None and not request.unread:
-        return None
-    del fields[name]
-    return _Split(rows, length, envelope, fields)
 
 
 MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory

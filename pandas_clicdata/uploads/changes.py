@@ -16,7 +16,7 @@ from pandas_clicdata.errors import (
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
-from pandas_clicdata.session.pages import Page, whole
+from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
 from pandas_clicdata.uploads.interrupts import told
@@ -216,14 +216,14 @@ def _reached(
     pages: Callable[[], Iterable[Page]],
     progress: bool | None,
 ) -> list[Match]:
-    def read(_: bool) -> list[Match]:
+    def read() -> list[Match]:
         finder = Finder(finds, first_only=multiple_rows == "first")
         with bar(progress, f"read {rec_id}", None) as shown:
             for page in pages():
                 shown.update(finder.look(page.rows))
         return finder.found()
 
-    return whole(read)
+    return retry_while_changing(read)
 
 
 def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:

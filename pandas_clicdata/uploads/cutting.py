@@ -10,7 +10,7 @@ from pandas_clicdata.frames.stamps import StampedEncoder
 from pandas_clicdata.session.wire import Dialect, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pandas_clicdata.uploads.receipt import Chunk
 
@@ -43,14 +43,12 @@ def row_format(dialect: Dialect) -> RowFormat:
     return RowFormat.CELLS if dialect is Dialect.LEGACY else RowFormat.OBJECTS
 
 
-def request(
-    rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False, gone: Callable[[], object] | None = None
-) -> Request:
-    """The request that appends a chunk; ``gone`` is called when all of it is sent."""
+def request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
+    """The request that appends a chunk."""
     path = f"/data/{rec_id}/row" if dialect is Dialect.LEGACY else f"/data/{rec_id}/insert"
     if compress:
         body = gzip.compress(body, compresslevel=1)
-    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress, gone=gone)
+    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
 
 
 def stamped(encoder: FrameEncoder, chunks: Iterable[Chunk]) -> None:

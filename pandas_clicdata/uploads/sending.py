@@ -76,7 +76,6 @@ class Pass:
         self._dialect = dialect
         self._format = row_format(dialect)
         self._refused = _Streak()
-        self._gone = threading.Event()  # set when a chunk has been sent
         self._answers = 0
         self._seconds = 0.0  # that they took together
         self.slowest = 0.0
@@ -97,19 +96,12 @@ class Pass:
                     yield chunk
 
     def _promising(self, bodies: Iterator[tuple[Chunk, Body]]) -> Callable[[], list[tuple[Chunk, Body]]]:
-        """What makes and promises the next chunks, as many as are worth it by how long answers took so far.
-
-        Where answers leave the time for it, a chunk that was made before is to be gone first.
-        """
-        gone = self._gone = threading.Event()
+        """What makes and promises the next chunks, as many as are worth it by how long answers took so far."""
         answering = self._seconds / self._answers if self._answers else None
-        waits = answering is not None and answering > _UNTIL_GONE
         most = self._ledger.together(answering)
         changes = self._ledger.changes
 
         def promised() -> list[tuple[Chunk, Body]]:
-            if waits:
-                gone.wait(_UNTIL_GONE)
             some = _some(bodies, most)
             self._ledger.promise([self._entry(*each) for each in some], changes)
             return some
@@ -177,7 +169,7 @@ class Pass:
 
     def _sent(self, chunk: Chunk, body: Body) -> ClicDataError | None:
         """Send a chunk; what keeps its rows from being stored."""
-        asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress, gone=self._gone.set)
+        asked = request(self._job.rec_id, self._dialect, body.text, compress=self._job.compress)
         self._ledger.sending(self._entry(chunk, body))
         began = self._caller.now()
         try:
@@ -316,8 +308,6 @@ def _interrupted(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
     return failure
 
 
-# Seconds that a chunk has to be sent in before the next ones are made: who makes them keeps Python from sending it.
-_UNTIL_GONE = 0.01
 _AHEAD = 4_000_000  # bytes of bodies that are made ahead: to wait for another thread costs more than a small body
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pandas_clicdata.errors import ApiError, ClicDataError, ReadError
 from pandas_clicdata.frames.stamps import stamp, tally
-from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, page_of, page_query
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
 from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State, ambiguous
 
@@ -81,7 +81,7 @@ def _first_page(caller: Sender, rec_id: int, size: int) -> Page | None:
 
 def _pages(caller: Sender, rec_id: int) -> Iterator[Page]:
     """Every page, in a page size that the service takes."""
-    return followed(caller, _rows_of(rec_id), PAGE_SIZE)
+    return iter_pages(caller, _rows_of(rec_id), PAGE_SIZE)
 
 
 # ---------------------------------------------------------------------------------------------------------

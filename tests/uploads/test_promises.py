@@ -20,7 +20,7 @@ import pytest
 
 import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
-from pandas_clicdata.uploads import append, entries, journal, ledger, promises, sending
+from pandas_clicdata.uploads import append, entries, journal, ledger, promises
 from uploads.oracle import assert_true
 from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
 
@@ -156,35 +156,6 @@ class TestLines:
         with Slow() as service:
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
         assert seen == [(min(number + 2, 10), CHUNK) for number in range(10)]
-
-    def test_the_next_chunk_is_made_when_the_one_before_it_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for thread in threading.enumerate():  # of another test, which may be about to make a chunk that nobody wants
-            if thread.name.startswith("clicdata-") and thread.is_alive():
-                thread.join(1)
-        happened: list[str] = []
-        some = sending._some
-
-        def made(*arguments: Any) -> Any:
-            happened.append("made")
-            return some(*arguments)
-
-        class Slow(Leisurely):
-            """One to which it takes some time to send something."""
-
-            def _exchanged(self, request: Request, *rest: Any) -> Answer:
-                time.sleep(0.003)
-                happened.append("gone")
-                assert request.gone is not None
-                request.gone()
-                return super()._exchanged(request, *rest)
-
-        monkeypatch.setattr(sending, "_some", made)
-        monkeypatch.setattr(sending, "_AHEAD", 1)
-        monkeypatch.setattr(sending, "_UNTIL_GONE", 30.0)
-        with Slow() as service:
-            FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False)
-        assert sorted(happened[:3]) == ["gone", "made", "made"], "before it is known how long answers take"
-        assert happened[3:] == ["gone", "made"] * (ROWS // CHUNK - 2) + ["gone"]
 
     def test_several_workers_get_a_line_for_each_chunk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(promises, "together", lambda *_: 100)
