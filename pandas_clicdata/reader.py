@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -20,10 +20,10 @@ from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, retry_while_changing
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pandas_clicdata.accessor import DataFrame
-    from pandas_clicdata.session.pages import OnTorn, Page
+    from pandas_clicdata.session.pages import OnTorn
     from pandas_clicdata.session.session import Session
 
 
@@ -86,15 +86,15 @@ def read_clicdata(
 ) -> DataFrame | Iterator[DataFrame]:
     """Read a data set, all its pages, as one frame.
 
-    ``GET /data/{id}``, or ``GET /data/{id}/v/{ver}`` for a stored version. Types are settled over all pages:
-    whole numbers are int64 (Int64 with missing values among them, exact to the last digit), other numbers
+    ``GET /data/{id}``, or ``GET /data/{id}/v/{ver}`` for a stored version. A column gets its type from all
+    pages: whole numbers are int64 (Int64 with missing values among them, exact to the last digit), other numbers
     float64, true and false bool (boolean), and text stays text: "01234" is no number and "2026-11-24" no date
     unless ``dtype`` or ``parse_dates`` says so.
 
-    ClicData gives a data set page by page, and others may write to it meanwhile. Where it counts the rows (it does
-    from version 2022.01 on), a read during which the count changes is begun anew, twice at most, before it is given up.
-    What a count doesn't show, such as one row more and another one less between two pages, only a stored version is
-    proof against: ``ver_id="latest"``, where Data History is on.
+    ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on it counts
+    the rows: if the count changes during a read, the data set is read again, twice at most. A count doesn't show one
+    row more and another one less between two pages. A stored version can't change: ``ver_id="latest"``, where Data
+    History is on.
 
     Parameters
     ----------
@@ -113,22 +113,22 @@ def read_clicdata(
     index_col : str or sequence of str, optional
         Columns to use as the index.
     nrows : int, optional
-        Read no more rows than this, and ask for no more pages than that takes.
+        The most rows to read. No page beyond them is requested.
     chunksize : int, optional
-        Rows a frame: gives an iterator of frames that asks for pages as they are needed. What was given can't be
-        read anew: the iterator raises.
+        Rows a frame: returns an iterator of frames that requests pages as they are needed. It can't read again when
+        the data set changed, so it raises.
     on_torn : {"raise", "warn"}, default "raise"
-        What to do when the data set changed while it was read, the last time too: raise `TornRead`, or give the frame
+        What to do when the data set changed during the last read too: raise `TornRead`, or return the frame
         with a `TornReadWarning` and ``df.attrs["clicdata"]["torn"]`` True.
     on_drift : {"raise", "union"}, default "raise"
-        What to do when a page has other columns than the first one: read anew and then raise `SchemaDrift`, or take all
-        columns, missing where a page lacked them.
+        What to do when a page has other columns than the first one: read again and then raise `SchemaDrift`, or
+        return all columns, with missing cells where a page lacked them.
     workers : int, default 1
         Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     session : Session, optional
-        What to read through; the default session if not given.
+        The session to use; by default the default session.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def read_clicdata(
     NotFound
         There is no such data set or version.
     TornRead, SchemaDrift, PagingLoop
-        The rows that came would not be the whole data set; no part of it is returned.
+        The rows are not the whole data set; no part of it is returned.
 
     Examples
     --------
@@ -154,100 +154,92 @@ def read_clicdata(
     rec_id = check_id("rec_id", rec_id)
     if ver_id is not None and ver_id != "latest":
         ver_id = check_id("ver_id", ver_id)
-    limit = None if nrows is None else check_count("nrows", nrows)
-    each = None if chunksize is None else check_count("chunksize", chunksize, least=1)
+    nrows = None if nrows is None else check_count("nrows", nrows)
+    chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
     check_choice("on_torn", on_torn, ("raise", "warn"))
     workers = checked_workers(workers)
     progress = check_flag("progress", progress)
-    wishes: dict[str, Any] = {
-        "columns": _kept(columns),
-        "dtype": dtype,
-        "dtype_backend": dtype_backend,
-        "parse_dates": _kept(parse_dates),
-        "index_col": _kept(index_col),
-        "on_drift": on_drift,
-    }
-    FrameBuilder(**wishes)  # refuses what makes no sense before anything is sent
+    builder = FrameBuilder(
+        columns=columns,
+        dtype=dtype,
+        dtype_backend=dtype_backend,
+        parse_dates=parse_dates,
+        index_col=index_col,
+        on_drift=on_drift,
+    )
     data = Data(session=manager.current(session))
     version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
-    number, total = version or (None, None)
+    reading = _Reading(data, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
+    if chunksize is not None:
+        return reading.frames(on_torn)
 
-    def taken(on_torn: OnTorn) -> _Taker:
-        builder = FrameBuilder(**wishes)
-        taker = _Taker(builder, limit, each, {"rec_id": rec_id, "ver_id": number})
-        taker.pages = data.pages(
-            rec_id,
-            number,
-            page_size=PAGE_SIZE if limit is None else max(1, min(PAGE_SIZE, limit)),
-            workers=workers,
-            wanted=taker.wanted,
-            total=total,
-            on_torn=on_torn,
-        )
-        return taker
+    def read(on_torn: OnTorn) -> DataFrame:
+        [frame] = reading.frames(on_torn)
+        return frame
 
-    if each is not None:
-        return taken(on_torn).frames(bar(progress, f"read {rec_id}", limit))
-
-    def read(on_torn: OnTorn) -> tuple[DataFrame, str | None]:
-        taker = taken(on_torn)
-        [frame] = taker.frames(bar(progress, f"read {rec_id}", limit))
-        return frame, taker.torn
-
-    frame, torn = retry_while_changing(partial(read, "raise"), last=partial(read, on_torn))
-    if torn is not None:
-        warnings.warn(TornReadWarning(torn), stacklevel=2)
+    frame = retry_while_changing(partial(read, "raise"), last=partial(read, on_torn))
+    if reading.torn is not None:
+        warnings.warn(TornReadWarning(reading.torn), stacklevel=2)
     return frame
 
 
-class _Taker:
-    """Makes frames of pages: of ``each`` rows, or one of everything; at most ``limit`` rows in all."""
+@dataclass
+class _Reading:
+    """A data set that is read as frames of ``chunksize`` rows, or as one frame, of ``nrows`` rows in all at most."""
 
-    def __init__(self, builder: FrameBuilder, limit: int | None, each: int | None, source: dict[str, Any]) -> None:
-        self._assembler = builder
-        self._left = limit
-        self._each = each
-        self._source = source
-        self.pages: Generator[Page, None, None]
-        self.torn: str | None = None
+    data: Data
+    rec_id: int
+    version: tuple[int | None, int | None]  # its number and its count of rows
+    builder: FrameBuilder
+    nrows: int | None
+    chunksize: int | None
+    workers: int
+    progress: bool | None
+    torn: str | None = None
+    left: int | None = None  # rows that are still to be returned; None for all
 
-    def wanted(self) -> int | None:
-        """Rows that the next frame still lacks, None for no bound."""
-        bounds = [bound - self._assembler.rows for bound in (self._left, self._each) if bound is not None]
-        return min(bounds) if bounds else None
-
-    def frames(self, shown: Any) -> Iterator[DataFrame]:
-        """The frames, each as soon as its rows are there; one without rows when there are none at all."""
-        given = False
-        with shown, closing(self.pages) as pages:
+    def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
+        """Yield each frame as soon as its rows have come; one without rows if there are none at all."""
+        self.builder.clear()
+        self.torn, self.left = None, self.nrows
+        number, total = self.version
+        pages = self.data.pages(
+            self.rec_id,
+            number,
+            page_size=PAGE_SIZE if self.nrows is None else max(1, min(PAGE_SIZE, self.nrows)),
+            workers=self.workers,
+            wanted=self._missing_rows,
+            total=total,
+            on_torn=on_torn,
+        )
+        is_first = True
+        with bar(self.progress, f"read {self.rec_id}", self.nrows) as shown, closing(pages):
             for page in pages:
-                self._note(page)
-                shown.update(self._assembler.add(page.rows))
-                while self._each is not None and self._assembler.rows >= self._each and self._left != 0:
-                    yield self._frame(self._each)
-                    given = True
-                if self._left is not None and self._assembler.rows >= self._left:
-                    break
-        if not given or (self._assembler.rows and self._left != 0):
-            yield self._frame(None)
+                if page.torn is not None and self.torn is None:
+                    self.torn = page.torn
+                    if self.chunksize is not None:
+                        warnings.warn(TornReadWarning(page.torn), stacklevel=2)
+                shown.update(self.builder.add(page.rows))
+                while (missing := self._missing_rows()) is not None and missing <= 0:
+                    is_first = False
+                    yield self._take()
+                    if self.left == 0:
+                        return
+        if is_first or self.builder.rows:
+            yield self._take()
 
-    def _note(self, page: Page) -> None:
-        if page.torn is None or self.torn is not None:
-            return
-        self.torn = page.torn
-        self._source = {**self._source, "torn": True}
-        if self._each is not None:
-            warnings.warn(TornReadWarning(page.torn), stacklevel=3)  # where the next frame was asked for
+    def _frame_rows(self) -> int | None:
+        """Return the most rows of the next frame; None for no bound."""
+        return min((bound for bound in (self.left, self.chunksize) if bound is not None), default=None)
 
-    def _frame(self, rows: int | None) -> DataFrame:
-        most = [bound for bound in (rows, self._left) if bound is not None]
-        made: Any = self._assembler.take(min(most) if most else None)
-        made.attrs["clicdata"] = dict(self._source)
-        if self._left is not None:
-            self._left -= len(made)
-        return made  # type: ignore[no-any-return]  # the same class, but for its accessor's type
+    def _missing_rows(self) -> int | None:
+        """Return how many rows the next frame still lacks; None for all."""
+        bound = self._frame_rows()
+        return None if bound is None else bound - self.builder.rows
 
-
-def _kept(names: Any) -> Any:
-    """The same names, such that they can be gone through more than once."""
-    return list(names) if isinstance(names, Iterator) else names
+    def _take(self) -> DataFrame:
+        frame: Any = self.builder.take(self._frame_rows())
+        torn = {} if self.torn is None else {"torn": True}
+        frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **torn}
+        self.left = None if self.left is None else self.left - len(frame)
+        return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type

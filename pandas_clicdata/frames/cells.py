@@ -25,6 +25,7 @@ TOO_LONG = "an integer of thousands of digits: make it text"
 TOO_PRECISE = "a number with more digits than float64 holds: make it a Decimal or text"
 NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replace it"
 BAD_YEAR = "outside of the years 1 to 9999"
+BEYOND_PANDAS = "beyond what pandas can hold"
 
 
 class Unsendable(Exception):
@@ -195,10 +196,10 @@ def _to_text(_value: Any, text: str) -> str:
 
 def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
-        return to_json_value(Decimal(text)) if _NUMBER.fullmatch(text) else None
-    if isinstance(value, bool):
-        return int(value)
-    return value if isinstance(value, (int, float, Decimal)) else None
+        value = Decimal(text) if _NUMBER.fullmatch(text) else None
+    if isinstance(value, Decimal):
+        return to_json_value(value)
+    return int(value) if isinstance(value, bool) else value if isinstance(value, (int, float)) else None
 
 
 def _to_id(value: Any, text: str) -> int | None:

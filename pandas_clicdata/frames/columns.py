@@ -15,6 +15,7 @@ import pyarrow.compute
 
 from pandas_clicdata.frames.cells import (
     BAD_YEAR,
+    BEYOND_PANDAS,
     INFINITE,
     JSON,
     JSON_TYPES,
@@ -224,9 +225,16 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     try:
         for block in _blocks(array):
             JSON.encode_lines(_json_values(block))
-    except (Unsendable, ValueError):  # one by one, to find every such cell
-        return _grouped(map(find_problem, array))
+    except (Unsendable, ValueError, OverflowError):  # one by one, to find every such cell
+        return _grouped(_problem_at(array, row) for row in range(len(array)))
     return {}
+
+
+def _problem_at(array: Any, row: int) -> str | None:
+    try:
+        return find_problem(array[row])
+    except (ValueError, OverflowError):  # Arrow holds longer durations
+        return BEYOND_PANDAS
 
 
 def _has_bad_year(times: Any) -> Any:

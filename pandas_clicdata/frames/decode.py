@@ -267,7 +267,7 @@ class FrameBuilder:
             asked = "a date" if arguments is not None else dtype
             where = f"Column {name!r}, row {self._taken + error.row}"
             raise InputError(f"{where}: {_shown(cell)} can't be read as {asked}: {error}.") from None
-        except pa.ArrowNotImplementedError:
+        except NotImplementedError:  # Arrow's too
             raise InputError(f"Column {name!r} can't be read as {dtype}.") from None
         return default_array(cells, seen.has_null, self._backend)
 
@@ -282,7 +282,7 @@ def _name_list(names: Any, argument: str) -> list[Any] | None:
     if isinstance(names, (str, bytes)) or not hasattr(names, "__iter__"):
         raise InputError(f"{argument} must be a list of column names, not {names!r}.")
     listed = list(names)
-    if any(isinstance(name, (list, dict, set)) for name in listed):
+    if not all(map(pd.api.types.is_hashable, listed)):
         raise InputError(f"{argument} must be a list of column names, not {listed!r}.")
     if len(set(listed)) < len(listed):
         raise InputError(f"{argument} names a column twice: {_listed(listed)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -95,9 +96,9 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
     if isinstance(parse_dates, (str, bytes)) or not hasattr(parse_dates, "__iter__"):
         raise InputError(f"parse_dates must be a list of columns or a mapping, not {parse_dates!r}.")
     given = parse_dates.items() if isinstance(parse_dates, Mapping) else [(name, None) for name in parse_dates]
-    for name, _ in given:
-        if isinstance(name, (list, dict, set)):
-            raise InputError(f"parse_dates must name columns one by one, not {name!r}.")
+    unusable = [name for name, _ in given if not pd.api.types.is_hashable(name)]
+    if unusable:
+        raise InputError(f"parse_dates must name columns one by one, not {unusable[0]!r}.")
     return {name: _to_datetime_arguments(name, asked) for name, asked in given}
 
 
@@ -146,7 +147,7 @@ def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | Non
     ------
     CellError
         If the dtype can't hold a cell exactly.
-    InputError
+    NotImplementedError
         If no column can be read as that dtype.
     """
     if isinstance(dtype, str):
@@ -167,7 +168,7 @@ def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | Non
         return from_arrow(dtype, _as_arrow(cells, dtype.pyarrow_dtype))
     if isinstance(getattr(dtype, "numpy_dtype", None), np.dtype):  # pandas' nullable numbers and booleans
         return from_arrow(dtype, _as_arrow(cells, pa.from_numpy_dtype(dtype.numpy_dtype)))
-    raise InputError(f"Columns can't be read as {dtype}.")
+    raise NotImplementedError
 
 
 def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: str | None) -> Any:
@@ -200,6 +201,8 @@ def _as_json_number(cell: Any) -> Any:
 
 
 def _as_category(cells: Cells, dtype: pd.CategoricalDtype, seen: SeenTypes) -> Any:
+    if isinstance(cells, list):
+        _refuse_first([isinstance(cell, (list, dict)) for cell in cells], "it can't be a category")
     if dtype.categories is None:
         return pd.Categorical(default_array(cells, seen.has_null, None), ordered=bool(dtype.ordered))
     of: Any = dtype.categories.dtype
@@ -253,7 +256,7 @@ def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(durations, kind, from_pandas=True)])
     column_type = next((name for is_kind, name in _CLICDATA_TYPE if is_kind(kind)), None)
     if column_type is None:
-        raise InputError(f"Columns can't be read as {kind}.")
+        raise NotImplementedError
     return _arrow_by_type(cells, column_type, kind)
 
 
@@ -302,18 +305,24 @@ def _convert_cells(cells: Cells, column_type: str) -> list[Any]:
     return values
 
 
+_FAILURES = (pa.ArrowInvalid, ValueError, OverflowError, TypeError)
+
+
 def _convert_all(converter: Callable[[Any], Any], cells: Any, reason: str) -> Any:
-    """Convert a column; if that fails, convert it cell by cell to find the first one that fails."""
-    failures = (pa.ArrowInvalid, ValueError, OverflowError, TypeError)
+    """Convert a column; if that fails, search for the first cell up to which it fails."""
+
+    def fails(count: int) -> bool:
+        try:
+            converter(cells[:count])
+        except _FAILURES:
+            return True
+        return False
+
     try:
         return converter(cells)
-    except failures:
-        for row in range(len(cells)):
-            try:
-                converter(cells[row : row + 1])
-            except failures:
-                raise CellError(row, reason) from None
-        raise
+    except _FAILURES:
+        row = bisect_left(range(1, len(cells)), True, key=fails)
+        raise CellError(row, reason) from None
 
 
 def _refuse_first(mask: Any, reason: str) -> None:
@@ -351,9 +360,8 @@ def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None
     """
     if arguments:
         shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        values = default_array(cells, None in python_cells(cells), None)
-        reason = f"to_datetime can't read it ({shown})"
-        return _convert_all(lambda part: pd.to_datetime(pd.Series(part), **arguments).array, values, reason)
+        read = lambda part: pd.to_datetime(pd.Series(part), **arguments).array  # noqa: E731
+        return _convert_all(read, _as_read_by_pandas(cells), f"to_datetime can't read it ({shown})")
     times, aware = _parse_iso(cells)
     if backend == "pyarrow":
         return from_arrow(pd.ArrowDtype(times.type), times)
@@ -363,6 +371,14 @@ def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None
         with suppress(OverflowError, ValueError):  # nanoseconds can't hold all years
             values = values.astype(usual)
     return (values.dt.tz_localize("UTC") if aware else values).array
+
+
+def _as_read_by_pandas(cells: Cells) -> Any:
+    """Return a column as pandas reads it: integers beside missing cells as float64, if that holds them."""
+    if has_type(cells, pa.int64(), pa.uint64()):
+        with suppress(pa.ArrowInvalid):
+            return numpy_array(cells.cast(pa.float64()) if cells.null_count else cells)  # type: ignore[union-attr]
+    return default_array(cells, True, None)
 
 
 def _parse_iso(cells: Cells) -> tuple[pa.ChunkedArray, bool]:

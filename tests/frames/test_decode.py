@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import warnings
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -340,6 +342,18 @@ def test_answers_that_make_no_sense(body: bytes, before: list[bytes]) -> None:
     assert builder.rows == len(before)
 
 
+def test_numbers_beyond_float64_are_read_as_decimals() -> None:
+    body = b'[{"a":1e400,"b":2.5},{"a":-1e999,"b":1},{"a":null,"b":0}]'
+    got = assembled(body, [{"a": 7, "b": 1}])
+    assert got["a"].tolist() == [Decimal("1e400"), Decimal("-1e999"), None, 7]
+    assert got["b"].tolist() == [2.5, 1.0, 0.0, 1.0]
+    assert assembled(body, columns=["b"])["b"].dtype == "float64"
+    assert assembled(body, dtype={"a": "string"})["a"].tolist() == ["1e400", "-1e999", pd.NA]
+    for dtype in ("float64", "number", "int64", pd.ArrowDtype(pa.decimal128(38, 2))):
+        with pytest.raises(InputError, match="Column 'a', row 0: "):
+            assembled(body, dtype={"a": dtype})
+
+
 @pytest.mark.parametrize("text", ['":', '\\":', '"a":1,"a":', "},{", '{"a":1}', '"', "\\"])
 def test_text_that_looks_like_keys(text: str) -> None:
     rows = [{"a": text, "b": text, "c": 1}] * 3
@@ -414,6 +428,8 @@ def test_unknown_names_say_what_is_there() -> None:
         assembled([{"a": 1}], columns=["x"], dtype={"y": int}, parse_dates=["z"], index_col="w")
     assert [problem.split()[0] for problem in caught.value.problems] == ["columns", "dtype", "parse_dates", "index_col"]
     assert all("It has 'a'." in problem for problem in caught.value.problems)
+    with pytest.raises(InputError, match="parse_dates names columns that columns= leaves out: 'a'"):
+        assembled([{"a": "2024-01-01", "b": 1}], columns=["b"], parse_dates=["a"])
 
 
 @pytest.mark.parametrize(
@@ -433,6 +449,10 @@ def test_unknown_names_say_what_is_there() -> None:
         {"dtype": "complex128"},
         {"index_col": ["a", "a"]},
         {"dtype": "rec_id"},
+        {"dtype": {"a": "longdouble"}},
+        {"columns": [["a"]]},
+        {"index_col": [["a"]]},
+        {"parse_dates": [["a", "b"]]},
     ],
     ids=repr,
 )
@@ -465,7 +485,7 @@ def test_without_a_row() -> None:
         ([1.0, 2], "int64", [1, 2]),
         (["1", "-2"], "int64", [1, -2]),
         (["1", 2, 3.0], "Int64", [1, 2, 3]),
-        ([True, False], "int64", [1, 0]) if False else ([1, 0], "bool", [True, False]),
+        ([1, 0], "bool", [True, False]),
         ([2**64 - 1], "uint64", [2**64 - 1]),
         (["18446744073709551615"], "uint64", [2**64 - 1]),
         ([1, 2], "float64", [1.0, 2.0]),
@@ -550,6 +570,7 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         ([1, None], "int64", 1, "null"),
         ([True, None], "bool", 1, "null"),
         ([2**63], "int64", 0, str(2**63)),
+        ([True, False], "int64", 0, "True"),
         ([0, BIG], "float64", 1, str(BIG)),
         ([1e300], "float32", 0, "1e+300"),
         (["1,5"], "float64", 0, "'1,5'"),
@@ -668,6 +689,72 @@ def test_dates_that_nanoseconds_cannot_hold() -> None:
     fine = column(["2024-01-01T00:00:00.123456789"], parse_dates=["a"])
     assert fine.dtype == "datetime64[ns]"
     assert fine[0].nanosecond == 789
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "row"),
+    [
+        (["2024-01-01T00:00:00", "9999-12-31T23:59:59.9999999"], None, 1),
+        (["9999-12-31", None, "2024-01-01T00:00:00.123456789"], None, 0),
+        (["1600-01-01T00:00:00.0000001"], None, 0),
+        (["2024-01-01T00:00:00Z", "0001-01-01T00:00:00.0000001Z"], None, 1),
+        (["2024-01-01T00:00:00.0000000", "9999-12-31T23:59:59.0000000"], "datetime64[us]", None),
+        (["0001-01-01T00:00:00.0000000+02:00", None], "datetime64[us, UTC]", None),
+        (["2262-04-09T23:59:59.1234567-23:59", "1677-09-23T00:00:00.1234567+23:59"], "datetime64[ns, UTC]", None),
+    ],
+    ids=repr,
+)
+def test_dates_beyond_nanoseconds_with_more_than_six_digits(cells: list[Any], dtype: Any, row: int | None) -> None:
+    for dtypes in (None, {"a": "datetime"}):
+        if row is not None:
+            with pytest.raises(InputError, match=f"Column 'a', row {row}: '{cells[row]}' .*does not fit timestamp"):
+                column(cells, parse_dates=["a"], dtype=dtypes)
+        else:
+            got = column(cells, parse_dates=["a"], dtype=dtypes)
+            assert got.dtype == dtype
+            assert [None if year != year else year for year in got.dt.year] == [
+                None if cell is None else int(cell[:4]) - (cell.startswith("0001") and "+02" in cell) for cell in cells
+            ]
+
+
+@pytest.mark.parametrize("cells", [[45_000, 1, 0], [45_000, None], [0.5, 2.0, None]], ids=repr)
+@pytest.mark.parametrize("how", ["D", {"unit": "D", "origin": "1899-12-30"}, {"unit": "s", "utc": True}], ids=repr)
+def test_numbers_are_dates_as_pandas_reads_them(cells: list[Any], how: Any) -> None:
+    arguments = {"unit": how} if isinstance(how, str) else how
+    got = column(cells, parse_dates={"a": how})
+    pd.testing.assert_series_equal(got, pd.to_datetime(pd.Series(cells, name="a"), **arguments))
+
+
+def test_no_foreign_exception_whatever_is_asked_for() -> None:
+    columns: list[list[Any]] = [
+        [1, 2, None],
+        [0.5, None],
+        ["a", "1", None],
+        ["2024-01-01T00:00:00", "9999-12-31T23:59:59.9999999"],
+        ["2024-01-01T00:00:00.1234567", "9999-12-31"],
+        ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-05:00"],
+        [1, "a", [1], {"b": 1}],
+        [10**30, -1],
+        ["P1D", "P99999999999D"],
+    ]
+    dtypes: list[Any] = ["float16", "float32", "int8", "bool", "category", "datetime64[ns, UTC]", "timedelta64[s]"]
+    dtypes += ["period[D]", "Sparse[float]", "interval", "number", "date", "datetime", "dropdown", "id", ">i8"]
+    kinds = [pa.float16(), pa.string_view(), pa.binary(), pa.list_(pa.int8()), pa.time32("s"), pa.duration("ms")]
+    kinds += [pa.timestamp("us", "+05:30"), pa.dictionary(pa.int8(), pa.string()), pa.decimal256(50, 2)]
+    dtypes += [*map(pd.ArrowDtype, kinds), pd.CategoricalDtype([(1,)]), pd.CategoricalDtype(pd.interval_range(0, 3))]
+    ways: list[Any] = ["%Y", "s", {"utc": True}, {"format": "ISO8601"}, {"nonsense": 1}, {"unit": "D", "origin": "x"}]
+    arguments = [{"dtype": {"a": dtype}} for dtype in dtypes] + [{"parse_dates": {"a": way}} for way in ways]
+    for cells in columns:
+        for argument in arguments:
+            with warnings.catch_warnings(), suppress(InputError):
+                warnings.simplefilter("ignore")
+                column(cells, **argument)
+
+
+@pytest.mark.parametrize("dtype", ["interval[int64]", pd.ArrowDtype(pa.list_(pa.int8())), pd.ArrowDtype(pa.binary())])
+def test_a_dtype_that_no_column_can_have(dtype: Any) -> None:
+    with pytest.raises(InputError, match=r"^Column 'a' can't be read as "):
+        column([1, None], dtype=dtype)
 
 
 @pytest.mark.parametrize(

@@ -77,17 +77,17 @@ def test_a_long_column_is_its_parts_one_after_the_other(family: str) -> None:
 
 @pytest.mark.parametrize("which", ["all", "present", "missing"])
 @pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
-def test_what_follows_a_cell_whatever_it_is_called(family: str, which: str) -> None:
+def test_any_column_name_and_any_neighbour(family: str, which: str) -> None:
     series = FAMILIES[family]
     if which != "all":
         missing = np.array([is_missing(cell) for (cell,) in scalars(pd.DataFrame({"a": series}))], dtype=bool)
         series = series.take(np.flatnonzero(missing == (which == "missing")))
-    told = [row[len(b'{"a":') : -1] for row in FrameEncoder(pd.DataFrame({"a": series})).rows_as(RowFormat.OBJECTS)]
+    written = [row[len(b'{"a":') : -1] for row in FrameEncoder(pd.DataFrame({"a": series})).rows_as(RowFormat.OBJECTS)]
     names = [",", "\n", 'null"\\', "", "é😀,\n"]
     text = pd.Series(["x"] * len(series), index=series.index, dtype="string[pyarrow]")
     encoder = FrameEncoder(pd.DataFrame(dict(zip(names, [series, series, text, series, series], strict=True))))
     in_json = [b'","', b'"\\n"', b'"null\\"\\\\"', b'""', '"é😀,\\n"'.encode()]
-    cells = [list(zip(in_json, (cell, cell, b'"x"', cell, cell), strict=True)) for cell in told]
+    cells = [list(zip(in_json, (cell, cell, b'"x"', cell, cell), strict=True)) for cell in written]
     as_cells = [b"[" + b",".join(b'{"column":%b,"value":%b}' % cell for cell in row) + b"]" for row in cells]
     as_objects = [b"{" + b",".join(b"%b:%b" % cell for cell in row) + b"}" for row in cells]
     for _ in range(2):
@@ -381,15 +381,15 @@ def test_chunks_are_about_as_large_as_they_may_be() -> None:
 @pytest.mark.parametrize("rows", [0, 3, 25_000])
 def test_a_digest_is_of_these_rows_only(row_format: RowFormat, rows: int) -> None:
     frame = pd.DataFrame({"n": range(rows), "t": "text"})
-    told = stamps.digest(FrameEncoder(frame), Cut(row_format, 1000, 10**6))
-    assert stamps.is_of(told, FrameEncoder(frame.copy()))
-    assert stamps.is_of(told, stamps.StampedEncoder(frame, "load", "some"))
-    assert not stamps.is_of(told, FrameEncoder(pd.concat([frame, pd.DataFrame({"n": [1], "t": ["text"]})])))
-    for other in ("other" + told, "", told.replace(" 1000 ", " 0 "), told.replace(" 1000 ", " many ")):
+    digest = stamps.digest(FrameEncoder(frame), Cut(row_format, 1000, 10**6))
+    assert stamps.is_of(digest, FrameEncoder(frame.copy()))
+    assert stamps.is_of(digest, stamps.StampedEncoder(frame, "load", "some"))
+    assert not stamps.is_of(digest, FrameEncoder(pd.concat([frame, pd.DataFrame({"n": [1], "t": ["text"]})])))
+    for other in ("other" + digest, "", digest.replace(" 1000 ", " 0 "), digest.replace(" 1000 ", " many ")):
         assert not stamps.is_of(other, FrameEncoder(frame))
     if rows:
-        assert not stamps.is_of(told, FrameEncoder(frame.iloc[::-1]))
-        assert not stamps.is_of(told, FrameEncoder(frame.assign(n=frame["n"] * 2)))
+        assert not stamps.is_of(digest, FrameEncoder(frame.iloc[::-1]))
+        assert not stamps.is_of(digest, FrameEncoder(frame.assign(n=frame["n"] * 2)))
 
 
 def test_any_chunk_can_be_written_by_itself() -> None:
@@ -469,7 +469,7 @@ def test_every_problem_is_named_with_its_rows() -> None:
         index=["x", "y", "z"],
     )
     problems = problems_of(frame)
-    told = {
+    expected_rows = {
         "Column 'f': 2 cells are infinite": "'y', 'z'",
         "Column 'o': 1 cell is of type bytes": "'x'",
         "Column 'o': 1 cell is of type list": "'y'",
@@ -479,8 +479,8 @@ def test_every_problem_is_named_with_its_rows() -> None:
         "Column 'd': 2 cells are infinite": "'x', 'y'",
         "Column 't': 1 cell is text that is not valid Unicode": "'y'",
     }
-    assert len(problems) == len(told)
-    for begins, rows in told.items():
+    assert len(problems) == len(expected_rows)
+    for begins, rows in expected_rows.items():
         (problem,) = [problem for problem in problems if problem.startswith(begins)]
         assert rows in problem
 
@@ -523,6 +523,9 @@ def test_a_bad_last_row_is_found_before_anything_is_written() -> None:
         ("\udfff", "Unicode"),
         (10**5000, "digits"),
         (np.datetime64("12000-01-01"), "years"),
+        (Decimal("1E+400"), "range"),
+        (Decimal("-1.8E+308"), "range"),
+        (Decimal(10**400), "range"),
     ],
     ids=lambda case: type(case).__name__,
 )
@@ -593,7 +596,7 @@ def test_one_float_that_is_no_number_is_found_beside_anything(odd: float) -> Non
 
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("year", [-5, 0, 10_000, 200_000])
-def test_years_that_four_digits_cannot_tell(year: int, tz: str | None) -> None:
+def test_years_of_more_than_four_digits(year: int, tz: str | None) -> None:
     moments = np.array([0, 1], "M8[s]")
     moments[1] += np.timedelta64((year - 1970) * 31_556_952, "s")
     series = pd.Series(moments)
@@ -602,7 +605,7 @@ def test_years_that_four_digits_cannot_tell(year: int, tz: str | None) -> None:
     assert "years 1 to 9999 (row 1)" in problem
 
 
-def test_the_year_counts_where_it_is_told() -> None:
+def test_the_year_of_the_wall_time_counts() -> None:
     last = pd.Series(np.array(["9999-12-31T20:00:00"], "M8[s]")).dt.tz_localize("UTC")
     assert b"9999-12-31T15:00:00-05:00" in body_of(
         pd.DataFrame({"a": last.dt.tz_convert(dt.timezone(dt.timedelta(hours=-5)))})
@@ -615,6 +618,68 @@ def test_arrow_types_that_are_refused() -> None:
         series = pd.Series(pd.array([cell, None], dtype=pd.ArrowDtype(kind)))
         (problem,) = problems_of(pd.DataFrame({"a": series}))
         assert "of type" in problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "written"),
+    [
+        ("string_view", ["a", None, 'q"'], ["a", None, 'q"']),
+        ("large_string", ["a", None], ["a", None]),
+        ("time32", [dt.time(1, 2), None], ["01:02:00", None]),
+        ("time64", [dt.time(1, 2, 3, 4), None], ["01:02:03.000004", None]),
+        ("date64", [dt.date(1, 1, 1), None, dt.date(9999, 12, 31)], ["0001-01-01", None, "9999-12-31"]),
+        ("decimal32", [Decimal("1.50"), None], [Decimal("1.50"), None]),
+        ("uuid", [b"\0" * 15 + b"\7", None], ["00000000-0000-0000-0000-000000000007", None]),
+    ],
+)
+def test_arrow_types_that_are_rarer(kind: str, cells: list[object], written: list[object]) -> None:
+    maker = getattr(pa, kind, None)
+    if maker is None:
+        pytest.skip(f"this pyarrow has no {kind}")
+    arrow_type = maker(*{"time32": ["s"], "time64": ["us"], "decimal32": [5, 2]}.get(kind, []))
+    if kind == "uuid":
+        array = pa.ExtensionArray.from_storage(arrow_type, pa.array(cells, arrow_type.storage_type))
+    else:
+        array = pa.array(cells, arrow_type)
+    frame = pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(array)})
+    for part in (frame, frame.iloc[1:]):
+        got = [json.loads(row, parse_float=Decimal)["a"] for row in FrameEncoder(part).rows_as(RowFormat.OBJECTS)]
+        assert got == written[-len(part) :]
+
+
+def test_a_dictionary_of_string_views() -> None:
+    codes, texts = pa.array([0, None, 1], pa.int32()), pa.array(["a", "b"], pa.string_view())
+    array = pa.DictionaryArray.from_arrays(codes, texts)
+    frame = pd.DataFrame({"a": pd.arrays.ArrowExtensionArray(array)})
+    assert body_of(frame) == b'{"data":[{"a":"a"},{"a":null},{"a":"b"}]}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "reason"),
+    [
+        (pa.timestamp("s"), 400_000_000_000, "years"),
+        (pa.timestamp("s", "Europe/Berlin"), 400_000_000_000, "years"),
+        (pa.timestamp("s", "Asia/Tokyo"), 253_402_300_000, "years"),
+        (pa.date32(), 5_000_000, "years"),
+        (pa.duration("s"), 2**62, "pandas"),
+    ],
+    ids=str,
+)
+def test_arrow_times_that_python_cannot_hold(kind: pa.DataType, number: int, reason: str) -> None:
+    storage = pa.int32() if kind == pa.date32() else pa.int64()
+    column = pd.arrays.ArrowExtensionArray(pa.array([0, number], storage).cast(kind))
+    for types in (None, {"a": "text"}):
+        (problem,) = problems_of(pd.DataFrame({"a": column}), types=types)
+        assert reason in problem
+        assert "(row 1)" in problem
+
+
+def test_aware_times_at_the_ends_of_the_years_may_be_converted() -> None:
+    edges = pd.Series(np.array(["0001-01-02", "9999-12-30", "NaT"], "M8[us]"))
+    frame = pd.DataFrame({"a": edges.dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")})
+    own = [json.loads(row)["a"] for row in FrameEncoder(frame).rows_as(RowFormat.OBJECTS)]
+    as_text = FrameEncoder(frame, types={"a": "text"})
+    assert [json.loads(row)["a"] for row in as_text.rows_as(RowFormat.OBJECTS)] == own
 
 
 def test_unused_categories_do_no_harm() -> None:
