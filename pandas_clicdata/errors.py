@@ -79,7 +79,6 @@ class ClicDataError(Exception):
 
     receipt: AppendReceipt | ChangeReceipt | None = None
     in_doubt: bool = False
-    _while_logging_in: bool = False  # it came up before the call itself was sent
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Arguments of the subclasses differ; what a copy or another process needs is text and state.

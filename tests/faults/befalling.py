@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata import errors
+from pandas_clicdata.session.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def at_login(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], 
     """Let it befall the login that comes before the request."""
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
-        bench.session._token = None
+        bench.session._tokens.token = None
         getattr(bench.sandbox.faults, kind)(path=TOKEN_PATH, times=times, **how)
 
     return arm
@@ -69,9 +70,8 @@ def elsewhere(url: str) -> Callable[[Bench, Operation, int | None], Any]:
     """Lead the session to another place, for good or until it pauses."""
 
     def lead(session: Session, to: str) -> None:
-        session._url, way, session._way = to, session._way, None
-        if way is not None:
-            way.close()
+        session._transport.close()
+        session._url, session._transport = to, Transport(to, session._verify)
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
         here, slept = bench.session._url, bench.session._sleep

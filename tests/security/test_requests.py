@@ -124,8 +124,8 @@ class Recorder(Session):
         self.made: list[Any] = []
         self._sleep = lambda seconds: None
 
-    def _exchanged(self, request: Any, api_version: Any, credentials: Any, token: Any, left: Any) -> Any:
-        self.made.append(self._written(request, api_version, credentials, token))
+    def _send(self, request: Any, api_version: Any, credentials: Any, token: Any, left: Any) -> Any:
+        self.made.append(self._http_request(request, api_version, credentials, token))
         raise Captured
 
     def call(self, request: Request) -> Any:
@@ -185,15 +185,15 @@ def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st
     except (errors.ClicDataError, OSError, TypeError, Captured):
         pass  # refused, or stopped where it would have been sent
     for made in session.made:
-        parts = urlsplit(made.target)
-        assert (parts.scheme, parts.netloc) == ("", "")  # a target can't say where it goes
+        parts = urlsplit(made.url)
+        assert (parts.scheme, parts.netloc) == ("https", "api.clicdata.test:8443")
         assert parts.path.startswith("/under/here/")
         assert set(parts.path) <= set("abcdefghijklmnopqrstuvwxyz0123456789/"), parts.path
         assert "//" not in parts.path
         assert not parts.fragment
         assert dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))["api_version"] in ("2022.01", "2025.3")
-        assert made.target.isprintable()
-        assert made.target.isascii()
+        assert made.url.isprintable()
+        assert made.url.isascii()
         for field, value in made.headers.items():
             assert f"{field}{value!s}".isprintable()
         assert set(made.headers) <= {
@@ -207,7 +207,7 @@ def test_the_property_is_held_against_something() -> None:
     with pytest.raises(errors.ClicDataError):
         Data(session=session).get_data(name="a&b=c/../x")
     [made] = session.made[:1]
-    assert dict(parse_qsl(urlsplit(made.target).query))["name"] == "a&b=c/../x"
+    assert dict(parse_qsl(urlsplit(made.url).query))["name"] == "a&b=c/../x"
 
 
 @pytest.mark.parametrize("odd", ["\r\nX-Evil: yes", "\n", "\0", "\x7f"])
