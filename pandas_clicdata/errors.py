@@ -87,7 +87,6 @@ class ClicDataError(Exception):
 
     receipt: Receipt | None = None
     in_doubt: bool = False
-    _while_logging_in: bool = False  # raised by the log-in, before the call itself was sent
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses take different arguments, so that pickle can't call them with .args.

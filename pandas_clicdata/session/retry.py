@@ -1,4 +1,7 @@
-"""Whether to repeat a call, after how long, and how often in all. Pure: the clock and the dice are handed in."""
+"""Whether to repeat a request, after how long, and how often in all.
+
+Pure: clock and random numbers are arguments.
+"""
 
 from __future__ import annotations
 
@@ -21,25 +24,25 @@ from pandas_clicdata.errors import (
     TransportError,
     UsageError,
 )
-from pandas_clicdata.session.wire import PROXY_LOGIN, Replay, Request, nothing_was_done
+from pandas_clicdata.session.wire import LOG_IN, PROXY_LOGIN, Replay, Request, nothing_was_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 BASE = 0.5  # seconds, doubled at each attempt
-CAP = 20.0  # seconds, the longest pause of our own
-LONGEST_RETRY_AFTER = 120.0  # seconds; who is asked to wait longer is told so at once
-TIMED_OUT = "no answer in time"  # the reason of a `TransportError` that time brought about
+CAP = 20.0  # seconds, the longest pause unless the service asks for more
+LONGEST_RETRY_AFTER = 120.0  # seconds; a longer wait raises at once
+TIMED_OUT = "no answer in time"  # the reason of a `TransportError` after a timeout
 
-# A session pays for each repetition, so that a service that is down gets few more requests than calls.
+# Each retry costs tokens, so that a service that is down gets few more requests than calls.
 FULL_BUDGET = 100
-REPEATING = 5
-REPEATING_AFTER_A_TIMEOUT = 10  # each keeps a connection of the service busy for long
-EARNED = 1  # by a call that went well at once
+RETRY_PRICE = 5
+TIMEOUT_PRICE = 10  # a retry after a timeout keeps a connection of the service busy for long
+EARNED = 1  # by a call whose first attempt succeeds
 
 
 class Outcome(enum.Enum):
-    """What can be known about the service's state after an attempt that failed."""
+    """What is known about the service's state after a failed attempt."""
 
     NOT_SENT = "not sent"  # nothing reached the service
     REFUSED = "refused"  # the service said that it did nothing
@@ -47,10 +50,17 @@ class Outcome(enum.Enum):
 
 
 def outcome(error: BaseException) -> Outcome:
-    """What an error, or an interrupt, says about the service's state."""
-    if not isinstance(error, ClicDataError):  # the session notes on an interrupt whether anything was sent
+    """Return what an error or an interrupt of a call says about the service's state."""
+    if not isinstance(error, ClicDataError):  # the session sets `sent` of an interrupt
         return Outcome.UNKNOWN if getattr(error, "sent", True) else Outcome.NOT_SENT
-    if isinstance(error, UsageError) or error._while_logging_in:
+    if getattr(error, "operation", None) == LOG_IN:  # the log-in failed, before the call itself was sent
+        return Outcome.NOT_SENT
+    return outcome_of_attempt(error)
+
+
+def outcome_of_attempt(error: ClicDataError) -> Outcome:
+    """Return what an error of one request, be it the log-in itself, says about the service's state."""
+    if isinstance(error, UsageError):
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):
         return Outcome.NOT_SENT if error.sent == "no" else Outcome.UNKNOWN
@@ -60,32 +70,32 @@ def outcome(error: BaseException) -> Outcome:
 
 
 def pause(request: Request, error: ClicDataError, attempt: int, random: Callable[[], float]) -> float | None:
-    """Seconds to wait before the next attempt, or None when there must be none.
+    """Return the seconds to wait before the next attempt; None if there must be none.
 
     Parameters
     ----------
     request : Request
-        What was asked.
+        The request.
     error : ClicDataError
-        What came of it.
+        The error of the last attempt.
     attempt : int
-        The number of the attempt that failed, from 1.
+        The number of the last attempt, from 1.
     random : callable
-        Gives a float in [0, 1).
+        Returns a float in [0, 1).
     """
     if not _may_repeat(request, error, attempt):
         return None
-    wanted = error.retry_after if isinstance(error, ApiError) else None
-    if wanted is None:
+    seconds = error.retry_after if isinstance(error, ApiError) else None
+    if seconds is None:
         return random() * min(CAP, BASE * 2.0 ** (attempt - 1))
-    if wanted > LONGEST_RETRY_AFTER:
+    if seconds > LONGEST_RETRY_AFTER:
         return None
-    # Upward only: to come early would be to ask for the next refusal.
-    return wanted + random() * min(1.0, 0.1 * wanted + BASE / 5)
+    # Jitter upward only: a request that comes early is refused again.
+    return seconds + random() * min(1.0, 0.1 * seconds + BASE / 5)
 
 
 def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
-    what = outcome(error)
+    what = outcome_of_attempt(error)
     if isinstance(error, (TlsError, RedirectRefused, DeadlineExceeded, UsageError)):
         return False
     if isinstance(error, TransportError) and error.reason == PROXY_LOGIN:
@@ -102,12 +112,12 @@ def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
 
 
 class Budget:
-    """What a session can still spend on repeating calls. Safe to use from several threads.
+    """The tokens that a session can still spend on retries. Safe to use from several threads.
 
     Parameters
     ----------
     tokens : int, default 100
-        What it begins with, and the most that it ever holds.
+        The tokens at the beginning, and the most at any time.
     """
 
     def __init__(self, tokens: int = FULL_BUDGET) -> None:
@@ -116,11 +126,11 @@ class Budget:
 
     @property
     def left(self) -> int:
-        """What it holds now."""
+        """The tokens that are left."""
         return self._left
 
     def spend(self, error: ClicDataError) -> bool:
-        """Pay for a repetition after this error; False when it can't be paid."""
+        """Pay for a retry after this error; return False if too few tokens are left."""
         price = _price(error)
         with self._lock:
             if price > self._left:
@@ -129,7 +139,7 @@ class Budget:
         return True
 
     def earn(self) -> None:
-        """Note a call that went well at once."""
+        """Earn a token, for a call whose first attempt succeeded."""
         if self._left < self._full:
             with self._lock:
                 self._left = min(self._full, self._left + EARNED)
@@ -137,24 +147,24 @@ class Budget:
 
 def _price(error: ClicDataError) -> int:
     if isinstance(error, RateLimited) and error.retry_after:
-        return 0  # it is up, and said when to come again
+        return 0  # the service is up, and said when to come again
     timed_out = isinstance(error, TransportError) and error.reason == TIMED_OUT
     if timed_out or (isinstance(error, ApiError) and error.status in (408, 504)):
-        return REPEATING_AFTER_A_TIMEOUT
-    return REPEATING
+        return TIMEOUT_PRICE
+    return RETRY_PRICE
 
 
 def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for; None when it is absent or makes no sense.
+    """Parse a ``Retry-After`` header into seconds; None if it is missing or makes no sense.
 
-    A date is read against the answer's own ``Date``, so that a clock that is off does not matter.
+    A date is compared with the response's own ``Date``, so that a wrong local clock does not matter.
 
     Parameters
     ----------
     headers : mapping
-        The answer's headers, names in lower case.
+        The response's headers, names in lower case.
     wall_clock : float
-        Seconds since 1970, for an answer without a date.
+        Seconds since 1970, for a response without a date.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -171,7 +181,7 @@ _LONGEST_DATE = 64  # characters; the longest of HTTP's forms has 33
 
 def _timestamp(http_date: str) -> float | None:
     if len(http_date) > _LONGEST_DATE:
-        return None  # what reads dates takes its time over hostile ones
+        return None  # the parser is slow on hostile texts
     try:
         moment = parsedate_to_datetime(http_date.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

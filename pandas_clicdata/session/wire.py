@@ -1,4 +1,4 @@
-"""Request, Answer, Reply: what goes over the wire in either dialect, and the rule for what is an error.
+"""What goes over the wire in either dialect: requests, replies, and the rule for what is an error.
 
 Pure: no I/O, no clock.
 """
@@ -33,41 +33,49 @@ from pandas_clicdata.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pandas_clicdata.uploads.receipt import AppendReceipt
-
-FIRST_MODERN = "2022.01"  # C: the version to speak when the service wants one
+FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
+LOG_IN = "log in"  # the operation of each request to the token endpoint, and of its errors
 PROXY_LOGIN = "the proxy wants a user name and password, or others than these"  # the reason of a `TransportError`
+MOST_CELLS = 5_000_000  # cells of one page: ten million tiny ones fit into one response, but not into memory
 
 Query = tuple[tuple[str, str], ...]
 
 
 class Dialect(enum.Enum):
-    """The two ways the service speaks: without ``api_version``, and with one."""
+    """The two dialects of the service: without ``api_version``, and with one."""
 
     LEGACY = "legacy"
     MODERN = "modern"
 
 
 class Replay(enum.Enum):
-    """When the same request may be sent a second time. A fact of the operation, not of the verb."""
+    """When a request may be sent again. This depends on the operation, not on the HTTP verb."""
 
     FREELY = "freely"
     IF_NOTHING_WAS_DONE = "if nothing was done"
 
 
 class DialectChanged(UsageError):  # private: never leaves the package
-    """The session speaks another dialect than the one this request was built for. It was not sent."""
+    """The session speaks another dialect than the request was built for. The request was not sent."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call, before anybody knows when and with which token it is sent.
+    """One call, without the token and the time of an attempt.
 
-    ``key`` is the name under which the legacy dialect hands out the list that is asked for. ``dialect`` is
-    the one the path and body were made for, None where they are the same in both. ``in_text`` says
-    that the answer may be bare text instead of JSON, ``fresh`` that no cache may answer, ``compressed`` that the
-    body is gzip.
+    Attributes
+    ----------
+    key : str or None
+        The name of the requested list in a legacy response.
+    dialect : Dialect or None
+        The dialect that path and body were built for; None if they are the same in both.
+    in_text : bool
+        Whether the response may be bare text instead of JSON.
+    fresh : bool
+        Whether no cache may answer.
+    compressed : bool
+        Whether the body is gzip.
     """
 
     operation: str
@@ -84,13 +92,13 @@ class Request:
     compressed: bool = False
 
     def with_query(self, *more: tuple[str, str]) -> Request:
-        """The same request with more in its query."""
+        """Return the same request with more in its query."""
         return replace(self, query=self.query + more)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, before anybody has judged it. Header names are in lower case."""
+    """A response that is not judged yet. Header names are in lower case."""
 
     status: int
     body: bytes
@@ -99,10 +107,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that is not an error.
+    """A response that is not an error.
 
-    ``payload`` is the JSON (or text) that was asked for, freed of its envelope; ``fields`` are the parts
-    of the envelope that stood beside it, each as JSON.
+    ``payload`` is the requested JSON (or text) without its envelope, ``fields`` are the other fields of the envelope,
+    each as JSON.
     """
 
     request: Request
@@ -111,35 +119,35 @@ class Reply:
     status: int = 200
 
     def value(self) -> Any:
-        """The payload as Python objects; integers keep all their digits."""
+        """Parse the payload; integers keep all their digits."""
         try:
             return parsed(self.payload, self.request.operation)
         except ProtocolError as error:
-            error.in_doubt = self.request.replay is not Replay.FREELY  # nobody can say what became of a write
+            error.in_doubt = self.request.replay is not Replay.FREELY  # a write may have been applied
             raise
 
     def field(self, name: str) -> Any:
-        """A part of the envelope as Python objects, None when it is not there."""
+        """Parse a field of the envelope; None if it is missing."""
         return parsed(self.fields[name], self.request.operation) if name in self.fields else None
 
 
 class Caller(Protocol):
-    """What an endpoint needs of a session; a fake has it too."""
+    """What an endpoint uses of a session."""
 
-    last_receipt: AppendReceipt | None
+    last_receipt: Any  # of the last append
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect that is spoken now."""
+        """The current dialect."""
         ...
 
     def call(self, request: Request) -> Reply:
-        """Send a request and give what was asked for, or raise a `ClicDataError`."""
+        """Send a request and return its reply, or raise a `ClicDataError`."""
         ...
 
 
 def call_in_dialect(caller: Caller, build: Callable[[Dialect], Request]) -> Reply:
-    """Call with the request that fits the dialect, built anew should the session change it meanwhile."""
+    """Build a request for the current dialect and call it; build it again if the dialect changes meanwhile."""
     while True:
         dialect = caller.dialect
         try:
@@ -150,28 +158,27 @@ def call_in_dialect(caller: Caller, build: Callable[[Dialect], Request]) -> Repl
 
 
 def get(operation: str, path: str, *, key: str | None = None, query: Query = (), **more: Any) -> Request:
-    """A request that changes nothing and may be repeated freely."""
+    """Return a GET request, which may be repeated freely."""
     return Request(operation, "GET", path, query=query, key=key, replay=Replay.FREELY, **more)
 
 
 def json_body(value: object) -> bytes:
-    """A small body, written by the rules of JSON."""
+    """Return a small body as JSON."""
     return msgspec.json.encode(value)
 
 
 def parsed(text: bytes, operation: str | None = None) -> Any:
-    """JSON to Python objects, or a `ProtocolError`."""
+    """Parse JSON, or raise a `ProtocolError`."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ValueError):
+    except _NOT_JSON:
         pass
-    raise ProtocolError(
-        f"{_said(operation)}ClicData answered with something that is not valid JSON", operation=operation
-    )
+    prefix = f"{operation}: " if operation else ""
+    raise ProtocolError(f"{prefix}ClicData answered with something that is not valid JSON", operation=operation)
 
 
 def query_of(**filters: str | bool | int | None) -> Query:
-    """The query of a call: what is None is left out, booleans go as ``true`` and ``false``."""
+    """Return the query for these filters, without those that are None."""
     return tuple(
         (name, str(value).lower() if isinstance(value, bool) else str(value))
         for name, value in filters.items()
@@ -179,37 +186,92 @@ def query_of(**filters: str | bool | int | None) -> Query:
     )
 
 
-def _said(operation: str | None) -> str:
-    return f"{operation}: " if operation else ""
+def version_query(version: str | None) -> Iterable[tuple[str, str]]:
+    """Return the query that chooses a version; it is needed with every verb."""
+    return () if version is None else (("api_version", version),)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# JSON that is not parsed any further
+
+_NOT_JSON = (msgspec.DecodeError, RecursionError, ValueError)
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+def list_length(text: bytes) -> int | None:
+    """Return the length of a JSON array; None if the text is something else."""
+    try:
+        return len(_array.decode(text))
+    except _NOT_JSON:
+        return None
+
+
+def holds_too_many_cells(rows: bytes) -> bool:
+    """Return whether rows hold more than `MOST_CELLS` cells, without parsing them."""
+    if len(rows) <= MOST_CELLS:
+        return False
+    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
+
+
+def _fields_of(text: bytes) -> dict[str, bytes] | None:
+    """Return the fields of a JSON object, each as JSON; None if the text is something else."""
+    if not text.startswith(b"{"):
+        return None
+    try:
+        return {name: bytes(value) for name, value in _fields.decode(text).items()}
+    except _NOT_JSON:
+        return None
+
+
+def _repeats_a_key(text: bytes) -> bool:
+    """Return whether an object in a JSON text has a key twice: parsers differ in which value counts."""
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+
+    try:
+        json.loads(text, object_pairs_hook=check, parse_int=len, parse_float=len)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 # ---------------------------------------------------------------------------------------------------------
 # The judge
 
+_LONGEST_PAGE_CHECKED = 1 << 16  # bytes of a read in which no key may repeat; the check is slow
+_LONGEST_OUTCOME = 1 << 20  # bytes of the response to a write
+_LONGEST_TEXT = 1024  # bytes of a response that is no JSON, to show in an error
+_LONGEST_DESCRIPTION = 100_000  # characters of a text to look for secrets in, before it is cut
+
 
 def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) -> Reply:
-    """The reply in an answer, or the error that the answer is.
+    """Return the reply in a response, or raise the error.
 
-    An answer is an error when its status is not 2xx, when it has ``success`` false, or when it has an
-    ``error``; whatever the status says. Success need not be stated: the legacy dialect never does.
+    A response is an error if its status is not 2xx, if ``success`` is false, or if it has an ``error``, whatever the
+    status. ``success`` may be missing: the legacy dialect never sends it.
 
     Parameters
     ----------
     request : Request
-        What was asked.
+        The request.
     answer : Answer
-        What came.
+        The response.
     hide : callable, optional
-        Takes out of a text what must not be shown. Whatever an error repeats of the answer goes through it.
+        Removes secrets from any text of the response that an error repeats.
 
     Raises
     ------
     ApiError, AuthError
-        ClicData said no.
+        ClicData refused.
     RedirectRefused
-        The answer points elsewhere.
+        The response is a redirect.
     ProtocolError
-        The answer can't be understood.
+        The response can't be understood.
     """
     if 300 <= answer.status < 400:
         raise RedirectRefused(
@@ -226,85 +288,45 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
         )
     body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
     if not 200 <= answer.status < 300:
-        code, description, _ = _stated_error(_object(body) or {}, body, hide)
+        code, description, _ = _stated_error(_fields_of(body) or {}, body, hide)
         raise _refusal(request, answer, code, description)
-    return _unwrapped(request, answer, body, hide)
-
-
-def _unwrapped(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
     if request.in_text and not body.startswith(b"{"):
         return Reply(request, body, {}, answer.status)
-    fields = _object(body)
+    return _unwrap(request, answer, body, hide)
+
+
+def _unwrap(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
+    """Return the payload without its envelope: ``result``, and in it or instead of it the list of the key."""
+    fields = _fields_of(body)
     if fields is None:
         _check_json(request, answer, body)
         return Reply(request, body, {}, answer.status)
-    _check_keys(request, answer, fields, body)
+    _check_keys(request, answer, body)
     _check_success(request, answer, fields, body, hide)
-    payload: bytes = body
-    if "result" in fields:
-        payload = fields.pop("result")
-        inner = _object(payload)
-        if inner is not None:
-            _check_keys(request, answer, inner, payload)
-    else:
-        inner = dict(fields)
+    payload = fields.pop("result", body)
+    inner = dict(fields) if payload is body else _fields_of(payload)
     if request.key is not None and inner is not None:
-        found = _named_list(inner, request.key)
-        if found is not None:
-            name, payload = found
-            fields |= {n: v for n, v in inner.items() if n != name}
+        name = _list_name(inner, request.key)
+        if name is not None:
+            payload = inner.pop(name)
+            fields.pop(name, None)
+            fields |= inner
     return Reply(request, payload, fields, answer.status)
 
 
-def _named_list(fields: Mapping[str, bytes], key: str) -> tuple[str, bytes] | None:
-    """The list among the fields: the one of that name, else the only one there is."""
-    if key in fields:
-        return key, fields[key]
-    lists = [(name, value) for name, value in fields.items() if value.startswith(b"[")]
+def _list_name(fields: Mapping[str, bytes], key: str) -> str | None:
+    """Return the name of the requested list: the key, else the name of the only list."""
+    lists = [key] if key in fields else [name for name, value in fields.items() if value.startswith(b"[")]
     return lists[0] if len(lists) == 1 else None
 
 
-MOST_CELLS = 5_000_000  # of one page: tiny ones, which fit into an answer by the ten million, would fill the memory
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-
-def holds_too_many_cells(rows: bytes) -> bool:
-    """Whether there are too many cells, empty rows included, found without making anything of them."""
-    if len(rows) <= MOST_CELLS:  # the usual page is not even so many bytes
-        return False
-    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
-
-
-def list_length(text: bytes) -> int | None:
-    """How many elements a JSON array has; None if it is something else."""
-    try:
-        return len(_array.decode(text))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_array = msgspec.json.Decoder(list[msgspec.Raw])
-_anything = msgspec.json.Decoder(msgspec.Raw)
-
-
-def _object(body: bytes) -> dict[str, bytes] | None:
-    """The members of a JSON object, each still as JSON; None when it is something else."""
-    if not body.startswith(b"{"):
-        return None
-    try:
-        return {name: bytes(value) for name, value in _fields.decode(body).items()}
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-
-
 def _check_json(request: Request, answer: Answer, body: bytes) -> None:
-    """Refuse a 2xx answer that is not JSON: HTML, cut off, or empty."""
+    """Raise if a 2xx response is not JSON: HTML, cut off, or empty."""
     try:
         _anything.decode(body)
         if not body.startswith(b"{"):
             return
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _NOT_JSON:
         pass
     kind = answer.headers.get("content-type", "")
     if not body:
@@ -323,11 +345,13 @@ def _check_json(request: Request, answer: Answer, body: bytes) -> None:
     )
 
 
-def _check_keys(request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes) -> None:
-    """Refuse an envelope in which a key stands twice: its readers would differ, and some would read a yes."""
-    rest = _without_long_values(body, fields)
-    if len(rest) > _LONGEST_ENVELOPE or _repeats_a_key(rest):
-        raise _odd(request, answer, "a key that stands twice, or more around its data than an envelope has")
+def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
+    """Raise if a key repeats, so that another parser might read failure where this one reads success."""
+    reads = request.replay is Replay.FREELY
+    if reads and len(body) > _LONGEST_PAGE_CHECKED:
+        return
+    if len(body) > _LONGEST_OUTCOME or _repeats_a_key(body):
+        raise _unclear(request, answer, "a key that stands twice, or more around its data than an envelope has")
 
 
 def _check_success(
@@ -336,12 +360,12 @@ def _check_success(
     code, description, stated = _stated_error(fields, body, hide)
     success = fields.get("success", b"true")
     if success not in (b"true", b"false"):
-        raise _odd(request, answer, f'"success": {server_text(hide(success.decode("utf-8", "replace")))}')
+        raise _unclear(request, answer, f'"success": {server_text(hide(success.decode("utf-8", "replace")))}')
     if success == b"false" or stated:
         raise _refusal(request, answer, code, description)
 
 
-def _odd(request: Request, answer: Answer, what: str) -> ProtocolError:
+def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:
     return ProtocolError(
         f"{request.operation}: ClicData's answer has {what}: neither a clear yes nor a clear no",
         status=answer.status,
@@ -349,73 +373,33 @@ def _odd(request: Request, answer: Answer, what: str) -> ProtocolError:
     )
 
 
-_LONG_VALUE = 1024  # bytes
-_LONGEST_SAID = 100_000  # characters of a text that are looked at before it is cut
-_LONGEST_ENVELOPE = 1 << 20  # bytes
-
-
-def _without_long_values(body: bytes, fields: Mapping[str, bytes]) -> bytes:
-    """An object with a 0 in the place of each long value; what the fields don't hold stays."""
-    kept, position = [], 0
-    for value in fields.values():  # in the order in which they stand, unless a key stands twice
-        if len(value) <= _LONG_VALUE:
-            continue
-        at = body.find(value[:_LONG_VALUE], position)
-        while at >= 0 and not body.startswith(value, at):  # in two steps, as to search for all of it takes longer
-            at = body.find(value[:_LONG_VALUE], at + 1)
-        if at >= 0:
-            kept += [body[position:at], b"0"]
-            position = at + len(value)
-    return b"".join([*kept, body[position:]])
-
-
-def _repeats_a_key(text: bytes) -> bool:
-    """Whether an object in a JSON text has a key twice; True too for what is no JSON any more."""
-
-    def repeated(pairs: list[tuple[str, Any]]) -> bool:
-        names = {name for name, _ in pairs}
-        if len(names) < len(pairs):
-            raise _Repeated
-        return False
-
-    try:
-        json.loads(text, object_pairs_hook=repeated, parse_int=len, parse_float=len)
-    except (_Repeated, ValueError, RecursionError):
-        return True
-    return False
-
-
-class _Repeated(Exception):
-    """A key stands twice."""
-
-
 def _stated_error(
     fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
 ) -> tuple[str | None, str | None, bool]:
-    """Code, description, and whether an error is stated at all."""
+    """Return code, description, and whether an error is stated at all."""
 
     def text(value: object) -> str | None:
-        return None if value in (None, "") else server_text(hide(str(value)[:_LONGEST_SAID]))
+        return None if value in (None, "") else server_text(hide(str(value)[:_LONGEST_DESCRIPTION]))
 
     def code_of(value: object) -> str | None:
-        return str(value) if _is_known(str(value)) else text(value)  # a known word is no secret
+        return str(value) if _is_known(str(value)) else text(value)  # a known code is no secret
 
     error = parsed(fields["error"]) if "error" in fields else None
     if isinstance(error, dict):
         return code_of(error.get("code")), text(error.get("description") or error.get("message")), True
-    if error:  # OAuth answers carry the code as text, its description beside it
-        beside = fields.get("error_description")
-        return code_of(error), text(parsed(beside)) if beside else None, True
+    if error:  # OAuth: the code is the error itself, and its description another field
+        description = fields.get("error_description")
+        return code_of(error), text(parsed(description)) if description else None, True
     plain = fields.get("message") or fields.get("description")
     if plain is not None:
         return None, text(parsed(plain)), False
     if body and not fields and not body.startswith(b"<"):
-        return None, text(body[:_LONG_VALUE].decode("utf-8", "replace")), False
+        return None, text(body[:_LONGEST_TEXT].decode("utf-8", "replace")), False
     return None, None, False
 
 
 # ---------------------------------------------------------------------------------------------------------
-# From what the service said to one of our errors
+# From an error of the service to one of ours
 
 _BY_STATUS: dict[int, type[ApiError | AuthError]] = {
     401: BadCredentials,
@@ -458,11 +442,12 @@ _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 42
 
 
 def _plain(code: str | None) -> str:
+    """Return a code in lower case, without blanks and dashes."""
     return "".join(c for c in (code or "").lower() if c.isalnum())
 
 
 def nothing_was_done(error: ApiError | AuthError) -> bool:
-    """Whether the service, in saying no, also said that it did nothing."""
+    """Return whether an error of the service also means that it did nothing."""
     if error.status is not None and not 200 <= error.status < 300:
         return error.status in _REFUSING
     code = _plain(error.code)
@@ -497,15 +482,10 @@ _ADVICE: dict[type, str] = {
 
 def _refusal(request: Request, answer: Answer, code: str | None, description: str | None) -> ApiError | AuthError:
     kind = _kind(answer.status, code)
-    said = (description or code or f"status {answer.status}").rstrip(".")
+    text = (description or code or f"status {answer.status}").rstrip(".")
     named = f" ({code})" if code and description else ""
     status = "" if 200 <= answer.status < 300 else f" [status {answer.status}]"
-    message = f"{request.operation}: ClicData said no: {said}{named}{status}"
+    message = f"{request.operation}: ClicData said no: {text}{named}{status}"
     if kind in _ADVICE and (kind is not NotFound or request.path.startswith(("/data", "/table"))):
         message = f"{message}. {_ADVICE[kind]}"
-    raise kind(message, status=answer.status, code=code, description=description, operation=request.operation)
-
-
-def version_query(version: str | None) -> Iterable[tuple[str, str]]:
-    """How the dialect is chosen: always in the query, on every verb, never as a number."""
-    return () if version is None else (("api_version", version),)
+    return kind(message, status=answer.status, code=code, description=description, operation=request.operation)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from faults.kinds import add
 from pandas_clicdata import errors
+from pandas_clicdata.session.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def at_login(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], 
     """Add a fault to the login before the request."""
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
-        bench.session._token = None
+        bench.session._tokens.token = None
         add(bench.sandbox.faults, kind, path=TOKEN_PATH, times=times, **how)
 
     return arm
@@ -75,9 +76,8 @@ def elsewhere(url: str) -> Callable[[Bench, Operation, int | None], Any]:
     """Point the session to another URL, for good or until it pauses."""
 
     def lead(session: Session, to: str) -> None:
-        session._url, way, session._way = to, session._way, None
-        if way is not None:
-            way.close()
+        session._transport.close()
+        session._url, session._transport = to, Transport(to, session._verify)
 
     def arm(bench: Bench, operation: Operation, times: int | None) -> None:
         here, slept = bench.session._url, bench.session._sleep

@@ -65,8 +65,7 @@ class Fuzzed(Session):
     truth: Truth
     requests = fuzzed = 0
 
-    def _exchanged(self, request: Request, *_: Any) -> Answer:
-        self._attempt.sent = True
+    def _send(self, request: Request, *_: Any) -> Answer:
         self.requests += 1
         try:
             assert self.requests <= MOST_REQUESTS, "no end of requests"

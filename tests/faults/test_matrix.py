@@ -15,7 +15,7 @@ from faults.operations import LOGINS, OPERATIONS, Bench, Login, Operation
 from faults.request_faults import FAULTS, RequestFault
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
-from pandas_clicdata.session import session as session_module
+from pandas_clicdata.session import transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
     fault, operation = cell.fault, cell.operation
     with sandbox.session(auth_method=cell.login.method, api_version=cell.login.api_version) as session:
         bench = Bench(sandbox, cell.login, session, f"Cell {number}")
-        session._authorised(session.now() + 10)
+        session._tokens.get(session._log_in, session._clock, session.now() + 10)
         slept = in_haste(bench, cell)
         fault.arm(bench, operation, None if cell.lasting else 1)
         seen = len(sandbox.requests)
@@ -186,7 +186,7 @@ def check_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"F{fault.number} {fault.name}")
 def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LONGEST_BODY", 1 << 20)
+    monkeypatch.setattr(transport, "LONGEST_BODY", 1 << 20)
     cells = [cell for cell in CELLS if cell.fault is fault and cell.beyond is None]
 
     def failures(part: list[Cell]) -> list[str]:

@@ -62,8 +62,7 @@ class Service(Session):
         self.resident: dict[int, int] = {}  # bytes, at some chunks
         self._same = ",".join([ROW % -1] * (PAGE - 1))
 
-    def _exchanged(self, request: Request, *_: Any) -> Answer:
-        self._attempt.sent = True
+    def _send(self, request: Request, *_: Any) -> Answer:
         if request.method == "GET":
             return Answer(200, self.page(int(dict(request.query)["page"])))
         self.chunks += 1

@@ -162,7 +162,6 @@ BROKEN: list[tuple[bytes, int]] = [
     (b'{"data": [1], "data": []}', 0),
     (b'{"result": {"data": [1], "data": []}}', 0),
     (b'{"succ\\u0065ss": false, "success": true}', 0),
-    (b'{"data": [],' + b" " * (2 << 20) + b'"x": 1}', 0),
     (b'{"\xff": 1}', 3),
     (b'{"data": "%bA", "data": "%bB"}' % ((b"x" * 2000,) * 2), 0),
     (b'{"a": "%b", "b": "%b", "a": "%b"}' % (b"x" * 2000, b"y" * 2000, b"z" * 2000), 0),

@@ -28,8 +28,8 @@ METHODS = ["client_credentials", "basic", "api_key", "authorization_code"]
 def secrets_of(sandbox: Sandbox, session: Session) -> list[bytes]:
     known = sandbox.credentials
     found = [known.client_secret, known.password, known.api_key, known.refresh_token]
-    if session._token is not None:
-        found.append(session._token.value.reveal())
+    if session._tokens.token is not None:
+        found.append(session._tokens.token.value.reveal())
     return [text.encode() for text in found]
 
 

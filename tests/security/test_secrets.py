@@ -20,7 +20,7 @@ import pandas_clicdata
 from canaries import Canaries, locals_of, reachable, shown_by, spellings, texts_of
 from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Data, Session, errors
-from pandas_clicdata.session import connection
+from pandas_clicdata.session import transport, wire
 from pandas_clicdata.session.wire import get
 from scripted import Says, ScriptedServer, Seen, reset
 
@@ -285,14 +285,13 @@ def test_the_harness_sees_what_it_is_to_see(place: int, secret: Canaries) -> Non
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("where", ["sendall", "readinto", "left", "connect"])
+@pytest.mark.parametrize("where", ["start", "join", "stop", "_http_request", "judge"])
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_an_interrupt_shows_no_secret(
     where: str, nth: int, method: str, secret: Canaries, sinks: Sinks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = {"sendall": connection._TimedSocket, "readinto": connection._TimedReader, "left": connection.Attempt}
-    target, name = (connection, "_in_time") if where == "connect" else (owner[where], where)
-    real: Any = getattr(target, name)
+    target: Any = {"_http_request": Session, "judge": wire}.get(where, transport._Exchange)
+    real: Any = getattr(target, where)
     calls = iter(range(1, 1000))
 
     def interrupted(*arguments: Any) -> Any:
@@ -303,7 +302,7 @@ def test_an_interrupt_shows_no_secret(
     rows = Says({"data": [{"a": 1}], "has_more_data": False})
     with ScriptedServer(logged_in(secret, lambda _: rows)) as server:
         with Session(url=server.url, **secret.login(method)) as session:
-            monkeypatch.setattr(target, name, interrupted)
+            monkeypatch.setattr(target, where, interrupted)
             try:
                 append(session, secret)
             except KeyboardInterrupt as interrupt:
@@ -444,7 +443,8 @@ def test_a_session_that_works_shows_no_secret(
             df = read(session, secret)
             receipt = append(session, secret)
             change = delete(session, secret)
-            for one in (session, receipt, change, Data(session=session), session._credentials, session._token):
+            tokens = session._tokens
+            for one in (session, receipt, change, Data(session=session), tokens, tokens.credentials, tokens.token):
                 check(secret, shown_by(one), but=NOT_IN_DUMPS)
             for refused in (pickle.dumps, copy.copy, copy.deepcopy):
                 with pytest.raises(TypeError, match="can't be pickled or copied"):
@@ -461,7 +461,7 @@ def test_a_closed_session_holds_no_secret(secret: Canaries) -> None:
         with ScriptedServer(logged_in(secret, lambda _: rows)) as server:
             with Session(url=server.url, **secret.login(method)) as session:
                 read(session, secret)
-            assert session._credentials is session._token is session._way is None
+            assert session._tokens.credentials is session._tokens.token is None
             with pytest.raises(errors.NotConnected) as caught:
                 read(session, secret)
             check_error(secret, caught.value)

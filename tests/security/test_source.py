@@ -12,7 +12,7 @@ import pytest
 
 import pandas_clicdata
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.session import LONGEST_BODY
+from pandas_clicdata.session.transport import LONGEST_BODY
 
 PACKAGE = Path(pandas_clicdata.__path__[0])
 ROOT = Path(__file__).parents[2]

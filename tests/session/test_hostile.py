@@ -20,13 +20,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 import urllib3
-from urllib3.util.ssl_ import create_urllib3_context
 
 import totals
 from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import errors
-from pandas_clicdata.session import connection
-from pandas_clicdata.session import session as session_module
+from pandas_clicdata.session import transport
 from pandas_clicdata.session.session import Session
 from pandas_clicdata.session.wire import Request, get
 from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn
@@ -136,15 +134,7 @@ def test_a_drip_over_tls_is_cut_too(tmp_path: Path) -> None:
     assert seconds < 1
 
 
-def test_certificates_are_loaded_once_for_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-
-    def counted(**settings: Any) -> Any:
-        made.append(context := create_urllib3_context(**settings))
-        return context
-
-    monkeypatch.setattr(connection, "create_urllib3_context", counted)
-    monkeypatch.setattr(urllib3.connection, "create_urllib3_context", counted)
+def test_each_connection_trusts_its_certificates_only(tmp_path: Path) -> None:
     connected: list[bytes] = []
 
     def serve(taken: socket.socket) -> None:
@@ -156,9 +146,8 @@ def test_certificates_are_loaded_once_for_all_connections(tmp_path: Path, monkey
         url = f"https://127.0.0.1:{server.port}/"
         with Session(api_key="k", url=url, ca_bundle=certificate) as session:
             for _ in range(3):
-                assert session.call(READ).count == 1
+                assert session.call(READ).value() == [{"a": 1}]
         assert len(connected) == 3
-        assert len(made) == 1
         with Session(api_key="k", url=url, ca_bundle=self_signed(tmp_path, "127.0.0.1"), max_retries=0) as stranger:
             assert isinstance(ended(stranger)[0], errors.TlsError)
     assert len(connected) == 3
@@ -193,22 +182,72 @@ def test_a_name_that_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(waits) == 2
 
 
-def test_a_connection_that_comes_after_all_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = threading.Event()
+def test_nothing_is_sent_on_a_connection_that_comes_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up, received = threading.Event(), list[bytes]()
+    real = socket.getaddrinfo
 
-    class Slow:
-        def connect(self) -> None:
-            time.sleep(0.2)
+    def slow(_: object, *rest: Any, **more: Any) -> Any:
+        looked_up.wait(5)
+        return real("127.0.0.1", *rest, **more)
 
-        def close(self) -> None:
-            closed.set()
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = set(threading.enumerate())
+    with Listener(lambda taken: received.append(taken.recv(65536))) as server:
+        with Session(api_key="k", url=f"http://localhost:{server.port}/", deadline=0.2) as session:
+            error, _ = ended(session)
+            looked_up.set()
+            for thread in set(threading.enumerate()) - before:
+                if thread.name == "clicdata-exchange":
+                    thread.join(5)
+                    assert not thread.is_alive()
+    assert isinstance(error, errors.DeadlineExceeded)
+    assert (error.sent, error.in_doubt) == ("no", False)
+    assert not any(received)
 
-    attempt = connection.Attempt()
-    attempt.begin(time.monotonic() + 0.05, 5, 1)
-    slow = Slow()
-    with pytest.raises(TimeoutError):
-        connection._in_time(slow.connect, slow, attempt)
-    assert closed.wait(2)
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_no_thread_outlasts_a_call_that_was_cut(kind: str) -> None:
+    def serve(taken: socket.socket) -> None:
+        head_of(taken)
+        SLOW[kind](taken)
+
+    with Listener(serve) as server:
+        with Session(api_key="k", url=f"http://127.0.0.1:{server.port}/", timeout=(5, 5), deadline=0.3) as session:
+            ended(session)
+            for thread in threading.enumerate():
+                if thread.name == "clicdata-exchange":
+                    thread.join(2)
+                    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("junk", [b"HTTP/1.1 200 OK\r\n\r\n", b"\x00" * 600], ids=["plain HTTP", "zeros"])
+def test_an_error_of_tls_after_the_request_leaves_a_write_in_doubt(junk: bytes, tmp_path: Path) -> None:
+    """The class of the error is the one of a failed handshake."""
+    certificate = self_signed(tmp_path, "127.0.0.1")
+    plain: list[socket.socket] = []
+    secure = over_tls(certificate, lambda taken: [head_of(taken), plain[0].sendall(junk), hold(taken)])
+
+    def serve(taken: socket.socket) -> None:
+        plain.append(taken.dup())
+        with plain[0]:
+            secure(taken)
+
+    with Listener(serve) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        with Session(api_key="k", url=url, ca_bundle=certificate, max_retries=0) as session:
+            error, _ = ended(session)
+    assert isinstance(error, errors.TransportError)
+    assert not isinstance(error, errors.TlsError)
+    assert (error.sent, error.in_doubt) == ("unknown", True)
+
+
+def test_the_body_of_a_redirect_is_limited_too() -> None:
+    moved = Says(packed(256), 302, {"Location": "/elsewhere", "Content-Encoding": "gzip"})
+    with ScriptedServer(lambda _: moved) as server, Session(api_key="k", url=server.url) as session:
+        error, _ = ended(session)
+        assert len(server.seen) == 1
+    assert isinstance(error, errors.ProtocolError)
+    assert "larger than 64 MiB" in str(error)
 
 
 def test_a_stalled_login_is_cut_and_the_work_is_not_in_doubt() -> None:
@@ -254,8 +293,7 @@ def endless(connection: socket.socket, head: bytes, text: bytes) -> None:
 
 @pytest.mark.parametrize("kind", HUGE)
 def test_no_answer_can_fill_the_memory(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LONGEST_BODY", 4 << 20)
-    monkeypatch.setattr(session_module, "_MOST_RECEIVED", 8 << 20)
+    monkeypatch.setattr(transport, "LONGEST_BODY", 4 << 20)
     send, message = HUGE[kind]
     asked: list[int] = []
 
@@ -381,9 +419,9 @@ class Counted(Session):
         self._sleep = lambda seconds: None
         self.attempts = Counter[int]()  # of each thread
 
-    def _sent(self, *args: Any) -> Any:
+    def _send(self, *args: Any) -> Any:
         self.attempts[threading.get_ident()] += 1
-        return super()._sent(*args)
+        return super()._send(*args)
 
 
 @pytest.mark.parametrize("threads", [1, 8])
@@ -485,7 +523,6 @@ JSON_BOMBS = {
     "the flag twice within": b'{"result":[],"pagination":{"has_more_results":true,"has_more_results":false}}',
     "the result's data twice": b'{"success":true,"result":{"data":[{"a":1}],"data":[],"has_more_data":false}}',
     "an escaped twin": b'{"success":false,"data":[],"succ\\u0065ss":true}',
-    "blanks around": b'{"data":[],' + b" " * (2 << 20) + b'"has_more_data":false}',
     "cells by the million": b'{"data":[' + b"[]," * 5_100_000 + b'[]],"has_more_data":false}',
 }
 

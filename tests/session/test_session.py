@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata import errors
-from pandas_clicdata.session import connection, retry
-from pandas_clicdata.session.session import LONGEST_BODY, Session
+from pandas_clicdata.session import retry, transport
+from pandas_clicdata.session.session import Session
+from pandas_clicdata.session.transport import LONGEST_BODY, Transport
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
 from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn, reset
 
@@ -276,10 +277,12 @@ def test_a_write_is_not_in_doubt_when_it_was_the_login_that_failed(kind: str) ->
 
 
 def test_an_interrupt_of_the_login_leaves_nothing_in_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(exchange: transport._Exchange, seconds: float) -> None:
+        while not exchange.sent:
+            time.sleep(0.001)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(connection._TimedReader, "readinto", interrupted)
+    monkeypatch.setattr(transport._Exchange, "join", interrupted)
     with ScriptedServer(lambda _: TOKEN) as server, opened(server)[0] as session:
         with pytest.raises(KeyboardInterrupt) as caught:
             session.call(WRITE)
@@ -360,7 +363,9 @@ def refused_port() -> int:
 def test_a_connection_that_is_refused_is_tried_again_even_for_a_write() -> None:
     with ScriptedServer(lambda _: DONE) as server:
         session, clock = opened(server, api_key="k")
+    session._transport.close()
     session._url = f"http://127.0.0.1:{refused_port()}"
+    session._transport = Transport(session._url, True)
     with session, pytest.raises(errors.TransportError, match="refused") as caught:
         session.call(WRITE)
     assert caught.value.sent == "no"

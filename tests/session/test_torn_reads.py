@@ -44,8 +44,7 @@ class Changing(Session):
         self._service = threading.Lock()
         self._sleep = lambda seconds: None
 
-    def _exchanged(self, request: Request, *_: Any) -> Answer:
-        self._attempt.sent = True
+    def _send(self, request: Request, *_: Any) -> Answer:
         with self._service:
             body = self.stored if request.path.endswith("/versions") else self.page(request)
             return Answer(200, json.dumps(body).encode())

@@ -343,8 +343,7 @@ class Changing(Quick):
         self.rows = [{"n": n, "t": f"row {n}"} for n in range(ROWS)]
         self.changed = Counter[int]()
 
-    def _exchanged(self, request: Request, *_: Any) -> Answer:
-        self._attempt.sent = True
+    def _send(self, request: Request, *_: Any) -> Answer:
         if request.method == "GET":
             return self.page(dict(request.query))
         assert request.body is not None

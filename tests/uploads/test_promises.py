@@ -116,9 +116,9 @@ class Quick(Unreliable):
 class Leisurely(Quick):
     """One that takes a minute to answer, by its clock: beside that no disk is slow."""
 
-    def _exchanged(self, request: Request, *rest: Any) -> Answer:
+    def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
         self.pass_time(60)
-        return super()._exchanged(request, *rest)
+        return super()._send(request, *rest)
 
 
 class TestLines:
@@ -145,13 +145,13 @@ class TestLines:
         class Slow(Leisurely):
             """One that answers when the next chunk is promised."""
 
-            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+            def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
                 wanted = min(len(seen) + 2, ROWS // CHUNK)
                 ends = time.monotonic() + 10
                 while len(promised(path)) < wanted and time.monotonic() < ends:
                     time.sleep(0.001)
                 seen.append((len(promised(path)), AppendReceipt.load(path).rows_in_doubt))
-                return super()._exchanged(request, *rest)
+                return super()._send(request, *rest)
 
         with Slow() as service:
             FRAME.clicdata.append(5, chunksize=CHUNK, journal=path, session=service, progress=False)
@@ -218,13 +218,13 @@ class TestLines:
                     raise KeyboardInterrupt
                 return super().now()
 
-            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+            def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
                 ends = time.monotonic() + 10
                 while (
                     self.requests == 3 and not any(4 in chunks for chunks in promised(path)) and time.monotonic() < ends
                 ):
                     time.sleep(0.001)
-                return super()._exchanged(request, *rest)
+                return super()._send(request, *rest)
 
         def note(self: journal.Journal, entry: Any) -> None:
             if moment == "entered" and isinstance(entry, entries.Became) and entry.chunk == 3:
@@ -302,14 +302,13 @@ class TestLines:
         class Narrow(Quick):
             """One that takes half a chunk at a time, and answers only when the late promise was looked at."""
 
-            def _exchanged(self, request: Request, *rest: Any) -> Answer:
+            def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
                 assert request.body is not None
                 if len(json.loads(request.body)["data"]) > CHUNK // 2:
-                    self._attempt.sent = True
                     return answer({"error": {"code": "TooLarge", "description": "no"}}, 413)
                 cut_anew.set()
                 assert looked_at.wait(10)
-                return super()._exchanged(request, *rest)
+                return super()._send(request, *rest)
 
         monkeypatch.setattr(ledger.Ledger, "promise", late)
         with Narrow() as service:
@@ -340,16 +339,15 @@ class Watched(Unreliable):
         self.several = 0
         self.breaches: list[str] = []  # not raised where they are found: that would be taken for a lost answer
 
-    def _exchanged(self, request: Request, *rest: Any) -> Answer:
+    def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
         if request.method == "GET":
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
         self.note_breaches()
         try:
             if self.dice.random() < 0.05:
                 self.pass_time(0.1)
-                self._attempt.sent = True
                 return answer({"error": {"code": "InvalidRow", "description": "no"}}, 422)
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
         finally:
             self.note_breaches()
 

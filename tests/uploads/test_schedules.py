@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-import urllib3
 
 import totals
 from pandas_clicdata import Session, errors, resume_append
+from pandas_clicdata.session.retry import TIMED_OUT
 from pandas_clicdata.session.wire import Answer
 from uploads.oracle import assert_true
 
@@ -63,10 +63,9 @@ class Unreliable(Session):
         for rows in landed:
             self.rows += rows
 
-    def _exchanged(self, request: Request, *_: Any) -> Answer:
+    def _send(self, request: Request, *_: Any) -> Answer | errors.TransportError:
         self.requests += 1
         self.pass_time(self.dice.uniform(0.01, 0.5))
-        self._attempt.sent = True
         if request.method == "GET":
             return self.page(dict(request.query))
         if self.others_write and self.dice.random() < 0.3:
@@ -106,31 +105,30 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
     return Answer(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
 
 
-def no_connection(service: Unreliable, rows: Any) -> Answer:
-    service._attempt.sent = False
-    raise urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore[arg-type]
+def no_connection(service: Unreliable, rows: Any) -> errors.TransportError:
+    return errors.TransportError("no connection", sent="no", reason="the connection was refused")
 
 
-def silence(service: Unreliable, rows: Any) -> Answer:
+def silence(service: Unreliable, rows: Any) -> errors.TransportError:
     service.pass_time(service.read_timeout)
-    raise urllib3.exceptions.ReadTimeoutError(None, "/", "no answer")  # type: ignore[arg-type]
+    return errors.TransportError("no answer", reason=TIMED_OUT)
 
 
-def silence_after(service: Unreliable, rows: Any) -> Answer:
+def silence_after(service: Unreliable, rows: Any) -> errors.TransportError:
     service.applied(rows)
     return silence(service, rows)
 
 
-def reset(service: Unreliable, rows: Any) -> Answer:
-    raise urllib3.exceptions.ProtocolError("aborted", ConnectionResetError(104, "reset"))
+def reset(service: Unreliable, rows: Any) -> errors.TransportError:
+    return errors.TransportError("reset", reason="the connection was cut")
 
 
-def reset_after(service: Unreliable, rows: Any) -> Answer:
+def reset_after(service: Unreliable, rows: Any) -> errors.TransportError:
     service.applied(rows)
     return reset(service, rows)
 
 
-def reset_then_late(service: Unreliable, rows: Any) -> Answer:
+def reset_then_late(service: Unreliable, rows: Any) -> errors.TransportError:
     service.late.append((service.seconds + service.dice.uniform(0.1, LATEST), rows))
     return reset(service, rows)
 
@@ -157,7 +155,7 @@ def cut(service: Unreliable, rows: Any) -> Answer:
     return Answer(200, whole.body[: service.dice.randrange(len(whole.body))])
 
 
-FAULTS: dict[str, Callable[[Unreliable, Any], Answer]] = {
+FAULTS: dict[str, Callable[[Unreliable, Any], Answer | errors.TransportError]] = {
     "no connection": no_connection,
     "silence": silence,
     "silence, applied": silence_after,

@@ -92,9 +92,7 @@ class Schedule:
     def rest(self, session: Session) -> None:
         """Let all that was sent come to something: what is late, and what a slow machine has not dealt with yet."""
         self.sandbox.faults.settle()
-        way, session._way = session._way, None
-        if way is not None:
-            way.close()
+        session._transport.close()
         end = time.monotonic() + 5
         while self.sandbox._listener._connections and time.monotonic() < end:
             time.sleep(0.001)

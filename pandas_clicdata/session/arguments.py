@@ -1,0 +1,93 @@
+"""The checks of a session's arguments. Pure, but for a look at the file of ``ca_bundle``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.session.credentials import Secret
+from pandas_clicdata.session.wire import FIRST_MODERN
+
+if TYPE_CHECKING:
+    from pandas_clicdata.session.credentials import Credentials
+
+
+def check_url(url: object) -> str:
+    """Return a URL without its last slash, or raise `InputError`."""
+    if not isinstance(url, str):
+        raise InputError(f"url must be text, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise InputError("url is not a URL: it must look like https://api.clicdata.com/") from None
+    if parts.scheme not in ("https", "http") or not host or any(not c.isprintable() or c in " \\" for c in url):
+        raise InputError("url is not a URL: it must look like https://api.clicdata.com/")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError("url must hold neither credentials nor a query: give those as arguments")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise InputError("url starts with http://, which sends secrets in clear; only this machine may be reached so")
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    octets = host.split(".")
+    in_127 = len(octets) == 4 and octets[0] == "127" and all(o.isdigit() and int(o) < 256 for o in octets)
+    return host in ("localhost", "::1") or in_127
+
+
+def check_version(api_version: object, method: str) -> str | None:
+    """Return the version to begin with, None for the dialect without version, or raise `InputError`."""
+    if api_version == "auto":
+        return FIRST_MODERN if method == "api_key" else None
+    if api_version is None:
+        return None
+    if isinstance(api_version, str) and api_version and api_version.isascii() and api_version.isprintable():
+        return api_version
+    raise InputError(
+        f'api_version must be "auto", None or text such as "{FIRST_MODERN}", not {type(api_version).__name__}'
+    )
+
+
+def check_seconds(name: str, value: object) -> float:
+    """Return a number of seconds, or raise `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e7:
+        raise InputError(f"{name} must be a number of seconds above 0")
+    return float(value)
+
+
+def check_timeout(timeout: object) -> tuple[float, float]:
+    """Return the seconds to connect and to read, or raise `InputError`."""
+    if isinstance(timeout, (tuple, list)):
+        if len(timeout) != 2:
+            raise InputError("timeout must be seconds, or a pair of them: (connect, read)")
+        return check_seconds("timeout (connect)", timeout[0]), check_seconds("timeout (read)", timeout[1])
+    return check_seconds("timeout", timeout), check_seconds("timeout", timeout)
+
+
+def check_retries(max_retries: object) -> int:
+    """Return a number of retries, or raise `InputError`."""
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries <= 10:
+        raise InputError("max_retries must be a whole number from 0 to 10")
+    return max_retries
+
+
+def check_bundle(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
+    """Return the path of the certificates to trust, True for the usual ones, or raise `InputError`."""
+    if ca_bundle is None:
+        return True
+    path = os.fspath(ca_bundle)
+    if not os.path.exists(path):  # noqa: PTH110  # a path as the caller gave it
+        raise InputError(f"ca_bundle: there is no {path}")
+    return path
+
+
+def fingerprint(url: str, credentials: Credentials) -> str:
+    """Return a hash of the service and the user: of an API key, but of no password, secret or token."""
+    known = [getattr(credentials, name) for name in ("client_id", "username", "api_key") if hasattr(credentials, name)]
+    texts = [one.reveal() if isinstance(one, Secret) else one for one in known]
+    return hashlib.sha256("\0".join(("pandas_clicdata account", url, *texts)).encode()).hexdigest()[:16]

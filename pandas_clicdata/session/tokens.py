@@ -1,0 +1,122 @@
+"""The access token of a session: one thread renews it, all others wait for it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from pandas_clicdata.errors import AuthError, ClicDataError, DeadlineExceeded, NotConnected, TransportError
+from pandas_clicdata.session.wire import LOG_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas_clicdata.session.credentials import Credentials, Token, TokenAnswer
+
+
+class Tokens:
+    """The credentials of a session and the token that they got. Safe to use from several threads.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        How to log in.
+    on_new_refresh_token : callable, optional
+        Called with each new refresh token.
+    """
+
+    def __init__(self, credentials: Credentials, on_new_refresh_token: Callable[[str], object] | None) -> None:
+        self.credentials: Credentials | None = credentials  # None: the session was closed
+        self.token: Token | None = None
+        self._on_new_refresh_token = on_new_refresh_token
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """Use new locks: in a forked child, another thread of the parent may hold the old ones for ever."""
+        self._lock = threading.Lock()
+        self._renewal: Future[Token] | None = None
+
+    def close(self) -> None:
+        """Forget the credentials and the token."""
+        with self._lock:
+            self.credentials = self.token = None
+
+    def forget(self, token: Token) -> None:
+        """Forget a token that the service refused, unless it was replaced already."""
+        with self._lock:
+            if self.token is token:
+                self.token = None
+
+    def get(
+        self, log_in: Callable[[Credentials, float], TokenAnswer], clock: Callable[[], float], deadline: float
+    ) -> Token | None:
+        """Return a token that is good for a minute at least; None if the credentials need none.
+
+        Parameters
+        ----------
+        log_in : callable
+            Gets a token for credentials before the deadline.
+        clock : callable
+            Returns the current second.
+        deadline : float
+            The second at which the call ends.
+
+        Raises
+        ------
+        ClicDataError
+            The log-in failed, in this thread or in the one that made it.
+        """
+        with self._lock:
+            credentials, token = self.credentials, self.token
+            if credentials is None:
+                raise NotConnected("this session was closed: open another with pandas_clicdata.connect(...)")
+            if not credentials.needs_token:
+                return None
+            if token is not None and token.fresh(clock()):
+                return token
+            mine = self._renewal is None
+            renewal = self._renewal = self._renewal or Future()
+        if mine:
+            self._renew(renewal, lambda: log_in(credentials, deadline), clock)
+        try:
+            return renewal.result(max(0.0, deadline - clock()))
+        except concurrent.futures.TimeoutError:
+            pass
+        raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
+
+    def _renew(self, renewal: Future[Token], log_in: Callable[[], TokenAnswer], clock: Callable[[], float]) -> None:
+        try:
+            renewal.set_result(self._replace(log_in(), clock))
+        except ClicDataError as error:
+            token = self.token
+            if token is not None and token.alive(clock()) and not isinstance(error, AuthError):
+                renewal.set_result(token)  # a renewal ahead of time must not fail the call
+            else:
+                renewal.set_exception(error.with_traceback(None))  # the frames of the log-in hold the token
+        except (KeyboardInterrupt, SystemExit) as interrupt:
+            raise interrupt.with_traceback(None) from None
+        finally:
+            with self._lock:
+                self._renewal = None
+            if not renewal.done():
+                self._give_up(renewal)
+
+    def _replace(self, answer: TokenAnswer, clock: Callable[[], float]) -> Token:
+        token = answer.token(clock())
+        with self._lock:
+            if self.credentials is not None:
+                self.token = token
+                self.credentials = self.credentials.renewed(answer)
+        if answer.refresh is not None and self._on_new_refresh_token is not None:
+            self._on_new_refresh_token(answer.refresh.reveal())
+        return token
+
+    def _give_up(self, renewal: Future[Token]) -> None:
+        """End a renewal that an interrupt stopped, or whose callback raised after the token came."""
+        if self.token is not None:
+            renewal.set_result(self.token)
+        else:
+            message = f"{LOG_IN}: given up by the thread that did it"
+            renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))

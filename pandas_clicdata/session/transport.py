@@ -1,0 +1,322 @@
+"""One request over HTTP, and its response. The only module that imports requests or urllib3."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import threading
+import time
+import weakref
+from contextlib import suppress
+from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, ProtocolError, TlsError, TransportError
+from pandas_clicdata.session.ahead import MOST_WORKERS
+from pandas_clicdata.session.arguments import is_loopback
+from pandas_clicdata.session.retry import TIMED_OUT
+from pandas_clicdata.session.wire import PROXY_LOGIN, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_BODY = 64 << 20  # bytes of a response, decompressed
+_PIECE = 1 << 18  # bytes of a body read at once
+
+
+class HttpRequest(NamedTuple):
+    """A request as it is sent."""
+
+    operation: str
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+
+
+class Limits(NamedTuple):
+    """Seconds to connect, to read once, for the whole call, and what is left of the call."""
+
+    connect: float
+    read: float
+    deadline: float
+    left: float
+
+
+class Transport:
+    """Connections to one service.
+
+    Requests' adapter sends, without a `requests.Session`: no cookie, no netrc, and no redirect whose body is read.
+    """
+
+    def __init__(self, url: str, verify: str | bool) -> None:
+        self._url = url
+        self._verify = verify
+        self._host = urlsplit(url).netloc
+        self._lock = threading.Lock()
+        self._wire: _Wire | None = None
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def send(self, request: HttpRequest, limits: Limits) -> Answer | ClicDataError:
+        """Send a request once.
+
+        Errors are returned, not raised: a traceback would lead to frames that hold secrets. An interrupt gets an
+        attribute ``sent``: whether a byte of the request may have left.
+        """
+        if limits.left <= 0:
+            return _too_late(request.operation, limits.deadline, sent=False)
+        ends = time.monotonic() + limits.left
+        exchange = _Exchange(lambda: self._exchange(request, limits), limits.read)
+        problem: BaseException | None = None
+        try:
+            exchange.start()
+            exchange.join(limits.left)
+        except Exception as error:  # noqa: BLE001  # no thread can be started
+            problem = error
+        except BaseException as interrupt:
+            interrupt.sent = exchange.stop()  # type: ignore[attr-defined]
+            raise
+        late = exchange.is_alive()
+        sent = exchange.stop()
+        problem = problem or exchange.problem
+        if late or (problem is not None and _is_timeout(problem) and time.monotonic() >= ends):
+            return _too_late(request.operation, limits.deadline, sent=sent)
+        if exchange.answer is not None:
+            return exchange.answer
+        return _translate(problem or TimeoutError(), request.operation, self._host, sent=sent)
+
+    def _exchange(self, request: HttpRequest, limits: Limits) -> Answer:
+        with self._lock:
+            wire = self._wire = self._wire or _Wire(self._url, self._verify)
+        timeout = (min(limits.connect, limits.left), min(limits.read, limits.left))
+        with wire.send(request, timeout) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, _read_body(response), headers)
+
+
+class _Wire:
+    """Requests' adapter with the settings of the environment.
+
+    Both are in closures, where no ``vars()`` or dump of attributes shows the password of a proxy.
+    """
+
+    def __init__(self, url: str, verify: str | bool) -> None:
+        adapter = HTTPAdapter(pool_maxsize=MOST_WORKERS)
+        with requests.Session() as environment:
+            found: dict[str, Any] = dict(environment.merge_environment_settings(url, {}, True, verify, None))
+        settings = {name: found[name] for name in ("verify", "cert", "proxies")}
+        if is_loopback(urlsplit(url).hostname or ""):
+            settings["proxies"] = {}  # a request to this machine must not leave it
+        pool: Any = adapter.get_connection_with_tls_context(requests.Request("GET", url).prepare(), **settings)
+        pool.ConnectionCls = type("Connection", (_Connection, pool.ConnectionCls), {})
+
+        def send(request: HttpRequest, timeout: tuple[float, float]) -> requests.Response:
+            body = io.BytesIO(request.body) if request.body else None  # sent in pieces, each with its own timeout
+            prepared = requests.Request(request.method, request.url, request.headers, data=body).prepare()
+            return adapter.send(prepared, stream=True, timeout=timeout, **settings)
+
+        def close() -> None:
+            pool.close()  # urllib3 alone leaves connections open until the pool is garbage
+            adapter.close()
+
+        self.send: Callable[[HttpRequest, tuple[float, float]], requests.Response] = send
+        self.close: Callable[[], None] = close
+
+
+class _Exchange(threading.Thread):
+    """One request and its response, on a thread of its own, so that the caller can stop waiting at any time.
+
+    Neither the lookup of a name nor headers that arrive byte by byte have a timeout of their own.
+    """
+
+    def __init__(self, work: Callable[[], Answer], read_timeout: float) -> None:
+        super().__init__(name="clicdata-exchange", daemon=True)
+        self._work: Callable[[], Answer] | None = work
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._connection: _Connection | None = None
+        self.read_timeout = read_timeout
+        self.sent = False  # whether a byte of the request may have left
+        self.answer: Answer | None = None
+        self.problem: BaseException | None = None
+
+    def run(self) -> None:
+        assert self._work is not None
+        try:
+            self.answer = self._work()
+        except BaseException as error:  # noqa: BLE001  # the caller translates it
+            self.problem = error
+        self._work = None
+
+    def take(self, connection: _Connection) -> None:
+        """Note the connection before the first byte is sent, or raise if the caller has stopped waiting."""
+        with self._lock:
+            if self._stopped:
+                raise TimeoutError("stopped before the request was sent")
+            self._connection = connection
+            self.sent = True
+
+    def stop(self) -> bool:
+        """Send and receive no more; return whether a byte of the request may have left."""
+        with self._lock:
+            self._stopped = True
+        if self.is_alive() and self._connection is not None:
+            self._connection.cut(self)
+        return self.sent
+
+
+class _Connection(HTTPConnection):
+    """A connection that tells its exchange when a request leaves, and that the exchange can cut."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lock = threading.Lock()
+        self._user: weakref.ref[_Exchange] | None = None
+        self._socket: Any = None  # the one in use: a connection forgets it while the last response is still read
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        exchange = threading.current_thread()
+        assert isinstance(exchange, _Exchange)
+        if self.is_closed:
+            self.connect()
+        with self._lock:
+            self._user, self._socket = weakref.ref(exchange), self.sock
+        exchange.take(self)
+        self.timeout = exchange.read_timeout  # urllib3 would bound each step of sending by the connect timeout
+        super().request(*args, **kwargs)
+
+    def cut(self, exchange: _Exchange) -> None:
+        """Shut the socket down, unless another exchange has got this connection from the pool."""
+        with self._lock:
+            mine = self._user is not None and self._user() is exchange
+            if mine and isinstance(self._socket, socket.socket):
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # wakes the thread that reads
+
+
+class _TooLong(Exception):
+    """A response is longer than `LONGEST_BODY`."""
+
+
+def _read_body(response: requests.Response) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in response.iter_content(_PIECE):
+        size += len(piece)
+        if size > LONGEST_BODY:
+            raise _TooLong
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# From an error of requests, urllib3 or Python to one of ours
+
+
+def _too_late(operation: str, deadline: float, *, sent: bool) -> DeadlineExceeded:
+    """Return the error of a call that took longer than its deadline."""
+    return DeadlineExceeded(
+        f"{operation}: not done within {deadline:g} s (deadline=)",
+        sent="unknown" if sent else "no",
+        operation=operation,
+    )
+
+
+def _translate(problem: BaseException, operation: str, host: str, *, sent: bool) -> ClicDataError:
+    """Return one of our errors, which holds nothing of the foreign one."""
+    causes = _causes(problem)
+    reason = _plain_reason(causes)
+    if not sent:
+        return _not_sent(causes, operation, host, reason)
+    if any(map(_is_too_long, causes)):
+        message = f"{operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its head is endless"
+        return ProtocolError(message, operation=operation)
+    if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
+        message = f"{operation}: what came from {host} is no answer of a web server"
+        return ProtocolError(message, operation=operation, repeat=1)
+    if any(isinstance(cause, _BROKEN_BODY) for cause in causes):
+        message = f"{operation}: the answer can't be decompressed or is cut off"
+        return ProtocolError(message, operation=operation, repeat=3)
+    return TransportError(f"{operation}: no complete answer from {host}: {reason}", operation=operation, reason=reason)
+
+
+def _not_sent(causes: list[BaseException], operation: str, host: str, reason: str) -> TransportError:
+    if any(isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) for cause in causes):
+        return TlsError(
+            f"{operation}: no secure connection to {host}: {reason}. Nothing was sent. If your "
+            "network has a certificate of its own, name its file with ca_bundle=.",
+            sent="no",
+            operation=operation,
+            reason=reason,
+        )
+    return TransportError(
+        f"{operation}: no connection to {host}: {reason}. Nothing was sent.",
+        sent="no",
+        operation=operation,
+        reason=reason,
+    )
+
+
+_TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
+_BROKEN_BODY = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidChunkLength)
+
+
+def _is_timeout(problem: BaseException) -> bool:
+    return any(isinstance(cause, _TIMEOUT) for cause in _causes(problem))
+
+
+def _is_too_long(cause: BaseException) -> bool:
+    """Return whether a body, a header or the number of headers was too long."""
+    return (
+        isinstance(cause, (_TooLong, LineTooLong))
+        or type(cause) is HTTPException  # http.client raises its base class for too many headers
+        or (isinstance(cause, urllib3.exceptions.ProtocolError) and "exceeded maximum" in str(cause))
+    )
+
+
+def _plain_reason(causes: list[BaseException]) -> str:
+    """Return what happened in a few words, which hold no address, header or secret."""
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "the host name can't be found"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return str(cause.verify_message).rstrip(".")
+        if isinstance(cause, (ConnectionResetError, BrokenPipeError)):
+            return "the connection was cut"
+        if isinstance(cause, OSError) and "tunnel connection failed: 407" in str(cause).lower():
+            return PROXY_LOGIN
+    if any(isinstance(cause, _TIMEOUT) for cause in causes):
+        return TIMED_OUT
+    for cause in causes:
+        if isinstance(cause, urllib3.exceptions.ProxyError):
+            return "the proxy refused or failed"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+    return "the connection was closed before the answer was complete"
+
+
+def _causes(problem: BaseException) -> list[BaseException]:
+    """Return the error with its reason, cause and context, and with the errors among its arguments."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [problem]
+    while waiting and len(found) < 50:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+    return found
