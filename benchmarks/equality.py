@@ -1,101 +1,56 @@
-"""Whether a result holds the values that it should, column by column."""
+"""Compare what was sent or read with the values that it should hold, column by column."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-import math
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-EQUAL = "equal"
-
-
-def _refused(literal: str) -> Any:
-    raise ValueError(f"{literal} is not JSON")
+def sent_rows(bodies: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Parse the rows of request bodies in either format, with every digit of their numbers."""
+    rows = [row for body in bodies for row in json.loads(body, parse_float=Decimal)["data"]]
+    return [{cell["column"]: cell["value"] for cell in row} if isinstance(row, list) else row for row in rows]
 
 
-def parsed(body: bytes) -> Any:
-    """JSON with every digit of its numbers."""
-    return json.loads(body, parse_float=Decimal, parse_constant=_refused)
+def wrong_sent(frame: pd.DataFrame, rows: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the columns whose cells were not sent as they are."""
+    assert [len(rows), *rows[0]] == [len(frame), *frame.columns]
+    return [name for name in frame if not _all(_is_sent, frame[name].astype(object), [row[name] for row in rows])]
 
 
-def rows_of(bodies: Iterable[bytes], *, cells: bool) -> list[dict[str, Any]]:
-    """The rows of request bodies in either format."""
-    rows = [row for body in bodies for row in parsed(bytes(body))["data"]]
-    return [{cell["column"]: cell["value"] for cell in row} for row in rows] if cells else rows
+def wrong_read(frame: pd.DataFrame, bodies: Iterable[bytes]) -> list[str]:
+    """Return the names of the columns that hold other cells than the pages."""
+    rows = [row for body in bodies for page in [json.loads(body)] for row in page.get("data", page.get("result"))]
+    assert [len(frame), *frame.columns] == [len(rows), *rows[0]]
+    return [name for name in frame if not _all(_is_read, [row[name] for row in rows], frame[name].astype(object))]
 
 
-def sent_well(frame: pd.DataFrame, rows: list[dict[str, Any]]) -> str:
-    """Hold rows of JSON against the frame that they were made of."""
-    if len(rows) != len(frame):
-        return f"NO: {len(rows)} rows of {len(frame)}"
-    if any(list(row) != list(frame.columns) for row in rows):
-        return "NO: other columns"
-    return _told([name for name in frame if not _all_sent(frame[name], [row[name] for row in rows])])
+def _all(same: Callable[[Any, Any], bool], wanted: Iterable[Any], cells: Iterable[Any]) -> bool:
+    return all(same(value, cell) for value, cell in zip(wanted, cells, strict=True))
 
 
-def _all_sent(column: pd.Series, got: list[Any]) -> bool:
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
-        return _same_moments(column, got)
-    wanted = column.astype(object).tolist()
-    return all(_is_sent(value, text) for value, text in zip(wanted, got, strict=True))
-
-
-def _same_moments(column: pd.Series, got: list[Any]) -> bool:
-    """Any ISO spelling of the same point in time will do."""
-    aware = isinstance(column.dtype, pd.DatetimeTZDtype)
-    if not all(text is None or isinstance(text, str) for text in got):
+def _is_sent(value: Any, cell: Any) -> bool:
+    if pd.isna(value):
+        return cell is None
+    if isinstance(value, (bool, str)):
+        return type(cell) is type(value) and cell == value
+    if isinstance(value, pd.Timestamp):  # ISO 8601 spells a timestamp in more ways than one
+        return isinstance(cell, str) and pd.Timestamp(cell) == value
+    if isinstance(value, dt.date):
+        return bool(cell == value.isoformat())
+    if type(cell) not in (int, Decimal):
         return False
-    try:
-        moments = pd.Series(pd.to_datetime(got, format="ISO8601", utc=aware), index=column.index)
-    except ValueError:
-        return False
-    return bool(((moments == column) | (moments.isna() & column.isna())).all())
-
-
-def _is_sent(value: Any, got: Any) -> bool:
-    if _missing(value):
-        return got is None
-    if isinstance(value, (bool, str)) or got is None or isinstance(got, (bool, str)):
-        wanted = value if isinstance(value, (bool, str)) else _iso(value)
-        return type(got) is type(wanted) and got == wanted
     if isinstance(value, float):
-        return float(got) == value and math.copysign(1, float(got)) == math.copysign(1, value)
-    return Decimal(got) == Decimal(value)
+        return repr(float(cell)) == repr(float(value))  # tells -0.0 from 0.0
+    return bool(cell == value)
 
 
-def _iso(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value != value  # NaN
-
-
-def read_well(columns: dict[str, list[Any]], frame: pd.DataFrame) -> str:
-    """Hold a frame that was read against the columns of the JSON that it was read from."""
-    if list(frame.columns) != list(columns):
-        return "NO: other columns"
-    return _told([name for name, wanted in columns.items() if not _all_read(wanted, frame[name])])
-
-
-def _all_read(wanted: list[Any], column: pd.Series) -> bool:
-    got = column.astype(object).tolist()
-    if len(got) != len(wanted):
-        return False
-    for value, cell in zip(wanted, got, strict=True):
-        if value is None:
-            if not _missing(cell):
-                return False
-        elif value != cell or isinstance(value, str) is not isinstance(cell, str):
-            return False
-    return True
-
-
-def _told(wrong: list[str]) -> str:
-    return f"NO: {', '.join(wrong)}" if wrong else EQUAL
+def _is_read(value: Any, cell: Any) -> bool:
+    if value is None:
+        return bool(pd.isna(cell))
+    return bool(value == cell) and isinstance(value, str) is isinstance(cell, str)

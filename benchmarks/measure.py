@@ -1,96 +1,63 @@
-"""Interleaved rounds: every variant once in each round, so that what else the machine does hits all alike."""
+"""Measure in interleaved rounds, and state a result beside its bound."""
 
 from __future__ import annotations
 
 import gc
 import statistics
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-Kind = Literal["ours", "peer", "limit"]
-UNCHECKED = "-"
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, NamedTuple
 
 
-@dataclass
-class Variant:
-    """A way of doing the work. ``check`` says "equal", or what of the result is wrong."""
+class Line(NamedTuple):
+    """One line of the table."""
 
-    name: str
-    kind: Kind
-    run: Callable[[], Any]
-    check: Callable[[], str] | None = None
-
-
-@dataclass
-class Timing:
-    """What came of a variant."""
-
-    table: str
-    variant: str
-    kind: Kind
-    rows: int
-    verdict: str
-    seconds: list[float] = field(default_factory=list)  # on the clock
-    processor: list[float] = field(default_factory=list)  # seconds of all cores, this process only
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def median(self) -> float | None:
-        """The median of the rounds on the clock, None where it could not be run."""
-        return statistics.median(self.seconds) if self.seconds else None
-
-    @property
-    def busy(self) -> float | None:
-        """The median of the rounds in time of the processor."""
-        return statistics.median(self.processor) if self.processor else None
+    work: str
+    ours: str
+    beside: str
+    ratio: str
+    bound: str
+    met: bool
 
 
-def interleaved(
-    table: str,
-    rows: int,
-    variants: Sequence[Variant],
-    *,
-    rounds: int,
-    budget: float,
-    checked: Callable[[], object] | None = None,
-) -> list[Timing]:
-    """Check each variant once, call ``checked``, then time all of them round by round.
+def at_least(factor: float, work: str, ours: float, other: float, beside: str) -> Line:
+    """Compare the seconds of the package with those of another way."""
+    bound, met = f"at least {factor}x", other / ours >= factor
+    return Line(work, _seconds(ours), f"{_seconds(other)}: {beside}", f"{other / ours:.1f}x", bound, met)
 
-    One that raised is not timed. One that has used up ``budget`` seconds sits out the rounds that are left.
-    """
-    timings = [Timing(table, v.name, v.kind, rows, _verdict(v)) for v in variants]
-    if checked is not None:
-        checked()
-    gc.collect()
-    gc.freeze()  # what is kept for the runs to come is none of theirs
+
+def at_most(factor: float, work: str, ours: float, limit: float, beside: str) -> Line:
+    """Compare the seconds of the package with those that it can't do without."""
+    bound, met = f"at most {factor}x", ours / limit <= factor
+    return Line(work, _seconds(ours), f"{_seconds(limit)}: {beside}", f"{ours / limit:.2f}x", bound, met)
+
+
+def medians(ways: dict[str, Callable[[], Any]], rounds: int, budget: float = 45) -> list[float]:
+    """Return the median seconds of each way; each runs once a round, until it has used up the budget."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for variant, timing in zip(variants, timings, strict=True):
-            if not timing.verdict.startswith("raises") and sum(timing.seconds) < budget:
-                clock, processor = _timed(variant.run)
-                timing.seconds.append(clock)
-                timing.processor.append(processor)
-    gc.unfreeze()
-    for timing in timings:
-        told = f"{timing.median:9.3f} s of {len(timing.seconds)}" if timing.seconds else "not timed"
-        print(f"  {timing.variant:<52} {told}  {timing.verdict}", flush=True)
-    return timings
+        for name, run in ways.items():
+            if sum(seconds[name]) < budget:
+                seconds[name].append(_timed(run))
+    return [statistics.median(each) for each in seconds.values()]
 
 
-def _verdict(variant: Variant) -> str:
-    try:
-        return variant.check() if variant.check is not None else UNCHECKED
-    except Exception as error:  # noqa: BLE001  # a peer that can't do it is a result
-        return f"raises {type(error).__name__}"
+def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a process that has done nothing else."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
-def _timed(run: Callable[[], Any]) -> tuple[float, float]:
+def _timed(run: Callable[[], Any]) -> float:
     gc.collect()
-    began = time.perf_counter(), time.process_time()
+    start = time.perf_counter()
     result = run()
-    taken = time.perf_counter() - began[0], time.process_time() - began[1]
-    del result
-    return taken
+    seconds = time.perf_counter() - start
+    del result  # freeing the result doesn't count
+    return seconds
+
+
+def _seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -1,0 +1,44 @@
+"""What is measured of the package. Only this module imports what is not public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import pandas as pd
+
+from pandas_clicdata import Session
+from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+
+API_VERSIONS = {"legacy": None, "modern": "2022.01"}
+CHUNK_ROWS = {"cells": 5_000, "objects": 500}  # the defaults of an append
+CHUNK_BYTES = 4_000_000
+
+
+def encode(frame: pd.DataFrame, row_format: str, max_rows: int | None = None) -> Iterator[bytes]:
+    """Yield the request bodies of an append."""
+    rows = max_rows or CHUNK_ROWS[row_format]
+    encoder = FrameEncoder(frame)
+    for chunk in encoder.chunks(RowFormat(row_format), 0, len(frame), max_rows=rows, max_bytes=CHUNK_BYTES):
+        yield chunk.text
+
+
+def decode(bodies: Iterable[bytes]) -> pd.DataFrame:
+    """Return the frame of legacy pages."""
+    builder = Assembler()
+    for body in bodies:
+        builder.add(bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]))
+    return builder.take()
+
+
+def connect(url: str, dialect: str) -> Session:
+    """Return a session that speaks a dialect."""
+    return Session(
+        url=url,
+        auth_method="client_credentials",
+        client_id="id",
+        client_secret="secret",
+        api_version=API_VERSIONS[dialect],
+        deadline=3600,
+    )
