@@ -51,7 +51,8 @@ _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("datetime", (dt.datetime, np.datetime64)),
     ("date", (dt.date,)),
 )
-JSON_TYPES = frozenset({str, int, bool, dt.date, type(None)})  # cells of these types need no conversion
+_JSON_TYPES = frozenset({str, int, bool, dt.date, type(None)})  # cells of these types need no conversion
+_DIGITS = 308  # of an integer that float64 certainly holds
 
 
 def infer_type(cell: Any) -> str | None:
@@ -68,7 +69,7 @@ def to_json_value(cell: Any) -> Any:
         If the cell can't be sent.
     """
     kind = type(cell)
-    if kind in JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < 308):
+    if kind in _JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < _DIGITS):
         return cell
     if cell is pd.NA or cell is pd.NaT:
         return None
@@ -93,6 +94,14 @@ def to_json_value(cell: Any) -> Any:
     if isinstance(cell, (uuid.UUID, pd.Period)):
         return str(cell)
     raise Unsendable(f"of type {kind.__qualname__}: make it text, a number, a boolean or a date")
+
+
+def to_json_values(cells: list[Any]) -> list[Any]:
+    """Convert cells as `to_json_value` does; it returns the same list if no cell needs a conversion."""
+    kinds = set(map(type, cells))
+    decimals = [cell for cell in cells if type(cell) is Decimal] if Decimal in kinds else []
+    sendable = all(map(Decimal.is_finite, decimals)) and max(map(Decimal.adjusted, decimals), default=0) < _DIGITS
+    return cells if sendable and kinds - {Decimal} <= _JSON_TYPES else [to_json_value(cell) for cell in cells]
 
 
 def _convert_number(cell: Any) -> float | Decimal | None:

@@ -18,11 +18,10 @@ from pandas_clicdata.frames.cells import (
     BEYOND_PANDAS,
     INFINITE,
     JSON,
-    JSON_TYPES,
     Unsendable,
     convert,
     find_problem,
-    to_json_value,
+    to_json_values,
 )
 
 if TYPE_CHECKING:
@@ -124,8 +123,7 @@ def _json_values(array: Any) -> list[Any]:
         return [text and text[1:-1] for text in json_texts(array).to_pylist()]
     if str(array.dtype) == "float[pyarrow]":  # pandas gives these as float64, with digits that they never had
         array = array.to_numpy(np.float32, na_value=np.nan)
-    cells = list(array)
-    return cells if set(map(type, cells)) <= JSON_TYPES else [to_json_value(cell) for cell in cells]
+    return to_json_values(list(array))
 
 
 def _category_texts(array: Any) -> pa.LargeStringArray:
@@ -174,8 +172,11 @@ def _iso_texts(times: Any) -> pa.LargeStringArray:
     values = pa.array(times, from_pandas=True)
     unit = "ns" if values.type.unit == "ns" else "us"
     texts = values.cast(pa.timestamp(unit)).cast(TEXT)
-    texts = pc.replace_substring_regex(texts, r"(\.\d{6})000$", r"\1") if unit == "ns" else texts
-    return pc.replace_substring(pc.replace_substring_regex(texts, r"\.000000$", ""), " ", "T")
+    for zeros, length in (("000", 26), (".000000", 19)) if unit == "ns" else ((".000000", 19),):
+        is_short = pc.ends_with(texts, zeros)
+        if pc.any(is_short).as_py():
+            texts = pc.if_else(is_short, pc.utf8_slice_codeunits(texts, 0, length), texts)
+    return pc.binary_replace_slice(texts, 10, 11, b"T")
 
 
 def quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -184,10 +185,13 @@ def quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 
 def _quote_and_escape(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    if pc.any(pc.match_substring_regex(texts, "[\x00-\x1f]")).as_py():
+    _, ends, text = texts.buffers()
+    first, last = np.frombuffer(ends, np.int64)[[texts.offset, texts.offset + len(texts)]]
+    characters = np.frombuffer(text, np.uint8)[first:last]
+    if (characters < ord(" ")).any():
         return _json_lines(texts.to_pylist())
-    if pc.any(pc.match_substring_regex(texts, r'["\\]')).as_py():
-        for mark in ("\\", '"'):
+    for mark in ("\\", '"'):
+        if (characters == ord(mark)).any():
             texts = pc.replace_substring(texts, mark, "\\" + mark)
     return quoted(texts)
 
@@ -224,7 +228,9 @@ def unsendable(array: Any) -> dict[str, list[int]]:
         return {}
     try:
         for block in _blocks(array):
-            JSON.encode_lines(_json_values(block))
+            values = _json_values(block)
+            if {str, int} & set(map(type, values)):  # invalid Unicode and endless integers can't be written
+                JSON.encode_lines(values)
     except (Unsendable, ValueError, OverflowError):  # one by one, to find every such cell
         return _grouped(_problem_at(array, row) for row in range(len(array)))
     return {}

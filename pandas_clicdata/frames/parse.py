@@ -77,13 +77,15 @@ def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], I
     if not rows:
         return 0, [], []
     row_type = list if isinstance(rows[0], list) else dict
-    for number, row in enumerate(rows):
-        if not isinstance(row, row_type):
-            what = _described(row)
-            raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
+    if set(map(type, rows)) != {row_type}:
+        number, row = next((number, row) for number, row in enumerate(rows) if not isinstance(row, row_type))
+        what = _described(row)
+        raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
     if row_type is list:
         return len(rows), _names_of_lists(rows, names), zip(*rows, strict=True)
     _refuse_repeated_keys(page)
+    if len(set(map(tuple, rows))) == 1:  # all rows have the same keys in the same order
+        return len(rows), [*rows[0]], zip(*map(dict.values, rows), strict=True)
     found = list(dict.fromkeys(chain.from_iterable(rows)))
     return len(rows), [*found], ([row.get(name) for row in rows] for name in found)
 

@@ -168,7 +168,7 @@ def types_of(array: Any) -> set[str]:
 
 def _types_of_objects(cells: Any) -> set[str]:
     found = set()
-    for kind in set(map(type, cells)):
+    for kind in set(map(type, cells)) - {type(None)}:
         column_type = next((infer_type(cell) for cell in cells if type(cell) is kind and not is_missing(cell)), None)
         found |= {column_type} if column_type else set()
     if "datetime" in found:
