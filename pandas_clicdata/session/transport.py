@@ -147,7 +147,7 @@ class _Exchange(threading.Thread):
         self._work: Callable[[], Answer] | None = work
         self._lock = threading.Lock()
         self._stopped = False
-        self._connection: _Connection | None = None
+        self._socket: Any = None
         self.read_timeout = read_timeout
         self.sent = False  # whether a byte of the request may have left
         self.answer: Answer | None = None
@@ -161,50 +161,45 @@ class _Exchange(threading.Thread):
             self.problem = error
         self._work = None
 
-    def take(self, connection: _Connection) -> None:
-        """Note the connection before the first byte is sent, or raise if the caller has stopped waiting."""
+    def take(self, connection: HTTPConnection) -> None:
+        """Note the socket before the first byte is sent, or raise if the caller has stopped waiting."""
         with self._lock:
             if self._stopped:
                 raise TimeoutError("stopped before the request was sent")
-            self._connection = connection
+            self._socket = connection.sock
             self.sent = True
+
+    def leave(self) -> None:
+        """Forget the socket: another exchange got its connection from the pool."""
+        with self._lock:
+            self._socket = None
 
     def stop(self) -> bool:
         """Send and receive no more; return whether a byte of the request may have left."""
         with self._lock:
             self._stopped = True
-        if self.is_alive() and self._connection is not None:
-            self._connection.cut(self)
-        return self.sent
+            if self.is_alive() and isinstance(self._socket, socket.socket):
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # wakes the thread that reads
+            return self.sent
 
 
 class _Connection(HTTPConnection):
-    """A connection that tells its exchange when a request leaves, and that the exchange can cut."""
+    """A connection whose exchange knows when a request leaves."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._lock = threading.Lock()
-        self._user: weakref.ref[_Exchange] | None = None
-        self._socket: Any = None  # the one in use: a connection forgets it while the last response is still read
+    _user: weakref.ref[_Exchange] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         exchange = threading.current_thread()
         assert isinstance(exchange, _Exchange)
         if self.is_closed:
             self.connect()
-        with self._lock:
-            self._user, self._socket = weakref.ref(exchange), self.sock
+        if self._user is not None and (last := self._user()) is not None:
+            last.leave()
+        self._user = weakref.ref(exchange)
         exchange.take(self)
         self.timeout = exchange.read_timeout  # urllib3 would bound each step of sending by the connect timeout
         super().request(*args, **kwargs)
-
-    def cut(self, exchange: _Exchange) -> None:
-        """Shut the socket down, unless another exchange has got this connection from the pool."""
-        with self._lock:
-            mine = self._user is not None and self._user() is exchange
-            if mine and isinstance(self._socket, socket.socket):
-                with suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # wakes the thread that reads
 
 
 class _TooLong(Exception):
