@@ -209,7 +209,8 @@ class _TooLong(Exception):
 def _read_body(response: requests.Response) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    for piece in response.iter_content(_PIECE):
+    # Not by response.iter_content: before urllib3 2.8 it has no limit for a chunk's length, nor for chunk "-1".
+    while piece := response.raw.read1(_PIECE, decode_content=True):
         size += len(piece)
         if size > LONGEST_BODY:
             raise _TooLong
@@ -242,7 +243,7 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
     if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
         message = f"{operation}: what came from {host} is no answer of a web server"
         return ProtocolError(message, operation=operation, repeat=1)
-    if any(isinstance(cause, _BROKEN_BODY) for cause in causes):
+    if any(map(_is_broken_body, causes)):
         message = f"{operation}: the answer can't be decompressed or is cut off"
         return ProtocolError(message, operation=operation, repeat=3)
     return TransportError(f"{operation}: no complete answer from {host}: {reason}", operation=operation, reason=reason)
@@ -266,7 +267,6 @@ def _not_sent(causes: list[BaseException], operation: str, host: str, reason: st
 
 
 _TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
-_BROKEN_BODY = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidChunkLength)
 
 
 def _is_timeout(problem: BaseException) -> bool:
@@ -278,8 +278,13 @@ def _is_too_long(cause: BaseException) -> bool:
     return (
         isinstance(cause, (_TooLong, LineTooLong))
         or type(cause) is HTTPException  # http.client raises its base class for too many headers
-        or (isinstance(cause, urllib3.exceptions.ProtocolError) and "exceeded maximum" in str(cause))
     )
+
+
+def _is_broken_body(cause: BaseException) -> bool:
+    """Return whether a body is badly compressed, or the length of a chunk is no number (empty: it was cut off)."""
+    bad_length = type(cause) is ValueError and "with base 16" in str(cause) and not str(cause).endswith("b''")
+    return bad_length or isinstance(cause, urllib3.exceptions.DecodeError)
 
 
 def _plain_reason(causes: list[BaseException]) -> str:
