@@ -1,4 +1,4 @@
-"""Threads that work ahead, and that nobody has to wait for."""
+"""A pool of threads that nobody has to wait for."""
 
 from __future__ import annotations
 
@@ -21,28 +21,17 @@ _Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]
 
 
 def checked_workers(workers: Any) -> int:
-    """A number of requests at once.
-
-    Raises
-    ------
-    InputError
-        It is none.
-    """
+    """Return a number of requests at once, or raise `InputError`."""
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
         raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
     return workers
 
 
 class Ahead:
-    """A few threads that run what they are given.
+    """A pool of so many daemon threads, each started when it is first needed.
 
-    Unlike those of `concurrent.futures` they are not joined at the end, neither here nor by the interpreter: an answer
-    that nobody wants any more holds nobody up.
-
-    Parameters
-    ----------
-    threads : int
-        How many things are done at once. Each thread is started when it is first needed.
+    Unlike the threads of `concurrent.futures`, neither the pool nor the interpreter joins them at the end: a request
+    whose response nobody needs any more delays nothing.
     """
 
     _started = 0
@@ -56,19 +45,19 @@ class Ahead:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()  # what was not begun is left
+        self._over.set()  # work that was not begun is dropped
         while self._started:
             self._work.put(None)
             self._started -= 1
 
     def __del__(self) -> None:
-        if self._started:  # a Ctrl-C came when they were to be told
+        if self._started:  # a Ctrl-C interrupted __exit__
             self.__exit__()
 
     def submit(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run a function; its result or error is in the future."""
+        """Run a function on one of the threads; the future holds its result or error."""
         future: Future[_T] = Future()
-        self._work.put((future, function))  # type: ignore[arg-type]  # what comes out is what goes in
+        self._work.put((future, function))  # type: ignore[arg-type]  # the future is of the function's type
         if self._started < self._most:
             self._started += 1
             name = f"clicdata-{self._started}"
@@ -77,14 +66,14 @@ class Ahead:
 
 
 def _run(work: _Work, over: threading.Event) -> None:
-    while (given := work.get()) is not None:
-        future, function = given
+    while (task := work.get()) is not None:
+        future, function = task
         if over.is_set() or not future.set_running_or_notify_cancel():
             continue
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001  # handed to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001  # raised by Future.result
             future.set_exception(error)
         else:
             future.set_result(result)
-        del future, function, given
+        del future, function, task  # an idle thread holds no result

@@ -1,4 +1,4 @@
-"""Each way to log in, a token and its age. Pure: no I/O, no clock."""
+"""The ways to log in, tokens, and hiding secrets. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pandas_clicdata.errors import InputError, ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-MARGIN = 60.0  # seconds before its end at which a token is renewed
-ASSUMED_LIFETIME = 300.0  # seconds, for a token that doesn't say how long it lives
+MARGIN = 60.0  # seconds before its end when a token is renewed
+ASSUMED_LIFETIME = 300.0  # seconds, for a token without a lifetime
 
 _LONGEST_LIFETIME = 10 * 365 * 86400.0
 
@@ -26,13 +26,13 @@ class Secret:
     __slots__ = ("_reveal",)
 
     def __init__(self, text: str) -> None:
-        def reveal() -> str:  # held in a closure, where no vars() or dump of attributes shows it
+        def reveal() -> str:  # a closure: no vars() or dump of attributes shows the text
             return text
 
         self._reveal: Callable[[], str] = reveal
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text."""
         return self._reveal()
 
     def __repr__(self) -> str:
@@ -53,55 +53,55 @@ class Secret:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token and the second, on a monotonic clock, at which it ends."""
+    """An access token, and the second of a monotonic clock at which it ends."""
 
     value: Secret
     ends: float
 
     def fresh(self, now: float) -> bool:
-        """Whether it is good for longer than the margin."""
+        """Return whether it is good for longer than the margin."""
         return now < self.ends - MARGIN
 
     def alive(self, now: float) -> bool:
-        """Whether it is good at all."""
+        """Return whether it has not ended."""
         return now < self.ends
 
 
 @dataclass(frozen=True)
 class TokenAnswer:
-    """What a token endpoint gave."""
+    """A response of the token endpoint."""
 
     access: Secret
     lifetime: float
     refresh: Secret | None
 
     def token(self, now: float) -> Token:
-        """The token, received at that second."""
+        """Return the token if it came at this second."""
         return Token(self.access, now + self.lifetime)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """One way to log in. The subclasses say what goes into the headers or to the token endpoint."""
+    """One way to log in: subclasses define the headers or the form for the token endpoint."""
 
     method: ClassVar[str]
     needs_token: ClassVar[bool] = False
 
     def form(self) -> dict[str, str]:
-        """The fields for the token endpoint."""
+        """Return the form for the token endpoint."""
         raise TypeError(f"{self.method} asks for no token")
 
     def headers(self, token: Token | None) -> dict[str, str]:
-        """The headers that prove who is calling."""
+        """Return the headers that authorise a call."""
         assert token is not None
         return {"Authorization": f"Bearer {token.value.reveal()}"}
 
     def secrets(self) -> list[Secret]:
-        """What must never be shown."""
+        """Return the secrets to hide."""
         return [held for held in vars(self).values() if isinstance(held, Secret)]
 
     def renewed(self, answer: TokenAnswer) -> Credentials:
-        """The credentials to use from now on, after a token came."""
+        """Return the credentials for the next log-in."""
         return self
 
 
@@ -115,7 +115,7 @@ class ClientCredentials(Credentials):
     needs_token: ClassVar[bool] = True
 
     def form(self) -> dict[str, str]:
-        """No ``scope``: no client that worked ever sent one."""
+        """Return the form, without a ``scope``: no client that worked ever sent one."""
         return {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
@@ -134,7 +134,7 @@ class AuthorizationCode(Credentials):
     needs_token: ClassVar[bool] = True
 
     def form(self) -> dict[str, str]:
-        """The refresh grant."""
+        """Return the form of the refresh grant."""
         return {
             "grant_type": "refresh_token",
             "refresh_token": self.refresh_token.reveal(),
@@ -143,7 +143,7 @@ class AuthorizationCode(Credentials):
         }
 
     def renewed(self, answer: TokenAnswer) -> AuthorizationCode:
-        """The same with the refresh token that came, if one came."""
+        """Return the same with the new refresh token, if there is one."""
         return self if answer.refresh is None else replace(self, refresh_token=answer.refresh)
 
 
@@ -157,11 +157,11 @@ class Basic(Credentials):
     method: ClassVar[str] = "basic"
 
     def headers(self, token: Token | None) -> dict[str, str]:
-        """Basic authentication inside basic authentication: ``id:base64(user:password)``."""
+        """Return Basic authentication inside Basic authentication: ``id:base64(user:password)``."""
         return {"Authorization": f"Basic {_base64(f'{self.client_id}:{self._inner()}')}"}
 
     def secrets(self) -> list[Secret]:
-        """The password, and it as it is sent."""
+        """Return the password in each form in which it is sent."""
         return [self.password, Secret(self._inner()), Secret(_base64(f"{self.client_id}:{self._inner()}"))]
 
     def _inner(self) -> str:
@@ -176,7 +176,7 @@ class ApiKey(Credentials):
     method: ClassVar[str] = "api_key"
 
     def headers(self, token: Token | None) -> dict[str, str]:
-        """The key's header."""
+        """Return the header with the key."""
         return {"CLICDATA-API-KEY": self.api_key.reveal()}
 
 
@@ -189,22 +189,19 @@ def _base64(text: str) -> str:
 
 
 def hider(credentials: Credentials, token: Token | None) -> Callable[[str], str]:
-    """A function that takes the secrets out of a text in which a service may have repeated them.
+    """Return a function that removes the secrets from a text: plain, and as URLs, forms, JSON and base64 write them."""
 
-    It finds them as they are, as URLs and forms spell them, as JSON does, and inside of base64.
-    """
-
-    def hidden(text: str) -> str:
+    def hide(text: str) -> str:
         secrets = [*credentials.secrets(), *([token.value] if token else [])]
         spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, "***")
         return text
 
-    return hidden
+    return hide
 
 
-_SHORTEST_IN_BASE64 = 6  # characters of a secret; what is left of a shorter one would be found in any text
+_SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one occurs in any text
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -213,7 +210,7 @@ def _spellings(secret: str) -> Iterator[str]:
     yield from (json.dumps(secret, ensure_ascii=escaped)[1:-1] for escaped in (True, False))
     if len(secret) >= _SHORTEST_IN_BASE64:
         for before in range(3):
-            # What stands before and after it shares a letter at each end with it.
+            # The first and last characters depend on the neighbouring bytes.
             encoded = base64.b64encode(b"\0" * before + secret.encode())
             core = encoded.rstrip(b"=").decode("ascii")[(8 * before + 5) // 6 : -1]
             yield from (core, core.replace("+", "-").replace("/", "_"))
@@ -232,37 +229,28 @@ GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refre
 
 
 def credentials_of(auth_method: str | None, given: Mapping[str, Any]) -> Credentials:
-    """The credentials that the arguments of a `Session` mean.
+    """Return the credentials among the arguments of a `Session`, or raise `InputError`.
 
-    Parameters
-    ----------
-    auth_method : str or None
-        One of `NEEDS`; None lets the arguments decide.
-    given : mapping
-        Every name of `GIVEN`, None where it was not given.
-
-    Raises
-    ------
-    InputError
-        Something is missing, contradicts itself, or can't be sent in a header.
+    ``given`` has every name of `GIVEN`. Without ``auth_method`` these decide.
     """
     texts = {name: value for name, value in given.items() if value is not None}
-    problems = [problem for name, value in texts.items() for problem in _unfit(name, value)]
+    problems = [problem for name, value in texts.items() if (problem := _problem(name, value))]
     if problems:
         raise InputError(problems)
-    method = auth_method or _meant(texts)
+    method = auth_method or _choose_method(texts)
     if method not in NEEDS:
         raise InputError(f"auth_method must be one of {', '.join(sorted(NEEDS))}, not {auth_method!r}")
     missing = [name for name in NEEDS[method] if name not in texts]
     if missing:
         raise InputError(f"auth_method {method!r} also needs {' and '.join(missing)}")
-    return _made(method, texts)
+    return _build(method, texts)
 
 
-def _meant(texts: Mapping[str, str]) -> str:
+def _choose_method(texts: Mapping[str, str]) -> str:
+    """Return the only way to log in for which all arguments are given."""
     complete = [method for method, names in NEEDS.items() if all(name in texts for name in names)]
     if "authorization_code" in complete and "client_credentials" in complete:
-        complete.remove("client_credentials")  # the refresh token is what tells the two apart
+        complete.remove("client_credentials")  # only the other one needs a refresh token
     if len(complete) == 1:
         return complete[0]
     if complete:
@@ -272,7 +260,7 @@ def _meant(texts: Mapping[str, str]) -> str:
     raise InputError(f"credentials are missing: given was {have}. Each way to log in needs: {wanted}")
 
 
-def _made(method: str, texts: Mapping[str, str]) -> Credentials:
+def _build(method: str, texts: Mapping[str, str]) -> Credentials:
     if method == "api_key":
         return ApiKey(Secret(texts["api_key"]))
     if method == "basic":
@@ -282,39 +270,33 @@ def _made(method: str, texts: Mapping[str, str]) -> Credentials:
     return AuthorizationCode(texts["client_id"], Secret(texts["client_secret"]), Secret(texts["refresh_token"]))
 
 
-def _unfit(name: str, value: object) -> list[str]:
-    """What keeps a text from being a credential; the text itself is never in the message."""
+def _problem(name: str, value: object) -> str | None:
+    """Return why a value can't be a credential, without the value; None if it can."""
     if not isinstance(value, str):
-        return [f"{name} must be text, not {type(value).__name__}"]
+        return f"{name} must be text, not {type(value).__name__}"
     if not value.strip():
-        return [f"{name} is empty"]
+        return f"{name} is empty"
     if any(c in value for c in "\r\n\0"):
-        return [f"{name} has a line break or a NUL in it"]
+        return f"{name} has a line break or a NUL in it"
     if name != "password" and value != value.strip():
-        return [f"{name} has white space around it"]
+        return f"{name} has white space around it"
     if name == "api_key" and not value.isascii():
-        return [f"{name} has characters that no header can carry"]
+        return f"{name} has characters that no header can carry"
     if name in ("client_id", "username") and ":" in value:
-        return [f"{name} has a colon, which Basic authentication can't carry"]
+        return f"{name} has a colon, which Basic authentication can't carry"
     try:
         value.encode()
     except UnicodeEncodeError:
-        return [f"{name} has characters that can't be encoded"]
-    return []
+        return f"{name} has characters that can't be encoded"
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What a token endpoint answers
+# Responses of the token endpoint
 
 
 def token_answer(members: object) -> TokenAnswer:
-    """The token in an answer of the token endpoint.
-
-    Raises
-    ------
-    ProtocolError
-        There is no token in it. The message holds nothing of the answer: it might be secret.
-    """
+    """Return the token in a response, or raise a `ProtocolError` that holds nothing of it."""
     if isinstance(members, dict):
         access, refresh = members.get("access_token"), members.get("refresh_token")
         if isinstance(access, str) and access and access.isascii() and access.isprintable():
@@ -324,7 +306,7 @@ def token_answer(members: object) -> TokenAnswer:
 
 
 def _lifetime(stated: object) -> float:
-    """Seconds; a lifetime that is not stated, or is nonsense, is five minutes, one that is over is none."""
+    """Return a lifetime in seconds, not below 0; the assumed one if it is missing or no number."""
     if isinstance(stated, bool) or not isinstance(stated, (int, float, str)):
         return ASSUMED_LIFETIME
     try:

@@ -1,4 +1,4 @@
-"""Which session is meant when none is named."""
+"""The default session, and sessions from the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandas_clicdata.session.session import Session
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A refresh token changes at each use, so that one in the environment would be good just once.
+# No refresh token: it changes at each use, so a variable would be good only once.
 ENVIRONMENT = {
     "api_key": "CLICDATA_API_KEY",
     "client_id": "CLICDATA_CLIENT_ID",
@@ -57,10 +57,10 @@ def connect(**connection_params: Any) -> Session:
     >>> SessionManager.get_session() is session
     True
     """
-    return _connected(connection_params)
+    return _connect(connection_params)
 
 
-def _connected(connection_params: dict[str, Any]) -> Session:
+def _connect(connection_params: dict[str, Any]) -> Session:
     named = any(connection_params.get(name) is not None for name in GIVEN)
     session = opened(connection_params) if named else _from_environment(connection_params)
     make_default(session)
@@ -68,7 +68,7 @@ def _connected(connection_params: dict[str, Any]) -> Session:
 
 
 def opened(connection_params: dict[str, Any]) -> Session:
-    """A session of these parameters. When they can't be used, they are gone before a traceback could show them."""
+    """Open a session. If that fails, clear the parameters, so that no traceback shows them."""
     try:
         return Session(**connection_params)
     except InputError as error:
@@ -78,20 +78,14 @@ def opened(connection_params: dict[str, Any]) -> Session:
 
 
 def make_default(session: Session) -> None:
-    """Use a session in every call without ``session=``."""
+    """Make a session the default of every call without ``session=``."""
     global _default
     with _lock:
         _default = session
 
 
 def current(session: Session | None = None) -> Session:
-    """The session that is meant: the one given, else the default one, else one made of the environment.
-
-    Raises
-    ------
-    NotConnected
-        There is none; the message lists where it was looked for.
-    """
+    """Return the given session, else the default one, else one from the environment, or raise `NotConnected`."""
     if session is not None:
         if not callable(getattr(session, "call", None)):
             raise InputError(f"session must be a Session, not {type(session).__name__}")
@@ -123,7 +117,7 @@ class SessionManager:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        self.session = _connected(connection_params)
+        self.session = _connect(connection_params)
 
     @staticmethod
     def get_session() -> Session:
@@ -145,19 +139,9 @@ class SessionManager:
 
 
 def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
-    """The way to log in that the environment holds, and what was found or missing at each way.
+    """Return the first way to log in whose variables are all set (None: no way), and a sentence for each way.
 
-    Parameters
-    ----------
-    environ : mapping
-        Such as ``os.environ``; an empty variable counts as one that is not set.
-
-    Returns
-    -------
-    method : str or None
-        The first complete way of: API key, Basic, client credentials.
-    found : list of str
-        A sentence for each way.
+    An empty variable is not set.
     """
     method, found = None, []
     for candidate in ("api_key", "basic", "client_credentials"):
@@ -172,7 +156,7 @@ def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[st
 
 
 def environment_params(environ: Mapping[str, str], method: str) -> dict[str, Any]:
-    """The arguments of `Session` that the environment holds for a way to log in."""
+    """Return the arguments of a `Session` from the environment."""
     names = (*NEEDS[method], "url", "api_version")
     found: dict[str, Any] = {name: environ[ENVIRONMENT[name]] for name in names if environ.get(ENVIRONMENT[name])}
     if found.get("api_version", "").lower() == "none":
@@ -182,10 +166,10 @@ def environment_params(environ: Mapping[str, str], method: str) -> dict[str, Any
 
 def _from_environment(params: Mapping[str, Any]) -> Session:
     method, found = environment_sources(os.environ)
-    wanted = params.get("auth_method")
-    if wanted in NEEDS and all(name in ENVIRONMENT and os.environ.get(ENVIRONMENT[name]) for name in NEEDS[wanted]):
-        method = wanted
-    elif wanted is not None:
+    given = params.get("auth_method")
+    if given in NEEDS and all(name in ENVIRONMENT and os.environ.get(ENVIRONMENT[name]) for name in NEEDS[given]):
+        method = given
+    elif given is not None:
         method = None
     if method is None:
         tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *found))

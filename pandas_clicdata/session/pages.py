@@ -65,13 +65,7 @@ def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
 
 
 def page_of(reply: Reply, number: int) -> Page:
-    """Return the page in a reply.
-
-    Raises
-    ------
-    ProtocolError
-        The rows are not a list or are too many, or a flag is neither true nor false.
-    """
+    """Return the page in a reply, or raise a `ProtocolError`."""
     operation = reply.request.operation
     if holds_too_many_cells(reply.payload):
         raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
@@ -147,15 +141,6 @@ def iter_pages(
         How many rows the service counted before the read.
     on_torn : {"raise", "warn"}, default "raise"
         Whether a data set that changes while it is read raises `TornRead`, or sets `Page.torn`.
-
-    Raises
-    ------
-    TornRead
-        The data set or the dialect changed midway.
-    PagingLoop
-        The service repeats a page, or promises pages without end.
-    ProtocolError
-        A page can't be understood.
     """
     begun = False
     while True:
@@ -181,13 +166,7 @@ def iter_pages(
 
 
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
-    """Return the objects of a short list (data sets, versions, ...), however many pages it takes.
-
-    Raises
-    ------
-    ProtocolError
-        The response is not a list of objects.
-    """
+    """Return the objects of a short list (data sets, versions, ...), however many pages it takes."""
 
     def request_page(number: int) -> Request:
         # C: no list was ever seen to have pages, so the first request has no page number.
@@ -206,20 +185,7 @@ def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str
 
 
 def retry_while_changing(read: Callable[[], _T], last: Callable[[], _T] | None = None) -> _T:
-    """Call ``read``, and twice more at most while the data set changes under it.
-
-    Parameters
-    ----------
-    read : callable
-        Reads all.
-    last : callable, optional
-        The read to make at the third attempt, by default ``read``.
-
-    Raises
-    ------
-    TornRead, SchemaDrift
-        The data set changed under the third read too.
-    """
+    """Call ``read``; again, twice at most, if the data set changes under it. ``last`` replaces the third read."""
     for _ in range(REREADS):
         try:
             return read()

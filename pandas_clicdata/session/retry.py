@@ -70,19 +70,7 @@ def outcome_of_attempt(error: ClicDataError) -> Outcome:
 
 
 def pause(request: Request, error: ClicDataError, attempt: int, random: Callable[[], float]) -> float | None:
-    """Return the seconds to wait before the next attempt; None if there must be none.
-
-    Parameters
-    ----------
-    request : Request
-        The request.
-    error : ClicDataError
-        The error of the last attempt.
-    attempt : int
-        The number of the last attempt, from 1.
-    random : callable
-        Returns a float in [0, 1).
-    """
+    """Return the seconds between attempt number ``attempt`` and the next; None if there must be no next one."""
     if not _may_repeat(request, error, attempt):
         return None
     seconds = error.retry_after if isinstance(error, ApiError) else None
@@ -95,14 +83,14 @@ def pause(request: Request, error: ClicDataError, attempt: int, random: Callable
 
 
 def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
-    what = outcome_of_attempt(error)
+    known = outcome_of_attempt(error)
     if isinstance(error, (TlsError, RedirectRefused, DeadlineExceeded, UsageError)):
         return False
     if isinstance(error, TransportError) and error.reason == PROXY_LOGIN:
         return False
-    if what is Outcome.NOT_SENT or isinstance(error, RateLimited):
+    if known is Outcome.NOT_SENT or isinstance(error, RateLimited):
         return True
-    if what is Outcome.REFUSED or request.replay is not Replay.FREELY:
+    if known is Outcome.REFUSED or request.replay is not Replay.FREELY:
         return False
     if isinstance(error, ProtocolError):
         return attempt <= error._repeat
@@ -112,13 +100,7 @@ def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
 
 
 class Budget:
-    """The tokens that a session can still spend on retries. Safe to use from several threads.
-
-    Parameters
-    ----------
-    tokens : int, default 100
-        The tokens at the beginning, and the most at any time.
-    """
+    """The tokens that a session can still spend on retries, never more than at first. Safe in several threads."""
 
     def __init__(self, tokens: int = FULL_BUDGET) -> None:
         self._full = self._left = tokens
@@ -157,14 +139,8 @@ def _price(error: ClicDataError) -> int:
 def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
     """Parse a ``Retry-After`` header into seconds; None if it is missing or makes no sense.
 
-    A date is compared with the response's own ``Date``, so that a wrong local clock does not matter.
-
-    Parameters
-    ----------
-    headers : mapping
-        The response's headers, names in lower case.
-    wall_clock : float
-        Seconds since 1970, for a response without a date.
+    A date is compared with the response's own ``Date``, so that a wrong local clock does not matter; ``wall_clock``, in
+    seconds since 1970, replaces a missing one. Names of headers are in lower case.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():

@@ -88,7 +88,7 @@ class Session:
     ca_bundle : str or path, optional
         A file or folder of certificates to trust instead of the usual ones.
     on_new_refresh_token : callable, optional
-        Is handed each new refresh token (a str), to store it.
+        Called with each new refresh token (a str), to store it.
 
     Raises
     ------

@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """The credentials of a session and the token that they got. Safe to use from several threads.
-
-    Parameters
-    ----------
-    credentials : Credentials
-        How to log in.
-    on_new_refresh_token : callable, optional
-        Called with each new refresh token.
-    """
+    """The credentials of a session and the token that they got. Safe to use from several threads."""
 
     def __init__(self, credentials: Credentials, on_new_refresh_token: Callable[[str], object] | None) -> None:
         self.credentials: Credentials | None = credentials  # None: the session was closed
@@ -54,19 +46,7 @@ class Tokens:
     ) -> Token | None:
         """Return a token that is good for a minute at least; None if the credentials need none.
 
-        Parameters
-        ----------
-        log_in : callable
-            Gets a token for credentials before the deadline.
-        clock : callable
-            Returns the current second.
-        deadline : float
-            The second at which the call ends.
-
-        Raises
-        ------
-        ClicDataError
-            The log-in failed, in this thread or in the one that made it.
+        If another thread is logging in, wait for its token, or raise its error.
         """
         with self._lock:
             credentials, token = self.credentials, self.token

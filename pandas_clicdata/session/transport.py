@@ -147,7 +147,7 @@ class _Exchange(threading.Thread):
         self._work: Callable[[], Answer] | None = work
         self._lock = threading.Lock()
         self._stopped = False
-        self._connection: _Connection | None = None
+        self._socket: Any = None
         self.read_timeout = read_timeout
         self.sent = False  # whether a byte of the request may have left
         self.answer: Answer | None = None
@@ -161,50 +161,45 @@ class _Exchange(threading.Thread):
             self.problem = error
         self._work = None
 
-    def take(self, connection: _Connection) -> None:
-        """Note the connection before the first byte is sent, or raise if the caller has stopped waiting."""
+    def take(self, connection: HTTPConnection) -> None:
+        """Note the socket before the first byte is sent, or raise if the caller has stopped waiting."""
         with self._lock:
             if self._stopped:
                 raise TimeoutError("stopped before the request was sent")
-            self._connection = connection
+            self._socket = connection.sock
             self.sent = True
+
+    def leave(self) -> None:
+        """Forget the socket: another exchange got its connection from the pool."""
+        with self._lock:
+            self._socket = None
 
     def stop(self) -> bool:
         """Send and receive no more; return whether a byte of the request may have left."""
         with self._lock:
             self._stopped = True
-        if self.is_alive() and self._connection is not None:
-            self._connection.cut(self)
-        return self.sent
+            if self.is_alive() and isinstance(self._socket, socket.socket):
+                with suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # wakes the thread that reads
+            return self.sent
 
 
 class _Connection(HTTPConnection):
-    """A connection that tells its exchange when a request leaves, and that the exchange can cut."""
+    """A connection whose exchange knows when a request leaves."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._lock = threading.Lock()
-        self._user: weakref.ref[_Exchange] | None = None
-        self._socket: Any = None  # the one in use: a connection forgets it while the last response is still read
+    _user: weakref.ref[_Exchange] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         exchange = threading.current_thread()
         assert isinstance(exchange, _Exchange)
         if self.is_closed:
             self.connect()
-        with self._lock:
-            self._user, self._socket = weakref.ref(exchange), self.sock
+        if self._user is not None and (last := self._user()) is not None:
+            last.leave()
+        self._user = weakref.ref(exchange)
         exchange.take(self)
         self.timeout = exchange.read_timeout  # urllib3 would bound each step of sending by the connect timeout
         super().request(*args, **kwargs)
-
-    def cut(self, exchange: _Exchange) -> None:
-        """Shut the socket down, unless another exchange has got this connection from the pool."""
-        with self._lock:
-            mine = self._user is not None and self._user() is exchange
-            if mine and isinstance(self._socket, socket.socket):
-                with suppress(OSError):
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # wakes the thread that reads
 
 
 class _TooLong(Exception):
@@ -214,7 +209,8 @@ class _TooLong(Exception):
 def _read_body(response: requests.Response) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    for piece in response.iter_content(_PIECE):
+    # Not by response.iter_content: before urllib3 2.8 it has no limit for a chunk's length, nor for chunk "-1".
+    while piece := response.raw.read1(_PIECE, decode_content=True):
         size += len(piece)
         if size > LONGEST_BODY:
             raise _TooLong
@@ -247,7 +243,7 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
     if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
         message = f"{operation}: what came from {host} is no answer of a web server"
         return ProtocolError(message, operation=operation, repeat=1)
-    if any(isinstance(cause, _BROKEN_BODY) for cause in causes):
+    if any(map(_is_broken_body, causes)):
         message = f"{operation}: the answer can't be decompressed or is cut off"
         return ProtocolError(message, operation=operation, repeat=3)
     return TransportError(f"{operation}: no complete answer from {host}: {reason}", operation=operation, reason=reason)
@@ -271,7 +267,6 @@ def _not_sent(causes: list[BaseException], operation: str, host: str, reason: st
 
 
 _TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
-_BROKEN_BODY = (urllib3.exceptions.DecodeError, urllib3.exceptions.InvalidChunkLength)
 
 
 def _is_timeout(problem: BaseException) -> bool:
@@ -283,8 +278,13 @@ def _is_too_long(cause: BaseException) -> bool:
     return (
         isinstance(cause, (_TooLong, LineTooLong))
         or type(cause) is HTTPException  # http.client raises its base class for too many headers
-        or (isinstance(cause, urllib3.exceptions.ProtocolError) and "exceeded maximum" in str(cause))
     )
+
+
+def _is_broken_body(cause: BaseException) -> bool:
+    """Return whether a body is badly compressed, or the length of a chunk is no number (empty: it was cut off)."""
+    bad_length = type(cause) is ValueError and "with base 16" in str(cause) and not str(cause).endswith("b''")
+    return bad_length or isinstance(cause, urllib3.exceptions.DecodeError)
 
 
 def _plain_reason(causes: list[BaseException]) -> str:

@@ -64,18 +64,9 @@ class DialectChanged(UsageError):  # private: never leaves the package
 class Request:
     """One call, without the token and the time of an attempt.
 
-    Attributes
-    ----------
-    key : str or None
-        The name of the requested list in a legacy response.
-    dialect : Dialect or None
-        The dialect that path and body were built for; None if they are the same in both.
-    in_text : bool
-        Whether the response may be bare text instead of JSON.
-    fresh : bool
-        Whether no cache may answer.
-    compressed : bool
-        Whether the body is gzip.
+    ``key`` names the requested list in a legacy response. ``dialect`` is the dialect that path and body were built for,
+    None if they are the same in both. A response ``in_text`` may be bare text, a ``fresh`` one may come from no cache,
+    and a ``compressed`` body is gzip.
     """
 
     operation: str
@@ -178,7 +169,7 @@ def parsed(text: bytes, operation: str | None = None) -> Any:
 
 
 def query_of(**filters: str | bool | int | None) -> Query:
-    """Return the query for these filters, without those that are None."""
+    """Return the query for the filters that are not None."""
     return tuple(
         (name, str(value).lower() if isinstance(value, bool) else str(value))
         for name, value in filters.items()
@@ -253,25 +244,8 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
     """Return the reply in a response, or raise the error.
 
     A response is an error if its status is not 2xx, if ``success`` is false, or if it has an ``error``, whatever the
-    status. ``success`` may be missing: the legacy dialect never sends it.
-
-    Parameters
-    ----------
-    request : Request
-        The request.
-    answer : Answer
-        The response.
-    hide : callable, optional
-        Removes secrets from any text of the response that an error repeats.
-
-    Raises
-    ------
-    ApiError, AuthError
-        ClicData refused.
-    RedirectRefused
-        The response is a redirect.
-    ProtocolError
-        The response can't be understood.
+    status. ``success`` may be missing: the legacy dialect never sends it. ``hide`` removes secrets from any text of the
+    response that an error repeats.
     """
     if 300 <= answer.status < 400:
         raise RedirectRefused(
@@ -409,35 +383,18 @@ _BY_STATUS: dict[int, type[ApiError | AuthError]] = {
     413: TooLarge,
     429: RateLimited,
 }
-# C: apart from the first three and "unauthorized" no code is known; spelled without case, blanks and dashes.
-_BY_CODE: dict[str, type[ApiError | AuthError]] = {
-    "apiversionrequired": ApiVersionError,
-    "invalidversion": ApiVersionError,
-    "unauthorized": PermissionDenied,
-    "forbidden": PermissionDenied,
-    "insufficientscope": PermissionDenied,
-    "invalidclient": BadCredentials,
-    "invalidgrant": BadCredentials,
-    "invalidtoken": BadCredentials,
-    "unsupportedgranttype": BadCredentials,
-    "unauthorizedclient": BadCredentials,
-    "notfound": NotFound,
-    "conflict": Conflict,
-    "duplicatename": Conflict,
-    "alreadyexists": Conflict,
-    "toolarge": TooLarge,
-    "toomanyrequests": RateLimited,
-    "ratelimited": RateLimited,
-    "ratelimitexceeded": RateLimited,
-    "quotaexceeded": RateLimited,
-    "badrequest": ApiError,
-    "validation": ApiError,
-    "validationerror": ApiError,
-    "validationfailed": ApiError,
-    "invalidrequest": ApiError,
-    "invalidinput": ApiError,
-    "toomanyrows": ApiError,
+# C: only the first two and "unauthorized" are known; here without case, blanks and dashes.
+_CODES: dict[type[ApiError | AuthError], str] = {
+    ApiVersionError: "apiversionrequired invalidversion",
+    PermissionDenied: "unauthorized forbidden insufficientscope",
+    BadCredentials: "invalidclient invalidgrant invalidtoken unsupportedgranttype unauthorizedclient",
+    NotFound: "notfound",
+    Conflict: "conflict duplicatename alreadyexists",
+    TooLarge: "toolarge",
+    RateLimited: "toomanyrequests ratelimited ratelimitexceeded quotaexceeded",
+    ApiError: "badrequest validation validationerror validationfailed invalidrequest invalidinput toomanyrows",
 }
+_BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 422, 429})
 
 

@@ -278,6 +278,10 @@ HUGE: dict[str, tuple[Callable[[socket.socket], None], str]] = {
         lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 65536),
         "larger",
     ),
+    "a chunk of negative length": (
+        lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b" " * 65536),
+        "larger",
+    ),
     "trailers of no end": (
         lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"y" * 65536),
         "larger",
