@@ -8,7 +8,7 @@ import msgspec
 import pandas as pd
 
 from pandas_clicdata import Session
-from pandas_clicdata.frames.decode import Assembler
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 API_VERSIONS = {"legacy": None, "modern": "2022.01"}
@@ -26,7 +26,7 @@ def encode(frame: pd.DataFrame, row_format: str, max_rows: int | None = None) ->
 
 def decode(bodies: Iterable[bytes]) -> pd.DataFrame:
     """Return the frame of legacy pages."""
-    builder = Assembler()
+    builder = FrameBuilder()
     for body in bodies:
         builder.add(bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]))
     return builder.take()
