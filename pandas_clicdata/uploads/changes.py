@@ -19,8 +19,8 @@ from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, whole
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
-from pandas_clicdata.uploads.interrupts import told
 from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number
+from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -311,7 +311,7 @@ def _change(
     repeatable: bool,
     progress: bool | None,
 ) -> ChangeReceipt:
-    with told(receipt, ".receipt of this interrupt"):
+    with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
         with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(requests), "key") as shown:
             for position, request in enumerate(requests):
                 _one(caller, receipt, position, request, ambiguous, repeatable)
