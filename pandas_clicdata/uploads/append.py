@@ -15,7 +15,7 @@ from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, Sender, interrupted_error
+from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
 from pandas_clicdata.uploads.receipt import (
     AppendReceipt,
     Chunk,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.journal import Journal
 
 LAST_RECEIPT = "session.last_receipt"
@@ -45,11 +46,6 @@ class AppendOptions:
     """The arguments of ``df.clicdata.append``, checked.
 
     ``audit=None`` counts at the end if ``verify`` is given or the data set was created for the rows.
-
-    Raises
-    ------
-    InputError
-        An argument can't be used. Every problem is named.
     """
 
     types: Mapping[str, str] | None = None
@@ -128,42 +124,20 @@ def _flag(name: str, value: Any) -> bool | None:
 
 
 class Append:
-    """A new append: the rows are checked, and its journal is open until the end of the ``with`` statement.
-
-    Parameters
-    ----------
-    caller : Session
-        The session.
-    frame : DataFrame
-        The rows.
-    options : AppendOptions
-        How to append them.
-    need_types : bool, default False
-        Whether every column must have one ClicData type, as a new data set needs.
-
-    Attributes
-    ----------
-    column_types : dict of str to str
-        The columns and types of a data set for these rows.
-
-    Raises
-    ------
-    InputError
-        The frame can't be sent, or the journal can't be created.
-    """
+    """A new append: its rows are checked, and its journal is open until the end of the ``with`` statement."""
 
     def __init__(
-        self, caller: Sender, frame: pd.DataFrame, options: AppendOptions, *, need_types: bool = False
+        self, session: Session, frame: pd.DataFrame, options: AppendOptions, *, need_types: bool = False
     ) -> None:
-        self._caller = caller
+        self._session = session
         self._options = options
         self._id = str(uuid.uuid4())
+        self._journal: Journal | None = None
         tag = options.tag_column
         self._encoder = encoder_of(
             frame, self._id, tag, types=options.types, index=options.index, need_types=need_types
         )
         self.column_types = {**self._encoder.column_types, **({} if tag is None else {tag: "text"})}
-        self._journal: Journal | None = None
 
     def __enter__(self) -> Self:
         if self._options.journal is not None:
@@ -177,21 +151,13 @@ class Append:
             self._journal.close()
 
     def send_to(self, rec_id: int, *, made: bool = False) -> AppendReceipt:
-        """Append the rows to a data set; ``made`` says that it was created for them.
-
-        Raises
-        ------
-        AppendInterrupted, AppendAmbiguous
-            It stopped after some rows were stored, or with a chunk in doubt.
-        ClicDataError
-            It stopped before any row was stored. All of them carry ``.receipt``.
-        """
+        """Append the rows to a data set; ``made`` says that it was created for them."""
         options, encoder = self._options, self._encoder
         if options.audit and options.verify is None and not made:
             raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
         rows_before = 0 if made else None
         if options.verify == "count" and encoder.rows and not made:
-            rows_before = verify.count_rows(self._caller, rec_id)
+            rows_before = verify.count_rows(self._session, rec_id)
         job = Job(
             append_id=self._id,
             rec_id=rec_id,
@@ -199,7 +165,7 @@ class Append:
             columns=encoder.columns,
             types=encoder.types,
             index=encoder.index,
-            account=self._caller.account,
+            account=self._session.account,
             fingerprint=fingerprint(encoder),
             chunksize=options.chunksize,
             compress=options.compress,
@@ -209,46 +175,35 @@ class Append:
             made=made,
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
-        self._caller.last_receipt = writer.receipt
+        self._session.last_receipt = writer.receipt
         with receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
-            return Run(self._caller, encoder, writer, options).run()
+            return Run(self._session, encoder, writer, options).run()
 
 
 class Run:
-    """One run over the rows of an append that are not stored yet.
+    """One run over the rows of an append that are not stored yet; over those of ``only``, if given.
 
-    Parameters
-    ----------
-    caller : Session
-        The session.
-    encoder : FrameEncoder
-        The rows.
-    writer : ReceiptWriter
-        Where outcomes are noted; it is closed at the end.
-    options : AppendOptions
-        Of these only ``workers``, ``progress``, ``verify`` and ``audit``; the rest is in the receipt's job.
-    only : list of range, optional
-        Send no rows but these.
+    Of the options it uses ``workers``, ``progress``, ``verify`` and ``audit``; the others are in the receipt's job.
     """
 
     def __init__(
         self,
-        caller: Sender,
+        session: Session,
         encoder: FrameEncoder,
         writer: ReceiptWriter,
         options: AppendOptions,
         *,
         only: list[range] | None = None,
     ) -> None:
-        self._caller = caller
+        self._session = session
         self._encoder = encoder
         self._writer = writer
         self._receipt = writer.receipt
         self._options = options
         self._only = only
-        self._sender = ChunkSender(caller, encoder, writer)
-        self._evidence = verify.find_evidence(caller, writer.receipt, options.verify or "count")
+        self._sender = ChunkSender(session, encoder, writer)
+        self._evidence = verify.find_evidence(session, writer.receipt, options.verify or "count")
         self._doubts: Counter[int] = Counter()  # how often each chunk was in doubt
 
     def run(self) -> AppendReceipt:
@@ -266,15 +221,9 @@ class Run:
         return receipt
 
     def resolve_doubt(self) -> None:
-        """Count what became of the chunks in doubt.
-
-        Raises
-        ------
-        AppendAmbiguous
-            The count can't say it.
-        """
+        """Count which chunks in doubt are stored; an AppendAmbiguous if the count can't say it."""
         assert self._evidence is not None
-        verify.resolve_doubt(self._caller, self._writer, self._evidence, self._wait())
+        verify.resolve_doubt(self._session, self._writer, self._evidence, self._wait())
 
     def _send_pending(self, shown: Any) -> bool:
         """Send the pending chunks; return whether these were all."""
@@ -291,6 +240,7 @@ class Run:
         except AppendAmbiguous as failure:
             if not self._may_resolve():
                 raise
+            self._writer.save()
             appended = self._receipt.rows_appended
             try:
                 self.resolve_doubt()
@@ -321,7 +271,7 @@ class Run:
             failure: BaseException | None = None
             try:
                 self._sender.send(chunk, body)
-            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the caller
+            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the session
                 failure = error
             done.put((chunk, failure))
 
@@ -363,11 +313,11 @@ class Run:
         )
 
     def _wait(self) -> float:
-        return verify.wait_before_count(self._caller, self._sender.slowest)
+        return verify.wait_before_count(self._session, self._sender.slowest)
 
     def _audit(self) -> None:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
         if wanted and self._evidence is not None and self._receipt.rows_appended:
-            verify.audit(self._caller, self._writer, self._evidence, self._wait())
+            verify.audit(self._session, self._writer, self._evidence, self._wait())

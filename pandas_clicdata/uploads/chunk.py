@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -18,7 +18,7 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Caller, Dialect, DialectChanged, Reply, Request
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
 from pandas_clicdata.uploads.receipt import (
     NEVER_SENT,
     AppendReceipt,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.session.session import Session
 
 # The legacy dialect states no limit. Each request costs a round trip and about a millisecond of work, which
 # 5,000 rows make small; 4 MB keeps wide rows within what servers usually take in one request (C).
@@ -42,28 +43,6 @@ MAX_BYTES = 4_000_000  # C: no limit in bytes is known
 MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
-
-
-class Sender(Caller, Protocol):
-    """The parts of a session that an append needs."""
-
-    @property
-    def account(self) -> str:
-        """A fingerprint of the account."""
-        ...
-
-    @property
-    def read_timeout(self) -> float:
-        """Seconds that each step of reading a response may take."""
-        ...
-
-    def now(self) -> float:
-        """Return the second on its clock."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, by that clock."""
-        ...
 
 
 def max_rows(dialect: Dialect, chunksize: int | None) -> int:
@@ -102,37 +81,22 @@ def _stamped(text: bytes, receipt: AppendReceipt, chunk: Chunk) -> bytes:
 
 
 class ChunkSender:
-    """Sends the chunks of one run of an append. Several threads may use it.
+    """Sends the chunks of one run of an append. Several threads may use it."""
 
-    Parameters
-    ----------
-    caller : Session
-        The session.
-    encoder : FrameEncoder
-        The rows.
-    writer : ReceiptWriter
-        Where outcomes are noted.
-
-    Attributes
-    ----------
-    slowest : float
-        Seconds that the slowest response took.
-    """
-
-    def __init__(self, caller: Sender, encoder: FrameEncoder, writer: ReceiptWriter) -> None:
-        self._caller = caller
+    def __init__(self, session: Session, encoder: FrameEncoder, writer: ReceiptWriter) -> None:
+        self._session = session
         self._encoder = encoder
         self._writer = writer
         self._receipt = writer.receipt
         self._max_bytes = MAX_BYTES
         self._refused_in_a_row = 0
         self._lock = threading.Lock()
-        self.slowest = 0.0
+        self.slowest = 0.0  # seconds that the slowest response took
         self.use_dialect()
 
     def use_dialect(self) -> None:
         """Write and send chunks in the dialect that the session speaks now."""
-        self._dialect = self._caller.dialect
+        self._dialect = self._session.dialect
         self._format = row_format(self._dialect)
         self._max_rows = max_rows(self._dialect, self._receipt.job.chunksize)
 
@@ -149,13 +113,7 @@ class ChunkSender:
                 yield chunk, _write_body(self._encoder, self._receipt, chunk, self._format)
 
     def send(self, chunk: Chunk, body: bytes) -> None:
-        """Send a chunk.
-
-        Raises
-        ------
-        ClicDataError
-            It is not stored, or may be stored or not; the receipt says which.
-        """
+        """Send a chunk, in pieces if it is too large; an error says that it is not stored, or may not be."""
         if chunk.rows > 1 and (len(body) > self._max_bytes or chunk.rows > self._max_rows):
             self._send_pieces(chunk, self._max_rows)
             return
@@ -173,9 +131,9 @@ class ChunkSender:
         request = append_request(job.rec_id, self._dialect, body, compress=job.compress)
         digest = hashlib.sha256(body).hexdigest()
         self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
-        began = self._caller.now()
+        began = self._session.now()
         try:
-            inserted = rows_inserted(self._caller.call(request))
+            inserted = rows_inserted(self._session.call(request))
         except DialectChanged:
             self._writer.note(chunk, State.PENDING)
             raise
@@ -184,7 +142,7 @@ class ChunkSender:
         except BaseException as interrupt:
             self._writer.note(chunk, _STATE_AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
             raise
-        self.slowest = max(self.slowest, self._caller.now() - began)
+        self.slowest = max(self.slowest, self._session.now() - began)
         if inserted not in (None, chunk.rows):
             raise self._partial(chunk, inserted)
         self._writer.note(chunk, State.APPLIED, rows_inserted=inserted)
@@ -261,13 +219,7 @@ class ChunkSender:
 
 
 def rows_inserted(reply: Reply) -> int | None:
-    """Return how many rows the service says it stored, None where it only says that it did.
-
-    Raises
-    ------
-    ProtocolError
-        The response doesn't say whether the rows are stored.
-    """
+    """Return how many rows the service says it stored, None where it only says that it did."""
     value = reply.value()
     if isinstance(value, dict) and value.get("rows_inserted") is not None:
         count = value["rows_inserted"]

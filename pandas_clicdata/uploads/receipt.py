@@ -7,7 +7,7 @@ import html
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.changes import ChangeReceipt
     from pandas_clicdata.uploads.journal import Journal
 
 
@@ -45,11 +46,7 @@ NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is appended to which data set, and how.
-
-    ``rows_before`` is the number of rows that the data set had, if it was counted; ``made`` says whether the data set
-    was created for this append.
-    """
+    """What is appended to which data set, and how; ``made`` says whether the data set was created for these rows."""
 
     append_id: str
     rec_id: int
@@ -63,28 +60,24 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     compress: bool = False
     errors: str = "raise"
     tag_column: str | None = None
-    rows_before: int | None = None
+    rows_before: int | None = None  # of the data set, if they were counted
     made: bool = False
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The rows of one request: ``start`` to ``stop`` (not included), by position in the frame.
-
-    ``sha256`` is the digest of the body before compression. ``doubted`` chunks were in doubt, were found missing and
-    may be sent a second time. ``reason`` holds no text of the service; ``error`` does, so it is never in a journal.
-    """
+    """The rows of one request: ``start`` to ``stop`` (not included), by position in the frame."""
 
     number: int
     start: int
     stop: int
     state: State = State.PENDING
     row_format: str | None = None
-    sha256: str | None = None
+    sha256: str | None = None  # of the body, before compression
     rows_inserted: int | None = None
     reason: str | None = None
-    doubted: bool = False
-    error: str | None = None
+    doubted: bool = False  # was in doubt, was found missing, and may be sent a second time
+    error: str | None = None  # may repeat cells, so it is never in a journal
 
     @property
     def rows(self) -> int:
@@ -127,7 +120,7 @@ class AppendReceipt:
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self.table = {chunk.number: chunk for chunk in chunks}  # replaced as a whole or by one entry, for interrupts
+        self.table = {chunk.number: chunk for chunk in chunks}
         self._refused_rows: pd.DataFrame | None = None
 
     @classmethod
@@ -222,26 +215,13 @@ class AppendReceipt:
             pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
             of the service, Int64, missing where it gives none) and ``error`` (text).
         """
-        schema = {
-            "start": "integer",
-            "stop": "integer",
-            "rows": "integer",
-            "state": "text",
-            "rows_inserted": "integer",
-            "error": "text",
-        }
+        numbers = ("start", "stop", "rows", "rows_inserted")
+        names = ("start", "stop", "rows", "state", "rows_inserted", "error")
         records = [
-            {
-                "start": chunk.start,
-                "stop": chunk.stop,
-                "rows": chunk.rows,
-                "state": chunk.state.value,
-                "rows_inserted": chunk.rows_inserted,
-                "error": chunk.error or chunk.reason,
-            }
-            for chunk in self.chunks_in()
+            (c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in self.chunks_in()
         ]
-        return frame_of_records(records, schema)
+        schema = {name: "integer" if name in numbers else "text" for name in names}
+        return frame_of_records([dict(zip(names, record, strict=True)) for record in records], schema)
 
     def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are known not to be stored.
@@ -419,15 +399,7 @@ def ambiguous_error(receipt: AppendReceipt, what: str, advice: str = "") -> Appe
 
 
 class ReceiptWriter:
-    """Writes what happens during one run of an append into its receipt, and into its journal. Thread-safe.
-
-    Parameters
-    ----------
-    receipt : AppendReceipt
-        The receipt.
-    journal : Journal, optional
-        An open journal.
-    """
+    """Notes what happens during one run of an append, in its receipt and in its journal. Thread-safe."""
 
     def __init__(self, receipt: AppendReceipt, journal: Journal | None = None) -> None:
         self.receipt = receipt
@@ -438,13 +410,7 @@ class ReceiptWriter:
         self._number = max(receipt.table, default=-1)
 
     def begin(self) -> None:
-        """Write the job and all chunks into the journal.
-
-        Raises
-        ------
-        AppendInterrupted
-            The journal can't be written.
-        """
+        """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
         if self._journal is not None:
             try:
                 self._journal.begin(self.receipt.job, self.receipt.table.values())
@@ -459,12 +425,9 @@ class ReceiptWriter:
             return self._number
 
     def note_sending(self, chunk: Chunk) -> None:
-        """Note that a chunk is about to be sent: first in the journal, where it is safe when this returns.
+        """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
 
-        Raises
-        ------
-        AppendInterrupted
-            The journal can't be written, or the run has ended; the chunk must not be sent.
+        If that fails, or if the run has ended, it raises AppendInterrupted, and the chunk must not be sent.
         """
         with self._lock:
             if self._closed:
@@ -487,75 +450,59 @@ class ReceiptWriter:
         reason: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Note the outcome of a chunk. If the journal can't be written now, `note_sending` writes it or raises."""
+        """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`."""
         with self._lock:
-            chunk = self.receipt.table.get(chunk.number, chunk)
-            doubted = chunk.doubted or (
-                state is State.PENDING and chunk.state in (State.IN_DOUBT, State.PARTIAL, State.DOUBLED)
-            )
-            chunk = replace(
-                chunk, state=state, rows_inserted=rows_inserted, reason=reason, error=error, doubted=doubted
-            )
-            self.receipt.table[chunk.number] = chunk
-            self._save({chunk.number: chunk})
+            known = self.receipt.table.get(chunk.number, chunk)
+            doubted = state is State.PENDING and known.state in (State.IN_DOUBT, State.PARTIAL, State.DOUBLED)
+            noted = replace(known, state=state, rows_inserted=rows_inserted, reason=reason, error=error)
+            noted = replace(noted, doubted=known.doubted or doubted)
+            self.receipt.table[chunk.number] = noted
+            self._unsaved[chunk.number] = noted
 
     def split(self, chunk: Chunk, stops: list[int]) -> list[Chunk]:
         """Replace a chunk that is not stored by pending ones that end at these positions."""
-        starts = [chunk.start, *stops[:-1]]
-        pieces = [
-            Chunk(self.new_number(), start, stop, doubted=chunk.doubted)
-            for start, stop in zip(starts, stops, strict=True)
-        ]
+        bounds = zip([chunk.start, *stops], stops, strict=False)
+        pieces = [Chunk(self.new_number(), *bound, doubted=chunk.doubted) for bound in bounds]
         added = {piece.number: piece for piece in pieces}
         with self._lock:
             kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
-            self.receipt.table = {**kept, **added}
-            self._save({chunk.number: None, **added})
+            self.receipt.table = {**kept, **added}  # at once: an interrupt may come at any time
+            self._unsaved |= {chunk.number: None, **added}
         return pieces
+
+    def save(self) -> None:
+        """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
+        with self._lock, suppress(OSError):
+            if self._journal is not None and self._unsaved and not self._closed:
+                self._journal.write(self._unsaved)
+                self._unsaved = {}
 
     def note_audit(self, *, passed: bool) -> None:
         """Note whether the audit found the right number of rows."""
         self.receipt.audited = passed
-        if self._journal is not None:
-            with self._lock, suppress(OSError):
+        with self._lock, suppress(OSError):
+            if self._journal is not None:
                 self._journal.write_audit(passed=passed)
 
     def close(self) -> None:
         """End the run: from now on no chunk can be sent."""
+        self.save()
         with self._lock:
-            self._save({})
             self._closed = True
 
-    def _save(self, changes: dict[int, Chunk | None]) -> None:
-        if self._journal is None or self._closed:
-            return
-        self._unsaved = {**self._unsaved, **changes}
-        with suppress(OSError):
-            self._journal.write(self._unsaved)
-            self._unsaved = {}
-
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
-        receipt = self.receipt
         failure = AppendInterrupted(
             f"stopped: the journal {journal.path} can't be written ({error.strerror or error}), and nothing is sent "
-            f"before it is in the journal. {receipt.summary()}. Go on with resume_append(df, receipt) when the "
+            f"before it is in the journal. {self.receipt.summary()}. Go on with resume_append(df, receipt) when the "
             "journal can be written."
         )
-        failure.receipt = receipt
+        failure.receipt = self.receipt
         return failure
 
 
-class Summarized(Protocol):
-    """A receipt."""
-
-    def summary(self) -> str:
-        """Return one line."""
-        ...
-
-
 @contextmanager
-def receipt_on_interrupt(receipt: Summarized, where: str) -> Iterator[None]:
-    """Attach a receipt to a Ctrl-C as ``.receipt``, with a note that names another place where it can be found."""
+def receipt_on_interrupt(receipt: AppendReceipt | ChangeReceipt, where: str) -> Iterator[None]:
+    """Attach a receipt to a Ctrl-C as ``.receipt``, with a note that says where else it can be found."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as interrupt:

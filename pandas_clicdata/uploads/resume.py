@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.uploads.chunk import Sender
     from pandas_clicdata.uploads.journal import Journal
 
 _STATES = {"stored": State.VERIFIED, "missing": State.PENDING}
@@ -119,7 +118,7 @@ def resume_append(
     >>> resume_append(df, receipt)
     <AppendReceipt: 1,000 of 1,000 rows appended to data set ... in 2 chunks>
     """
-    caller = manager.current(session)
+    session = manager.current(session)
     fates = _checked_fates(in_doubt)
     options = AppendOptions(workers=workers, progress=progress, audit=audit)
     if problems := verify_problems(verify, exclusive, workers):
@@ -127,17 +126,18 @@ def resume_append(
     with _reopened(df, path_or_receipt) as (receipt, journal, encoder):
         _check_arguments(receipt, rec_id, chunksize)
         options.verify = verify or (None if receipt.job.tag_column is None else "tag")
-        _check(caller, receipt, encoder, options.verify)
-        caller.last_receipt = receipt
+        _check(session, receipt, encoder, options.verify)
+        session.last_receipt = receipt
         if receipt.complete and receipt.audited:
             return receipt
         writer = _begun(receipt, journal)
         _note_fates(writer, fates)
         for chunk in receipt.chunks_in(State.REFUSED):
             writer.note(chunk, State.PENDING)
+        writer.save()
         if receipt.doubtful() and options.verify is None:
             raise _still_in_doubt(receipt)
-        run = Run(caller, encoder, writer, options)
+        run = Run(session, encoder, writer, options)
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
             if receipt.doubtful():
                 run.resolve_doubt()
@@ -146,28 +146,28 @@ def resume_append(
 
 def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
     """Delete the rows of the chunks in doubt by their stamps, and send them once more."""
-    caller = manager.current(session)
+    session = manager.current(session)
     column = receipt.job.tag_column
     if column is None:
         raise InputError('only rows with stamps can be found and deleted: append with verify="tag"')
     with _reopened(df, receipt) as (_, journal, encoder):
-        _check(caller, receipt, encoder, "tag")
+        _check(session, receipt, encoder, "tag")
         chunks = receipt.doubtful()
         if not chunks:
             return receipt
         writer = _begun(receipt, journal)
-        caller.last_receipt = receipt
-        evidence = verification.StampCount(caller, receipt, column)
+        session.last_receipt = receipt
+        evidence = verification.StampCount(session, receipt, column)
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
             for chunk in chunks:
-                _delete(caller, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
-            seconds = verification.wait_before_count(caller, 0.0)
-            verification.check_deleted(caller, receipt, evidence, chunks, seconds)
+                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
+            seconds = verification.wait_before_count(session, 0.0)
+            verification.check_deleted(session, receipt, evidence, chunks, seconds)
             for chunk in chunks:
                 writer.note(chunk, State.PENDING, reason="deleted by its stamp")
             options = AppendOptions(progress=False, audit=True)
             options.verify = "tag"
-            return Run(caller, encoder, writer, options, only=[chunk.span for chunk in chunks]).run()
+            return Run(session, encoder, writer, options, only=[chunk.span for chunk in chunks]).run()
 
 
 @contextmanager
@@ -219,18 +219,10 @@ def _encoded(df: Any, receipt: AppendReceipt) -> FrameEncoder:
     return encoder
 
 
-def _check(caller: Sender, receipt: AppendReceipt, encoder: FrameEncoder, verify: str | None) -> None:
-    """Check that account and frame are those of the append, and that it can be verified in this way.
-
-    Raises
-    ------
-    JournalMismatch
-        Account or frame are others.
-    InputError
-        The append was not prepared for that way to verify.
-    """
+def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, verify: str | None) -> None:
+    """Check that account and frame are those of the append, and that it can be verified in this way."""
     job = receipt.job
-    if caller.account != job.account:
+    if session.account != job.account:
         raise _mismatch("it was made through another account, user or key, or at another url, than this session's")
     if verify == "tag" and job.tag_column is None:
         raise InputError('the rows of this append bear no stamps: verify="tag" has to be given when it begins')
@@ -290,15 +282,15 @@ def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
     )
 
 
-def _delete(caller: Sender, receipt: AppendReceipt, find: bytes) -> None:
+def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
     """Delete by a stamp; again if the response was lost, since no other rows match."""
     request = delete_request(receipt.rec_id, find, "all")
     failure: ClicDataError | None = None
     for _ in range(_MAX_DELETES):
         if failure is not None:
-            caller.sleep(verification.APART)
+            session.sleep(verification.APART)
         try:
-            caller.call(request).value()
+            session.call(request).value()
             return
         except ClicDataError as error:
             failure = error

@@ -32,13 +32,7 @@ def encoder_of(
     index: bool,
     need_types: bool = False,
 ) -> FrameEncoder:
-    """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`.
-
-    Raises
-    ------
-    InputError
-        The frame can't be sent, or has that column.
-    """
+    """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""
     constants = {} if tag_column is None else {tag_column: _placeholder(append_id)}
     encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants)
     if tag_column is not None and encoder.columns.count(tag_column) > 1:

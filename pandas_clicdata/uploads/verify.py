@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pandas_clicdata.errors import ApiError, ClicDataError, ReadError
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, followed, page_of, page_query
@@ -16,7 +16,7 @@ from pandas_clicdata.uploads.stamps import stamp, tally
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pandas_clicdata.uploads.chunk import Sender
+    from pandas_clicdata.session.session import Session
 
 MIN_WAIT = 30.0  # seconds in which the service may still store an abandoned request
 MAX_WAIT = 600.0  # seconds, however slow the responses were
@@ -27,35 +27,35 @@ DATA_SET = -1  # in the place of a chunk's number: the data set as a whole
 _log = logging.getLogger(__name__)
 
 
-def wait_before_count(caller: Sender, slowest: float) -> float:
+def wait_before_count(session: Session, slowest: float) -> float:
     """Return the seconds after which missing rows will not be stored any more; ``slowest`` is a response's."""
-    return max(MIN_WAIT, caller.read_timeout, min(3 * slowest, MAX_WAIT))
+    return max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Counting
 
 
-def count_rows(caller: Sender, rec_id: int) -> int:
+def count_rows(session: Session, rec_id: int) -> int:
     """Count the rows of a data set: one request if the service counts them, else one for each page."""
-    page = _first_page(caller, rec_id, 1) if caller.dialect is Dialect.MODERN else None
+    page = _first_page(session, rec_id, 1) if session.dialect is Dialect.MODERN else None
     if page is not None and page.more is not None and page.total is not None:
         return page.total
-    return sum(page.count for page in _pages(caller, rec_id))
+    return sum(page.count for page in _pages(session, rec_id))
 
 
-def has_rows(caller: Sender, rec_id: int, rows: int) -> bool:
+def has_rows(session: Session, rec_id: int, rows: int) -> bool:
     """Whether a data set seems to have this number of rows, with at most three requests.
 
     Where the service doesn't count, the page with the last row has to end with that row.
     """
-    if caller.dialect is Dialect.MODERN:
-        return count_rows(caller, rec_id) == rows
-    first = page_of(caller.call(_page_request(caller.dialect, rec_id, 1)), 1)
+    if session.dialect is Dialect.MODERN:
+        return count_rows(session, rec_id) == rows
+    first = page_of(session.call(_page_request(session.dialect, rec_id, 1)), 1)
     if not first.more or not 0 < first.count < rows:
         return not first.more and first.count == rows
     number = -(-rows // first.count)  # C: that each page but the last is as long as the first
-    last = page_of(caller.call(_page_request(caller.dialect, rec_id, number)), number)
+    last = page_of(session.call(_page_request(session.dialect, rec_id, number)), number)
     return not last.more and (number - 1) * first.count + last.count == rows
 
 
@@ -67,10 +67,10 @@ def _page_request(dialect: Dialect, rec_id: int, number: int, size: int | None =
     return replace(_rows_request(rec_id), query=page_query(dialect, number, size), dialect=dialect)
 
 
-def _first_page(caller: Sender, rec_id: int, size: int) -> Page | None:
+def _first_page(session: Session, rec_id: int, size: int) -> Page | None:
     """Return the first page of that size, None if the service refuses the size."""
     try:
-        return page_of(caller.call(_page_request(caller.dialect, rec_id, 1, size)), 1)
+        return page_of(session.call(_page_request(session.dialect, rec_id, 1, size)), 1)
     except ApiError as error:
         if error.status not in (400, 422):
             raise
@@ -79,45 +79,25 @@ def _first_page(caller: Sender, rec_id: int, size: int) -> Page | None:
     return None
 
 
-def _pages(caller: Sender, rec_id: int) -> Iterator[Page]:
-    return followed(caller, _rows_request(rec_id), PAGE_SIZE)
+def _pages(session: Session, rec_id: int) -> Iterator[Page]:
+    return followed(session, _rows_request(rec_id), PAGE_SIZE)
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Evidence: what counts say about chunks
 
 
-class Evidence(Protocol):
-    """A way to count the stored rows."""
-
-    def count(self) -> Any:
-        """Count now."""
-        ...
-
-    def rows_found(self, chunks: list[Chunk], counted: Any) -> list[int | None]:
-        """Return how many rows of each chunk in doubt are stored, None if the count can't say."""
-        ...
-
-    def passes(self) -> bool:
-        """Whether all rows seem to be stored as the receipt says, with few requests."""
-        ...
-
-    def differences(self, counted: Any) -> dict[int, int]:
-        """Return the rows too many or (below 0) too few by chunk number; `DATA_SET` if no chunk is known."""
-        ...
-
-
 class RowCount:
     """The number of rows of the data set, while nobody else writes to it."""
 
-    def __init__(self, caller: Sender, receipt: AppendReceipt, rows_before: int) -> None:
-        self._caller = caller
+    def __init__(self, session: Session, receipt: AppendReceipt, rows_before: int) -> None:
+        self._session = session
         self._receipt = receipt
         self._rows_before = rows_before
 
     def count(self) -> int:
         """Count the rows."""
-        return count_rows(self._caller, self._receipt.rec_id)
+        return count_rows(self._session, self._receipt.rec_id)
 
     def rows_found(self, chunks: list[Chunk], counted: int) -> list[int | None]:
         """Return all rows of all chunks, or none; of a single chunk any number."""
@@ -130,7 +110,7 @@ class RowCount:
 
     def passes(self) -> bool:
         """Whether the data set has as many rows as it should."""
-        return has_rows(self._caller, self._receipt.rec_id, self._expected())
+        return has_rows(self._session, self._receipt.rec_id, self._expected())
 
     def differences(self, counted: int) -> dict[int, int]:
         """Return the rows too many or too few, of unknown chunks."""
@@ -144,15 +124,15 @@ class RowCount:
 class StampCount:
     """The number of rows with each stamp of this append."""
 
-    def __init__(self, caller: Sender, receipt: AppendReceipt, column: str) -> None:
-        self._caller = caller
+    def __init__(self, session: Session, receipt: AppendReceipt, column: str) -> None:
+        self._session = session
         self._receipt = receipt
         self._column = column
 
     def count(self) -> Counter[str]:
         """Count the rows with each stamp."""
         stamps: Counter[str] = Counter()
-        for page in _pages(self._caller, self._receipt.rec_id):
+        for page in _pages(self._session, self._receipt.rec_id):
             counted = tally(page.rows, self._column) if page.count else {}
             stamps.update({text: n for text, n in counted.items() if text.startswith(self._receipt.append_id)})
         return stamps
@@ -177,13 +157,16 @@ class StampCount:
         return stamp(self._receipt.append_id, number)
 
 
-def find_evidence(caller: Sender, receipt: AppendReceipt, verify: str) -> Evidence | None:
+Evidence: TypeAlias = RowCount | StampCount
+
+
+def find_evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence | None:
     """Return the way to count that ``verify`` names, None if this append has not prepared for it."""
     job = receipt.job
     if verify == "tag" and job.tag_column is not None:
-        return StampCount(caller, receipt, job.tag_column)
+        return StampCount(session, receipt, job.tag_column)
     if verify == "count" and job.rows_before is not None:
-        return RowCount(caller, receipt, job.rows_before)
+        return RowCount(session, receipt, job.rows_before)
     return None
 
 
@@ -191,19 +174,13 @@ def find_evidence(caller: Sender, receipt: AppendReceipt, verify: str) -> Eviden
 # Chunks in doubt
 
 
-def resolve_doubt(caller: Sender, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
-    """Wait, then count what became of the chunks in doubt: each is verified, or pending again.
-
-    Raises
-    ------
-    AppendAmbiguous
-        The count can't say it, or a chunk is stored in part or twice.
-    """
+def resolve_doubt(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+    """Wait, then count which chunks in doubt are stored: each is verified, or pending again, or it raises."""
     receipt = writer.receipt
     chunks = receipt.doubtful()
     _log.info("waiting %.0f s before counting the rows of %d chunks in doubt", seconds, len(chunks))
-    caller.sleep(seconds)
-    counted = _steady_count(caller, receipt, evidence)
+    session.sleep(seconds)
+    counted = _steady_count(session, receipt, evidence)
     for chunk, found in zip(chunks, evidence.rows_found(chunks, counted), strict=True):
         _note_found(writer, chunk, found)
     left = receipt.doubtful()
@@ -226,7 +203,7 @@ def _note_found(writer: ReceiptWriter, chunk: Chunk, found: int | None) -> None:
     writer.note(chunk, state, reason=reason)
 
 
-def _steady_count(caller: Sender, receipt: AppendReceipt, evidence: Evidence) -> Any:
+def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) -> Any:
     """Count until two counts in a row are equal."""
     failure: ClicDataError | None = None
     before = None
@@ -243,23 +220,17 @@ def _steady_count(caller: Sender, receipt: AppendReceipt, evidence: Evidence) ->
         if counted is not None and counted == before:
             return counted
         before = counted
-        caller.sleep(APART)
+        session.sleep(APART)
     why = f"they could not be counted ({failure})" if failure else "their number does not come to rest"
     raise ambiguous_error(receipt, f"some rows may be stored or not, and {why}") from failure
 
 
 def check_deleted(
-    caller: Sender, receipt: AppendReceipt, evidence: Evidence, chunks: list[Chunk], seconds: float
+    session: Session, receipt: AppendReceipt, evidence: Evidence, chunks: list[Chunk], seconds: float
 ) -> None:
-    """Wait, then count that no row of these chunks is stored.
-
-    Raises
-    ------
-    AppendAmbiguous
-        Some rows are stored, or could not be counted.
-    """
-    caller.sleep(seconds)
-    found = evidence.rows_found(chunks, _steady_count(caller, receipt, evidence))
+    """Wait, then count that no row of these chunks is stored; an AppendAmbiguous if some are."""
+    session.sleep(seconds)
+    found = evidence.rows_found(chunks, _steady_count(session, receipt, evidence))
     if any(found):
         raise ambiguous_error(receipt, f"{sum(filter(None, found)):,} rows are still there after they were deleted")
 
@@ -268,20 +239,14 @@ def check_deleted(
 # The audit
 
 
-def audit(caller: Sender, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
-    """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number.
-
-    Raises
-    ------
-    AppendAmbiguous
-        The number is wrong; or the rows can't be counted, and some were sent a second time.
-    """
+def audit(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+    """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number."""
     receipt = writer.receipt
     try:
         wrong: dict[int, int] = {}
         if not evidence.passes():
-            caller.sleep(seconds)
-            wrong = evidence.differences(_steady_count(caller, receipt, evidence))
+            session.sleep(seconds)
+            wrong = evidence.differences(_steady_count(session, receipt, evidence))
     except ClicDataError as error:
         _note_uncounted(writer, error)
         return

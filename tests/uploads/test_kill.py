@@ -65,7 +65,7 @@ def assert_made_good(sandbox: Sandbox, rec_id: int, path: Path, tagged: bool) ->
     except errors.InputError as error:
         problem = str(error)
     if before is None:
-        assert "nothing was sent" in problem or "-wal is missing" in problem
+        assert "nothing was sent" in problem
         assert stored(sandbox, rec_id).total() == 0
         return None
     ledger = stored(sandbox, rec_id)
@@ -92,10 +92,10 @@ def assert_made_good(sandbox: Sandbox, rec_id: int, path: Path, tagged: bool) ->
     return before
 
 
-# Each chunk is written twice, before it is sent and after; each time that is an INSERT, a COMMIT and a BEGIN.
+# Before each chunk is sent, it is written with the outcome of the last one: INSERTs, a commit and a BEGIN.
 STEPS: list[tuple[str, int, str]] = [
     *[("begin", 0, moment) for moment in ("before", "after")],
-    *[("write", number, moment) for number in (0, 1, 2, 3, 4, 5, 22, 23) for moment in ("before", "after")],
+    *[("write", number, moment) for number in (0, 1, 2, 3, 11, 12) for moment in ("before", "after")],
     *[("execute", number, "after") for number in (*range(20), 40, 41, 42, 43, 44, 45)],
 ]
 
@@ -120,8 +120,8 @@ def test_a_kill_at_each_step_of_the_journal(
     where, number, moment = step
     if where == "write":
         assert before is not None
-        is_outcome = number % 2 == 1
-        assert before.rows_in_doubt == (CHUNK if is_outcome == (moment == "before") else 0)
+        sent = number if moment == "before" else number + 1
+        assert before.rows_in_doubt == (CHUNK if 0 < sent <= ROWS // CHUNK else 0), "the last chunk that was sent"
 
 
 @pytest.mark.fault(49)
@@ -219,12 +219,12 @@ def test_interrupts_arrive_with_a_true_receipt(
 
 
 @pytest.mark.fault(50)
-@pytest.mark.parametrize("limit", [1, 4096, 8192, 20_000, 32_768, 33_000, 37_100, 41_200, 50_000, 60_000])
+@pytest.mark.parametrize("limit", [1, 512, 4096, 8192, 12_287, 12_288, 16_384, 18_000])
 def test_a_full_disk_stops_before_the_next_chunk(
     clicdata_sandbox: Sandbox, kennel: Kennel, rec_id: int, tmp_path: Path, limit: int
 ) -> None:
     path, report = tmp_path / "journal", tmp_path / "report"
-    how = {"chunksize": CHUNK, "journal": str(path)}
+    how = {"chunksize": 1, "journal": str(path)}  # so that the journal grows by some pages
     process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, limit=limit)
     assert kennel.wait(process) == 0
     told = json.loads(report.read_text())
