@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_text, whole_count, whole_id
 from pandas_clicdata.frames.columns import clicdata_types
 from pandas_clicdata.session import manager
@@ -277,7 +277,7 @@ class ClicDataAccessor:
             audit=audit,
         )
         data = Data(session=manager.current(session))
-        return data.create_and_append(name, self._frame, desc, options, may_exist=if_exists == "append")
+        return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")
 
     @overload
     def delete_rows(
@@ -389,7 +389,7 @@ class ClicDataAccessor:
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.reached_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
+            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
         read_before = keep or most is not None
         return changes.delete_rows(
             session,

@@ -19,11 +19,9 @@ from pandas_clicdata.errors import (
     ClicDataError,
     Conflict,
     CreateAmbiguous,
-    DeleteAmbiguous,
     InputError,
     NotFound,
     ProtocolError,
-    UpdateAmbiguous,
 )
 from pandas_clicdata.frames.columns import COLUMN_TYPES
 from pandas_clicdata.frames.decode import Assembler, frame_of_records
@@ -557,53 +555,7 @@ class Data(Noun):
             errors=errors,
             audit=audit,
         )
-        return self.create_and_append(name, data, desc, options)
-
-    def create_and_append(
-        self, name: str, data: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
-    ) -> AppendReceipt:
-        """Create a data set with a frame's columns and append its rows, as `static_send_data` does.
-
-        ``POST /data``, then as `append_data`.
-
-        Parameters
-        ----------
-        name, desc : str
-            Its name and description.
-        data : DataFrame
-            The rows.
-        options : AppendOptions
-            How to append them.
-        may_exist : bool, default False
-            Whether to append to the data set of exactly this name, if there is one.
-
-        Returns
-        -------
-        AppendReceipt
-            ``.rec_id`` is the data set.
-
-        Raises
-        ------
-        InputError
-            The frame can't be sent, or several data sets have that name; nothing was sent.
-        Conflict, CreateAmbiguous, WriteError
-            As `static_send_data`.
-
-        Examples
-        --------
-        >>> from pandas_clicdata.uploads.append import AppendOptions
-        >>> df = pd.DataFrame({"mm": [0.5]})
-        >>> Data().create_and_append("Rain in May", df, "", AppendOptions(), may_exist=True).rows_appended
-        1
-        """
-        session = self.session
-        with Append(session, data, options, need_types=True) as append:
-            found = self.ids_named(name) if may_exist else []
-            if len(found) > 1:
-                raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
-            if found:
-                return append.send_to(found[0])
-            return append.send_to(self.create_data(name, append.column_types, desc), made=True)
+        return create_and_append(self, name, data, desc, options)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing rows
@@ -655,7 +607,7 @@ class Data(Noun):
             cells(_checked_filters("values", values)),
             checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, UpdateAmbiguous, repeatable=multiple_rows == "all")
+        return self._changed(asked, repeatable=multiple_rows == "all")
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
@@ -697,11 +649,9 @@ class Data(Noun):
             cells(_checked_filters("filters", filters)),
             checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, DeleteAmbiguous, repeatable=multiple_rows == "all")
+        return self._changed(asked, repeatable=multiple_rows == "all")
 
-    def _changed(
-        self, asked: Request, ambiguous: type[UpdateAmbiguous | DeleteAmbiguous], *, repeatable: bool
-    ) -> dict[str, Any]:
+    def _changed(self, asked: Request, *, repeatable: bool) -> dict[str, Any]:
         try:
             said = self._call(asked).value()
             return said if isinstance(said, dict) else {"result": said}
@@ -709,7 +659,7 @@ class Data(Noun):
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        raise changes.lost(ambiguous, asked.operation, failure, repeatable=repeatable) from failure
+        raise changes.lost_error(asked.operation, failure, repeatable=repeatable) from failure
 
     def rebuild_data(
         self,
@@ -758,6 +708,20 @@ class Data(Noun):
 
         said = call_in_dialect(self.session, asked).value()
         return said if isinstance(said, dict) else {"result": said}
+
+
+def create_and_append(
+    data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
+) -> AppendReceipt:
+    """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
+    session = data.session
+    with Append(session, frame, options, need_types=True) as append:
+        found = data.ids_named(name) if may_exist else []
+        if len(found) > 1:
+            raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
+        if found:
+            return append.send_to(found[0])
+        return append.send_to(data.create_data(name, append.column_types, desc), made=True)
 
 
 class Version(NamedTuple):
