@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from vcr.request import Request
+from vcr.stubs import VCRHTTPResponse
 
 import pandas_clicdata
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User
@@ -32,13 +34,14 @@ SECRETS = re.compile(
 FRAME = pd.DataFrame({"shop": ["01", "02"], "visits": [17, 2**53 + 1]})
 
 
-def _masked_request(request: Any) -> Any:
+def _masked_request(request: Request) -> Request:
     body = request.body or b""
+    body = body.read() if hasattr(body, "read") else body
     body = body if isinstance(body, bytes) else body.encode()
     for field in (b"client_secret", b"refresh_token"):
         body = re.sub(field + rb"=[^&]*", field + b"=SECRET", body)
-    request.body = re.sub(rb'"password":"[^"]*"', b'"password":"SECRET"', body)
-    return request
+    body = re.sub(rb'"password":"[^"]*"', b'"password":"SECRET"', body)
+    return Request(request.method, request.uri, body, request.headers)  # bytes, which are readable in the file
 
 
 def _masked_response(response: Any) -> Any:
@@ -59,6 +62,16 @@ def vcr_config() -> dict[str, Any]:
         "before_record_response": _masked_response,
         "decode_compressed_response": True,
     }
+
+
+@pytest.fixture(autouse=True)
+def read_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the responses of vcrpy what urllib3's have: ``read1`` takes ``decode_content``."""
+
+    def read1(response: Any, amount: int, decode_content: bool = False) -> bytes:
+        return response._content.read1(amount)
+
+    monkeypatch.setattr(VCRHTTPResponse, "read1", read1)
 
 
 @pytest.fixture
