@@ -87,10 +87,10 @@ def test_a_journal_can_be_read_while_it_is_in_use(tmp_path: Path, workers: int) 
     seen: list[tuple[int, int]] = []
 
     class Watched(Quick):
-        def _exchanged(self, request: Request, *rest: Any) -> Answer:
+        def _send(self, request: Request, *rest: Any) -> Answer:
             receipt = AppendReceipt.load(path)
             seen.append((receipt.rows_appended, receipt.rows_in_doubt))
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
 
     with Watched() as service:
         appended(service, path, workers=workers)
@@ -104,11 +104,11 @@ def test_a_journal_in_use_is_refused_by_another_call(tmp_path: Path) -> None:
     refused: list[str] = []
 
     class Watched(Quick):
-        def _exchanged(self, request: Request, *rest: Any) -> Answer:
+        def _send(self, request: Request, *rest: Any) -> Answer:
             with Quick() as other, pytest.raises(errors.JournalBusy) as caught:
                 resume_append(FRAME, path, session=other)
             refused.append(str(caught.value))
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
 
     with Watched() as service:
         appended(service, path)
@@ -315,16 +315,16 @@ class Watched(Unreliable):
         self.looked = 0
         self.breaches: list[str] = []  # not raised where they are found: that would look like a lost response
 
-    def _exchanged(self, request: Request, *rest: Any) -> Answer:
+    def _send(self, request: Request, *rest: Any) -> Answer:
         if request.method == "GET":
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
         self.note_breaches()
         try:
             if self.dice.random() < 0.05:
                 self.pass_time(0.1)
                 self._attempt.sent = True
                 return answer({"error": {"code": "InvalidRow", "description": "no"}}, 422)
-            return super()._exchanged(request, *rest)
+            return super()._send(request, *rest)
         finally:
             self.note_breaches()
 
