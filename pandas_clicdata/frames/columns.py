@@ -36,27 +36,13 @@ _DAY = 24 * 60  # minutes
 
 
 class Column(NamedTuple):
-    """A column to send.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    array : array
-        Its cells, as numpy or pandas hold them.
-    cell_types : set of str
-        The ClicData types of its cells: none if all are missing, several if they are mixed.
-    column_type : str or None
-        Its ClicData type; None if its cells are mixed and nobody said which it shall be.
-    converts : bool
-        Whether its cells are written as that type instead of their own.
-    """
+    """A column to send."""
 
     name: str
     array: Any
-    cell_types: set[str]
-    column_type: str | None
-    converts: bool
+    cell_types: set[str]  # the ClicData types of its cells: none if all are missing, several if they are mixed
+    column_type: str | None  # None if its cells are mixed and nobody said which type it shall have
+    converts: bool  # whether its cells are written as that type instead of their own
 
     def texts(self, start: int, stop: int) -> pa.LargeStringArray:
         """Return the JSON texts of a block of cells; a missing cell is null."""

@@ -11,17 +11,16 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import JSON, find_problem, to_json_value
 from pandas_clicdata.frames.columns import TEXT, Column, pc
-from pandas_clicdata.frames.types import check_frame, examine
+from pandas_clicdata.frames.types import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    import pandas as pd
 
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
 _BLOCK_BYTES = 8 << 20  # the size of a block to aim at
@@ -101,8 +100,7 @@ class FrameEncoder:
         index: bool = False,
         need_types: bool = False,
     ) -> None:
-        check_frame(frame)
-        self.frame = frame.copy(deep=False)
+        self.frame = frame.copy(deep=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.types = dict(types) if types else None
         self.index = index
