@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.endpoints.noun import checked_choice, checked_flag, checked_text, whole_count, whole_id
-from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.types import clicdata_types
-from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
     import os
@@ -263,26 +262,22 @@ class ClicDataAccessor:
         """
         checked_text("name", name)
         checked_choice("if_exists", if_exists, IF_EXISTS)
+        options = AppendOptions(
+            types=types,
+            chunksize=chunksize,
+            index=index,
+            workers=workers,
+            compress=compress,
+            progress=progress,
+            journal=journal,
+            verify=verify,
+            exclusive=exclusive,
+            tag_column=tag_column,
+            errors=errors,
+            audit=audit,
+        )
         data = Data(session=manager.current(session))
-        more: dict[str, Any] = {
-            "types": types,
-            "chunksize": chunksize,
-            "index": index,
-            "workers": workers,
-            "compress": compress,
-            "progress": progress,
-            "journal": journal,
-            "verify": verify,
-            "exclusive": exclusive,
-            "tag_column": tag_column,
-            "errors": errors,
-            "audit": audit,
-        }
-        if if_exists == "append":
-            rec_id = self._table_named(data, name, types, index=index)
-            if rec_id is not None:
-                return data.append_data(rec_id, self._frame, **more)
-        return data.static_send_data(name, self._frame, desc, **more)
+        return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")
 
     @overload
     def delete_rows(
@@ -394,7 +389,7 @@ class ClicDataAccessor:
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.reached_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
+            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
         read_before = keep or most is not None
         return changes.delete_rows(
             session,
@@ -459,15 +454,6 @@ class ClicDataAccessor:
         rec_id = whole_id("rec_id", rec_id)
         checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
         return changes.update_rows(manager.current(session), rec_id, self._frame, on, multiple_rows, progress)
-
-    def _table_named(self, data: Data, name: str, types: Mapping[str, str] | None, *, index: bool) -> int | None:
-        """The table of exactly that name; the frame is checked first, so that a bad one sends nothing."""
-        clicdata_types(self._frame, types, index=index)
-        FrameEncoder(self._frame, types=types, index=index)
-        found = data.ids_named(name)
-        if len(found) > 1:
-            raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
-        return found[0] if found else None
 
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from pandas_clicdata.endpoints.noun import (
     checked_flag,
     checked_text,
     new_id,
-    whole_count,
     whole_id,
     whole_number,
 )
@@ -20,18 +19,15 @@ from pandas_clicdata.errors import (
     ClicDataError,
     Conflict,
     CreateAmbiguous,
-    DeleteAmbiguous,
     InputError,
     NotFound,
     ProtocolError,
-    UpdateAmbiguous,
 )
 from pandas_clicdata.frames.cells import is_unicode
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
-from pandas_clicdata.frames.types import COLUMN_TYPES, clicdata_types
+from pandas_clicdata.frames.types import COLUMN_TYPES
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import (
     PAGE_SIZE,
     OnTorn,
@@ -44,9 +40,8 @@ from pandas_clicdata.session.pages import (
 )
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
-from pandas_clicdata.uploads import append as uploads
 from pandas_clicdata.uploads import changes
-from pandas_clicdata.uploads.choices import How, checked_how
+from pandas_clicdata.uploads.append import Append, AppendOptions
 
 if TYPE_CHECKING:
     import os
@@ -437,8 +432,7 @@ class Data(Noun):
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
-        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
-        before the first request. A chunk whose answer is lost is not sent again, unless ``verify`` finds it missing.
+        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``.
 
         Parameters
         ----------
@@ -446,57 +440,21 @@ class Data(Noun):
             The data set. Its columns are matched by name.
         data : DataFrame
             The rows. It is not changed.
-        types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"day": "date"}``.
-        chunksize : int, optional
-            Rows a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
-            and 500, the service's limit, from version 2022.01 on.
-        index : bool, default False
-            Whether the index goes too, as the first columns.
-        workers : int, default 1
-            Chunks on the wire at once, 32 at most. With one the rows are stored in the frame's order; with more,
-            chunk by chunk in any order.
-        compress : bool, default False
-            Whether to send the rows compressed (gzip). Whether the service takes that is not known.
-        progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
-        journal : str or path, optional
-            A new file, in a folder of your own, in which each chunk is written down before it is sent (positions,
-            digests and states; no cell and no secret). `resume_append` goes on from it, even after the process was
-            killed: then one chunk at most is in doubt. After a loss of power that may be two, or more if answers came
-            within a few milliseconds, where one line on the disk stands for some chunks that go out one by one.
-        verify : {"count", "tag"}, optional
-            What to do when the answer to a chunk was lost. By default: stop, and say which rows are in doubt. Otherwise
-            wait (half a minute, the read timeout, or three times the slowest answer, whichever is longest), count until
-            two numbers are equal, and send the chunk again only if no row of it is there. ``"count"`` counts the rows
-            of the data set: a request before, two when in doubt and one in the end from version 2022.01 on, but in the
-            legacy dialect a request for each page instead of one, save in the end, when it is three at most. ``"tag"``
-            counts the rows with the chunk's stamp: a request for each page of the data set, twice when in doubt and
-            once in the end.
-        exclusive : bool, default False
-            For ``verify="count"``: your word that nobody else writes to the data set meanwhile.
-        tag_column : str, optional
-            For ``verify="tag"``: a text column of the data set, which the frame does not have; each row is stamped
-            there with the id of the append and the number of its chunk.
-        errors : {"raise", "collect"}, default "raise"
-            What to do when the service refuses rows: stop, or halve the chunk down to the rows at fault, leave these to
-            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 rows refused
-            in a row it stops all the same. A chunk that is too large is halved in any case.
-        audit : bool, optional
-            Whether to count the rows in the end; by default with ``verify``.
+        types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
+            As in `df.clicdata.append`.
 
         Returns
         -------
         AppendReceipt
-            Every row appended (with ``errors="collect"``: or refused). Without rows in the frame nothing is sent.
+            Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
 
         Raises
         ------
         InputError
             The frame can't be sent; every problem is named, and nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt. Go on with
-            `resume_append`.
+            It stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt. Go on
+            with `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -507,13 +465,22 @@ class Data(Noun):
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
         rec_id = whole_id("rec_id", rec_id)
-        how = _how(chunksize, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit)
-        if how.audit and how.verify is None:
-            raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
-        append_id = uploads.new_append_id()
-        encoder = uploads.encoder_of(_checked_frame(data), types, index, how, append_id)
-        with uploads.opened_journal(how) as opened:
-            return uploads.append(self.session, rec_id, encoder, how, append_id=append_id, journal=opened)
+        options = AppendOptions(
+            types=types,
+            chunksize=chunksize,
+            index=index,
+            workers=workers,
+            compress=compress,
+            progress=progress,
+            journal=journal,
+            verify=verify,
+            exclusive=exclusive,
+            tag_column=tag_column,
+            errors=errors,
+            audit=audit,
+        )
+        with Append(self.session, data, options) as append:
+            return append.send_to(rec_id)
 
     def static_send_data(
         self,
@@ -575,15 +542,21 @@ class Data(Noun):
         >>> Data().static_send_data("Rain", pd.DataFrame({"mm": [0.5, 2.25]})).rows_appended
         2
         """
-        how = _how(chunksize, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit)
-        append_id = uploads.new_append_id()
-        encoder = uploads.encoder_of(_checked_frame(data), types, index, how, append_id)
-        columns = clicdata_types(data, types, index=index)
-        if tag_column is not None:
-            columns[tag_column] = "text"
-        with uploads.opened_journal(how) as opened:
-            rec_id = self.create_data(name, columns, desc)
-            return uploads.append(self.session, rec_id, encoder, how, append_id=append_id, journal=opened, made=True)
+        options = AppendOptions(
+            types=types,
+            chunksize=chunksize,
+            index=index,
+            workers=workers,
+            compress=compress,
+            progress=progress,
+            journal=journal,
+            verify=verify,
+            exclusive=exclusive,
+            tag_column=tag_column,
+            errors=errors,
+            audit=audit,
+        )
+        return create_and_append(self, name, data, desc, options)
 
     # -----------------------------------------------------------------------------------------------------
     # Changing rows
@@ -635,7 +608,7 @@ class Data(Noun):
             cells(_checked_filters("values", values)),
             checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, UpdateAmbiguous, repeatable=multiple_rows == "all")
+        return self._changed(asked, repeatable=multiple_rows == "all")
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
@@ -677,11 +650,9 @@ class Data(Noun):
             cells(_checked_filters("filters", filters)),
             checked_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
         )
-        return self._changed(asked, DeleteAmbiguous, repeatable=multiple_rows == "all")
+        return self._changed(asked, repeatable=multiple_rows == "all")
 
-    def _changed(
-        self, asked: Request, ambiguous: type[UpdateAmbiguous | DeleteAmbiguous], *, repeatable: bool
-    ) -> dict[str, Any]:
+    def _changed(self, asked: Request, *, repeatable: bool) -> dict[str, Any]:
         try:
             said = self._call(asked).value()
             return said if isinstance(said, dict) else {"result": said}
@@ -689,7 +660,7 @@ class Data(Noun):
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        raise changes.lost(ambiguous, asked.operation, failure, repeatable=repeatable) from failure
+        raise changes.lost_error(asked.operation, failure, repeatable=repeatable) from failure
 
     def rebuild_data(
         self,
@@ -738,6 +709,20 @@ class Data(Noun):
 
         said = call_in_dialect(self.session, asked).value()
         return said if isinstance(said, dict) else {"result": said}
+
+
+def create_and_append(
+    data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
+) -> AppendReceipt:
+    """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
+    session = data.session
+    with Append(session, frame, options, need_types=True) as append:
+        found = data.ids_named(name) if may_exist else []
+        if len(found) > 1:
+            raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
+        if found:
+            return append.send_to(found[0])
+        return append.send_to(data.create_data(name, append.column_types, desc), made=True)
 
 
 class Version(NamedTuple):
@@ -822,36 +807,3 @@ def _checked_filters(name: str, filters: Mapping[str, Any]) -> Mapping[str, Any]
     if not filters:
         raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
     return filters
-
-
-def _how(
-    chunksize: Any,
-    workers: Any,
-    compress: Any,
-    progress: Any,
-    journal: Any,
-    verify: Any,
-    exclusive: Any,
-    tag_column: Any,
-    errors: Any,
-    audit: Any,
-) -> How:
-    """How to append, checked."""
-    return checked_how(
-        chunksize=None if chunksize is None else whole_count("chunksize", chunksize, least=1),
-        workers=checked_workers(workers),
-        compress=bool(checked_flag("compress", compress)),
-        progress=checked_flag("progress", progress),
-        journal=journal,
-        verify=verify,
-        exclusive=exclusive,
-        tag_column=None if tag_column is None else checked_text("tag_column", tag_column),
-        errors=errors,
-        audit=checked_flag("audit", audit),
-    )
-
-
-def _checked_frame(data: Any) -> pd.DataFrame:
-    if not hasattr(data, "iloc") or not hasattr(data, "columns"):
-        raise InputError(f"data must be a DataFrame, not {type(data).__name__}")
-    return data  # type: ignore[no-any-return]  # it has what makes a frame

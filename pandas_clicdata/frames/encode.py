@@ -7,7 +7,6 @@ buffer, each with a comma behind it, so that a body is a slice of that buffer.
 from __future__ import annotations
 
 import enum
-import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from pandas_clicdata.frames.columns import TEXT, Column, pc
 from pandas_clicdata.frames.types import examine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
 _BLOCK_BYTES = 8 << 20  # the size of a block to aim at
@@ -32,21 +31,6 @@ class RowFormat(enum.Enum):
 
     CELLS = "cells"
     OBJECTS = "objects"
-
-
-class Cut(NamedTuple):
-    """How rows are cut into chunks: their format, the most rows of a chunk, and the most bytes of its body."""
-
-    row_format: RowFormat
-    max_rows: int
-    max_bytes: int
-
-
-class Body(NamedTuple):
-    """The body of a chunk, and its digest."""
-
-    text: bytes
-    sha256: str
 
 
 class RowsBody(NamedTuple):
@@ -74,6 +58,8 @@ class FrameEncoder:
         Whether the levels of the index come first, as columns; a single level without a name is called ``"index"``.
     need_types : bool, default False
         Whether every column must have one ClicData type, as a new table needs.
+    constants : mapping of str to str, optional
+        Further columns, which have the same text in every row.
 
     Attributes
     ----------
@@ -83,7 +69,7 @@ class FrameEncoder:
         The names of the columns.
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
-    frame, types, index
+    frame, types, index, constants
         The parameters; the frame is a shallow copy.
 
     Raises
@@ -99,52 +85,17 @@ class FrameEncoder:
         types: Mapping[str, str] | None = None,
         index: bool = False,
         need_types: bool = False,
+        constants: Mapping[str, str] | None = None,
     ) -> None:
         self.frame = frame.copy(deep=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.types = dict(types) if types else None
         self.index = index
         self.rows = len(frame)
-        self.columns = [column.name for column in self._columns]
+        self.constants = dict(constants or {})
+        self.columns = [*(column.name for column in self._columns), *self.constants]
         self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
         self._block_rows = _FIRST_ROWS  # rows of the next block
-
-    def cut(self, row_format: RowFormat, *, max_rows: int, max_bytes: int) -> list[tuple[int, int]]:
-        """The bounds of chunks, [start, stop) by position. Only a single row may be larger than ``max_bytes``."""
-        if max_rows < 1 or max_bytes < 1:
-            raise InputError("max_rows and max_bytes must be 1 or more.")
-        room = max_bytes - len(_HEAD) - len(_TAIL) + 1  # the last row has no comma
-        bounds: list[tuple[int, int]] = []
-        first, size = 0, 0
-        for start, stop, _, ends in self._blocks(row_format, 0, self.rows):
-            at = start
-            while at < stop:
-                begin = ends[at - start]
-                fitting = start + int(np.searchsorted(ends, begin + room - size, side="right")) - 1
-                at = min(fitting, first + max_rows, stop)
-                size += int(ends[at - start] - begin)
-                if at < stop:
-                    at = max(at, first + 1)
-                    bounds.append((first, at))
-                    first, size = at, 0
-        return [*bounds, (first, self.rows)] if first < self.rows else bounds
-
-    def bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-        """A JSON body for each pair of bounds, written when it is asked for."""
-        last = max((stop for _, stop in bounds), default=0)
-        held: tuple[int, int, memoryview, Any] | None = None
-        for start, stop in bounds:
-            pieces: list[Any] = []
-            at = start
-            while at < stop:
-                if held is None or not held[0] <= at < held[1]:
-                    held = next(self._blocks(row_format, at, last))
-                first, end, text, ends = held[0], min(stop, held[1]), held[2], held[3]
-                pieces.append(text[ends[at - first] : ends[end - first]])
-                at = end
-            if pieces:
-                pieces[-1] = pieces[-1][:-1]
-            yield b"".join((_HEAD, *pieces, _TAIL))
 
     def chunks(
         self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
@@ -192,25 +143,14 @@ class FrameEncoder:
             for row in range(stop - start):
                 yield bytes(text[ends[row] : ends[row + 1] - 1])
 
-    def digested_bodies(self, row_format: RowFormat, bounds: Sequence[tuple[int, int]]) -> Iterator[Body]:
-        """Bodies with their digests."""
-        for text in self.bodies(row_format, bounds):
-            yield Body(text, hashlib.sha256(text).hexdigest())
-
-    def digest(self, cut: Cut) -> str:
-        """A digest of all rows."""
-        whole = hashlib.sha256(repr(cut).encode())
-        for _, _, text, _ in self._blocks(cut.row_format, 0, self.rows):
-            whole.update(text)
-        return whole.hexdigest()
-
     def _blocks(self, row_format: RowFormat, start: int, stop: int) -> Iterator[tuple[int, int, memoryview, Any]]:
         """Write rows block by block: the bounds of its rows, their text, and where each row starts in it."""
         literals = [pa.scalar(literal, TEXT) for literal in _literals(self.columns, row_format)]
+        constants = [pa.scalar(JSON.encode(text).decode(), TEXT) for text in self.constants.values()]
         first = start
         while first < stop:
             last = min(first + self._block_rows, stop)
-            cells = [column.texts(first, last) for column in self._columns]
+            cells = [*(column.texts(first, last) for column in self._columns), *constants]
             parts = [part for pair in zip(literals, cells, strict=False) for part in pair]
             joined = pc.binary_join_element_wise(
                 *parts, literals[-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"

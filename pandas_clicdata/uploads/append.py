@@ -1,252 +1,323 @@
-"""An append from its first line to its audit: plan, send, settle what is in doubt, go on."""
+"""An append: check the rows, cut them into chunks, send them, resolve doubt, count at the end."""
 
 from __future__ import annotations
 
+import operator
 import uuid
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import AppendAmbiguous
-from pandas_clicdata.frames.encode import FrameEncoder
-from pandas_clicdata.frames.stamps import StampedEncoder, digest
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, WriteError
 from pandas_clicdata.progress import bar
-from pandas_clicdata.session.wire import Dialect, DialectChanged
-from pandas_clicdata.uploads import settle
-from pandas_clicdata.uploads.cutting import bounds, cut_for, row_format, stamped
-from pandas_clicdata.uploads.entries import Job, Piece
-from pandas_clicdata.uploads.interrupts import told
-from pandas_clicdata.uploads.journal import Journal
-from pandas_clicdata.uploads.ledger import Ledger
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
-from pandas_clicdata.uploads.sending import Pass, TooLargeAsCut
+from pandas_clicdata.session.ahead import Ahead, checked_workers
+from pandas_clicdata.session.wire import DialectChanged
+from pandas_clicdata.uploads import verify
+from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
+from pandas_clicdata.uploads.receipt import (
+    AppendReceipt,
+    Chunk,
+    Job,
+    ReceiptWriter,
+    State,
+    receipt_on_interrupt,
+)
+from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
-    from typing import Any
 
     import pandas as pd
+    from typing_extensions import Self
 
-    from pandas_clicdata.uploads.choices import How, Sender
+    from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.journal import Journal
 
 LAST_RECEIPT = "session.last_receipt"
-MOST_TIMES = 4  # that a chunk is sent, settled and found missing
+MAX_TRIES = 4  # that a chunk is sent, in doubt and found missing
 
 
-def encoder_of(
-    frame: pd.DataFrame, types: Mapping[str, str] | None, index: bool, how: How, append_id: str
-) -> FrameEncoder:
-    """The rows to send, checked; with their stamps if they are to bear some."""
-    if how.tag_column is None:
-        return FrameEncoder(frame, types=types, index=index)
-    return StampedEncoder(frame, how.tag_column, append_id, types=types, index=index)
+@dataclass(kw_only=True)
+class AppendOptions:
+    """The arguments of ``df.clicdata.append``, checked.
 
-
-def new_append_id() -> str:
-    """What tells an append from all others."""
-    return str(uuid.uuid4())
-
-
-@contextmanager
-def opened_journal(how: How) -> Iterator[Journal | None]:
-    """The new journal that is wanted. It is removed again if nothing was ever written to it."""
-    if how.journal is None:
-        yield None
-        return
-    journal = Journal.create(how.journal)
-    try:
-        yield journal
-    finally:
-        journal.discard()
-
-
-def append(
-    caller: Sender,
-    rec_id: int,
-    encoder: FrameEncoder,
-    how: How,
-    *,
-    append_id: str,
-    journal: Journal | None = None,
-    made: bool = False,
-) -> AppendReceipt:
-    """Append the rows of a checked frame to a data set.
-
-    Parameters
-    ----------
-    caller : Session
-        What sends.
-    rec_id : int
-        The data set.
-    encoder : FrameEncoder
-        The rows.
-    how : How
-        In which chunks, and how carefully.
-    append_id : str
-        What tells this append from all others.
-    journal : Journal, optional
-        A new journal.
-    made : bool, default False
-        Whether the data set was made for these rows.
-
-    Returns
-    -------
-    AppendReceipt
-        Every row stored.
-
-    Raises
-    ------
-    AppendInterrupted, AppendAmbiguous
-        It stopped after some rows were stored, or with a chunk in doubt.
-    ClicDataError
-        It stopped before any row was stored. All of them carry ``.receipt``.
+    ``audit=None`` counts at the end if ``verify`` is given or the data set was created for the rows.
     """
-    job = Job(
-        append_id=append_id,
-        rec_id=rec_id,
-        rows=encoder.rows,
-        columns=encoder.columns,
-        types=encoder.types,
-        index=encoder.index,
-        account=caller.account,
-        digest=None if journal is None else digest(encoder, cut_for(caller.dialect, how.chunksize)),
-        chunksize=how.chunksize,
-        compress=how.compress,
-        errors=how.errors,
-        tag_column=how.tag_column,
-        rows_before=_rows_before(caller, rec_id, encoder, how, made=made),
-        made=made,
-    )
-    ledger = Ledger(AppendReceipt(job), journal)
-    caller.last_receipt = ledger.receipt
-    with told(ledger.receipt, LAST_RECEIPT):
-        ledger.begin()
-        return Append(caller, encoder, ledger, how).run()
+
+    types: Mapping[str, str] | None = None
+    chunksize: int | None = None
+    index: bool = False
+    workers: int = 1
+    compress: bool = False
+    progress: bool | None = None
+    journal: str | os.PathLike[str] | None = None
+    verify: str | None = None
+    exclusive: bool = False
+    tag_column: str | None = None
+    errors: str = "raise"
+    audit: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunksize is not None:
+            self.chunksize = _positive("chunksize", self.chunksize)
+        checked_workers(self.workers)
+        self.compress = bool(_flag("compress", self.compress))
+        self.progress = _flag("progress", self.progress)
+        self.audit = _flag("audit", self.audit)
+        problems = [*verify_problems(self.verify, self.exclusive, self.workers), *self._tag_problems()]
+        if self.errors not in ("raise", "collect"):
+            problems.append(f'errors must be "raise" or "collect", not {self.errors!r}')
+        if problems:
+            raise InputError(problems)
+        if self.journal is not None:
+            from pandas_clicdata.uploads.journal import checked_path  # imports sqlite3, which only a journal needs
+
+            self.journal = checked_path(self.journal)
+
+    def _tag_problems(self) -> list[str]:
+        if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
+            return ['verify="tag" needs tag_column="...": the name of a text column of the data set, for the stamps']
+        if self.verify != "tag" and self.tag_column is not None:
+            return ['tag_column= goes with verify="tag"']
+        return []
 
 
-def _rows_before(caller: Sender, rec_id: int, encoder: FrameEncoder, how: How, *, made: bool) -> int | None:
-    if made:
-        return 0
-    return settle.count_rows(caller, rec_id) if how.verify == "count" and encoder.rows else None
+def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
+    """Return what is wrong with these arguments."""
+    if verify is not None and (not isinstance(verify, str) or verify not in ("count", "tag")):
+        return [f'verify must be None, "count" or "tag", not {verify!r}']
+    if not isinstance(exclusive, bool):
+        return [f"exclusive must be True or False, not {exclusive!r}"]
+    problems = []
+    if verify == "count" and not exclusive:
+        problems.append(
+            'verify="count" can only be trusted while nobody else writes to the data set, which only you can know: '
+            'say so with exclusive=True, or use verify="tag"'
+        )
+    if verify == "count" and workers > 1:
+        problems.append('verify="count" can\'t tell the chunks of several workers apart: use workers=1 or verify="tag"')
+    if exclusive and verify != "count":
+        problems.append('exclusive=True goes with verify="count"')
+    return problems
+
+
+def _positive(name: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise InputError(f"{name} must be a whole number of rows, 1 at least, not {value!r}")
+    return number
+
+
+def _flag(name: str, value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value).__name__ in ("bool_", "bool"):  # of numpy
+        return bool(value)
+    raise InputError(f"{name} must be True, False or None, not {value!r}")
 
 
 class Append:
-    """An append that is under way.
+    """A new append: its rows are checked, and its journal is open until the end of the ``with`` statement."""
 
-    Parameters
-    ----------
-    caller : Session
-        What sends.
-    encoder : FrameEncoder
-        The rows.
-    ledger : Ledger
-        What is known so far, and where it is entered; it is closed in the end.
-    how : How
-        How carefully. Of the chunks and of errors the receipt's job says it.
-    only : list of Chunk, optional
-        Send no others.
+    def __init__(
+        self, session: Session, frame: pd.DataFrame, options: AppendOptions, *, need_types: bool = False
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._id = str(uuid.uuid4())
+        self._journal: Journal | None = None
+        tag = options.tag_column
+        self._encoder = encoder_of(
+            frame, self._id, tag, types=options.types, index=options.index, need_types=need_types
+        )
+        self.column_types = {**self._encoder.column_types, **({} if tag is None else {tag: "text"})}
+
+    def __enter__(self) -> Self:
+        if self._options.journal is not None:
+            from pandas_clicdata.uploads.journal import Journal
+
+            self._journal = Journal.create(str(self._options.journal))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def send_to(self, rec_id: int, *, made: bool = False) -> AppendReceipt:
+        """Append the rows to a data set; ``made`` says that it was created for them."""
+        options, encoder = self._options, self._encoder
+        if options.audit and options.verify is None and not made:
+            raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
+        rows_before = 0 if made else None
+        if options.verify == "count" and encoder.rows and not made:
+            rows_before = verify.count_rows(self._session, rec_id)
+        job = Job(
+            append_id=self._id,
+            rec_id=rec_id,
+            rows=encoder.rows,
+            columns=encoder.columns,
+            types=encoder.types,
+            index=encoder.index,
+            account=self._session.account,
+            fingerprint=fingerprint(encoder),
+            chunksize=options.chunksize,
+            compress=options.compress,
+            errors=options.errors,
+            tag_column=options.tag_column,
+            rows_before=rows_before,
+            made=made,
+        )
+        writer = ReceiptWriter(AppendReceipt(job), self._journal)
+        self._session.last_receipt = writer.receipt
+        with receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+            writer.begin()
+            return Run(self._session, encoder, writer, options).run()
+
+
+class Run:
+    """One run over the rows of an append that are not stored yet; over those of ``only``, if given.
+
+    Of the options it uses ``workers``, ``progress``, ``verify`` and ``audit``; the others are in the receipt's job.
     """
 
     def __init__(
-        self, caller: Sender, encoder: FrameEncoder, ledger: Ledger, how: How, *, only: list[Chunk] | None = None
+        self,
+        session: Session,
+        encoder: FrameEncoder,
+        writer: ReceiptWriter,
+        options: AppendOptions,
+        *,
+        only: list[range] | None = None,
     ) -> None:
-        self._caller = caller
+        self._session = session
         self._encoder = encoder
-        self._ledger = ledger
-        self._how = how
+        self._writer = writer
+        self._receipt = writer.receipt
+        self._options = options
         self._only = only
-        self._receipt = ledger.receipt
-        self._evidence = settle.evidence_of(caller, self._receipt, how.verify)
-        self._planned_for: Dialect | None = _dialect_of(self._receipt)
-        self._most_bytes: int | None = None
-        self._slowest = 0.0
+        self._sender = ChunkSender(session, encoder, writer)
+        self._evidence = verify.find_evidence(session, writer.receipt, options.verify or "count")
+        self._doubts: Counter[int] = Counter()  # how often each chunk was in doubt
 
     def run(self) -> AppendReceipt:
-        """Send what is pending, settle what is in doubt, and audit."""
+        """Send the pending rows, resolve doubt, and count at the end."""
         receipt = self._receipt
         try:
-            with bar(self._how.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+            with bar(self._options.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
                 shown.update(receipt.rows_appended)
-                while not self._gone_through(shown):
+                while not self._send_pending(shown):
                     pass
             self._audit()
-        except BaseException:  # a Ctrl-C too
-            if receipt.job.digest is None:
-                receipt.identify(digest(self._encoder, cut_for(self._caller.dialect, receipt.job.chunksize)))
-            raise
         finally:
+            self._writer.close()
             receipt.keep_refused(self._encoder.frame)
-            self._ledger.close()
         return receipt
 
-    def settle(self) -> None:
-        """Find out what became of the chunks in doubt.
-
-        Raises
-        ------
-        AppendAmbiguous
-            It can't be found out.
-        """
+    def resolve_doubt(self) -> None:
+        """Count which chunks in doubt are stored; an AppendAmbiguous if the count can't say it."""
         assert self._evidence is not None
-        settle.settle(self._caller, self._ledger, self._evidence, settle.patience(self._caller, self._slowest))
+        verify.resolve_doubt(self._session, self._writer, self._evidence, self._wait())
 
-    def _gone_through(self, shown: Any) -> bool:
-        """Send what is pending; whether that was all."""
-        self._plan()
-        one_pass = Pass(self._caller, self._ledger, self._encoder, self._planned_for or self._caller.dialect)
+    def _send_pending(self, shown: Any) -> bool:
+        """Send the pending chunks; return whether these were all."""
+        self._sender.use_dialect()
         pending = self._receipt.chunks_in(State.PENDING)
         if self._only is not None:
-            numbers = {chunk.number for chunk in self._only}
-            pending = [chunk for chunk in pending if chunk.number in numbers]
+            pending = [chunk for chunk in pending if any(chunk.start in span for span in self._only)]
+        bodies = self._sender.bodies(pending)
         try:
-            for chunk in one_pass.chunks(pending, self._how.workers):
+            for chunk in self._one_by_one(bodies) if self._options.workers == 1 else self._side_by_side(bodies):
                 shown.update(chunk.rows)
-        except DialectChanged:
-            return False  # nothing of the chunk was sent: what is left is cut for the other dialect
-        except TooLargeAsCut as error:
-            self._most_bytes, self._planned_for = error.most_bytes, None
+        except DialectChanged:  # the chunk was not sent
             return False
         except AppendAmbiguous as failure:
-            if not self._can_settle():
+            if not self._may_resolve():
                 raise
-            self._slowest = max(self._slowest, one_pass.slowest)
-            known = self._receipt.rows_appended
-            self._settle_after(failure)
-            shown.update(self._receipt.rows_appended - known)
+            self._writer.save()
+            appended = self._receipt.rows_appended
+            try:
+                self.resolve_doubt()
+            except AppendAmbiguous as error:
+                raise error from failure.__cause__
+            shown.update(self._receipt.rows_appended - appended)
             return False
-        self._slowest = max(self._slowest, one_pass.slowest)
         return True
 
-    def _can_settle(self) -> bool:
+    def _one_by_one(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
+        """Send each chunk while another thread writes the next body."""
+        write_next = partial(next, bodies, None)
+        with Ahead(1) as ahead:
+            written = write_next()
+            while written is not None:
+                coming = ahead.submit(write_next)
+                self._sender.send(*written)
+                yield written[0]
+                written = coming.result()
+
+    def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
+        """Keep as many chunks on the wire as there are workers. A failure waits for those that were sent before."""
+        done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
+        failures: list[BaseException] = []
+        on_the_wire = 0
+
+        def send(chunk: Chunk, body: bytes) -> None:
+            failure: BaseException | None = None
+            try:
+                self._sender.send(chunk, body)
+            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the session
+                failure = error
+            done.put((chunk, failure))
+
+        with Ahead(self._options.workers) as ahead:
+            written = next(bodies, None)
+            while on_the_wire or (written is not None and not failures):
+                if written is not None and not failures and on_the_wire < self._options.workers:
+                    ahead.submit(partial(send, *written))
+                    on_the_wire += 1
+                    written = next(bodies, None)
+                    continue
+                chunk, failure = done.get()
+                on_the_wire -= 1
+                if failure is None:
+                    yield chunk
+                else:
+                    failures.append(failure)
+        if failures:
+            raise self._worst(failures)
+
+    def _worst(self, failures: list[BaseException]) -> BaseException:
+        """Return the failure to raise: one with rows in doubt before others, with all that is stored by now."""
+        worst = min(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
+        if isinstance(worst, DialectChanged):
+            return worst
+        if isinstance(worst, ClicDataError) and not isinstance(worst, WriteError):
+            return interrupted_error(self._receipt, worst)
+        if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
+            worst.args = (f"{worst.args[0]} In the end: {self._receipt.summary()}.",)
+        return worst
+
+    def _may_resolve(self) -> bool:
         doubtful = self._receipt.doubtful()
-        return self._evidence is not None and all(chunk.times < MOST_TIMES for chunk in doubtful)
+        self._doubts.update(chunk.number for chunk in doubtful)
+        return (
+            self._options.verify is not None
+            and self._evidence is not None
+            and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
+        )
 
-    def _settle_after(self, failure: AppendAmbiguous) -> None:
-        try:
-            self.settle()
-        except AppendAmbiguous as error:
-            raise error from failure.__cause__
-
-    def _plan(self) -> None:
-        dialect = self._caller.dialect
-        if self._planned_for is not dialect:
-            spans = self._receipt.spans_without(tuple(state for state in State if state is not State.PENDING))
-            cut = cut_for(dialect, self._receipt.job.chunksize, self._most_bytes)
-            first = self._receipt.next_number()
-            chunks = bounds(self._encoder, cut, spans)
-            self._ledger.plan([Piece(first + i, start, stop) for i, (start, stop) in enumerate(chunks)])
-            self._planned_for = dialect
-        stamped(self._encoder, self._receipt.chunks_in())
+    def _wait(self) -> float:
+        return verify.wait_before_count(self._session, self._sender.slowest)
 
     def _audit(self) -> None:
-        wanted = self._how.audit
+        wanted = self._options.audit
         if wanted is None:
-            wanted = self._how.verify is not None or self._receipt.job.made
-        evidence = self._evidence or settle.evidence_of(self._caller, self._receipt, "count")
-        if wanted and evidence is not None and self._receipt.rows_appended:
-            settle.audit(self._caller, self._ledger, evidence, settle.patience(self._caller, self._slowest))
-
-
-def _dialect_of(receipt: AppendReceipt) -> Dialect | None:
-    """The dialect that the chunks of an append that goes on were cut for, if that is known."""
-    formats = {chunk.format for chunk in receipt.chunks_in() if chunk.format is not None}
-    return next((dialect for dialect in Dialect if {row_format(dialect).value} == formats), None)
+            wanted = self._options.verify is not None or self._receipt.job.made
+        if wanted and self._evidence is not None and self._receipt.rows_appended:
+            verify.audit(self._session, self._writer, self._evidence, self._wait())

@@ -1,4 +1,4 @@
-"""Deleting and updating the rows that a frame names: one request per distinct key, and a report of each."""
+"""Deleting and updating rows by key: one request for each distinct key of a frame, and a receipt."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import (
-    ClicDataError,
-    DeleteAmbiguous,
-    InputError,
-    UpdateAmbiguous,
-    WriteError,
-)
+from pandas_clicdata.errors import ClicDataError, DeleteAmbiguous, InputError, UpdateAmbiguous, WriteError
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Request
-from pandas_clicdata.uploads.interrupts import told
 from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number
+from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,16 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MULTIPLE_ROWS = ("all", "first")
-_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
+_STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
 
 
 def delete_request(rec_id: int, find: bytes, multiple_rows: str) -> Request:
-    """The request that deletes the rows whose cells equal those of ``find``."""
+    """Return the request that deletes the rows whose cells equal those of ``find``."""
     return Request("delete rows", "DELETE", f"/data/{rec_id}/row", body=_body(multiple_rows, find))
 
 
 def update_request(rec_id: int, find: bytes, data: bytes, multiple_rows: str) -> Request:
-    """The request that sets the cells of ``data`` in the rows whose cells equal those of ``find``."""
+    """Return the request that sets the cells of ``data`` in the rows whose cells equal those of ``find``."""
     return Request("update rows", "PUT", f"/data/{rec_id}/row", body=_body(multiple_rows, find, data))
 
 
@@ -49,22 +43,21 @@ def _body(multiple_rows: str, find: bytes, data: bytes | None = None) -> bytes:
     return body + (b"}" if data is None else b',"data":%b}' % data)
 
 
-def lost(
-    kind: type[UpdateAmbiguous | DeleteAmbiguous], operation: str, failure: ClicDataError, *, repeatable: bool
-) -> UpdateAmbiguous | DeleteAmbiguous:
-    """The error for a change whose answer was lost."""
+def lost_error(operation: str, failure: ClicDataError, *, repeatable: bool) -> UpdateAmbiguous | DeleteAmbiguous:
+    """Return the error for a change whose response was lost."""
     advice = (
-        "To make the same call again does no more than what it should have done."
+        "To make the same call again has no further effect."
         if repeatable
-        else "Look at the rows before you make the call again: it would reach further ones."
+        else "Look at the rows before you make the call again: it would change further ones."
     )
-    error = kind(f"{operation}: the answer was lost, it may be done or not ({failure}). {advice}")
+    kind = DeleteAmbiguous if operation == "delete rows" else UpdateAmbiguous
+    error = kind(f"{operation}: the response was lost, it may be done or not ({failure}). {advice}")
     error.safe_to_repeat = repeatable
     return error
 
 
 class ChangeReceipt:
-    """What became of each distinct key of a delete or an update.
+    """What is known of each distinct key of a delete or an update.
 
     Attributes
     ----------
@@ -73,7 +66,7 @@ class ChangeReceipt:
     operation : {"delete rows", "update rows"}
         What was done.
     keys_total, keys_applied, keys_in_doubt : int
-        Distinct keys, those whose change was made, and those whose answer was lost.
+        Distinct keys, keys whose change was made, and keys whose response was lost.
     """
 
     def __init__(self, rec_id: int, operation: str, keys: pd.DataFrame, kept: Sequence[Match] | None = None) -> None:
@@ -84,7 +77,7 @@ class ChangeReceipt:
         self._states = ["pending"] * len(keys)
 
     def mark(self, position: int, state: str) -> None:
-        """Note what became of a key."""
+        """Note the state of a key."""
         self._states[position] = state
 
     @property
@@ -132,7 +125,7 @@ class ChangeReceipt:
 
     @property
     def rows_in_doubt(self) -> pd.DataFrame:
-        """The rows of the key whose answer was lost: deleted or still there.
+        """The rows of the key whose response was lost: deleted or not.
 
         Returns
         -------
@@ -157,7 +150,7 @@ class ChangeReceipt:
         return f"<ChangeReceipt: {self.summary()}>"
 
     def summary(self) -> str:
-        """One line that says what was done."""
+        """Return one line: what was done."""
         parts = [f"{self.operation} of data set {self.rec_id}: {self.keys_applied:,} of {self.keys_total:,} keys done"]
         if self.keys_in_doubt:
             parts.append(f"{self.keys_in_doubt:,} in doubt")
@@ -180,22 +173,22 @@ def delete_rows(
 ) -> ChangeReceipt:
     """Delete the rows whose values in the columns ``on`` equal those of a row of the frame.
 
-    With ``pages``, which gives the pages of the data set, the rows are read before and kept; and if they are more than
+    With ``pages``, which returns the pages of the data set, the rows are read before and kept; if they are more than
     ``max_rows``, nothing is deleted.
     """
     columns = _key_columns(frame, on)
     keys = _distinct_keys(frame, columns)
-    kept = None if pages is None else _reached(rec_id, list(keys), multiple_rows, pages, progress)
+    kept = None if pages is None else _matches(rec_id, list(keys), multiple_rows, pages, progress)
     if kept is not None and max_rows is not None and len(kept) > max_rows:
         raise InputError(
             f"{len(kept):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. dry_run=True shows them"
         )
     requests = [delete_request(rec_id, find, multiple_rows) for find in keys]
     receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())], kept)
-    return _change(caller, receipt, requests, DeleteAmbiguous, multiple_rows == "all", progress)
+    return _change(caller, receipt, requests, progress, repeatable=multiple_rows == "all")
 
 
-def reached_rows(
+def matching_rows(
     rec_id: int,
     frame: pd.DataFrame,
     on: Any,
@@ -204,44 +197,40 @@ def reached_rows(
     *,
     pages: Callable[[], Iterable[Page]],
 ) -> pd.DataFrame:
-    """The rows that `delete_rows` would delete now. Nothing is deleted."""
+    """Return the rows that `delete_rows` would delete now. Nothing is deleted."""
     keys = _distinct_keys(frame, _key_columns(frame, on))
-    return frame_of_rows([match.row for match in _reached(rec_id, list(keys), multiple_rows, pages, progress)])
+    return frame_of_rows([match.row for match in _matches(rec_id, list(keys), multiple_rows, pages, progress)])
 
 
-def _reached(
-    rec_id: int,
-    finds: list[bytes],
-    multiple_rows: str,
-    pages: Callable[[], Iterable[Page]],
-    progress: bool | None,
+def _matches(
+    rec_id: int, keys: list[bytes], multiple_rows: str, pages: Callable[[], Iterable[Page]], progress: bool | None
 ) -> list[Match]:
     def read() -> list[Match]:
-        finder = Finder(finds, first_only=multiple_rows == "first")
+        finder = Finder(keys, first_only=multiple_rows == "first")
         with bar(progress, f"read {rec_id}", None) as shown:
             for page in pages():
-                shown.update(finder.look(page.rows))
-        return finder.found()
+                shown.update(finder.add(page.rows))
+        return finder.matches()
 
     return retry_while_changing(read)
 
 
 def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
-    """Rows as they came, as a frame that holds every digit of their numbers."""
+    """Return rows of JSON as a frame that holds every digit of their numbers."""
     builder = FrameBuilder()
     builder.add(b"[" + b",".join(rows) + b"]")
     frame = builder.take()
     named = [cells_of(row) for row in rows]
     for name in frame.columns:
         cells = [bytes(row[name]) if name in row else b"null" for row in named]
-        if any(map(_is_no_float, cells)):
+        if any(map(_exceeds_float, cells)):
             exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
             frame = frame.assign(**{name: exact})
     return frame
 
 
-def _is_no_float(cell: bytes) -> bool:
-    """Whether a number has more digits than a float: a fraction, as integers keep theirs."""
+def _exceeds_float(cell: bytes) -> bool:
+    """Whether a number that is no integer has more digits than a float."""
     if not is_number(cell) or not any(mark in cell for mark in b".eE"):
         return False
     return Decimal(cell.decode()) != Decimal(repr(float(cell)))
@@ -259,13 +248,13 @@ def update_rows(
     keys = _distinct_keys(frame, columns, values)
     requests = [update_request(rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
     receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())])
-    return _change(caller, receipt, requests, UpdateAmbiguous, multiple_rows == "all", progress)
+    return _change(caller, receipt, requests, progress, repeatable=multiple_rows == "all")
 
 
 def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
     names = [on] if isinstance(on, str) else list(on) if isinstance(on, Iterable) else []
     if not names:
-        raise InputError("on must name the columns that tell which rows are meant, one at least")
+        raise InputError("on must name the key columns, one at least")
     if len(set(names)) != len(names):
         raise InputError("on names a column twice")
     unknown = [name for name in names if name not in frame.columns]
@@ -279,85 +268,57 @@ def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
 
 
 def _distinct_keys(frame: pd.DataFrame, columns: list[str], values: Sequence[bytes] | None = None) -> dict[bytes, int]:
-    """The encoded key of each row that has a new one, with that row's position in the frame."""
+    """Return each distinct key, as JSON, with the position of its first row in the frame."""
     keyed = frame[columns]
     missing = keyed.isna().any(axis=1).to_numpy()
     if missing.any():
         labels = ", ".join(repr(label) for label in frame.index[missing][:5])
         raise InputError(
             f"on: {int(missing.sum())} rows have a missing value in a key column (row labels {labels}): it isn't "
-            "known which rows ClicData takes for equal to it. Leave them out, such as with df.dropna(subset=[...])"
+            "known which rows of ClicData match them. Leave them out, such as with df.dropna(subset=[...])"
         )
     keys: dict[bytes, int] = {}
-    contradicting = []
+    conflicting = []
     for row, find in enumerate(FrameEncoder(keyed).rows_as(RowFormat.CELLS)):
         first = keys.setdefault(find, row)
         if values is not None and values[first] != values[row]:
-            contradicting.append(row)
-    if contradicting:
-        labels = ", ".join(repr(label) for label in frame.index[contradicting][:5])
+            conflicting.append(row)
+    if conflicting:
+        labels = ", ".join(repr(label) for label in frame.index[conflicting][:5])
         raise InputError(
-            f"on: {len(contradicting)} rows want other values for a key than an earlier row of the frame (row "
+            f"on: {len(conflicting)} rows have other values for a key than an earlier row of the frame (row "
             f"labels {labels}): keep one row per key"
         )
     return keys
 
 
 def _change(
-    caller: Caller,
-    receipt: ChangeReceipt,
-    requests: Sequence[Request],
-    ambiguous: type[UpdateAmbiguous | DeleteAmbiguous],
-    repeatable: bool,
-    progress: bool | None,
+    caller: Caller, receipt: ChangeReceipt, requests: Sequence[Request], progress: bool | None, *, repeatable: bool
 ) -> ChangeReceipt:
-    with told(receipt, ".receipt of this interrupt"):
+    """Send the requests one by one, up to the first that fails."""
+    with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
         with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(requests), "key") as shown:
             for position, request in enumerate(requests):
-                _one(caller, receipt, position, request, ambiguous, repeatable)
+                receipt.mark(position, "sending")
+                try:
+                    caller.call(request).value()
+                except BaseException as error:
+                    receipt.mark(position, _STATE_AFTER[outcome(error)])
+                    if not isinstance(error, ClicDataError):
+                        raise
+                    stopped = _stopped(receipt, error, repeatable=repeatable)
+                    raise stopped from (error.__cause__ if stopped is error else error)
+                receipt.mark(position, "applied")
                 shown.update(1)
         return receipt
 
 
-def _one(
-    caller: Caller,
-    receipt: ChangeReceipt,
-    position: int,
-    request: Request,
-    ambiguous: type[UpdateAmbiguous | DeleteAmbiguous],
-    repeatable: bool,
-) -> None:
-    receipt.mark(position, "sending")
-    failure: ClicDataError
-    try:
-        caller.call(request).value()
-        receipt.mark(position, "applied")
-        return
-    except ClicDataError as error:
-        failure = error
-    except BaseException as interrupt:
-        receipt.mark(position, _AFTER[outcome(interrupt)])
-        raise
-    raise _ended(receipt, position, failure, ambiguous, repeatable)
-
-
-def _ended(
-    receipt: ChangeReceipt,
-    position: int,
-    failure: ClicDataError,
-    ambiguous: type[UpdateAmbiguous | DeleteAmbiguous],
-    repeatable: bool,
-) -> ClicDataError:
-    what = outcome(failure)
-    ended: ClicDataError
-    receipt.mark(position, _AFTER[what])
-    if what is Outcome.UNKNOWN:
-        ended = lost(ambiguous, receipt.operation, failure, repeatable=repeatable)
-    else:
-        if not receipt.keys_applied:
-            failure.receipt = receipt
-            return failure
-        ended = WriteError(f"stopped: {failure}. {receipt.summary()}.")
-    ended.receipt = receipt
-    ended.__cause__ = failure
-    return ended
+def _stopped(receipt: ChangeReceipt, error: ClicDataError, *, repeatable: bool) -> ClicDataError:
+    """Return the error to raise: if nothing was changed, the error itself."""
+    stopped: ClicDataError = error
+    if outcome(error) is Outcome.UNKNOWN:
+        stopped = lost_error(receipt.operation, error, repeatable=repeatable)
+    elif receipt.keys_applied:
+        stopped = WriteError(f"stopped: {error}. {receipt.summary()}.")
+    stopped.receipt = receipt
+    return stopped

@@ -1,4 +1,4 @@
-"""Which rows of a data set a filter reaches, told from its pages in the way the service tells it. No I/O."""
+"""Which rows of a data set a filter matches, as the service compares them. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Match(NamedTuple):
-    """A row as JSON, where it stands in the data set, and the position of the filter that reaches it."""
+    """A row as JSON, its place in the data set, and the position of the filter that matches it."""
 
     place: int
     key: int
@@ -35,99 +35,87 @@ class _Candidate(NamedTuple):
     row: bytes
 
 
-_find_decoder = msgspec.json.Decoder(list[_Cell])
+_filter_decoder = msgspec.json.Decoder(list[_Cell])
 _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-cells_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # of a row, by column, as they came
+cells_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # of a row, by column, as JSON
 _text_decoder = msgspec.json.Decoder(str)
 _NULL = b"null"
 
 
 class Finder:
-    """Finds the rows that filters reach.
+    """Finds the rows that filters match.
 
-    A filter reaches a row when each of its cells equals the row's (C: that all must): numbers as numbers, text
-    letter by letter, moments as instants. A column is taken for one of moments when it holds nothing else.
+    A filter matches a row if each of its cells equals the row's (C: that all must): numbers as numbers, text letter by
+    letter, timestamps as instants. A column holds timestamps if it holds nothing else.
 
     Parameters
     ----------
-    finds : sequence of bytes
-        The filters, each a list of cells as JSON, all of the same columns.
+    filters : sequence of bytes
+        Lists of cells as JSON, all of the same columns.
     first_only : bool
-        Whether each reaches only the first such row (C: the first in the order in which rows are read).
+        Whether each filter matches only one row (C: the first in the order in which rows are read).
     """
 
-    def __init__(self, finds: Sequence[bytes], *, first_only: bool) -> None:
-        decoded = [_find_decoder.decode(find) for find in finds]
+    def __init__(self, filters: Sequence[bytes], *, first_only: bool) -> None:
+        decoded = [_filter_decoder.decode(each) for each in filters]
         self._columns = [cell.column for cell in decoded[0]] if decoded else []
-        self._keys = [[bytes(cell.value) for cell in find] for find in decoded]
+        self._keys = [[bytes(cell.value) for cell in each] for each in decoded]
         self._first_only = first_only
-        # Moments are only told from text at the end. Until then, what might be equal is kept.
-        self._perhaps = {place for key in self._keys for place, cell in enumerate(key) if _moment(cell)}
-        self._wanted = {_compared(key, self._perhaps) for key in self._keys}
-        self._textual: set[int] = set()
+        # Columns that may hold timestamps. A later page may show that a column holds text, so `matches` decides.
+        self._timestamps = {place for key in self._keys for place, cell in enumerate(key) if _timestamp(cell)}
+        self._wanted = {_comparable(key, self._timestamps) for key in self._keys}
+        self._texts: set[int] = set()
         self._unseen = set(self._columns)
         self._candidates: list[_Candidate] = []
         self._rows = 0
 
-    def look(self, rows: bytes) -> int:
-        """Look through the rows of a page; how many there are.
-
-        Raises
-        ------
-        ProtocolError
-            They are not objects.
-        """
+    def add(self, rows: bytes) -> int:
+        """Add the rows of a page; return how many there are. A ProtocolError if they are not objects."""
         try:
             page = [(bytes(row), cells_of(row)) for row in _page_decoder.decode(rows)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProtocolError("A page holds something else than rows with named cells.") from None
         for row, named in page:
-            self._look_at(row, named)
+            self._add(row, named)
         return len(page)
 
-    def _look_at(self, row: bytes, named: dict[str, msgspec.Raw]) -> None:
+    def _add(self, row: bytes, named: dict[str, msgspec.Raw]) -> None:
         self._unseen.difference_update(named)
         cells = [bytes(named[name]) if name in named else _NULL for name in self._columns]
-        for place in self._perhaps - self._textual:
-            if cells[place] != _NULL and not _moment(cells[place]):
-                self._textual.add(place)
-        if _compared(cells, self._perhaps) in self._wanted:
+        for place in self._timestamps - self._texts:
+            if cells[place] != _NULL and not _timestamp(cells[place]):
+                self._texts.add(place)
+        if _comparable(cells, self._timestamps) in self._wanted:
             self._candidates.append(_Candidate(self._rows, cells, row))
         self._rows += 1
 
-    def found(self) -> list[Match]:
-        """The rows that are reached, in their order.
-
-        Raises
-        ------
-        InputError
-            The data set has no such column.
-        """
+    def matches(self) -> list[Match]:
+        """Return the rows that match, in their order. An InputError if the data set lacks a column."""
         if self._unseen and self._rows:
             missing = ", ".join(repr(name) for name in self._columns if name in self._unseen)
             raise InputError(f"on: the data set has no column {missing}")
-        moments = self._perhaps - self._textual
-        waiting: dict[tuple[Any, ...], deque[_Candidate]] = {}
+        timestamps = self._timestamps - self._texts
+        candidates: dict[tuple[Any, ...], deque[_Candidate]] = {}
         for candidate in self._candidates:
-            waiting.setdefault(_compared(candidate.cells, moments), deque()).append(candidate)
-        reached: list[Match] = []
+            candidates.setdefault(_comparable(candidate.cells, timestamps), deque()).append(candidate)
+        matches: list[Match] = []
         for position, key in enumerate(self._keys):
-            rows = waiting.get(_compared(key, moments))
+            rows = candidates.get(_comparable(key, timestamps))
             while rows:
                 candidate = rows.popleft()
-                reached.append(Match(candidate.place, position, candidate.row))
+                matches.append(Match(candidate.place, position, candidate.row))
                 if self._first_only:
                     break
-        return sorted(reached)
+        return sorted(matches)
 
 
-def _compared(cells: Sequence[bytes], moments: Collection[int]) -> tuple[Any, ...]:
-    """What two rows have in common whose cells are equal; ``moments`` are the places of cells that may be some."""
-    return tuple((place in moments and _moment(cell)) or _value(cell) for place, cell in enumerate(cells))
+def _comparable(cells: Sequence[bytes], timestamps: Collection[int]) -> tuple[Any, ...]:
+    """Return what is equal for rows that match; ``timestamps`` are the places of cells that may be some."""
+    return tuple((place in timestamps and _timestamp(cell)) or _value(cell) for place, cell in enumerate(cells))
 
 
 def _value(cell: bytes) -> Any:
-    """A number or a text; what is neither stays as it came, so that no two kinds are ever equal."""
+    """Return a number or a text; other cells stay bytes, so that cells of two kinds are never equal."""
     if cell.startswith(b'"'):
         return _text_decoder.decode(cell)
     if is_number(cell):
@@ -139,24 +127,24 @@ def _value(cell: bytes) -> Any:
 
 
 def is_number(cell: bytes) -> bool:
-    """Whether a cell, as it came, is a number."""
+    """Whether a cell, as JSON, is a number."""
     return cell[:1] in b"-0123456789"
 
 
 # C: how the service writes a date and time.
-_MOMENT = re.compile(
+_TIMESTAMP = re.compile(
     rb'"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[-+][0-9]{2}:[0-9]{2})?"'
 )
 
 
-def _moment(cell: bytes) -> tuple[datetime, bytes] | None:
-    """A date and time with the digits of its second; one without an offset equals none that has one."""
-    written = _MOMENT.fullmatch(cell)
+def _timestamp(cell: bytes) -> tuple[datetime, bytes] | None:
+    """Return date and time, and the digits of its second; None for other cells. Naive equals no aware one."""
+    written = _TIMESTAMP.fullmatch(cell)
     if written is None:
         return None
     day, time, fraction, offset = written.groups(b"")
     try:
-        moment = datetime.fromisoformat((day + b" " + time + offset.replace(b"Z", b"+00:00")).decode())
+        timestamp = datetime.fromisoformat((day + b" " + time + offset.replace(b"Z", b"+00:00")).decode())
     except ValueError:
         return None
-    return moment, fraction.ljust(9, b"0")
+    return timestamp, fraction.ljust(9, b"0")

@@ -1,111 +1,102 @@
-"""What is stored of an append, what is not, and what is in doubt."""
+"""The receipt of an append: a table of its chunks, and what is known of each."""
 
 from __future__ import annotations
 
 import enum
 import html
-from dataclasses import dataclass
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pandas_clicdata.errors import AppendAmbiguous, InputError
+from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
-from pandas_clicdata.frames.stamps import is_of
-from pandas_clicdata.uploads.entries import Audited, Became, Entry, Halved, Job, Piece, Planned, Promised, Sending
+from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.changes import ChangeReceipt
+    from pandas_clicdata.uploads.journal import Journal
 
 
 class State(enum.Enum):
     """What is known of a chunk."""
 
-    PENDING = "pending"  # never sent, or known not to have arrived
+    PENDING = "pending"  # never sent, or known not to be stored
     SENDING = "sending"  # on the wire
     APPLIED = "applied"  # stored, each row once
-    REFUSED = "refused"  # the service said that it stored nothing of it
-    PARTIAL = "partial"  # stored in part, and it isn't known which rows
+    REFUSED = "refused"  # the service refused it and stored nothing
+    PARTIAL = "partial"  # stored in part; which rows is unknown
     DOUBLED = "doubled"  # stored more than once
-    IN_DOUBT = "in doubt"  # stored or not: the answer was lost
+    IN_DOUBT = "in doubt"  # stored or not: the response was lost
     VERIFIED = "verified"  # was in doubt, and was found stored, each row once
 
 
 STORED = (State.APPLIED, State.VERIFIED)
 DOUBTFUL = (State.SENDING, State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
+NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
-@dataclass
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is appended to which data set, and how; ``made`` says whether the data set was created for these rows."""
+
+    append_id: str
+    rec_id: int
+    rows: int
+    columns: list[str]
+    types: dict[str, str] | None = None
+    index: bool = False
+    account: str
+    fingerprint: str
+    chunksize: int | None = None
+    compress: bool = False
+    errors: str = "raise"
+    tag_column: str | None = None
+    rows_before: int | None = None  # of the data set, if they were counted
+    made: bool = False
+
+
+@dataclass(frozen=True)
 class Chunk:
-    """The rows of one request: ``start`` to ``stop`` (not included), by position in the frame.
-
-    ``times`` is how often it was sent; ``doubted`` is a chunk that was in doubt, was found missing, and is to be sent
-    again.
-    """
+    """The rows of one request: ``start`` to ``stop`` (not included), by position in the frame."""
 
     number: int
     start: int
     stop: int
     state: State = State.PENDING
+    row_format: str | None = None
+    sha256: str | None = None  # of the body, before compression
     rows_inserted: int | None = None
-    error: str | None = None
-    format: str | None = None
-    sha256: str | None = None
-    doubted: bool = False
-    times: int = 0
+    reason: str | None = None
+    doubted: bool = False  # was in doubt, was found missing, and may be sent a second time
+    error: str | None = None  # may repeat cells, so it is never in a journal
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """The number of rows."""
         return self.stop - self.start
 
     @property
     def span(self) -> range:
-        """The positions of its rows."""
+        """The positions of the rows."""
         return range(self.start, self.stop)
 
     @property
-    def named(self) -> str:
-        """Its rows, to be told of."""
+    def label(self) -> str:
+        """The rows, for messages."""
         return f"rows {self.start} to {self.stop - 1}"
-
-    @classmethod
-    def of(cls, piece: Piece) -> Chunk:
-        """The chunk that stands in a journal."""
-        return cls(
-            piece.number,
-            piece.start,
-            piece.stop,
-            State(piece.state),
-            piece.rows_inserted,
-            None,
-            piece.format,
-            piece.sha256,
-            piece.doubted,
-        )
-
-    def piece(self) -> Piece:
-        """The chunk as it stands in a journal."""
-        return Piece(
-            self.number,
-            self.start,
-            self.stop,
-            self.state.value,
-            self.format,
-            self.sha256,
-            self.rows_inserted,
-            self.doubted,
-        )
 
 
 class AppendReceipt:
-    """What became of each row of an append.
+    """What is known of each row of an append.
 
     Attributes
     ----------
@@ -114,28 +105,27 @@ class AppendReceipt:
     rows_total : int
         Rows of the frame.
     append_id : str
-        What tells this append from all others; with ``verify="tag"`` the stamps begin with it.
+        The id of this append; with ``verify="tag"`` the stamps begin with it.
     audited : bool or None
-        Whether the rows were counted in the end and are as many as they should be (False: they are not); None
-        where they were not counted.
+        Whether the rows were counted at the end and their number is right (False: it is wrong); None if they were
+        not counted.
     journal : str or None
         The path of its journal.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, chunks: Iterable[Chunk] = ()) -> None:
         self.job = job
         self.rec_id = job.rec_id
         self.rows_total = job.rows
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self._chunks: dict[int, Chunk] = {}
-        self._promise: Promised | None = None
+        self.table = {chunk.number: chunk for chunk in chunks}
         self._refused_rows: pd.DataFrame | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AppendReceipt:
-        """The receipt in a journal, whatever became of the process that wrote it.
+        """Read the receipt in a journal. The append may still be running, also in another process.
 
         Parameters
         ----------
@@ -145,12 +135,14 @@ class AppendReceipt:
         Returns
         -------
         AppendReceipt
-            A chunk that was on the wire when the process ended is in doubt.
+            Chunks that are on the wire, or were when the process ended, are in doubt.
 
         Raises
         ------
         InputError
             There is no such journal, or it can't be read.
+        JournalBusy
+            Another process is writing to it for more than some seconds.
 
         Examples
         --------
@@ -160,87 +152,29 @@ class AppendReceipt:
         >>> AppendReceipt.load(path)
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
-        from pandas_clicdata.uploads.journal import loaded  # which knows receipts
+        from pandas_clicdata.uploads.journal import load  # imports this module, and sqlite3
 
-        return loaded(path)
+        return load(path)
 
     # -----------------------------------------------------------------------------------------------------
-    # What happened
-
-    def enter(self, entry: Entry) -> None:
-        """Let an entry of the journal take effect."""
-        if isinstance(entry, Became):
-            self._become(self._chunks[entry.chunk], entry)
-            return
-        if isinstance(entry, Promised):
-            self._promise = Promised([*self._unresolved(), *entry.chunks], entry.boot)
-            return
-        self._promise = None
-        if isinstance(entry, Planned):
-            self._chunks = {piece.number: Chunk.of(piece) for piece in entry.chunks}
-        elif isinstance(entry, Sending):
-            self._send(entry)
-        elif isinstance(entry, Halved):
-            others = {number: chunk for number, chunk in self._chunks.items() if number != entry.chunk}
-            halves = {piece.number: Chunk.of(piece) for piece in entry.halves}
-            self._chunks = {**others, **halves}  # at once: an interrupt may come anywhere
-        elif isinstance(entry, Audited):
-            self.audited = entry.passed
-
-    def _send(self, entry: Sending) -> None:
-        chunk = self._chunks[entry.chunk]
-        chunk.state, chunk.format, chunk.sha256 = State.SENDING, entry.format, entry.sha256
-        chunk.times += 1
-
-    def _become(self, chunk: Chunk, entry: Became) -> None:
-        # Of what is promised the first is on the wire. What is said of a later one leaves it there: whatever became of
-        # it was to be written down, and an interrupt came in between.
-        promised = self._unresolved()
-        if any(sent.chunk == chunk.number for sent in promised):
-            self._send(promised[0])
-        state = State(entry.state)
-        if state is not State.APPLIED:
-            self._promise = None
-        chunk.doubted |= state is State.PENDING and chunk.state in DOUBTFUL and chunk.state is not State.SENDING
-        chunk.state, chunk.rows_inserted, chunk.error = state, entry.rows_inserted, entry.reason
-
-    def _unresolved(self) -> list[Sending]:
-        """The chunks that are promised and have no outcome yet, in order."""
-        promised = [] if self._promise is None else self._promise.chunks
-        return [sent for sent in promised if self._chunks[sent.chunk].state is State.PENDING]
-
-    def cut_short(self, boot: str | None) -> None:
-        """Let what may have been on the wire when the process ended be in doubt.
-
-        That is the one that was told to go out; else the first of those promised that has no outcome. All of them, if
-        outcomes may be lost with another run of the machine than this one, which ``boot`` tells.
-        """
-        kept = self._promise is not None and boot is not None and boot == self._promise.boot
-        at_most = 0 if self.chunks_in(State.SENDING) else 1
-        for sent in self._unresolved()[: at_most if kept else None]:
-            self._send(sent)
-        for chunk in self.chunks_in(State.SENDING):
-            chunk.state, chunk.error = State.IN_DOUBT, "it was on the wire when the process ended"
+    # Chunks
 
     def chunks_in(self, *states: State) -> list[Chunk]:
-        """The chunks in one of these states (in any, if none is named), by position."""
-        found = (chunk for chunk in tuple(self._chunks.values()) if not states or chunk.state in states)
-        return sorted(found, key=lambda chunk: chunk.start)
+        """Return the chunks in one of these states (in any state if none is given), by position.
+
+        Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
+        """
+        chunks = list(self.table.values())
+        chunks.sort(key=lambda chunk: chunk.start)
+        chunks += [Chunk(NEVER_SENT, gap.start, gap.stop) for gap in _gaps(chunks, self.rows_total)]
+        return sorted((c for c in chunks if not states or c.state in states), key=lambda chunk: chunk.start)
 
     def doubtful(self) -> list[Chunk]:
-        """The chunks in doubt, by position."""
+        """Return the chunks in doubt, by position."""
         return self.chunks_in(*DOUBTFUL)
 
-    def identify(self, digest: str) -> None:
-        """Note what tells the frame from others, so that the append can go on."""
-        self.job = msgspec.structs.replace(self.job, digest=digest)
-
-    def next_number(self) -> int:
-        """A number that no chunk had before."""
-        return max(self._chunks, default=-1) + 1
-
-    # -----------------------------------------------------------------------------------------------------
-    # Counts
+    def _count(self, states: tuple[State, ...]) -> int:
+        return sum(chunk.rows for chunk in tuple(self.table.values()) if chunk.state in states)
 
     @property
     def rows_appended(self) -> int:
@@ -249,12 +183,12 @@ class AppendReceipt:
 
     @property
     def rows_in_doubt(self) -> int:
-        """Rows of which it isn't known whether they are stored once: perhaps not, or (if found so) in part or twice."""
+        """Rows that are not known to be stored once: they may be missing, stored in part, or stored twice."""
         return self._count(DOUBTFUL)
 
     @property
     def rows_refused(self) -> int:
-        """Rows that the service refused; they are among those that remain."""
+        """Rows that the service refused; `rows_remaining` includes them."""
         return self._count((State.REFUSED,))
 
     @property
@@ -267,83 +201,67 @@ class AppendReceipt:
         """Whether every row is known to be stored."""
         return self.rows_appended == self.rows_total
 
-    def _count(self, states: tuple[State, ...]) -> int:
-        return sum(chunk.rows for chunk in tuple(self._chunks.values()) if chunk.state in states)
-
     # -----------------------------------------------------------------------------------------------------
     # Rows
 
     @property
     def chunks(self) -> pd.DataFrame:
-        """A row per chunk.
+        """A row per chunk. Rows that were never sent are one pending chunk for each stretch.
 
         Returns
         -------
         DataFrame
             ``start`` and ``stop`` (positions in the frame, Int64), ``rows`` (Int64), ``state`` (text:
-            pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (what the
-            service counted, Int64, missing where it doesn't say) and ``error`` (text).
+            pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
+            of the service, Int64, missing where it gives none) and ``error`` (text).
         """
-        schema = {
-            "start": "integer",
-            "stop": "integer",
-            "rows": "integer",
-            "state": "text",
-            "rows_inserted": "integer",
-            "error": "text",
-        }
+        numbers = ("start", "stop", "rows", "rows_inserted")
+        names = ("start", "stop", "rows", "state", "rows_inserted", "error")
         records = [
-            {
-                "start": chunk.start,
-                "stop": chunk.stop,
-                "rows": chunk.rows,
-                "state": chunk.state.value,
-                "rows_inserted": chunk.rows_inserted,
-                "error": chunk.error,
-            }
-            for chunk in self.chunks_in()
+            (c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in self.chunks_in()
         ]
-        return frame_of_records(records, schema)
+        schema = {name: "integer" if name in numbers else "text" for name in names}
+        return frame_of_records([dict(zip(names, record, strict=True)) for record in records], schema)
 
     def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
-        """The rows that are known not to be stored.
+        """Return the rows that are known not to be stored.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
+            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
 
         Returns
         -------
         DataFrame
-            Those of its rows, in order, with its index, columns and dtypes.
+            Rows of ``df``, in order, with its index, columns and dtypes.
 
         Raises
         ------
         InputError
-            The frame is not the one that was appended: it has other rows, or in another order.
+            ``df`` is not the frame that was appended: it has other rows, or the same in another order.
         """
-        return self._rows(df, self.spans_without(STORED + DOUBTFUL))
+        return self._rows(df, self.chunks_in(State.PENDING, State.REFUSED))
 
     def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
-        """The rows that may be stored or not.
+        """Return the rows that may be stored or not.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
+            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
 
         Returns
         -------
         DataFrame
-            Those of its rows, in order, with its index, columns and dtypes.
+            Rows of ``df``, in order, with its index, columns and dtypes.
 
         Raises
         ------
         InputError
-            The frame is not the one that was appended: it has other rows, or in another order.
+            ``df`` is not the frame that was appended: it has other rows, or the same in another order.
         """
-        return self._rows(df, [chunk.span for chunk in self.doubtful()])
+        return self._rows(df, self.doubtful())
 
     @property
     def refused(self) -> pd.DataFrame:
@@ -352,66 +270,60 @@ class AppendReceipt:
         Returns
         -------
         DataFrame
-            Those rows of the frame, in order, with its index, columns and dtypes, and a last column ``reason``
-            (text). A receipt that was read from a journal, which holds no cells, gives the column ``reason`` alone
-            and positions as its index.
+            Rows of the frame, in order, with its index, columns and dtypes, and a last column ``reason`` (text).
+            A receipt from a journal, which holds no cells, has only the column ``reason``, and positions as index.
         """
         chunks = self.chunks_in(State.REFUSED)
-        positions = [position for chunk in chunks for position in chunk.span]
-        reasons = [chunk.error for chunk in chunks for _ in range(chunk.rows)]
-        told = frame_of_records([{"reason": reason} for reason in reasons], {"reason": "text"})
+        reasons = [{"reason": chunk.error or chunk.reason} for chunk in chunks for _ in chunk.span]
+        table = frame_of_records(reasons, {"reason": "text"})
         rows = self._refused_rows
-        if rows is None or len(rows) != len(positions):
-            told.index = positions
-            return told
+        if rows is None or len(rows) != len(reasons):
+            table.index = [position for chunk in chunks for position in chunk.span]
+            return table
         name = "reason" if "reason" not in rows.columns else "reason (ClicData)"
-        told.index = rows.index
-        return rows.assign(**{name: told["reason"].array})
+        return rows.assign(**{name: table["reason"].array})
 
     def keep_refused(self, df: pd.DataFrame) -> None:
-        """Keep the rows that were refused one by one, to show them."""
-        chunks = self.chunks_in(State.REFUSED)
-        positions = [position for chunk in chunks for position in chunk.span]
-        self._refused_rows = df.iloc[positions] if positions else df.iloc[:0]  # which takes a tenth of the time
+        """Keep the rows of the frame that were refused, for `refused`."""
+        self._refused_rows = df.iloc[[i for chunk in self.chunks_in(State.REFUSED) for i in chunk.span]]
 
-    def spans_without(self, states: tuple[State, ...]) -> list[range]:
-        """The positions of the rows that are in no chunk in these states."""
-        spans = [chunk.span for chunk in self.chunks_in(*states)]
-        starts = [0, *(span.stop for span in spans)]
-        stops = [*(span.start for span in spans), self.rows_total]
-        return [range(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
-
-    def _rows(self, df: pd.DataFrame, spans: Iterable[range]) -> pd.DataFrame:
+    def _rows(self, df: pd.DataFrame, chunks: list[Chunk]) -> pd.DataFrame:
         if len(df) != self.rows_total:
             raise InputError(
                 f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
                 "give the frame that was appended"
             )
-        if self.job.digest is not None and not _is_of(self.job.digest, df, self.job):
+        if not self._is_of(df):
             raise InputError(
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
             )
-        return df.iloc[[position for span in spans for position in span]]
+        return df.iloc[[position for chunk in chunks for position in chunk.span]]
+
+    def _is_of(self, df: pd.DataFrame) -> bool:
+        try:
+            return fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index)) == self.job.fingerprint
+        except InputError:  # a frame that can't be sent
+            return False
 
     # -----------------------------------------------------------------------------------------------------
-    # Putting right
+    # Repair
 
     def repair(self, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
         """Delete the rows of the chunks in doubt by their stamps, and send them once more.
 
-        Only for an append with ``verify="tag"``. Nothing is ever deleted but by this call, and no row without the
+        Only for an append with ``verify="tag"``. No other call deletes rows, and this one deletes no row without the
         stamp of such a chunk. The rest of the frame is not sent: `resume_append` does that.
 
         It costs a request for each chunk to delete, one to send it, a wait (half a minute or more) and three times as
-        many requests as the data set has pages, to see that the rows are gone and that they are back.
+        many requests as the data set has pages, to see that the rows were deleted and that they are back.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (Of more than 20,000 rows, 1,000 are compared.)
+            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
         session : Session, optional
-            What to send through; the default session if not given.
+            The session to send through; the default session if not given.
 
         Returns
         -------
@@ -425,22 +337,22 @@ class AppendReceipt:
         JournalMismatch
             It is another frame, or another account.
         AppendAmbiguous
-            The rows could not be deleted for certain, or the answer was lost when they were sent again.
+            The rows could not be deleted for certain, or the response was lost when they were sent again.
         """
-        from pandas_clicdata.uploads.resume import repair  # which knows receipts
+        from pandas_clicdata.uploads.resume import repair  # imports this module
 
         return repair(self, df, session=session)
 
     # -----------------------------------------------------------------------------------------------------
-    # To be looked at
+    # Display
 
     def __repr__(self) -> str:
         return f"<AppendReceipt: {self.summary()}>"
 
     def summary(self) -> str:
-        """One line that says what is stored, in doubt and not stored."""
-        stored = f"{self.rows_appended:,} of {_some(self.rows_total, 'row')} appended to data set {self.rec_id}"
-        parts = [f"{stored} in {_some(len(self._chunks), 'chunk')}"]
+        """Return one line: the rows that are stored, in doubt and not stored."""
+        stored = f"{self.rows_appended:,} of {_counted(self.rows_total, 'row')} appended to data set {self.rec_id}"
+        parts = [f"{stored} in {_counted(len(self.chunks_in()), 'chunk')}"]
         if self.rows_in_doubt:
             parts.append(f"{self.rows_in_doubt:,} in doubt: .in_doubt(df)")
         if self.rows_remaining:
@@ -458,7 +370,7 @@ class AppendReceipt:
             ("appended", f"{self.rows_appended:,}"),
             ("in doubt", f"{self.rows_in_doubt:,}"),
             ("not stored", f"{self.rows_remaining:,}"),
-            ("chunks", f"{len(self._chunks):,}"),
+            ("chunks", f"{len(self.chunks_in()):,}"),
             ("audited", {None: "no", True: "yes", False: "yes, and found wrong"}[self.audited]),
         )
         cells = "".join(
@@ -468,19 +380,133 @@ class AppendReceipt:
         return f"<table><caption>AppendReceipt</caption><tbody>{cells}</tbody></table>"
 
 
-def ambiguous(receipt: AppendReceipt, what: str, advice: str = "") -> AppendAmbiguous:
-    """The error for rows that may be stored or not."""
+def _gaps(chunks: list[Chunk], rows: int) -> list[range]:
+    """Return the stretches of rows between chunks, which are sorted by position."""
+    starts = [0, *(chunk.stop for chunk in chunks)]
+    stops = [*(chunk.start for chunk in chunks), rows]
+    return [range(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def ambiguous_error(receipt: AppendReceipt, what: str, advice: str = "") -> AppendAmbiguous:
+    """Return the error for rows that may be stored or not."""
     failure = AppendAmbiguous(f"{what}. {receipt.summary()}.{advice and f' {advice}'}")
     failure.receipt = receipt
     return failure
 
 
-def _some(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
+class ReceiptWriter:
+    """Notes what happens during one run of an append, in its receipt and in its journal. Thread-safe."""
+
+    def __init__(self, receipt: AppendReceipt, journal: Journal | None = None) -> None:
+        self.receipt = receipt
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._closed = False
+        self._unsaved: dict[int, Chunk | None] = {}  # changes that the journal doesn't hold yet; None: removed
+        self._number = max(receipt.table, default=-1)
+
+    def begin(self) -> None:
+        """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
+        if self._journal is not None:
+            try:
+                self._journal.begin(self.receipt.job, self.receipt.table.values())
+            except OSError as error:
+                raise self._stopped(self._journal, error) from error
+            self.receipt.journal = self._journal.path
+
+    def new_number(self) -> int:
+        """Return a chunk number that was never used."""
+        with self._lock:
+            self._number += 1
+            return self._number
+
+    def note_sending(self, chunk: Chunk) -> None:
+        """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
+
+        If that fails, or if the run has ended, it raises AppendInterrupted, and the chunk must not be sent.
+        """
+        with self._lock:
+            if self._closed:
+                raise AppendInterrupted("stopped: the append ended while this chunk was prepared")
+            chunk = replace(chunk, state=State.SENDING, rows_inserted=None, reason=None, error=None)
+            if self._journal is not None:
+                try:
+                    self._journal.write({**self._unsaved, chunk.number: chunk})
+                except OSError as error:
+                    raise self._stopped(self._journal, error) from error
+            self._unsaved = {}
+            self.receipt.table[chunk.number] = chunk
+
+    def note(
+        self,
+        chunk: Chunk,
+        state: State,
+        *,
+        rows_inserted: int | None = None,
+        reason: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`."""
+        with self._lock:
+            known = self.receipt.table.get(chunk.number, chunk)
+            doubted = state is State.PENDING and known.state in (State.IN_DOUBT, State.PARTIAL, State.DOUBLED)
+            noted = replace(known, state=state, rows_inserted=rows_inserted, reason=reason, error=error)
+            noted = replace(noted, doubted=known.doubted or doubted)
+            self.receipt.table[chunk.number] = noted
+            self._unsaved[chunk.number] = noted
+
+    def split(self, chunk: Chunk, stops: list[int]) -> list[Chunk]:
+        """Replace a chunk that is not stored by pending ones that end at these positions."""
+        bounds = zip([chunk.start, *stops], stops, strict=False)
+        pieces = [Chunk(self.new_number(), *bound, doubted=chunk.doubted) for bound in bounds]
+        added = {piece.number: piece for piece in pieces}
+        with self._lock:
+            kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
+            self.receipt.table = {**kept, **added}  # at once: an interrupt may come at any time
+            self._unsaved |= {chunk.number: None, **added}
+        return pieces
+
+    def save(self) -> None:
+        """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
+        with self._lock, suppress(OSError):
+            if self._journal is not None and self._unsaved and not self._closed:
+                self._journal.write(self._unsaved)
+                self._unsaved = {}
+
+    def note_audit(self, *, passed: bool) -> None:
+        """Note whether the audit found the right number of rows."""
+        self.receipt.audited = passed
+        with self._lock, suppress(OSError):
+            if self._journal is not None:
+                self._journal.write_audit(passed=passed)
+
+    def close(self) -> None:
+        """End the run: from now on no chunk can be sent."""
+        self.save()
+        with self._lock:
+            self._closed = True
+
+    def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
+        failure = AppendInterrupted(
+            f"stopped: the journal {journal.path} can't be written ({error.strerror or error}), and nothing is sent "
+            f"before it is in the journal. {self.receipt.summary()}. Go on with resume_append(df, receipt) when the "
+            "journal can be written."
+        )
+        failure.receipt = self.receipt
+        return failure
 
 
-def _is_of(digest: str, df: pd.DataFrame, job: Job) -> bool:
+@contextmanager
+def receipt_on_interrupt(receipt: AppendReceipt | ChangeReceipt, where: str) -> Iterator[None]:
+    """Attach a receipt to a Ctrl-C as ``.receipt``, with a note that says where else it can be found."""
     try:
-        return is_of(digest, FrameEncoder(df, types=job.types, index=job.index))
-    except InputError:  # it can't be sent at all
-        return False
+        yield
+    except (KeyboardInterrupt, SystemExit) as interrupt:
+        interrupt.receipt = receipt  # type: ignore[union-attr]
+        if hasattr(interrupt, "add_note"):  # Python 3.11
+            interrupt.add_note(f"{receipt.summary()} ({where})")
+        raise

@@ -1,42 +1,40 @@
-"""Going on with an append that stopped, in this process or another; and putting right what was found wrong."""
+"""Going on with an append that stopped, in this process or another; and repairing chunks in doubt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from pandas_clicdata.errors import (
-    AppendAmbiguous,
-    ClicDataError,
-    DeleteAmbiguous,
-    InputError,
-    JournalMismatch,
-)
-from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
-from pandas_clicdata.frames.stamps import is_of, stamp
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
+from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
-from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.uploads import changes, settle
-from pandas_clicdata.uploads.append import LAST_RECEIPT, Append, encoder_of
-from pandas_clicdata.uploads.choices import How, checked_verify
-from pandas_clicdata.uploads.cutting import stamped
-from pandas_clicdata.uploads.interrupts import told
-from pandas_clicdata.uploads.journal import Journal
-from pandas_clicdata.uploads.ledger import Ledger
-from pandas_clicdata.uploads.receipt import AppendReceipt, State, ambiguous
+from pandas_clicdata.uploads import verify as verification
+from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
+from pandas_clicdata.uploads.changes import delete_request
+from pandas_clicdata.uploads.chunk import body_digest
+from pandas_clicdata.uploads.receipt import (
+    AppendReceipt,
+    ReceiptWriter,
+    State,
+    ambiguous_error,
+    receipt_on_interrupt,
+)
+from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     import pandas as pd
 
+    from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.uploads.choices import Sender
+    from pandas_clicdata.uploads.journal import Journal
 
-IN_DOUBT = {"stored": State.VERIFIED, "missing": State.PENDING}
-_MOST_DELETES = 4
+_STATES = {"stored": State.VERIFIED, "missing": State.PENDING}
+_MAX_DELETES = 4
 
 Fate = Literal["stored", "missing"]
 
@@ -55,11 +53,11 @@ def resume_append(
     rec_id: int | None = None,
     chunksize: int | None = None,
 ) -> AppendReceipt:
-    """Go on with an append that stopped: skip what is stored, settle what is in doubt, send the rest.
+    """Go on with an append that stopped: skip the stored rows, find out which rows in doubt are stored, send the rest.
 
-    Nothing is sent before it is certain that frame and account are those of the append: all rows that were sent are
-    encoded again and held against the digests of their chunks, the others against a digest of the frame (of 1,000
-    evenly spaced rows if it has more than 20,000).
+    Nothing is sent before frame and account are known to be those of the append: all rows that were sent are written
+    again and compared with the digests of their chunks, the others with a digest of the frame (of 1,000 evenly spaced
+    rows if it has more).
 
     Parameters
     ----------
@@ -68,42 +66,43 @@ def resume_append(
     path_or_receipt : str, path or AppendReceipt
         The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
     session : Session, optional
-        What to send through; the default session if not given.
+        The session to send through; the default session if not given.
     progress : bool, optional
         Whether to show a bar on stderr; by default where that is a terminal.
     workers : int, default 1
         Chunks on the wire at once, 32 at most.
     verify : {"count", "tag"}, optional
-        How to settle what is in doubt, as in ``df.clicdata.append``. By default by the stamps if the rows bear some;
-        else what is in doubt ends the call. ``"count"`` needs an append that began with it, or with its table.
+        How to find out which rows in doubt are stored, as in ``df.clicdata.append``. By default by the stamps if the
+        rows bear some; else rows in doubt end the call. ``"count"`` needs an append that began with it, or with its
+        table.
     exclusive : bool, default False
-        For ``verify="count"``: your word that nobody else wrote to the data set since the append began.
+        For ``verify="count"``: your promise that nobody else wrote to the data set since the append began.
     in_doubt : {"stored", "missing"} or mapping of int to these, optional
-        What became of the rows in doubt, if you looked yourself: for all chunks, or by the ``start`` of each. Those
-        that are missing are sent again.
+        What became of the rows in doubt, if you looked yourself: for all chunks, or by the ``start`` of each. Missing
+        rows are sent again.
     audit : bool, optional
-        Whether to count the rows in the end; by default with ``verify``, or if the append made its table.
+        Whether to count the rows at the end; by default with ``verify``, or if the append created its table.
     rec_id, chunksize : int, optional
-        Those of the append, if you want them to be checked. The journal knows them.
+        Values to compare with those of the append, which the journal holds.
 
     Returns
     -------
     AppendReceipt
-        Every row appended. If that was so before, nothing is sent.
+        Every row appended. If they were before, nothing is sent.
 
     Raises
     ------
     JournalMismatch
         Frame, account, ``rec_id`` or ``chunksize`` are not those of the append; nothing was sent.
     JournalBusy
-        Another process, or another call, is at work with the journal; nothing was sent.
+        Another process, or another call, writes to the journal; nothing was sent.
     InputError
         The journal or an argument can't be used; nothing was sent.
     AppendAmbiguous
-        Rows are in doubt, and there is no way to settle it, or it failed; nothing was sent. Or the answer to a
-        chunk was lost again.
+        Rows are in doubt, and there is no way to find out which are stored, or it failed; nothing was sent. Or the
+        response to a chunk was lost again.
     AppendInterrupted
-        It stopped again. All of them but those of the journal carry ``.receipt``.
+        It stopped again. This error and `AppendAmbiguous` carry ``.receipt``.
 
     Examples
     --------
@@ -119,107 +118,100 @@ def resume_append(
     >>> resume_append(df, receipt)
     <AppendReceipt: 1,000 of 1,000 rows appended to data set ... in 2 chunks>
     """
-    caller = manager.current(session)
-    checked_workers(workers)
-    said = _checked_fates(in_doubt)
-    how = How(workers=workers, progress=progress, verify=checked_verify(verify, exclusive, workers), audit=audit)
-    with _Taken(df, path_or_receipt) as taken:
-        receipt, encoder = taken.receipt, taken.encoder
-        _check_wanted(receipt, rec_id, chunksize)
-        if how.verify is None and receipt.job.tag_column is not None:
-            how = replace(how, verify="tag")
-        _check(caller, receipt, encoder, how.verify)
-        caller.last_receipt = receipt
+    session = manager.current(session)
+    fates = _checked_fates(in_doubt)
+    options = AppendOptions(workers=workers, progress=progress, audit=audit)
+    if problems := verify_problems(verify, exclusive, workers):
+        raise InputError(problems)
+    with _reopened(df, path_or_receipt) as (receipt, journal, encoder):
+        _check_arguments(receipt, rec_id, chunksize)
+        options.verify = verify or (None if receipt.job.tag_column is None else "tag")
+        _check(session, receipt, encoder, options.verify)
+        session.last_receipt = receipt
         if receipt.complete and receipt.audited:
             return receipt
-        ledger = taken.ledger()
-        _apply(ledger, said)
+        writer = _begun(receipt, journal)
+        _note_fates(writer, fates)
         for chunk in receipt.chunks_in(State.REFUSED):
-            ledger.become(chunk, State.PENDING)
-        going_on = Append(caller, encoder, ledger, how)
-        if receipt.doubtful() and how.verify is None:
-            raise _unsettled(receipt)
-        with told(receipt, LAST_RECEIPT):
+            writer.note(chunk, State.PENDING)
+        writer.save()
+        if receipt.doubtful() and options.verify is None:
+            raise _still_in_doubt(receipt)
+        run = Run(session, encoder, writer, options)
+        with receipt_on_interrupt(receipt, LAST_RECEIPT):
             if receipt.doubtful():
-                going_on.settle()
-            return going_on.run()
+                run.resolve_doubt()
+            return run.run()
 
 
 def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
     """Delete the rows of the chunks in doubt by their stamps, and send them once more."""
-    caller = manager.current(session)
+    session = manager.current(session)
     column = receipt.job.tag_column
     if column is None:
-        raise InputError('only rows with stamps can be told apart and deleted: append with verify="tag"')
-    with _Taken(df, receipt) as taken:
-        _check(caller, receipt, taken.encoder, "tag")
+        raise InputError('only rows with stamps can be found and deleted: append with verify="tag"')
+    with _reopened(df, receipt) as (_, journal, encoder):
+        _check(session, receipt, encoder, "tag")
         chunks = receipt.doubtful()
         if not chunks:
             return receipt
-        ledger = taken.ledger()
-        caller.last_receipt = receipt
-        evidence = settle.StampCount(caller, receipt, column)
-        with told(receipt, LAST_RECEIPT):
+        writer = _begun(receipt, journal)
+        session.last_receipt = receipt
+        evidence = verification.StampCount(session, receipt, column)
+        with receipt_on_interrupt(receipt, LAST_RECEIPT):
             for chunk in chunks:
-                _delete(caller, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
-            settle.expect_none(caller, receipt, evidence, chunks, settle.patience(caller, 0.0))
+                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
+            seconds = verification.wait_before_count(session, 0.0)
+            verification.check_deleted(session, receipt, evidence, chunks, seconds)
             for chunk in chunks:
-                ledger.become(chunk, State.PENDING, reason="deleted by its stamp")
-            how = How(verify="tag", progress=False, audit=True)
-            return Append(caller, taken.encoder, ledger, how, only=chunks).run()
+                writer.note(chunk, State.PENDING, reason="deleted by its stamp")
+            options = AppendOptions(progress=False, audit=True)
+            options.verify = "tag"
+            return Run(session, encoder, writer, options, only=[chunk.span for chunk in chunks]).run()
 
 
-class _Taken:
-    """An append that this call has to itself: its receipt, its journal if there is one, its rows encoded anew."""
+@contextmanager
+def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Journal | None, FrameEncoder]]:
+    """Open the journal again, if there is one, and check the rows."""
+    receipt = path_or_receipt if isinstance(path_or_receipt, AppendReceipt) else None
+    path = path_or_receipt if receipt is None else receipt.journal
+    journal = None
+    try:
+        if path is not None:
+            from pandas_clicdata.uploads.journal import Journal  # imports sqlite3, which only a journal needs
 
-    def __init__(self, df: pd.DataFrame, path_or_receipt: Any) -> None:
-        self._journal: Journal | None = None
-        if isinstance(path_or_receipt, AppendReceipt):
-            self.receipt = path_or_receipt
-            path = self.receipt.journal
-        else:
-            path = path_or_receipt
-        found: AppendReceipt | None = None
-        try:
-            if path is not None:
-                self._journal, found = Journal.reopen(path)
-                if not isinstance(path_or_receipt, AppendReceipt):
-                    self.receipt = found
-                if found.append_id != self.receipt.append_id:
-                    raise _mismatch(f"the journal {path} is of another append than the receipt")
-            self.encoder = _encoded_anew(df, self.receipt)
-        except BaseException:
-            self.__exit__()
-            raise
+            journal, found = Journal.reopen(path)
+            receipt = receipt or found
+            if found.append_id != receipt.append_id:
+                raise _mismatch(f"the journal {path} is of another append than the receipt")
+        assert receipt is not None
+        yield receipt, journal, _encoded(df, receipt)
+    finally:
+        if journal is not None:
+            journal.close()
 
-    def ledger(self) -> Ledger:
-        """Where what happens from now on is entered; the journal learns first where things stand."""
-        ledger = Ledger(self.receipt, self._journal)
-        ledger.take_over()
-        for chunk in self.receipt.chunks_in(State.SENDING):
-            ledger.become(chunk, State.IN_DOUBT)
-        return ledger
 
-    def __enter__(self) -> _Taken:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._journal is not None:
-            self._journal.close()
+def _begun(receipt: AppendReceipt, journal: Journal | None) -> ReceiptWriter:
+    """Write the receipt, as it stands, into the journal; chunks that were on the wire are in doubt."""
+    writer = ReceiptWriter(receipt, journal)
+    writer.begin()
+    for chunk in receipt.chunks_in(State.SENDING):
+        writer.note(chunk, State.IN_DOUBT)
+    return writer
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Whether it is the same append
 
 
-def _encoded_anew(df: Any, receipt: AppendReceipt) -> FrameEncoder:
+def _encoded(df: Any, receipt: AppendReceipt) -> FrameEncoder:
     job = receipt.job
     if not hasattr(df, "iloc") or not hasattr(df, "columns"):
         raise InputError(f"df must be a DataFrame, not {type(df).__name__}")
     if len(df) != job.rows:
         raise _mismatch(f"the frame has {len(df):,} rows, and the one of the append has {job.rows:,}")
     try:
-        encoder = encoder_of(df, job.types, job.index, How(tag_column=job.tag_column), job.append_id)
+        encoder = encoder_of(df, job.append_id, job.tag_column, types=job.types, index=job.index)
     except InputError as error:
         raise _mismatch(f"the frame can't be sent as that of the append was: {error}") from None
     if encoder.columns != job.columns:
@@ -227,40 +219,23 @@ def _encoded_anew(df: Any, receipt: AppendReceipt) -> FrameEncoder:
     return encoder
 
 
-def _check(caller: Sender, receipt: AppendReceipt, encoder: FrameEncoder, verify: str | None) -> None:
-    """See to it that nothing but this append goes on.
-
-    Raises
-    ------
-    JournalMismatch
-        Account or frame are others.
-    InputError
-        It can't be settled in that way.
-    """
+def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, verify: str | None) -> None:
+    """Check that account and frame are those of the append, and that it can be verified in this way."""
     job = receipt.job
-    if caller.account != job.account:
+    if session.account != job.account:
         raise _mismatch("it was made through another account, user or key, or at another url, than this session's")
     if verify == "tag" and job.tag_column is None:
         raise InputError('the rows of this append bear no stamps: verify="tag" has to be given when it begins')
     if verify == "count" and job.rows_before is None:
         raise InputError('the rows were not counted before this append: verify="count" has to be given when it begins')
-    if job.digest is not None and not is_of(job.digest, encoder):
+    if fingerprint(encoder) != job.fingerprint:
         raise _mismatch("the frame holds other rows than that of the append")
-    _check_chunks(receipt, encoder)
+    for chunk in receipt.chunks_in():
+        if chunk.sha256 and body_digest(encoder, receipt, chunk, RowFormat(chunk.row_format)) != chunk.sha256:
+            raise _mismatch(f"{chunk.label} of the frame are others than were sent")
 
 
-def _check_chunks(receipt: AppendReceipt, encoder: FrameEncoder) -> None:
-    """Encode every chunk that was sent again, and compare."""
-    stamped(encoder, receipt.chunks_in())
-    for row_format in RowFormat:
-        sent = [chunk for chunk in receipt.chunks_in() if chunk.sha256 and chunk.format == row_format.value]
-        bodies = encoder.digested_bodies(row_format, [(chunk.start, chunk.stop) for chunk in sent])
-        for chunk, body in zip(sent, bodies, strict=True):
-            if body.sha256 != chunk.sha256:
-                raise _mismatch(f"{chunk.named} of the frame are others than were sent")
-
-
-def _check_wanted(receipt: AppendReceipt, rec_id: Any, chunksize: Any) -> None:
+def _check_arguments(receipt: AppendReceipt, rec_id: Any, chunksize: Any) -> None:
     job = receipt.job
     if rec_id is not None and rec_id != job.rec_id:
         raise _mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
@@ -273,56 +248,58 @@ def _mismatch(what: str) -> JournalMismatch:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is in doubt
+# Chunks in doubt
 
 
 def _checked_fates(in_doubt: Any) -> Mapping[int, str] | str | None:
     fates = list(in_doubt.values()) if isinstance(in_doubt, Mapping) else [in_doubt]
-    if in_doubt is not None and not all(isinstance(fate, str) and fate in IN_DOUBT for fate in fates):
+    if in_doubt is not None and not all(isinstance(fate, str) and fate in _STATES for fate in fates):
         raise InputError(
             f'in_doubt must be "stored", "missing", or a mapping of chunk start to these, not {in_doubt!r}'
         )
-    return in_doubt  # type: ignore[no-any-return]  # it was looked at
+    return in_doubt  # type: ignore[no-any-return]  # checked above
 
 
-def _apply(ledger: Ledger, said: Mapping[int, str] | str | None) -> None:
-    """Enter what the caller saw."""
-    chunks = ledger.receipt.doubtful()
-    if isinstance(said, Mapping):
-        unknown = sorted(set(said) - {chunk.start for chunk in chunks})
+def _note_fates(writer: ReceiptWriter, fates: Mapping[int, str] | str | None) -> None:
+    """Note what the caller found out about chunks in doubt."""
+    chunks = writer.receipt.doubtful()
+    if isinstance(fates, Mapping):
+        unknown = sorted(set(fates) - {chunk.start for chunk in chunks})
         if unknown:
             raise InputError(f"in_doubt: no chunk in doubt starts at {', '.join(map(repr, unknown))}")
     for chunk in chunks:
-        fate = said.get(chunk.start) if isinstance(said, Mapping) else said
+        fate = fates.get(chunk.start) if isinstance(fates, Mapping) else fates
         if fate is not None:
-            ledger.become(chunk, IN_DOUBT[fate], reason=f"said to be {fate} by the caller")
+            writer.note(chunk, _STATES[fate], reason=f"said to be {fate} by the caller")
 
 
-def _unsettled(receipt: AppendReceipt) -> AppendAmbiguous:
+def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
     rows = ", ".join(f"{chunk.start} to {chunk.stop - 1}" for chunk in receipt.doubtful()[:10])
-    return ambiguous(
+    return ambiguous_error(
         receipt,
         f"rows {rows} of the frame may be stored or not, and nothing was sent",
-        'Look whether they are there, then say in_doubt="stored" or in_doubt="missing".',
+        'Look whether they are stored, then give in_doubt="stored" or in_doubt="missing".',
     )
 
 
-def _delete(caller: Sender, receipt: AppendReceipt, find: bytes) -> None:
-    """Delete by a stamp; again, where the answer was lost: it can reach no other rows."""
-    asked = changes.delete_request(receipt.rec_id, find, "all")
+def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
+    """Delete by a stamp; again if the response was lost, since no other rows match."""
+    request = delete_request(receipt.rec_id, find, "all")
     failure: ClicDataError | None = None
-    for _ in range(_MOST_DELETES):
+    for _ in range(_MAX_DELETES):
         if failure is not None:
-            caller.sleep(settle.APART)
+            session.sleep(verification.APART)
         try:
-            caller.call(asked).value()
+            session.call(request).value()
             return
         except ClicDataError as error:
             failure = error
         if outcome(failure) is not Outcome.UNKNOWN:
             failure.receipt = receipt
             raise failure
-    lost = DeleteAmbiguous(f"repair: the answers were lost, the rows may be deleted or not ({failure}). Call it again.")
+    lost = DeleteAmbiguous(
+        f"repair: the responses were lost, the rows may be deleted or not ({failure}). Call it again."
+    )
     lost.safe_to_repeat = True
     lost.receipt = receipt
     raise lost from failure

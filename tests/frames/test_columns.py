@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from frames.chunked import bodies_of, bounds_of
 from frames.families import TYPES, Colour, families
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
@@ -150,8 +151,8 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=dtype)})
     assert clicdata_types(frame, {"a": column_type}) == {"a": column_type}
     encoder = FrameEncoder(frame, types={"a": column_type})
-    bounds = encoder.cut(RowFormat.OBJECTS, max_rows=2, max_bytes=40)
-    bodies = list(encoder.bodies(RowFormat.OBJECTS, bounds))
+    bounds = bounds_of(encoder, RowFormat.OBJECTS, max_rows=2, max_bytes=40)
+    bodies = list(bodies_of(encoder, RowFormat.OBJECTS, bounds))
     assert all(len(body) <= 40 or stop - start == 1 for body, (start, stop) in zip(bodies, bounds, strict=True))
     return [row["a"] for body in bodies for row in json.loads(body, parse_float=Decimal)["data"]]
 
@@ -289,5 +290,5 @@ def test_a_cell_that_cannot_be_sent_at_all_is_named_as_such() -> None:
 def test_long_columns_are_converted_block_by_block() -> None:
     frame = pd.DataFrame({"a": np.arange(50_000)})
     encoder = FrameEncoder(frame, types={"a": "text"})
-    (body,) = encoder.bodies(RowFormat.OBJECTS, [(0, 50_000)])
+    (body,) = bodies_of(encoder, RowFormat.OBJECTS, [(0, 50_000)])
     assert [row["a"] for row in json.loads(body)["data"]] == [str(i) for i in range(50_000)]

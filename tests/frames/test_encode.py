@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 from decimal import Decimal
 
@@ -14,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frames.chunked import bodies_of, bounds_of
 from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames import stamps
-from pandas_clicdata.frames.encode import Cut, FrameEncoder, RowFormat, cells
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
 
 FAMILIES = families()
 CHECKS = {RowFormat.CELLS: assert_cells, RowFormat.OBJECTS: assert_object}
@@ -27,7 +26,7 @@ FORMATS = pytest.mark.parametrize("row_format", RowFormat, ids=lambda row_format
 
 def body_of(frame: pd.DataFrame, row_format: RowFormat = RowFormat.OBJECTS, **arguments: object) -> bytes:
     encoder = FrameEncoder(frame, **arguments)
-    (body,) = encoder.bodies(row_format, [(0, encoder.rows)])
+    (body,) = bodies_of(encoder, row_format, [(0, encoder.rows)])
     return body
 
 
@@ -61,8 +60,8 @@ def test_family_with_other_columns_around_it(family: str) -> None:
 def test_family_without_rows(family: str) -> None:
     encoder = FrameEncoder(pd.DataFrame({"a": FAMILIES[family].iloc[:0]}))
     assert encoder.rows == 0
-    assert encoder.cut(RowFormat.CELLS, max_rows=10, max_bytes=1000) == []
-    assert list(encoder.bodies(RowFormat.CELLS, [])) == []
+    assert bounds_of(encoder, RowFormat.CELLS, max_rows=10, max_bytes=1000) == []
+    assert list(bodies_of(encoder, RowFormat.CELLS, [])) == []
     assert list(encoder.rows_as(RowFormat.CELLS)) == []
 
 
@@ -146,7 +145,7 @@ def test_blocks_may_start_anywhere() -> None:
     for start in range(30):
         bounds = [(start, start + 1), (start, start + 9), (start, len(frame))]
         bodies = [b'{"data":[' + b",".join(rows[first:last]) + b"]}" for first, last in bounds]
-        assert [body for one in bounds for body in encoder.bodies(RowFormat.CELLS, [one])] == bodies
+        assert [body for one in bounds for body in bodies_of(encoder, RowFormat.CELLS, [one])] == bodies
 
 
 def test_literals() -> None:
@@ -350,68 +349,42 @@ def cuts(draw: st.DrawFn) -> tuple[pd.DataFrame, int, int]:
 def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> None:
     frame, max_rows, max_bytes = case
     encoder = FrameEncoder(frame)
-    bounds = encoder.cut(row_format, max_rows=max_rows, max_bytes=max_bytes)
-    assert bounds == FrameEncoder(frame).cut(row_format, max_rows=max_rows, max_bytes=max_bytes)
+    bounds = bounds_of(encoder, row_format, max_rows=max_rows, max_bytes=max_bytes)
+    assert bounds == bounds_of(FrameEncoder(frame), row_format, max_rows=max_rows, max_bytes=max_bytes)
     assert [start for start, _ in bounds] == [0, *(stop for _, stop in bounds[:-1])]
     assert bounds[-1][1] == len(frame)
-    bodies = list(encoder.bodies(row_format, bounds))
-    assert bodies == list(encoder.bodies(row_format, bounds))
+    bodies = list(bodies_of(encoder, row_format, bounds))
+    assert bodies == list(bodies_of(encoder, row_format, bounds))
     for (start, stop), body in zip(bounds, bodies, strict=True):
         assert 1 <= stop - start <= max_rows
         assert len(body) <= max_bytes or stop - start == 1
     rows = list(encoder.rows_as(row_format))
     assert [b'{"data":[' + b",".join(rows[start:stop]) + b"]}" for start, stop in bounds] == bodies
-    cut = Cut(row_format, max_rows, max_bytes)
-    assert encoder.digest(cut) == FrameEncoder(frame).digest(cut)
-    digested = [(body, hashlib.sha256(body).hexdigest()) for body in bodies]
-    assert list(encoder.digested_bodies(row_format, bounds[1::2])) == digested[1::2]  # of those made for the digest
-    assert list(encoder.digested_bodies(row_format, bounds)) == digested
 
 
 def test_chunks_are_about_as_large_as_they_may_be() -> None:
     frame = pd.DataFrame({"t": ["x" * (i % 300) for i in range(50_000)], "n": range(50_000)})
     encoder = FrameEncoder(frame)
-    bounds = encoder.cut(RowFormat.CELLS, max_rows=10**6, max_bytes=100_000)
-    sizes = [len(body) for body in encoder.bodies(RowFormat.CELLS, bounds)]
+    bounds = bounds_of(encoder, RowFormat.CELLS, max_rows=10**6, max_bytes=100_000)
+    sizes = [len(body) for body in bodies_of(encoder, RowFormat.CELLS, bounds)]
     assert max(sizes) <= 100_000
     assert min(sizes[:-1]) > 85_000
-
-
-@FORMATS
-@pytest.mark.parametrize("rows", [0, 3, 25_000])
-def test_a_digest_is_of_these_rows_only(row_format: RowFormat, rows: int) -> None:
-    frame = pd.DataFrame({"n": range(rows), "t": "text"})
-    digest = stamps.digest(FrameEncoder(frame), Cut(row_format, 1000, 10**6))
-    assert stamps.is_of(digest, FrameEncoder(frame.copy()))
-    assert stamps.is_of(digest, stamps.StampedEncoder(frame, "load", "some"))
-    assert not stamps.is_of(digest, FrameEncoder(pd.concat([frame, pd.DataFrame({"n": [1], "t": ["text"]})])))
-    for other in ("other" + digest, "", digest.replace(" 1000 ", " 0 "), digest.replace(" 1000 ", " many ")):
-        assert not stamps.is_of(other, FrameEncoder(frame))
-    if rows:
-        assert not stamps.is_of(digest, FrameEncoder(frame.iloc[::-1]))
-        assert not stamps.is_of(digest, FrameEncoder(frame.assign(n=frame["n"] * 2)))
 
 
 def test_any_chunk_can_be_written_by_itself() -> None:
     frame = pd.DataFrame({"n": range(45_000)})
     encoder = FrameEncoder(frame)
-    bounds = encoder.cut(RowFormat.OBJECTS, max_rows=7_000, max_bytes=10**9)
-    bodies = list(encoder.bodies(RowFormat.OBJECTS, bounds))
-    assert [next(iter(encoder.bodies(RowFormat.OBJECTS, [bound]))) for bound in bounds] == bodies
-    assert list(encoder.bodies(RowFormat.OBJECTS, bounds[::-1])) == bodies[::-1]
+    bounds = bounds_of(encoder, RowFormat.OBJECTS, max_rows=7_000, max_bytes=10**9)
+    bodies = list(bodies_of(encoder, RowFormat.OBJECTS, bounds))
+    assert [next(iter(bodies_of(encoder, RowFormat.OBJECTS, [bound]))) for bound in bounds] == bodies
+    assert list(bodies_of(encoder, RowFormat.OBJECTS, bounds[::-1])) == bodies[::-1]
     assert [row["n"] for body in bodies for row in json.loads(body)["data"]] == list(range(45_000))
 
 
 def test_bodies_are_written_when_they_are_asked_for() -> None:
     encoder = FrameEncoder(pd.DataFrame({"n": range(100_000)}))
-    bodies = encoder.bodies(RowFormat.CELLS, encoder.cut(RowFormat.CELLS, max_rows=10, max_bytes=10**6))
+    bodies = bodies_of(encoder, RowFormat.CELLS, bounds_of(encoder, RowFormat.CELLS, max_rows=10, max_bytes=10**6))
     assert json.loads(next(bodies))["data"][9] == [{"column": "n", "value": 9}]
-
-
-@pytest.mark.parametrize(("max_rows", "max_bytes"), [(0, 10), (10, 0), (-1, 10)])
-def test_limits_must_be_positive(max_rows: int, max_bytes: int) -> None:
-    with pytest.raises(InputError, match="1 or more"):
-        FrameEncoder(pd.DataFrame({"a": [1]})).cut(RowFormat.CELLS, max_rows=max_rows, max_bytes=max_bytes)
 
 
 # ---------------------------------------------------------------- the index
@@ -707,7 +680,7 @@ def test_unused_categories_leave_the_others_as_they_are(
 ) -> None:
     frame = pd.DataFrame({"a": pd.Categorical.from_codes(codes, pd.Index(categories)), "n": range(len(codes))})
     assert_encoded(frame, row_format)
-    bounds = FrameEncoder(frame).cut(row_format, max_rows=10, max_bytes=40)
+    bounds = bounds_of(FrameEncoder(frame), row_format, max_rows=10, max_bytes=40)
     assert bounds == [(row, row + 1) for row in range(len(codes))]
 
 
@@ -741,7 +714,7 @@ def test_the_frame_is_left_alone() -> None:
     frame.attrs["kept"] = "yes"
     before = frame.copy(deep=True)
     encoder = FrameEncoder(frame, index=True)
-    list(encoder.bodies(RowFormat.CELLS, encoder.cut(RowFormat.CELLS, max_rows=1, max_bytes=10**6)))
+    list(bodies_of(encoder, RowFormat.CELLS, bounds_of(encoder, RowFormat.CELLS, max_rows=1, max_bytes=10**6)))
     pd.testing.assert_frame_equal(frame, before)
     assert frame.attrs == {"kept": "yes"}
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from frames.chunked import bodies_of, bounds_of
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
@@ -59,7 +60,7 @@ def frame_of(rows: int) -> pd.DataFrame:
 def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
     with measured() as peak:
         encoder = FrameEncoder(frame)
-        for _ in encoder.bodies(row_format, encoder.cut(row_format, **limits)):
+        for _ in bodies_of(encoder, row_format, bounds_of(encoder, row_format, **limits)):
             pass
         del encoder, _
     assert peak.left == 0
@@ -71,7 +72,7 @@ def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> N
     frame = frame_of(1000)
     with measured() as peak:
         encoder, builder = FrameEncoder(frame), FrameBuilder()
-        for body in encoder.bodies(RowFormat.OBJECTS, [(0, 500), (500, 1000)]):
+        for body in bodies_of(encoder, RowFormat.OBJECTS, [(0, 500), (500, 1000)]):
             builder.add(body[len('{"data":') : -1])
         assert len(builder.take()) == 1000
         del encoder, builder

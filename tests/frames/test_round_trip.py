@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import totals
+from frames.chunked import bodies_of, bounds_of
 from frames.families import families
 from frames.reference_encoder import is_missing
 from pandas_clicdata.frames.decode import FrameBuilder
@@ -41,7 +42,9 @@ def read(body: bytes, **arguments: Any) -> pd.DataFrame:
 def there_and_back(frame: pd.DataFrame, **arguments: Any) -> pd.DataFrame:
     encoder = FrameEncoder(frame)
     builder = FrameBuilder(**arguments)
-    for body in encoder.bodies(RowFormat.OBJECTS, encoder.cut(RowFormat.OBJECTS, max_rows=3, max_bytes=10**6)):
+    for body in bodies_of(
+        encoder, RowFormat.OBJECTS, bounds_of(encoder, RowFormat.OBJECTS, max_rows=3, max_bytes=10**6)
+    ):
         builder.add(body[len(b'{"data":') : -1])
     return builder.take()
 

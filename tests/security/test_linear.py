@@ -108,7 +108,7 @@ def names(text: str) -> object:
 
 def match(text: str) -> object:
     finder = Finder([json.dumps([{"column": "a", "value": "x"}]).encode()], first_only=False)
-    return finder.look(json.dumps([{"a": text}]).encode())
+    return finder.add(json.dumps([{"a": text}]).encode())
 
 
 def picture(text: str) -> object:
@@ -207,7 +207,7 @@ def framed(rows: bytes) -> object:
 
 def matched(rows: bytes) -> object:
     finder = Finder([b'[{"column":"a","value":1}]'], first_only=False)
-    return finder.look(rows)
+    return finder.add(rows)
 
 
 @pytest.mark.parametrize("read", [judged, framed, matched], ids=lambda read: read.__name__)

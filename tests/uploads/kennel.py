@@ -46,7 +46,7 @@ class Kennel:
     def start(self, sandbox: Sandbox, rec_id: int, rows: int, report: Path, **more: Any) -> int:
         """Begin an append; its process.
 
-        ``die`` is where it kills itself, ``limit`` the most bytes of a file, ``together`` the chunks of a promise.
+        ``die`` is where it kills itself, ``limit`` the most bytes of a file.
         """
         known = sandbox.credentials
         session = {"url": sandbox.url, "client_id": known.client_id, "client_secret": known.client_secret}
@@ -116,8 +116,6 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
 
     if job.get("die"):
         _die_at(*job["die"])
-    if job.get("together"):
-        _promise_together(job["together"])
     Path(job["report"]).write_text("begun")
     if job.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
@@ -138,7 +136,9 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _die_at(where: str, number: int, moment: str) -> None:
-    """Kill this process at the ``number``th time that a journal's method is called, or that it is to ``write``."""
+    """Kill this process at the ``number``th call of a method of the journal, or of ``execute`` of its database."""
+    import sqlite3
+
     from pandas_clicdata.uploads import journal
 
     seen = iter(range(1_000_000))
@@ -152,9 +152,6 @@ def _die_at(where: str, number: int, moment: str) -> None:
             now = next(seen) == number
             if now and moment == "before":
                 die()
-            if now and moment == "midway":
-                os_write(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
-                die()
             result = method(*arguments)
             if now:
                 die()
@@ -162,17 +159,16 @@ def _die_at(where: str, number: int, moment: str) -> None:
 
         return call
 
-    os_write = os.write
-    if where == "write":
-        journal.os.write = dying(os_write)  # type: ignore[attr-defined]
+    if where == "execute":
+
+        class Dying(sqlite3.Connection):
+            execute = dying(sqlite3.Connection.execute)
+            commit = dying(sqlite3.Connection.commit)
+
+        connect = sqlite3.connect
+        sqlite3.connect = lambda *a, **how: connect(*a, factory=Dying, **how)  # type: ignore[assignment]
     else:
         setattr(journal.Journal, where, dying(getattr(journal.Journal, where)))
-
-
-def _promise_together(chunks: int) -> None:
-    from pandas_clicdata.uploads import promises
-
-    promises.together = lambda *_: chunks
 
 
 if __name__ == "__main__":

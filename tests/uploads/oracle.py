@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+import urllib.request
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +70,10 @@ def receipt_of(caught: Any) -> AppendReceipt:
     return receipt  # type: ignore[no-any-return]  # pytest knows no better
 
 
-def quiet(sandbox: Sandbox, seconds: float = 0.2) -> None:
-    """Wait until the sandbox has answered what it was asked, or until what it was asked can't be whole."""
+def quiet(sandbox: Sandbox, seconds: float = 10.0) -> None:
+    """Wait until the sandbox has dealt with all that was sent through connections that are closed by now."""
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen(sandbox.url, timeout=seconds).close()  # it is accepted after all others
     end = time.monotonic() + seconds
-    while time.monotonic() < end and any(seen.status is None for seen in sandbox.requests[-5:]):
+    while sandbox._listener._connections and time.monotonic() < end:
         time.sleep(0.002)

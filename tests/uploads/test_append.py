@@ -15,7 +15,7 @@ import pytest
 
 from pandas_clicdata import errors
 from pandas_clicdata.session.wire import Dialect
-from pandas_clicdata.uploads.cutting import LEGACY_ROWS, MODERN_ROWS
+from pandas_clicdata.uploads.chunk import LEGACY_ROWS, MODERN_ROWS
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from uploads.oracle import FRAME, LOST, assert_true, befall, stored
 

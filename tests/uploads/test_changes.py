@@ -296,8 +296,8 @@ def find(**cells: Any) -> bytes:
 
 def found(finds: list[bytes], rows: str, *, first_only: bool = False) -> list[int]:
     finder = Finder(finds, first_only=first_only)
-    finder.look(rows.encode())
-    return [match.place for match in finder.found()]
+    finder.add(rows.encode())
+    return [match.place for match in finder.matches()]
 
 
 @pytest.mark.parametrize(

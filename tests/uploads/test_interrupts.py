@@ -29,10 +29,9 @@ from endpoints.literal import LiteralSession
 from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.endpoints.team import Team
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.uploads import promises
 from pandas_clicdata.uploads.receipt import State
 from uploads.oracle import assert_true
-from uploads.test_promises import Quick
+from uploads.test_journals import Quick
 from uploads.test_schedules import Unreliable, answer, reset
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
 
     Befall = Callable[["Service", list[dict[str, Any]]], Answer | None]
 
-# Between a file's opening and what sees to its closing there is such a place.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name='/proc/:pytest.PytestWarning")
+# Between the opening of a database and the statement that closes it there is such a place.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
 
 PLACES = int(os.environ.get("CLICDATA_PLACES", "40"))
 ROWS, CHUNK = 12, 3
@@ -248,17 +247,13 @@ def tried_in_places(interrupted: Callable[[int], Interrupt]) -> None:
 
 @pytest.mark.fault(48)
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    ("kind", "together"),
-    [(kind, together) for kind in KINDS for together in (None, 1, 100) if kind == "plain" or together != 100],
-)
-def test_an_append(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, together: int | None) -> None:
-    """``together`` is how many chunks the journal promises at once, None where there is none."""
-    monkeypatch.setattr(promises, "together", lambda *_: together)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("journal", [False, True], ids=["bare", "journal"])
+def test_an_append(tmp_path: Path, kind: str, journal: bool) -> None:
     how, befall = KINDS[kind]
 
     def interrupted(at: int) -> Interrupt:
-        path = None if together is None else tmp_path / f"journal {at}"
+        path = tmp_path / f"journal {at}" if journal else None
         with Service(befall) as service:
             interrupt = Interrupt(at)
             with interrupt:
@@ -291,15 +286,12 @@ def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> Befal
 @pytest.mark.fault(48)
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
-@pytest.mark.parametrize("together", [None, 1, 100])
-def test_the_end_of_an_append_that_was_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int | None, applied: bool
-) -> None:
-    """Who presses Ctrl-C twice gets the second one at once, and what is known is still true."""
-    monkeypatch.setattr(promises, "together", lambda *_: together)
+@pytest.mark.parametrize("journal", [False, True], ids=["bare", "journal"])
+def test_the_end_of_an_append_that_was_interrupted(tmp_path: Path, journal: bool, applied: bool) -> None:
+    """A second Ctrl-C arrives at once too, and the receipt is still true."""
 
     def interrupted(at: int) -> Interrupt:
-        path = None if together is None else tmp_path / f"journal {at}"
+        path = tmp_path / f"journal {at}" if journal else None
         interrupt = Interrupt(at, armed=False)
         with Service(stopped_at_the_third(interrupt, applied=applied)) as service:
             with interrupt:

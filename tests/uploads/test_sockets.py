@@ -19,7 +19,7 @@ import pytest
 import totals
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.sandbox import start
-from pandas_clicdata.uploads import settle
+from pandas_clicdata.uploads import verify
 from uploads.oracle import assert_true
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -
         "journal": {"journal": path},
     }.get(kind, {})
     with sandbox.session(api_version=dice.choice([None, "2022.01"]), timeout=(5, 0.1)) as session:
-        session._sleep = lambda seconds: schedule.rest(session) if seconds >= settle.APART else None
+        session._sleep = lambda seconds: schedule.rest(session) if seconds >= verify.APART else None
         receipt: Any = None
         while receipt is None:  # without a count before, nothing is begun
             assert not schedule.ledger(session)

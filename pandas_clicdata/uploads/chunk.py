@@ -1,0 +1,252 @@
+"""One chunk: write its rows, send it, and note the outcome. A chunk that may be stored is never sent again."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pandas_clicdata.errors import (
+    ApiError,
+    AppendAmbiguous,
+    AppendInterrupted,
+    ClicDataError,
+    ProtocolError,
+    TooLarge,
+)
+from pandas_clicdata.frames.encode import RowFormat
+from pandas_clicdata.session.retry import Outcome, outcome
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
+from pandas_clicdata.uploads.receipt import (
+    NEVER_SENT,
+    AppendReceipt,
+    Chunk,
+    ReceiptWriter,
+    State,
+    ambiguous_error,
+)
+from pandas_clicdata.uploads.stamps import stamped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.session.session import Session
+
+# The legacy dialect states no limit. Each request costs a round trip and about a millisecond of work, which
+# 5,000 rows make small; 4 MB keeps wide rows within what servers usually take in one request (C).
+LEGACY_ROWS = 5_000
+MODERN_ROWS = 500  # the service's own limit for /insert
+MAX_BYTES = 4_000_000  # C: no limit in bytes is known
+MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
+
+_STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
+
+
+def max_rows(dialect: Dialect, chunksize: int | None) -> int:
+    """Return the most rows of a chunk."""
+    if dialect is Dialect.LEGACY:
+        return chunksize or LEGACY_ROWS
+    return min(chunksize or MODERN_ROWS, MODERN_ROWS)
+
+
+def row_format(dialect: Dialect) -> RowFormat:
+    """Return the format of rows that a dialect wants."""
+    return RowFormat.CELLS if dialect is Dialect.LEGACY else RowFormat.OBJECTS
+
+
+def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
+    """Return the request that appends a chunk."""
+    path = f"/data/{rec_id}/row" if dialect is Dialect.LEGACY else f"/data/{rec_id}/insert"
+    if compress:
+        body = gzip.compress(body, compresslevel=1)
+    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
+
+
+def body_digest(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> str:
+    """Return the digest of the body of a chunk."""
+    return hashlib.sha256(_write_body(encoder, receipt, chunk, row_format)).hexdigest()
+
+
+def _write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
+    """Return the rows of a chunk as one body, with their stamps."""
+    [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
+    return _stamped(body.text, receipt, chunk)
+
+
+def _stamped(text: bytes, receipt: AppendReceipt, chunk: Chunk) -> bytes:
+    return text if receipt.job.tag_column is None else stamped(text, receipt.append_id, chunk.number)
+
+
+class ChunkSender:
+    """Sends the chunks of one run of an append. Several threads may use it."""
+
+    def __init__(self, session: Session, encoder: FrameEncoder, writer: ReceiptWriter) -> None:
+        self._session = session
+        self._encoder = encoder
+        self._writer = writer
+        self._receipt = writer.receipt
+        self._max_bytes = MAX_BYTES
+        self._refused_in_a_row = 0
+        self._lock = threading.Lock()
+        self.slowest = 0.0  # seconds that the slowest response took
+        self.use_dialect()
+
+    def use_dialect(self) -> None:
+        """Write and send chunks in the dialect that the session speaks now."""
+        self._dialect = self._session.dialect
+        self._format = row_format(self._dialect)
+        self._max_rows = max_rows(self._dialect, self._receipt.job.chunksize)
+
+    def bodies(self, pending: list[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
+        """Write the rows of pending chunks; rows that were never sent are cut into chunks here."""
+        for chunk in pending:
+            if chunk.number == NEVER_SENT:
+                for start, stop, text in self._encoder.chunks(
+                    self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
+                ):
+                    new = Chunk(self._writer.new_number(), start, stop)
+                    yield new, _stamped(text, self._receipt, new)
+            else:
+                yield chunk, _write_body(self._encoder, self._receipt, chunk, self._format)
+
+    def send(self, chunk: Chunk, body: bytes) -> None:
+        """Send a chunk, in pieces if it is too large; an error says that it is not stored, or may not be."""
+        if chunk.rows > 1 and (len(body) > self._max_bytes or chunk.rows > self._max_rows):
+            self._send_pieces(chunk, self._max_rows)
+            return
+        failure = self._send_once(chunk, body)
+        if failure is None:
+            return
+        if outcome(failure) is Outcome.REFUSED and self._may_concern_some_rows(failure):
+            self._sift(chunk, body, failure)
+            return
+        raise self._noted(chunk, failure)
+
+    def _send_once(self, chunk: Chunk, body: bytes) -> ClicDataError | None:
+        """Send a chunk once; return the error if it was not answered with a success."""
+        job = self._receipt.job
+        request = append_request(job.rec_id, self._dialect, body, compress=job.compress)
+        digest = hashlib.sha256(body).hexdigest()
+        self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
+        began = self._session.now()
+        try:
+            inserted = rows_inserted(self._session.call(request))
+        except DialectChanged:
+            self._writer.note(chunk, State.PENDING)
+            raise
+        except ClicDataError as error:
+            return error
+        except BaseException as interrupt:
+            self._writer.note(chunk, _STATE_AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
+            raise
+        self.slowest = max(self.slowest, self._session.now() - began)
+        if inserted not in (None, chunk.rows):
+            raise self._partial(chunk, inserted)
+        self._writer.note(chunk, State.APPLIED, rows_inserted=inserted)
+        self._refused_in_a_row = 0
+        return None
+
+    # -----------------------------------------------------------------------------------------------------
+    # A chunk that was refused
+
+    def _may_concern_some_rows(self, error: ClicDataError) -> bool:
+        """Whether the service may take some of the rows, if not all in one request."""
+        if isinstance(error, TooLarge):
+            return True
+        # Other refusals have classes of their own: no such data set, no permission, too many calls.
+        concerns_rows = type(error) is ApiError and error.status in (200, 400, 422)
+        return concerns_rows and self._receipt.job.errors == "collect"
+
+    def _sift(self, chunk: Chunk, body: bytes, error: ClicDataError) -> None:
+        """Send the rows of a refused chunk in smaller chunks, down to the rows at fault."""
+        if chunk.rows > 1:
+            self._writer.note(chunk, State.PENDING, reason=_reason(error), error=str(error))
+            if isinstance(error, TooLarge):
+                self._max_bytes = min(self._max_bytes, len(body) // 2)
+                self._send_pieces(chunk, self._max_rows)
+            else:
+                self._send_pieces(chunk, (chunk.rows + 1) // 2)
+            return
+        self._writer.note(chunk, State.REFUSED, reason=_reason(error), error=str(error))
+        with self._lock:
+            self._refused_in_a_row += 1
+            stops = self._refused_in_a_row > MAX_REFUSED
+        if stops:
+            error.args = (f"{MAX_REFUSED} rows in a row were refused, so the rows are hardly why: {error.args[0]}",)
+            raise interrupted_error(self._receipt, error)
+        if self._receipt.job.errors != "collect":
+            [label] = self._encoder.frame.index[chunk.start : chunk.start + 1]  # a Python number, not one of numpy
+            error.args = (
+                f"row {chunk.start} of the frame (label {label!r}) is too large for one request: {error.args[0]}",
+            )
+            raise interrupted_error(self._receipt, error)
+
+    def _send_pieces(self, chunk: Chunk, max_rows: int) -> None:
+        """Split a chunk that is not stored, and send its pieces."""
+        bodies = list(
+            self._encoder.chunks(self._format, chunk.start, chunk.stop, max_rows=max_rows, max_bytes=self._max_bytes)
+        )
+        pieces = self._writer.split(chunk, [body.stop for body in bodies])
+        for piece, body in zip(pieces, bodies, strict=True):
+            self.send(piece, _stamped(body.text, self._receipt, piece))
+
+    # -----------------------------------------------------------------------------------------------------
+    # Errors
+
+    def _noted(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
+        """Note why a chunk is not known to be stored, and return the error to raise."""
+        what = outcome(error)
+        self._writer.note(chunk, _STATE_AFTER[what], reason=_reason(error), error=str(error))
+        if what is not Outcome.UNKNOWN:
+            return interrupted_error(self._receipt, error)
+        failure = ambiguous_error(
+            self._receipt,
+            f"{chunk.label} of the frame may be stored or not: the response was lost, and they were not sent again "
+            f"({error})",
+            "Look whether they are stored before you append them again.",
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _partial(self, chunk: Chunk, inserted: int | None) -> AppendAmbiguous:
+        reason = f"{inserted} of {chunk.rows} rows inserted"
+        self._writer.note(chunk, State.PARTIAL, rows_inserted=inserted, reason=reason)
+        what = f"ClicData says that it stored {inserted} of the {chunk.rows} {chunk.label} of the frame, not which"
+        return ambiguous_error(self._receipt, what)
+
+
+def rows_inserted(reply: Reply) -> int | None:
+    """Return how many rows the service says it stored, None where it only says that it did."""
+    value = reply.value()
+    if isinstance(value, dict) and value.get("rows_inserted") is not None:
+        count = value["rows_inserted"]
+        if isinstance(count, int) and not isinstance(count, bool):
+            return count
+    elif isinstance(value, dict):
+        if value.get("success", reply.field("success")) is True:  # both dialects say so after an append
+            return None
+    elif value is True or (isinstance(value, int) and value is not False):
+        return None
+    raise ProtocolError(
+        "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"
+    )
+
+
+def interrupted_error(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
+    """Return the error itself if no row is stored; else one that says which rows are."""
+    if not receipt.rows_appended:
+        error.receipt = receipt
+        return error
+    failure = AppendInterrupted(f"stopped: {error}. {receipt.summary()}.")
+    failure.receipt = receipt
+    failure.__cause__ = error
+    return failure
+
+
+def _reason(error: ClicDataError) -> str:
+    """Return the kind of an error, without text of the service, which may repeat cells."""
+    status = getattr(error, "status", None)
+    return type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"

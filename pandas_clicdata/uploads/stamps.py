@@ -1,0 +1,70 @@
+"""The stamp of each row, by which the rows of an append are found again; and the fingerprint of a frame."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+SAMPLED_ROWS = 1_000
+
+
+def stamp(append_id: str, number: int) -> str:
+    """Return the text that the rows of a chunk carry."""
+    return f"{append_id}/{number:07d}"
+
+
+def encoder_of(
+    frame: pd.DataFrame,
+    append_id: str,
+    tag_column: str | None,
+    *,
+    types: Mapping[str, str] | None,
+    index: bool,
+    need_types: bool = False,
+) -> FrameEncoder:
+    """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""
+    constants = {} if tag_column is None else {tag_column: _placeholder(append_id)}
+    encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants)
+    if tag_column is not None and encoder.columns.count(tag_column) > 1:
+        raise InputError(f"The frame has a column {tag_column!r} of its own: name another one for the stamps.")
+    return encoder
+
+
+def stamped(body: bytes, append_id: str, number: int) -> bytes:
+    """Put the stamp of a chunk in the place of the placeholders. Both are equally long, so the body keeps its size."""
+    return body.replace(_placeholder(append_id).encode(), stamp(append_id, number).encode())
+
+
+def _placeholder(append_id: str) -> str:
+    return f"{append_id}/-------"  # the id is drawn anew for each append, so no cell can hold it
+
+
+def tally(rows: bytes, column: str) -> Counter[str]:
+    """Count each text in a column of a page of rows."""
+    builder = FrameBuilder(columns=[column], dtype={column: "text"})
+    builder.add(rows)
+    return Counter({str(text): count for text, count in builder.take()[column].value_counts().items()})
+
+
+def fingerprint(encoder: FrameEncoder) -> str:
+    """Return a digest of the rows of a frame, without stamps; of 1,000 evenly spaced rows if there are more."""
+    last, sample = encoder.rows - 1, encoder
+    if last >= SAMPLED_ROWS:
+        positions = [i * last // (SAMPLED_ROWS - 1) for i in range(SAMPLED_ROWS)]
+        sample = FrameEncoder(encoder.frame.iloc[positions], types=encoder.types, index=encoder.index)
+    elif encoder.constants:
+        sample = FrameEncoder(encoder.frame, types=encoder.types, index=encoder.index)
+    digest = hashlib.sha256(f"{encoder.rows} {sample.columns}".encode())
+    for body in sample.chunks(RowFormat.CELLS, 0, sample.rows, max_rows=SAMPLED_ROWS, max_bytes=1 << 40):
+        digest.update(body.text)
+    return digest.hexdigest()

@@ -1,0 +1,288 @@
+"""Counting rows: which chunks in doubt are stored, and whether an append is stored as a whole."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pandas_clicdata.errors import ApiError, ClicDataError, ReadError
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, page_of, page_query
+from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
+from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
+from pandas_clicdata.uploads.stamps import stamp, tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas_clicdata.session.session import Session
+
+MIN_WAIT = 30.0  # seconds in which the service may still store an abandoned request
+MAX_WAIT = 600.0  # seconds, however slow the responses were
+APART = 5.0  # seconds between two counts that have to be equal
+MAX_COUNTS = 8
+DATA_SET = -1  # in the place of a chunk's number: the data set as a whole
+
+_log = logging.getLogger(__name__)
+
+
+def wait_before_count(session: Session, slowest: float) -> float:
+    """Return the seconds after which missing rows will not be stored any more; ``slowest`` is a response's."""
+    return max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Counting
+
+
+def count_rows(session: Session, rec_id: int) -> int:
+    """Count the rows of a data set: one request if the service counts them, else one for each page."""
+    page = _first_page(session, rec_id, 1) if session.dialect is Dialect.MODERN else None
+    if page is not None and page.more is not None and page.total is not None:
+        return page.total
+    return sum(page.count for page in _pages(session, rec_id))
+
+
+def has_rows(session: Session, rec_id: int, rows: int) -> bool:
+    """Whether a data set seems to have this number of rows, with at most three requests.
+
+    Where the service doesn't count, the page with the last row has to end with that row.
+    """
+    if session.dialect is Dialect.MODERN:
+        return count_rows(session, rec_id) == rows
+    first = page_of(session.call(_page_request(session.dialect, rec_id, 1)), 1)
+    if not first.more or not 0 < first.count < rows:
+        return not first.more and first.count == rows
+    number = -(-rows // first.count)  # C: that each page but the last is as long as the first
+    last = page_of(session.call(_page_request(session.dialect, rec_id, number)), number)
+    return not last.more and (number - 1) * first.count + last.count == rows
+
+
+def _rows_request(rec_id: int) -> Request:
+    return get("count rows", f"/data/{rec_id}", key="data", fresh=True)
+
+
+def _page_request(dialect: Dialect, rec_id: int, number: int, size: int | None = None) -> Request:
+    return replace(_rows_request(rec_id), query=page_query(dialect, number, size), dialect=dialect)
+
+
+def _first_page(session: Session, rec_id: int, size: int) -> Page | None:
+    """Return the first page of that size, None if the service refuses the size."""
+    try:
+        return page_of(session.call(_page_request(session.dialect, rec_id, 1, size)), 1)
+    except ApiError as error:
+        if error.status not in (400, 422):
+            raise
+    except DialectChanged:
+        pass
+    return None
+
+
+def _pages(session: Session, rec_id: int) -> Iterator[Page]:
+    return iter_pages(session, _rows_request(rec_id), PAGE_SIZE)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Evidence: what counts say about chunks
+
+
+class RowCount:
+    """The number of rows of the data set, while nobody else writes to it."""
+
+    def __init__(self, session: Session, receipt: AppendReceipt, rows_before: int) -> None:
+        self._session = session
+        self._receipt = receipt
+        self._rows_before = rows_before
+
+    def count(self) -> int:
+        """Count the rows."""
+        return count_rows(self._session, self._receipt.rec_id)
+
+    def rows_found(self, chunks: list[Chunk], counted: int) -> list[int | None]:
+        """Return all rows of all chunks, or none; of a single chunk any number."""
+        more = counted - self._expected()
+        if len(chunks) == 1:
+            return [more if more <= chunks[0].rows else None]
+        if more == sum(chunk.rows for chunk in chunks):
+            return [chunk.rows for chunk in chunks]
+        return [None if more else 0] * len(chunks)
+
+    def passes(self) -> bool:
+        """Whether the data set has as many rows as it should."""
+        return has_rows(self._session, self._receipt.rec_id, self._expected())
+
+    def differences(self, counted: int) -> dict[int, int]:
+        """Return the rows too many or too few, of unknown chunks."""
+        difference = counted - self._expected()
+        return {DATA_SET: difference} if difference else {}
+
+    def _expected(self) -> int:
+        return self._rows_before + self._receipt.rows_appended
+
+
+class StampCount:
+    """The number of rows with each stamp of this append."""
+
+    def __init__(self, session: Session, receipt: AppendReceipt, column: str) -> None:
+        self._session = session
+        self._receipt = receipt
+        self._column = column
+
+    def count(self) -> Counter[str]:
+        """Count the rows with each stamp."""
+        stamps: Counter[str] = Counter()
+        for page in _pages(self._session, self._receipt.rec_id):
+            counted = tally(page.rows, self._column) if page.count else {}
+            stamps.update({text: n for text, n in counted.items() if text.startswith(self._receipt.append_id)})
+        return stamps
+
+    def rows_found(self, chunks: list[Chunk], counted: Counter[str]) -> list[int | None]:
+        """Return the rows with the stamp of each chunk."""
+        return [counted[self._stamp(chunk.number)] for chunk in chunks]
+
+    def passes(self) -> bool:
+        """Whether as many rows as there should be bear each stamp."""
+        return not self.differences(self.count())
+
+    def differences(self, counted: Counter[str]) -> dict[int, int]:
+        """Return the rows too many or too few of each chunk; `DATA_SET` has those of no chunk of the receipt."""
+        chunks = self._receipt.chunks_in()
+        expected = {chunk.number: chunk.rows if chunk.state in STORED else 0 for chunk in chunks}
+        off = {number: counted[self._stamp(number)] - rows for number, rows in expected.items()}
+        stray = counted.total() - sum(counted[self._stamp(number)] for number in expected)
+        return {number: rows for number, rows in {**off, DATA_SET: stray}.items() if rows}
+
+    def _stamp(self, number: int) -> str:
+        return stamp(self._receipt.append_id, number)
+
+
+Evidence: TypeAlias = RowCount | StampCount
+
+
+def find_evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence | None:
+    """Return the way to count that ``verify`` names, None if this append has not prepared for it."""
+    job = receipt.job
+    if verify == "tag" and job.tag_column is not None:
+        return StampCount(session, receipt, job.tag_column)
+    if verify == "count" and job.rows_before is not None:
+        return RowCount(session, receipt, job.rows_before)
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Chunks in doubt
+
+
+def resolve_doubt(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+    """Wait, then count which chunks in doubt are stored: each is verified, or pending again, or it raises."""
+    receipt = writer.receipt
+    chunks = receipt.doubtful()
+    _log.info("waiting %.0f s before counting the rows of %d chunks in doubt", seconds, len(chunks))
+    session.sleep(seconds)
+    counted = _steady_count(session, receipt, evidence)
+    for chunk, found in zip(chunks, evidence.rows_found(chunks, counted), strict=True):
+        _note_found(writer, chunk, found)
+    left = receipt.doubtful()
+    if left:
+        listed = "; ".join(f"{chunk.label}: {chunk.reason}" for chunk in left[:10])
+        raise ambiguous_error(receipt, f"counting could not settle which rows in doubt are stored: {listed}")
+
+
+def _note_found(writer: ReceiptWriter, chunk: Chunk, found: int | None) -> None:
+    reason = f"{found} of {chunk.rows} rows were found"
+    if found == chunk.rows:
+        state = State.VERIFIED
+    elif found == 0:
+        state = State.PENDING
+    elif found is None or found < 0:
+        why = "others write to the data set, or several chunks share them" if found is None else "rows disappeared"
+        state, reason = State.IN_DOUBT, f"the rows found fit no chunk: {why}"
+    else:
+        state = State.PARTIAL if found < chunk.rows else State.DOUBLED
+    writer.note(chunk, state, reason=reason)
+
+
+def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) -> Any:
+    """Count until two counts in a row are equal."""
+    failure: ClicDataError | None = None
+    before = None
+    for _ in range(MAX_COUNTS):
+        counted = None
+        try:
+            counted = evidence.count()
+            failure = None
+        except ReadError as error:  # the data set is changing
+            failure = error
+        except ClicDataError as error:
+            failure = error
+            break
+        if counted is not None and counted == before:
+            return counted
+        before = counted
+        session.sleep(APART)
+    why = f"they could not be counted ({failure})" if failure else "their number does not come to rest"
+    raise ambiguous_error(receipt, f"some rows may be stored or not, and {why}") from failure
+
+
+def check_deleted(
+    session: Session, receipt: AppendReceipt, evidence: Evidence, chunks: list[Chunk], seconds: float
+) -> None:
+    """Wait, then count that no row of these chunks is stored; an AppendAmbiguous if some are."""
+    session.sleep(seconds)
+    found = evidence.rows_found(chunks, _steady_count(session, receipt, evidence))
+    if any(found):
+        raise ambiguous_error(receipt, f"{sum(filter(None, found)):,} rows are still there after they were deleted")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The audit
+
+
+def audit(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+    """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number."""
+    receipt = writer.receipt
+    try:
+        wrong: dict[int, int] = {}
+        if not evidence.passes():
+            session.sleep(seconds)
+            wrong = evidence.differences(_steady_count(session, receipt, evidence))
+    except ClicDataError as error:
+        _note_uncounted(writer, error)
+        return
+    writer.note_audit(passed=not wrong)
+    if wrong:
+        _note_wrong(writer, wrong)
+        listed = ", ".join(f"{n:+,} in {_label(receipt, number)}" for number, n in list(wrong.items())[:10])
+        raise ambiguous_error(
+            receipt, f"the service answered every chunk with success, but the final count is wrong: {listed}"
+        )
+
+
+def _note_uncounted(writer: ReceiptWriter, error: ClicDataError) -> None:
+    """Do without an audit, unless rows were sent twice: only the audit could have shown that they are stored once."""
+    receipt = writer.receipt
+    doubted = [chunk for chunk in receipt.chunks_in(*STORED) if chunk.doubted]
+    if not doubted:
+        _log.warning("the rows appended to data set %d could not be counted: %s", receipt.rec_id, error)
+        return
+    for chunk in doubted:
+        writer.note(chunk, State.IN_DOUBT, reason="sent a second time, and the copies could not be counted")
+    raise ambiguous_error(receipt, f"rows were sent a second time, and could not be counted ({error})") from error
+
+
+def _note_wrong(writer: ReceiptWriter, wrong: dict[int, int]) -> None:
+    for chunk in writer.receipt.chunks_in(*STORED):
+        found = chunk.rows + wrong.get(chunk.number, 0)
+        if found != chunk.rows:
+            state = State.DOUBLED if found > chunk.rows else State.PARTIAL if found else State.IN_DOUBT
+            reason = f"the audit found {found} of {chunk.rows} rows"
+            writer.note(chunk, state, rows_inserted=chunk.rows_inserted, reason=reason)
+        elif DATA_SET in wrong and chunk.doubted:
+            reason = f"sent a second time, and the audit found {wrong[DATA_SET]:+} rows"
+            writer.note(chunk, State.IN_DOUBT, reason=reason)
+
+
+def _label(receipt: AppendReceipt, number: int) -> str:
+    chunk = receipt.table.get(number)
+    return "the data set" if chunk is None else chunk.label
