@@ -183,10 +183,6 @@ _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?{_ZONE})")
 
 
-def _to_text(_value: Any, text: str) -> str:
-    return text
-
-
 def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
         value = Decimal(text) if _NUMBER.fullmatch(text) else None
@@ -228,8 +224,8 @@ def _is_date(value: Any, text: str) -> bool:
 
 
 _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "text": _to_text,
-    "dropdown": _to_text,
+    "text": lambda _, text: text,
+    "dropdown": lambda _, text: text,
     "number": _to_number,
     "percentage": _to_number,
     "id": _to_id,

@@ -203,15 +203,14 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     if isinstance(dtype, pd.CategoricalDtype):
         reasons = {code: why for why, codes in unsendable(array_of(array.categories)).items() for code in codes}
         return _grouped(reasons.get(code) for code in array.codes.tolist()) if reasons else {}
+    masks = {}
     if dtype.kind == "M":
-        return _positions(BAD_YEAR, _has_bad_year(_as_datetimes(array)))
+        masks[BAD_YEAR] = _has_bad_year(_as_datetimes(array))
     if dtype.kind == "f":
-        floats = array if isinstance(array, np.ndarray) else array.to_numpy(np.float64, na_value=np.nan)
-        infinite = _positions(INFINITE, np.isinf(floats))
-        if infinite:
-            return infinite
-    if _is_common(dtype):
-        return {}
+        masks[INFINITE] = np.isinf(array if isinstance(array, np.ndarray) else array.to_numpy(float, na_value=np.nan))
+    problems = {reason: np.flatnonzero(mask).tolist() for reason, mask in masks.items() if mask.any()}
+    if problems or dtype.kind == "M" or _is_common(dtype):
+        return problems
     try:
         for block in _blocks(array):
             values = _json_values(block)
@@ -244,10 +243,6 @@ def _is_outside(times: Any) -> Any:
 
 def _blocks(array: Any) -> Iterator[Any]:
     return (array[start : start + _STEP] for start in range(0, len(array), _STEP))
-
-
-def _positions(reason: str, mask: Any) -> dict[str, list[int]]:
-    return {reason: np.flatnonzero(mask).tolist()} if mask.any() else {}
 
 
 def _grouped(reasons: Iterable[str | None]) -> dict[str, list[int]]:

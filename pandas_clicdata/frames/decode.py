@@ -19,8 +19,7 @@ from pandas_clicdata.frames.dtypes import (
     check_parse_dates,
     convert_column,
     is_datetime,
-    is_decimal,
-    is_text,
+    needs_literals,
     parse_datetimes,
 )
 from pandas_clicdata.frames.parse import Name, PageCells, infer_cells, parse_literals, parse_page
@@ -106,8 +105,6 @@ class FrameBuilder:
         self._taken = 0
         self.rows = 0
 
-    # ------------------------------------------------------------ pages in
-
     def add(self, page: bytes) -> int:
         """Add the rows of a page.
 
@@ -153,8 +150,7 @@ class FrameBuilder:
         return self._columns is None or name in self._columns or name in self._index_col
 
     def _is_literal(self, name: Name, values: Sequence[Any]) -> bool:
-        dtype = self._dtypes.get(name, self._other_dtype)
-        if is_decimal(dtype) or (is_text(dtype) and not set(map(type, values)) <= {str, type(None)}):
+        if needs_literals(self._dtypes.get(name, self._other_dtype), values):
             self._literal.add(name)
         return name in self._literal
 
@@ -188,8 +184,6 @@ class FrameBuilder:
             changes = [f"new: {join_names(map(repr, added))}"] if added else []
             changes += [f"missing: {join_names(map(repr, missing))}"] if missing else []
             raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(changes)}). Read it again.")
-
-    # ------------------------------------------------------------ frames out
 
     def take(self, n: int | None = None) -> pd.DataFrame:
         """Remove the first rows and return them as a frame.

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import Unsendable, convert
+from pandas_clicdata.frames.cells import JSON, Unsendable, convert
 from pandas_clicdata.frames.columns import TEXT, pc
 from pandas_clicdata.frames.parse import infer_cells
 from pandas_clicdata.frames.types import COLUMN_TYPES, type_of_arrow
@@ -31,7 +32,7 @@ from pandas_clicdata.frames.unify import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _string_to_tzinfo: Any = pa.lib.string_to_tzinfo  # pyright: ignore[reportAttributeAccessIssue] - made in C
 
@@ -90,26 +91,23 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
     unusable = [name for name, _ in given if not pd.api.types.is_hashable(name)]
     if unusable:
         raise InputError(f"parse_dates must name columns one by one, not {unusable[0]!r}.")
-    return {name: _to_datetime_arguments(name, asked) for name, asked in given}
+    arguments: dict[Any, dict[str, Any]] = {}
+    for name, asked in given:
+        if isinstance(asked, str):
+            asked = {"unit" if asked in _UNITS else "format": asked}
+        elif asked is not None and not isinstance(asked, Mapping):
+            what = f"parse_dates of column {name!r}"
+            raise InputError(f"{what} must be a format or arguments of to_datetime, not {asked!r}.")
+        arguments[name] = dict(asked or {})
+    return arguments
 
 
-def _to_datetime_arguments(name: Any, asked: Any) -> dict[str, Any]:
-    if asked is None or isinstance(asked, Mapping):
-        return dict(asked or {})
-    if isinstance(asked, str):
-        return {"unit": asked} if asked in _UNITS else {"format": asked}
-    raise InputError(f"parse_dates of column {name!r} must be a format or arguments of to_datetime, not {asked!r}.")
-
-
-def is_text(dtype: Any) -> bool:
-    """Return whether a dtype is one of text; a number is then read as the digits that came."""
+def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:
+    """Return whether a dtype needs the digits and letters that came: decimals do, and text unless all cells are."""
     kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
-    return isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT)
-
-
-def is_decimal(dtype: Any) -> bool:
-    """Return whether a dtype is one of decimals, of which float64 would lose digits."""
-    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+    if isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT):
+        return not set(map(type, values)) <= {str, type(None)}
+    return kind is not None and bool(pa.types.is_decimal(kind))
 
 
 def is_datetime(dtype: Any) -> bool:
@@ -123,12 +121,7 @@ def is_datetime(dtype: Any) -> bool:
 def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | None) -> Any:
     """Return a column as an array of a dtype or ClicData type, exactly.
 
-    Raises
-    ------
-    CellError
-        If the dtype can't hold a cell.
-    NotImplementedError
-        If no column can be read as that dtype.
+    Raises a `CellError` if the dtype can't hold a cell, and `NotImplementedError` if no column can be read as it.
     """
     if isinstance(dtype, str):
         return _as_clicdata_type(cells, dtype, seen, backend)
@@ -168,16 +161,10 @@ def _as_numbers(cells: Cells) -> Cells:
     """Return numbers in the type that holds them all."""
     if not isinstance(cells, list) and not has_type(cells, TEXT, pa.bool_()):
         return cells
-    numbers, seen = infer_cells([_as_json_number(cell) for cell in _convert_cells(cells, "number")]), SeenTypes()
+    numbers = infer_cells(msgspec.json.decode(JSON.encode(_convert_cells(cells, "number"))))
+    seen = SeenTypes()
     seen.add(numbers)
     return unify([numbers], seen)
-
-
-def _as_json_number(cell: Any) -> Any:
-    """Return a decimal as JSON is read: an integer if it is written as one, else a float."""
-    if cell is None or isinstance(cell, (int, float)):
-        return cell
-    return int(cell) if cell.as_tuple().exponent == 0 else float(cell)
 
 
 def _as_category(cells: Cells, dtype: pd.CategoricalDtype, seen: SeenTypes) -> Any:

@@ -48,14 +48,8 @@ def infer_cells(values: Sequence[Any]) -> PageCells:
 def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], Iterable[Sequence[Any]]]:
     """Parse a page into the number of its rows, the names of its columns, and the cells of each column.
 
-    If rows are lists, the names are ``names`` or else positions.
-
-    Raises
-    ------
-    ProtocolError
-        If the page is not a JSON array of objects with distinct keys, or of lists of one length.
-    InputError
-        If rows are lists, and ``names`` has another length.
+    If rows are lists, the names are ``names`` or else positions; an `InputError` says that there are more or fewer.
+    Raises a `ProtocolError` if the page is not an array of objects with distinct keys, or of lists of one length.
     """
     rows = _decode(page)
     if not isinstance(rows, list):

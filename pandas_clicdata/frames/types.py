@@ -119,12 +119,9 @@ def _column(name: str, array: Any, asked: str | None) -> Column:
 
 
 def types_of(array: Any) -> set[str]:
-    """Return the ClicData types of the cells of a column: none if all are missing, several if they are mixed.
+    """Return the ClicData types of cells: none if all are missing, several if they are mixed.
 
-    Raises
-    ------
-    Unsendable
-        If there is none for its dtype.
+    Raises `Unsendable` if there is none for their dtype.
     """
     dtype = array.dtype
     if isinstance(dtype, pd.CategoricalDtype):
