@@ -209,7 +209,7 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     if dtype.kind == "f":
         masks[INFINITE] = np.isinf(array if isinstance(array, np.ndarray) else array.to_numpy(float, na_value=np.nan))
     problems = {reason: np.flatnonzero(mask).tolist() for reason, mask in masks.items() if mask.any()}
-    if problems or dtype.kind == "M" or _is_common(dtype):
+    if problems or dtype.kind == "M" or (_is_common(dtype) and getattr(dtype, "storage", "") != "python"):
         return problems
     try:
         for block in _blocks(array):

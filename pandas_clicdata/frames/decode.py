@@ -212,8 +212,7 @@ class FrameBuilder:
         index = pd.RangeIndex(self._taken, self._taken + count)
         columns = {name: as_column(array, index) for name, array in arrays.items()}
         frame = pd.DataFrame(columns, index=index, copy=len(columns) > _MOST_SINGLE_COLUMNS)
-        if not arrays:
-            frame.columns = frame.columns.astype(object)
+        frame.columns = frame.columns if arrays else frame.columns.astype(object)
         self._taken += count
         if self._index_col:
             frame = frame.set_index(self._index_col if self._index_is_list else self._index_col[0])

@@ -210,7 +210,7 @@ def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
         durations = _as_durations(cells, np.dtype(f"m8[{kind.unit}]"))
         return pa.chunked_array([pa.array(durations, kind, from_pandas=True)])
     column_type = "id" if pa.types.is_integer(kind) else type_of_arrow(kind)
-    if not column_type:
+    if column_type not in COLUMN_TYPES:
         raise NotImplementedError
     is_text_to_text = has_type(cells, TEXT) and column_type == "text" and not pa.types.is_time(kind)
     is_number_to_number = not isinstance(cells, list) and _is_number(cells.type) and _is_number(kind)
