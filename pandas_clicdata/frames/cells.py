@@ -63,10 +63,7 @@ def infer_type(cell: Any) -> str | None:
 def to_json_value(cell: Any) -> Any:
     """Convert a cell to the value that msgspec writes: None, bool, int, float, Decimal, date or str.
 
-    Raises
-    ------
-    Unsendable
-        If the cell can't be sent.
+    Raises `Unsendable` if there is none.
     """
     kind = type(cell)
     if kind in _JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < _DIGITS):
@@ -169,20 +166,7 @@ def find_problem(cell: Any, column_type: str | None = None) -> str | None:
 
 
 def convert(value: Any, column_type: str) -> Any:
-    """Convert a JSON value to a ClicData type without a loss.
-
-    Parameters
-    ----------
-    value : None, bool, int, float, Decimal, date or str
-        The value, as `to_json_value` returns it.
-    column_type : str
-        One of ClicData's types.
-
-    Raises
-    ------
-    Unsendable
-        If the type can't hold the value.
-    """
+    """Convert a JSON value to a ClicData type without a loss. Raises `Unsendable` if the type can't hold it."""
     if value is None:
         return None
     text = value if isinstance(value, str) else JSON.encode(value).decode().strip('"')
@@ -197,10 +181,6 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _ZONE = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?"
 _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?{_ZONE})")
-
-
-def _to_text(_value: Any, text: str) -> str:
-    return text
 
 
 def _to_number(value: Any, text: str) -> Any:
@@ -244,8 +224,8 @@ def _is_date(value: Any, text: str) -> bool:
 
 
 _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
-    "text": _to_text,
-    "dropdown": _to_text,
+    "text": lambda _, text: text,
+    "dropdown": lambda _, text: text,
     "number": _to_number,
     "percentage": _to_number,
     "id": _to_id,

@@ -36,27 +36,13 @@ _DAY = 24 * 60  # minutes
 
 
 class Column(NamedTuple):
-    """A column to send.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    array : array
-        Its cells, as numpy or pandas hold them.
-    cell_types : set of str
-        The ClicData types of its cells: none if all are missing, several if they are mixed.
-    column_type : str or None
-        Its ClicData type; None if its cells are mixed and nobody said which it shall be.
-    converts : bool
-        Whether its cells are written as that type instead of their own.
-    """
+    """A column to send."""
 
     name: str
     array: Any
-    cell_types: set[str]
-    column_type: str | None
-    converts: bool
+    cell_types: set[str]  # the ClicData types of its cells: none if all are missing, several if they are mixed
+    column_type: str | None  # None if its cells are mixed and nobody said which type it shall have
+    converts: bool  # whether its cells are written as that type instead of their own
 
     def texts(self, start: int, stop: int) -> pa.LargeStringArray:
         """Return the JSON texts of a block of cells; a missing cell is null."""
@@ -217,15 +203,14 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     if isinstance(dtype, pd.CategoricalDtype):
         reasons = {code: why for why, codes in unsendable(array_of(array.categories)).items() for code in codes}
         return _grouped(reasons.get(code) for code in array.codes.tolist()) if reasons else {}
+    masks = {}
     if dtype.kind == "M":
-        return _positions(BAD_YEAR, _has_bad_year(_as_datetimes(array)))
+        masks[BAD_YEAR] = _has_bad_year(_as_datetimes(array))
     if dtype.kind == "f":
-        floats = array if isinstance(array, np.ndarray) else array.to_numpy(np.float64, na_value=np.nan)
-        infinite = _positions(INFINITE, np.isinf(floats))
-        if infinite:
-            return infinite
-    if _is_common(dtype):
-        return {}
+        masks[INFINITE] = np.isinf(array if isinstance(array, np.ndarray) else array.to_numpy(float, na_value=np.nan))
+    problems = {reason: np.flatnonzero(mask).tolist() for reason, mask in masks.items() if mask.any()}
+    if problems or dtype.kind == "M" or (_is_common(dtype) and getattr(dtype, "storage", "") != "python"):
+        return problems
     try:
         for block in _blocks(array):
             values = _json_values(block)
@@ -258,10 +243,6 @@ def _is_outside(times: Any) -> Any:
 
 def _blocks(array: Any) -> Iterator[Any]:
     return (array[start : start + _STEP] for start in range(0, len(array), _STEP))
-
-
-def _positions(reason: str, mask: Any) -> dict[str, list[int]]:
-    return {reason: np.flatnonzero(mask).tolist()} if mask.any() else {}
 
 
 def _grouped(reasons: Iterable[str | None]) -> dict[str, list[int]]:

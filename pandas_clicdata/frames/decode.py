@@ -15,16 +15,16 @@ from pandas.api.extensions import no_default
 from pandas_clicdata.errors import InputError, SchemaDrift
 from pandas_clicdata.frames.dtypes import (
     CellError,
-    DtypeArgument,
+    check_dtype,
     check_parse_dates,
     convert_column,
     is_datetime,
-    is_decimal,
-    is_text,
+    needs_literals,
     parse_datetimes,
 )
 from pandas_clicdata.frames.parse import Name, PageCells, infer_cells, parse_literals, parse_page
 from pandas_clicdata.frames.records import frame_of_records
+from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, unify
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class FrameBuilder:
         self._columns = _name_list(columns, "columns")
         self._index_col = _name_list([index_col] if _is_name(index_col) else index_col, "index_col") or []
         self._index_is_list = not _is_name(index_col)
-        self._dtype = DtypeArgument(dtype)
+        self._dtypes, self._other_dtype = check_dtype(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
         self._parse_dates = check_parse_dates(parse_dates, self._index_col)
         self._union = on_drift == "union"
@@ -104,8 +104,6 @@ class FrameBuilder:
         self._seen: dict[Name, SeenTypes] = {}
         self._taken = 0
         self.rows = 0
-
-    # ------------------------------------------------------------ pages in
 
     def add(self, page: bytes) -> int:
         """Add the rows of a page.
@@ -152,27 +150,28 @@ class FrameBuilder:
         return self._columns is None or name in self._columns or name in self._index_col
 
     def _is_literal(self, name: Name, values: Sequence[Any]) -> bool:
-        dtype = self._dtype.get(name)
-        if is_decimal(dtype) or (is_text(dtype) and not set(map(type, values)) <= {str, type(None)}):
+        if needs_literals(self._dtypes.get(name, self._other_dtype), values):
             self._literal.add(name)
         return name in self._literal
 
     def _check_names(self, names: list[Name]) -> None:
         arguments: dict[str, Iterable[Any]] = {
             "columns": self._columns or [],
-            "dtype": self._dtype.by_name,
+            "dtype": self._dtypes,
             "parse_dates": self._parse_dates,
             "index_col": self._index_col,
         }
-        unknown = {argument: [name for name in named if name not in names] for argument, named in arguments.items()}
-        problems = [
-            f"{argument} names columns that the data set does not have: {_listed(missing)}. It has {_listed(names)}."
-            for argument, missing in unknown.items()
-            if missing
-        ]
+        known = join_names(map(repr, names))
+        problems = []
+        for argument, named in arguments.items():
+            unknown = [repr(name) for name in named if name not in names]
+            if unknown:
+                problems.append(
+                    f"{argument} names columns that the data set does not have: {join_names(unknown)}. It has {known}."
+                )
         left_out = [name for name in self._parse_dates if name in names and not self._is_wanted(name)]
         if left_out:
-            problems.append(f"parse_dates names columns that columns= leaves out: {_listed(left_out)}.")
+            problems.append(f"parse_dates names columns that columns= leaves out: {join_names(map(repr, left_out))}.")
         if problems:
             raise InputError(problems)
 
@@ -182,11 +181,9 @@ class FrameBuilder:
         if self._union:
             known += added
         elif added or missing:
-            changes = [f"new: {_listed(added)}"] if added else []
-            changes += [f"missing: {_listed(missing)}"] if missing else []
+            changes = [f"new: {join_names(map(repr, added))}"] if added else []
+            changes += [f"missing: {join_names(map(repr, missing))}"] if missing else []
             raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(changes)}). Read it again.")
-
-    # ------------------------------------------------------------ frames out
 
     def take(self, n: int | None = None) -> pd.DataFrame:
         """Remove the first rows and return them as a frame.
@@ -215,8 +212,7 @@ class FrameBuilder:
         index = pd.RangeIndex(self._taken, self._taken + count)
         columns = {name: as_column(array, index) for name, array in arrays.items()}
         frame = pd.DataFrame(columns, index=index, copy=len(columns) > _MOST_SINGLE_COLUMNS)
-        if not arrays:
-            frame.columns = frame.columns.astype(object)
+        frame.columns = frame.columns if arrays else frame.columns.astype(object)
         self._taken += count
         if self._index_col:
             frame = frame.set_index(self._index_col if self._index_is_list else self._index_col[0])
@@ -243,7 +239,7 @@ class FrameBuilder:
         elif self._names is not None:
             names = [*self._names]
         else:
-            names = [*self._dtype.by_name]
+            names = [*self._dtypes]
         return [*names, *(name for name in self._index_col if name not in names)]
 
     def _array(self, name: Name, pages: list[_Page]) -> Any:
@@ -252,7 +248,7 @@ class FrameBuilder:
         seen = self._seen.setdefault(name, SeenTypes())
         if self._union:
             seen.has_null = seen.has_null or any(isinstance(part, pa.NullArray) for part in parts)
-        dtype, arguments = self._dtype.get(name), self._parse_dates.get(name)
+        dtype, arguments = self._dtypes.get(name, self._other_dtype), self._parse_dates.get(name)
         cells = unify(parts, seen)
         del parts
         if is_datetime(dtype) and not arguments:
@@ -285,13 +281,8 @@ def _name_list(names: Any, argument: str) -> list[Any] | None:
     if not all(map(pd.api.types.is_hashable, listed)):
         raise InputError(f"{argument} must be a list of column names, not {listed!r}.")
     if len(set(listed)) < len(listed):
-        raise InputError(f"{argument} names a column twice: {_listed(listed)}.")
+        raise InputError(f"{argument} names a column twice: {join_names(map(repr, listed))}.")
     return listed
-
-
-def _listed(names: Iterable[Any]) -> str:
-    listed = [repr(name) for name in names]
-    return ", ".join(listed[:20]) + (f" and {len(listed) - 20} more" if len(listed) > 20 else "")
 
 
 def _shown(value: Any) -> str:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import Unsendable, convert
+from pandas_clicdata.frames.cells import JSON, Unsendable, convert
 from pandas_clicdata.frames.columns import TEXT, pc
 from pandas_clicdata.frames.parse import infer_cells
-from pandas_clicdata.frames.types import COLUMN_TYPES
+from pandas_clicdata.frames.types import COLUMN_TYPES, type_of_arrow
 from pandas_clicdata.frames.unify import (
     Cells,
     SeenTypes,
@@ -31,7 +32,7 @@ from pandas_clicdata.frames.unify import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Sequence
 
 _string_to_tzinfo: Any = pa.lib.string_to_tzinfo  # pyright: ignore[reportAttributeAccessIssue] - made in C
 
@@ -47,20 +48,11 @@ class CellError(Exception):
 # ---------------------------------------------------------------- the arguments
 
 
-class DtypeArgument:
-    """The ``dtype`` argument of a read: a dtype or the name of a ClicData type, for all columns or by column."""
-
-    def __init__(self, dtype: Any) -> None:
-        self._for_all: Any = None
-        self.by_name: dict[Any, Any] = {}
-        if isinstance(dtype, (pd.Series, Mapping)):
-            self.by_name = {name: _checked(asked, f"dtype of column {name!r}") for name, asked in dtype.items()}
-        elif dtype is not None:
-            self._for_all = _checked(dtype, "dtype")
-
-    def get(self, name: Hashable) -> Any:
-        """Return the dtype or ClicData type of a column; None if there is none."""
-        return self.by_name.get(name, self._for_all)
+def check_dtype(dtype: Any) -> tuple[dict[Any, Any], Any]:
+    """Return the dtype or ClicData type by column, and the one of all other columns; None if there is none."""
+    if isinstance(dtype, (pd.Series, Mapping)):
+        return {name: _checked(asked, f"dtype of column {name!r}") for name, asked in dtype.items()}, None
+    return {}, None if dtype is None else _checked(dtype, "dtype")
 
 
 def _checked(asked: Any, argument: str) -> Any:
@@ -99,26 +91,23 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
     unusable = [name for name, _ in given if not pd.api.types.is_hashable(name)]
     if unusable:
         raise InputError(f"parse_dates must name columns one by one, not {unusable[0]!r}.")
-    return {name: _to_datetime_arguments(name, asked) for name, asked in given}
+    arguments: dict[Any, dict[str, Any]] = {}
+    for name, asked in given:
+        if isinstance(asked, str):
+            asked = {"unit" if asked in _UNITS else "format": asked}
+        elif asked is not None and not isinstance(asked, Mapping):
+            what = f"parse_dates of column {name!r}"
+            raise InputError(f"{what} must be a format or arguments of to_datetime, not {asked!r}.")
+        arguments[name] = dict(asked or {})
+    return arguments
 
 
-def _to_datetime_arguments(name: Any, asked: Any) -> dict[str, Any]:
-    if asked is None or isinstance(asked, Mapping):
-        return dict(asked or {})
-    if isinstance(asked, str):
-        return {"unit": asked} if asked in _UNITS else {"format": asked}
-    raise InputError(f"parse_dates of column {name!r} must be a format or arguments of to_datetime, not {asked!r}.")
-
-
-def is_text(dtype: Any) -> bool:
-    """Return whether a dtype is one of text; a number is then read as the digits that came."""
+def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:
+    """Return whether a dtype needs the digits and letters that came: decimals do, and text unless all cells are."""
     kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
-    return isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT)
-
-
-def is_decimal(dtype: Any) -> bool:
-    """Return whether a dtype is one of decimals, of which float64 would lose digits."""
-    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+    if isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT):
+        return not set(map(type, values)) <= {str, type(None)}
+    return kind is not None and bool(pa.types.is_decimal(kind))
 
 
 def is_datetime(dtype: Any) -> bool:
@@ -130,25 +119,9 @@ def is_datetime(dtype: Any) -> bool:
 
 
 def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | None) -> Any:
-    """Return a column as an array of a dtype, exactly.
+    """Return a column as an array of a dtype or ClicData type, exactly.
 
-    Parameters
-    ----------
-    cells : ChunkedArray or list
-        The column.
-    dtype : dtype, or name of a ClicData type
-        What was asked for.
-    seen : SeenTypes
-        The types of the column on all pages.
-    backend : {"numpy_nullable", "pyarrow"} or None
-        The family of dtypes for a ClicData type.
-
-    Raises
-    ------
-    CellError
-        If the dtype can't hold a cell exactly.
-    NotImplementedError
-        If no column can be read as that dtype.
+    Raises a `CellError` if the dtype can't hold a cell, and `NotImplementedError` if no column can be read as it.
     """
     if isinstance(dtype, str):
         return _as_clicdata_type(cells, dtype, seen, backend)
@@ -157,7 +130,7 @@ def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | Non
     if isinstance(dtype, pd.SparseDtype):
         return pd.arrays.SparseArray(convert_column(cells, np.dtype(dtype.subtype), seen, None), dtype=dtype)
     if isinstance(dtype, pd.StringDtype):
-        return text_array(_arrow_by_type(cells, "text", TEXT), dtype)
+        return text_array(_as_arrow(cells, TEXT), dtype)
     if isinstance(dtype, pd.PeriodDtype):
         return _as_periods(cells, dtype)
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -188,16 +161,10 @@ def _as_numbers(cells: Cells) -> Cells:
     """Return numbers in the type that holds them all."""
     if not isinstance(cells, list) and not has_type(cells, TEXT, pa.bool_()):
         return cells
-    numbers, seen = infer_cells([_as_json_number(cell) for cell in _convert_cells(cells, "number")]), SeenTypes()
+    numbers = infer_cells(msgspec.json.decode(JSON.encode(_convert_cells(cells, "number"))))
+    seen = SeenTypes()
     seen.add(numbers)
     return unify([numbers], seen)
-
-
-def _as_json_number(cell: Any) -> Any:
-    """Return a decimal as JSON is read: an integer if it is written as one, else a float."""
-    if cell is None or isinstance(cell, (int, float)):
-        return cell
-    return int(cell) if cell.as_tuple().exponent == 0 else float(cell)
 
 
 def _as_category(cells: Cells, dtype: pd.CategoricalDtype, seen: SeenTypes) -> Any:
@@ -230,21 +197,9 @@ def _as_numpy(cells: Cells, dtype: np.dtype[Any]) -> Any:
     return numpy_array(values).astype(dtype, copy=False)
 
 
-_CLICDATA_TYPE = (
-    (pa.types.is_boolean, "checkbox"),
-    (pa.types.is_integer, "id"),
-    (pa.types.is_floating, "number"),
-    (pa.types.is_decimal, "number"),
-    (pa.types.is_date, "date"),
-    (pa.types.is_time, "text"),
-    (pa.types.is_string, "text"),
-    (pa.types.is_large_string, "text"),
-)
-
-
 def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
     """Return a column as an Arrow type, exactly."""
-    if has_type(cells, pa.null()) or (has_type(cells, kind) and kind != TEXT):
+    if has_type(cells, pa.null(), kind):
         return cells.cast(kind)  # type: ignore[union-attr]
     if pa.types.is_dictionary(kind):
         return _as_arrow(cells, kind.value_type).cast(kind)
@@ -254,21 +209,17 @@ def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_duration(kind):
         durations = _as_durations(cells, np.dtype(f"m8[{kind.unit}]"))
         return pa.chunked_array([pa.array(durations, kind, from_pandas=True)])
-    column_type = next((name for is_kind, name in _CLICDATA_TYPE if is_kind(kind)), None)
-    if column_type is None:
+    column_type = "id" if pa.types.is_integer(kind) else type_of_arrow(kind)
+    if column_type not in COLUMN_TYPES:
         raise NotImplementedError
-    return _arrow_by_type(cells, column_type, kind)
-
-
-def _arrow_by_type(cells: Cells, column_type: str, kind: pa.DataType) -> pa.ChunkedArray:
-    """Return a column as an Arrow type, by way of a ClicData type unless Arrow can cast it at once."""
-    has_numbers = not isinstance(cells, list) and (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type))
-    if has_type(cells, TEXT):
-        at_once = column_type == "text" and not pa.types.is_time(kind)
-    else:
-        at_once = has_numbers and column_type in ("id", "number") and not pa.types.is_decimal(kind)
-    values = cells if at_once else _convert_cells(cells, column_type)
+    is_text_to_text = has_type(cells, TEXT) and column_type == "text" and not pa.types.is_time(kind)
+    is_number_to_number = not isinstance(cells, list) and _is_number(cells.type) and _is_number(kind)
+    values = cells if is_text_to_text or is_number_to_number else _convert_cells(cells, column_type)
     return _convert_all(lambda part: _cast(part, kind), values, f"it does not fit {kind} exactly")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _cast(cells: Any, kind: pa.DataType) -> pa.ChunkedArray:
@@ -342,21 +293,9 @@ _FIRST_DAY, _LAST_DAY = "1677-09-23", "2262-04-10"
 
 
 def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None) -> Any:
-    """Return a column as an array of times: naive stays naive, offsets become UTC.
+    """Return a column as an array of times, read by `pandas.to_datetime` with arguments, or else from ISO 8601.
 
-    Parameters
-    ----------
-    cells : ChunkedArray or list
-        The column.
-    arguments : dict
-        Arguments of `pandas.to_datetime`; without any, only ISO 8601 is read.
-    backend : {"numpy_nullable", "pyarrow"} or None
-        The family of dtypes.
-
-    Raises
-    ------
-    CellError
-        If a cell is not such a time.
+    Naive times stay naive, offsets become UTC. Raises a `CellError` if a cell is not such a time.
     """
     if arguments:
         shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

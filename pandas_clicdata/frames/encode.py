@@ -10,17 +10,16 @@ import enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import JSON, find_problem, to_json_value
 from pandas_clicdata.frames.columns import TEXT, Column, pc
-from pandas_clicdata.frames.types import check_frame, examine
+from pandas_clicdata.frames.types import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pandas as pd
 
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
 _BLOCK_BYTES = 8 << 20  # the size of a block to aim at
@@ -69,8 +68,8 @@ class FrameEncoder:
     columns : list of str
         The names of the columns, constants included.
     column_types : dict of str to str
-        The ClicData type of each column of the frame that has one; a mixed column has none.
-    frame, types, index
+        The ClicData type of each column that has one; a mixed column has none.
+    frame, types, index, constants
         The parameters; the frame is a shallow copy.
 
     Raises
@@ -88,13 +87,13 @@ class FrameEncoder:
         need_types: bool = False,
         constants: Mapping[str, str] | None = None,
     ) -> None:
-        check_frame(frame)
-        self.frame = frame.copy(deep=False)
+        self.frame = frame.copy(deep=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.constants = dict(constants or {})
         self.types = dict(types) if types else None
         self.index = index
         self.rows = len(frame)
+        self.constants = dict(constants or {})
         self.columns = [*(column.name for column in self._columns), *self.constants]
         self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
         self._block_rows = _FIRST_ROWS  # rows of the next block

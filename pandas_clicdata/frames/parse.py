@@ -46,30 +46,10 @@ def infer_cells(values: Sequence[Any]) -> PageCells:
 
 
 def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], Iterable[Sequence[Any]]]:
-    """Parse a page into columns.
+    """Parse a page into the number of its rows, the names of its columns, and the cells of each column.
 
-    Parameters
-    ----------
-    page : bytes
-        A JSON array of objects, or of lists.
-    names : list or None
-        The names of the columns if rows are lists; by default their positions.
-
-    Returns
-    -------
-    count : int
-        The number of rows.
-    names : list
-        The names of the columns.
-    columns : iterable of sequence
-        The cells of each column. The iterable can be used once.
-
-    Raises
-    ------
-    ProtocolError
-        If the page is not a JSON array of objects with distinct keys, or of lists of one length.
-    InputError
-        If rows are lists, and ``names`` has another length.
+    If rows are lists, the names are ``names`` or else positions; an `InputError` says that there are more or fewer.
+    Raises a `ProtocolError` if the page is not an array of objects with distinct keys, or of lists of one length.
     """
     rows = _decode(page)
     if not isinstance(rows, list):
@@ -146,17 +126,7 @@ _FIRST_ROW = json.JSONDecoder(object_pairs_hook=_distinct, parse_int=len, parse_
 
 
 def parse_literals(page: bytes, position: int, name: Name) -> pa.Array:
-    """Parse one column as text: text as it is, all else with the digits and letters that came.
-
-    Parameters
-    ----------
-    page : bytes
-        A page that `parse_page` accepts.
-    position : int
-        The position of the column, if rows are lists.
-    name : str
-        The name of the column, if rows are objects.
-    """
+    """Parse one column of a page as text: text as it is, all else with the digits and letters that came."""
     missing = msgspec.Raw(b"null")
     try:
         cells = [row.get(str(name), missing) for row in msgspec.json.decode(page, type=list[dict[str, msgspec.Raw]])]

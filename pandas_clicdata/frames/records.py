@@ -52,32 +52,25 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
 
 
 def _integers(cells: list[Any]) -> Any:
-    return pd.array([_integer(cell) for cell in cells], dtype="Int64")
-
-
-def _integer(cell: Any) -> int | None:
-    if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
-        return None
-    try:
-        number = int(cell)
-    except (ValueError, OverflowError):
-        return None
-    exact = isinstance(cell, str) or number == cell
-    return number if exact and -(2**63) <= number < 2**63 else None
+    return pd.array([_number(cell, int) for cell in cells], dtype="Int64")
 
 
 def _numbers(cells: list[Any]) -> Any:
-    return pd.array([_number(cell) for cell in cells], dtype="Float64")
+    return pd.array([_number(cell, float) for cell in cells], dtype="Float64")
 
 
-def _number(cell: Any) -> float | None:
+def _number(cell: Any, kind: type[int | float]) -> Any:
+    """Return a cell as a number that its column holds exactly; None if there is none."""
     if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
         return None
     try:
-        number = float(cell)
+        number = kind(cell)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < float("inf") else None
+    if kind is float:
+        return number if abs(number) < float("inf") else None
+    exact = isinstance(cell, str) or number == cell
+    return number if exact and -(2**63) <= number < 2**63 else None
 
 
 def _booleans(cells: list[Any]) -> Any:

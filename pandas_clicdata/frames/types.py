@@ -71,26 +71,13 @@ def clicdata_types(
 def examine(
     frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool, need_types: bool = False
 ) -> list[Column]:
-    """Check every column and cell of a frame.
+    """Check every column and cell of a frame, and return its columns, the levels of the index first.
 
-    Parameters
-    ----------
-    frame, types, index
-        As for `clicdata_types`.
-    need_types : bool, default False
-        Whether a column without one ClicData type is a problem, as it is for a new table.
-
-    Returns
-    -------
-    list of Column
-        The columns in order, with the levels of the index first.
-
-    Raises
-    ------
-    InputError
-        If the frame can't be sent as it is. It names every problem.
+    With ``need_types``, a column that has no one ClicData type is a problem, as it is for a new table. Raises an
+    `InputError` that names every problem.
     """
-    check_frame(frame)
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
     if frame.columns.nlevels > 1:
         raise InputError("The columns are a MultiIndex: give each column one name.")
     levels = _index_levels(frame.index) if index else []
@@ -115,12 +102,6 @@ def examine(
     return columns
 
 
-def check_frame(frame: Any) -> None:
-    """Raise an `InputError` if something else than a frame is given."""
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
-
-
 def _index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
     names = ["index"] if index.nlevels == 1 and index.name is None else index.names
     return [(name, index.get_level_values(level)) for level, name in enumerate(names)]
@@ -138,12 +119,9 @@ def _column(name: str, array: Any, asked: str | None) -> Column:
 
 
 def types_of(array: Any) -> set[str]:
-    """Return the ClicData types of the cells of a column: none if all are missing, several if they are mixed.
+    """Return the ClicData types of cells: none if all are missing, several if they are mixed.
 
-    Raises
-    ------
-    Unsendable
-        If there is none for its dtype.
+    Raises `Unsendable` if there is none for their dtype.
     """
     dtype = array.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -154,7 +132,7 @@ def types_of(array: Any) -> set[str]:
     if dtype == np.dtype(object):
         return _types_of_objects(array)
     if isinstance(dtype, pd.ArrowDtype):
-        column_type = _type_of_arrow(dtype.pyarrow_dtype)
+        column_type = type_of_arrow(dtype.pyarrow_dtype)
     elif isinstance(dtype, (pd.StringDtype, pd.PeriodDtype)):
         column_type = "text"
     else:
@@ -196,9 +174,10 @@ _TYPE_OF_ARROW = (
 )
 
 
-def _type_of_arrow(kind: pa.DataType) -> str:
+def type_of_arrow(kind: pa.DataType) -> str:
+    """Return the ClicData type of an Arrow type; "null" for that of nulls, and "" if there is none."""
     if pa.types.is_dictionary(kind):
-        return _type_of_arrow(kind.value_type)
+        return type_of_arrow(kind.value_type)
     return next((column_type for is_kind, column_type in _TYPE_OF_ARROW if is_kind(kind)), "")
 
 
@@ -212,23 +191,25 @@ def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
     other = [name for name in names if not isinstance(name, str)]
     if other:
         problems.append(
-            f"Column names must be text, and these are not: {_listed(map(repr, other))}. "
+            f"Column names must be text, and these are not: {join_names(map(repr, other))}. "
             "df.rename(columns=str) makes them so; name the levels of an index with df.rename_axis."
         )
     repeated = sorted(name for name, count in Counter(names).items() if count > 1 and isinstance(name, str))
     if repeated:
-        problems.append(f"Column names must be unique, and these come twice or more: {_listed(map(repr, repeated))}.")
+        problems.append(
+            f"Column names must be unique, and these come twice or more: {join_names(map(repr, repeated))}."
+        )
     broken = [name for name in names if isinstance(name, str) and not is_unicode(name)]
     if broken:
-        problems.append(f"Column names must be valid Unicode, and these are not: {_listed(map(ascii, broken))}.")
+        problems.append(f"Column names must be valid Unicode, and these are not: {join_names(map(ascii, broken))}.")
     return problems
 
 
 def _mixed_problem(column: Column) -> str:
     mixed = [column_type for column_type in (*COLUMN_TYPES, _AWARE) if column_type in column.cell_types]
     return (
-        f"Column {column.name!r} mixes {_listed(mixed)}: say which type it has with "
-        f"types={{{column.name!r}: 'text'}}, or another of {_listed(COLUMN_TYPES)}."
+        f"Column {column.name!r} mixes {join_names(mixed)}: say which type it has with "
+        f"types={{{column.name!r}: 'text'}}, or another of {join_names(COLUMN_TYPES)}."
     )
 
 
@@ -242,12 +223,12 @@ def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: 
     unknown = [name for name in types if name not in names]
     if unknown:
         problems.append(
-            f"types names columns that the frame does not have: {_listed(map(repr, unknown))}. "
-            f"It has {_listed(map(repr, names))}."
+            f"types names columns that the frame does not have: {join_names(map(repr, unknown))}. "
+            f"It has {join_names(map(repr, names))}."
         )
     problems += [
         f"types gives column {name!r} the type {column_type!r}, which ClicData does not know: "
-        f"choose one of {_listed(COLUMN_TYPES)}."
+        f"choose one of {join_names(COLUMN_TYPES)}."
         for name, column_type in types.items()
         if column_type not in COLUMN_TYPES
     ]
@@ -264,7 +245,7 @@ def _cell_problems(column: Column, index: pd.Index[Any]) -> list[str]:
     return problems
 
 
-def _listed(names: Iterable[str], most: int = 20) -> str:
+def join_names(names: Iterable[str]) -> str:
+    """Return names as a list for a message, of twenty names at most."""
     listed = list(names)
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
+    return ", ".join(listed[:20]) + (f" and {len(listed) - 20} more" if len(listed) > 20 else "")

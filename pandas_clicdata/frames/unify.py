@@ -24,13 +24,7 @@ Cells: TypeAlias = "pa.ChunkedArray | list[Any]"
 
 
 class SeenTypes:
-    """The types of a column on all pages so far, those included whose rows were already taken.
-
-    Attributes
-    ----------
-    has_null : bool
-        Whether a cell was missing.
-    """
+    """The types of a column on all pages so far, those included whose rows were already taken."""
 
     def __init__(self) -> None:
         self._types: set[pa.DataType | None] = set()  # None stands for Python's objects
@@ -108,17 +102,7 @@ def from_arrow(dtype: Any, values: pa.ChunkedArray) -> Any:
 
 
 def default_array(cells: Cells, has_null: bool, backend: str | None) -> Any:
-    """Return a column as a pandas array of the usual dtype for its type.
-
-    Parameters
-    ----------
-    cells : ChunkedArray or list
-        The column.
-    has_null : bool
-        Whether a cell was missing, here or on an earlier page.
-    backend : {"numpy_nullable", "pyarrow"} or None
-        The ``dtype_backend`` asked for.
-    """
+    """Return a column as an array of the usual dtype; ``has_null`` is whether a cell is missing on any page."""
     if isinstance(cells, list):
         return object_array(cells)
     kind = cells.type

@@ -739,7 +739,15 @@ def test_no_foreign_exception_whatever_is_asked_for() -> None:
     ]
     dtypes: list[Any] = ["float16", "float32", "int8", "bool", "category", "datetime64[ns, UTC]", "timedelta64[s]"]
     dtypes += ["period[D]", "Sparse[float]", "interval", "number", "date", "datetime", "dropdown", "id", ">i8"]
-    kinds = [pa.float16(), pa.string_view(), pa.binary(), pa.list_(pa.int8()), pa.time32("s"), pa.duration("ms")]
+    kinds = [
+        pa.null(),
+        pa.float16(),
+        pa.string_view(),
+        pa.binary(),
+        pa.list_(pa.int8()),
+        pa.time32("s"),
+        pa.duration("ms"),
+    ]
     kinds += [pa.timestamp("us", "+05:30"), pa.dictionary(pa.int8(), pa.string()), pa.decimal256(50, 2)]
     dtypes += [*map(pd.ArrowDtype, kinds), pd.CategoricalDtype([(1,)]), pd.CategoricalDtype(pd.interval_range(0, 3))]
     ways: list[Any] = ["%Y", "s", {"utc": True}, {"format": "ISO8601"}, {"nonsense": 1}, {"unit": "D", "origin": "x"}]

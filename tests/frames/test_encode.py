@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -510,6 +511,16 @@ def test_cells_that_are_refused(cell: object, reason: str, among: list[object]) 
     (problem,) = problems_of(pd.DataFrame({"a": column}))
     assert reason in problem
     assert f"(row {len(among)})" in problem
+
+
+@pytest.mark.parametrize("dtype", ["string[python]", object])
+def test_half_a_character_is_refused_in_any_text(dtype: Any) -> None:
+    column = pd.Series(["a", None, "\ud800"], dtype=dtype)
+    (problem,) = problems_of(pd.DataFrame({"a": column}))
+    assert "Column 'a': 1 cell is text that is not valid Unicode" in problem
+    index = pd.DataFrame({"n": [1, 2, 3]}, index=pd.Index(column, name="i"))
+    (problem,) = problems_of(index, index=True)
+    assert "Column 'i': 1 cell is text that is not valid Unicode" in problem
 
 
 MIXES: dict[str, list[object]] = {
