@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
+from graphlib import TopologicalSorter
 from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -188,6 +190,15 @@ except ImportError as error:
     print(error)
 """
         assert "pip install 'pandas-clicdata[sandbox]'" in python(code)
+
+    def test_no_module_imports_itself_by_way_of_others(self):
+        """Imports for types count too."""
+        modules = {path.stem: path.read_text("utf-8") for path in Path(package.__path__[0]).glob("*.py")}
+        imports = {
+            name: set(re.findall(r"from pandas_clicdata\.sandbox\.(\w+) import", modules[name])) for name in modules
+        }
+        assert len(imports["server"]) > 5
+        TopologicalSorter(imports).prepare()  # raises CycleError
 
     def test_the_plugin_imports_little(self):
         code = f"""{STUB}
