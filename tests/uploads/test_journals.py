@@ -322,7 +322,6 @@ class Watched(Unreliable):
         try:
             if self.dice.random() < 0.05:
                 self.pass_time(0.1)
-                self._attempt.sent = True
                 return answer({"error": {"code": "InvalidRow", "description": "no"}}, 422)
             return super()._send(request, *rest)
         finally:
