@@ -108,7 +108,7 @@ def _convert_number(cell: Any) -> float | Decimal | None:
         if cell.is_finite() and math.isinf(float(cell)):
             raise Unsendable(TOO_LARGE)
         cell = cell if type(cell) is Decimal else Decimal(cell)
-    if math.isinf(cell):
+    if abs(cell) == math.inf:
         raise Unsendable(INFINITE)
     if isinstance(cell, Decimal):
         return cell
