@@ -162,7 +162,7 @@ def find_problem(cell: Any, column_type: str | None = None) -> str | None:
     return None
 
 
-# ---------------------------------------------------------------- the value as another ClicData type
+# ---------------------------------------------------------------- the value as another type
 
 
 def convert(value: Any, column_type: str) -> Any:
