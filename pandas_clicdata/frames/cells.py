@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 import uuid
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -185,7 +185,10 @@ _TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,
 
 def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
-        value = Decimal(text) if _NUMBER.fullmatch(text) else None
+        try:
+            value = Decimal(text) if _NUMBER.fullmatch(text) else None
+        except InvalidOperation:  # an exponent that even Decimal can't hold
+            raise Unsendable(TOO_LARGE) from None
     if isinstance(value, Decimal):
         return to_json_value(value)
     return int(value) if isinstance(value, bool) else value if isinstance(value, (int, float)) else None
