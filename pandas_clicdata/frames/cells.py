@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 import uuid
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -108,7 +108,7 @@ def _convert_number(cell: Any) -> float | Decimal | None:
         if cell.is_finite() and math.isinf(float(cell)):
             raise Unsendable(TOO_LARGE)
         cell = cell if type(cell) is Decimal else Decimal(cell)
-    if math.isinf(cell):
+    if abs(cell) == math.inf:
         raise Unsendable(INFINITE)
     if isinstance(cell, Decimal):
         return cell
@@ -162,7 +162,7 @@ def find_problem(cell: Any, column_type: str | None = None) -> str | None:
     return None
 
 
-# ---------------------------------------------------------------- the value as another ClicData type
+# ---------------------------------------------------------------- the value as another type
 
 
 def convert(value: Any, column_type: str) -> Any:
@@ -185,7 +185,10 @@ _TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,
 
 def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
-        value = Decimal(text) if _NUMBER.fullmatch(text) else None
+        try:
+            value = Decimal(text) if _NUMBER.fullmatch(text) else None
+        except InvalidOperation:  # an exponent that even Decimal can't hold
+            raise Unsendable(TOO_LARGE) from None
     if isinstance(value, Decimal):
         return to_json_value(value)
     return int(value) if isinstance(value, bool) else value if isinstance(value, (int, float)) else None

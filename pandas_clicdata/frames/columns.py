@@ -73,22 +73,18 @@ def json_texts(array: Any) -> pa.LargeStringArray:
     dtype = array.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _category_texts(array)
-    if dtype.kind == "M" and not _is_date(dtype):
-        return _datetime_texts(array)
     if not _is_common(dtype):
-        return _json_lines(_json_values(array))
+        return _datetime_texts(array) if dtype.kind == "M" else _json_lines(_json_values(array))
     values = pa.array(array, from_pandas=True)
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_floating(values.type):
         return _float_texts(values.to_numpy(zero_copy_only=False))
+    if pa.types.is_time(values.type):
+        return quoted(_time_texts(values))
     texts = values.cast(TEXT)
-    if _is_date(dtype):
+    if pa.types.is_date(values.type):
         return quoted(texts)
     return _quote_and_escape(texts) if values.type in (pa.string(), TEXT) else texts
-
-
-def _is_date(dtype: Any) -> bool:
-    return isinstance(dtype, pd.ArrowDtype) and pa.types.is_date(dtype.pyarrow_dtype)
 
 
 def _is_common(dtype: Any) -> bool:
@@ -97,8 +93,8 @@ def _is_common(dtype: Any) -> bool:
         return dtype.isnative and (dtype.kind in "biu" or dtype == "f8")
     if isinstance(dtype, pd.ArrowDtype):
         kind = dtype.pyarrow_dtype
-        common = kind in (pa.bool_(), pa.float64(), pa.string(), TEXT) or pa.types.is_date(kind)
-        return common or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+        predicates = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_date, pa.types.is_time)
+        return kind in (pa.bool_(), pa.float64(), pa.string(), TEXT) or any(is_kind(kind) for is_kind in predicates)
     is_masked = isinstance(getattr(dtype, "numpy_dtype", None), np.dtype)
     return (is_masked and dtype.name != "Float32") or isinstance(dtype, pd.StringDtype)
 
@@ -129,13 +125,15 @@ def _datetime_texts(array: Any) -> pa.LargeStringArray:
     """Return ISO 8601; of aware times the wall time and its offset."""
     array = _as_datetimes(array)
     if not isinstance(array.dtype, pd.DatetimeTZDtype):
-        return quoted(_iso_texts(array))
+        return quoted(_iso_texts(pa.array(array, from_pandas=True)))
     utc, wall = array.tz_convert(None).to_numpy(), array.tz_localize(None).to_numpy()
     seconds = (wall - utc).astype("m8[s]").view(np.int64)
     odd = seconds % 60 != 0  # ISO 8601 has no seconds in an offset: such times are written in UTC
     wall, minutes = np.where(odd, utc, wall), np.where(odd, 0, seconds // 60)
     offsets = _OFFSETS.take(pa.array(minutes + _DAY))
-    return quoted(pc.binary_join_element_wise(_iso_texts(wall), offsets, pa.scalar("", TEXT)))
+    return quoted(
+        pc.binary_join_element_wise(_iso_texts(pa.array(wall, from_pandas=True)), offsets, pa.scalar("", TEXT))
+    )
 
 
 _OFFSETS = pa.array(
@@ -153,9 +151,13 @@ def _as_datetimes(array: Any) -> Any:
     return array if isinstance(array.dtype, pd.DatetimeTZDtype) else np.asarray(array)
 
 
-def _iso_texts(times: Any) -> pa.LargeStringArray:
+def _time_texts(values: pa.Array) -> pa.LargeStringArray:
+    numbers = values.cast(pa.int32() if pa.types.is_time32(values.type) else pa.int64()).cast(pa.int64())
+    return pc.utf8_slice_codeunits(_iso_texts(numbers.cast(pa.timestamp(values.type.unit))), len("1970-01-01T"))
+
+
+def _iso_texts(values: pa.Array) -> pa.LargeStringArray:
     """Return ISO 8601 without a fraction, with six digits of one, or with nine where there are nanoseconds."""
-    values = pa.array(times, from_pandas=True)
     unit = "ns" if values.type.unit == "ns" else "us"
     texts = values.cast(pa.timestamp(unit)).cast(TEXT)
     for zeros, length in (("000", 26), (".000000", 19)) if unit == "ns" else ((".000000", 19),):

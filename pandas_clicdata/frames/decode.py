@@ -1,6 +1,6 @@
 """Pages of JSON rows as frames.
 
-Pages are held in Arrow. A column gets its type when rows are taken, over all pages so far: a page alone can't tell.
+Pages are held in Arrow. A column gets its type when rows are taken, since that depends on all pages so far.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class FrameBuilder:
         return pages
 
     def _frame_columns(self) -> list[Any]:
-        """Return the columns of a frame; if no page ever had a row, those that the arguments name."""
+        """Return the columns of a frame; if no page ever had a row, the columns that the arguments name."""
         if self._columns is not None:
             names = [*self._columns]
         elif self._names is not None:

@@ -45,9 +45,6 @@ class CellError(Exception):
         super().__init__(reason)
 
 
-# ---------------------------------------------------------------- the arguments
-
-
 def check_dtype(dtype: Any) -> tuple[dict[Any, Any], Any]:
     """Return the dtype or ClicData type by column, and the one of all other columns; None if there is none."""
     if isinstance(dtype, (pd.Series, Mapping)):
@@ -288,7 +285,7 @@ def _refuse_first(mask: Any, reason: str) -> None:
 _OFFSET = re.compile(r"T.*(Z|[+-][0-9:]+)$")
 _NANOSECONDS = re.compile(r"\.[0-9]{7,9}")
 _NEEDLESS_ZEROS = re.compile(r"(?<=\.[0-9]{6})0+(?![0-9])")
-# Nanoseconds hold these days, whatever the offset. Arrow before version 23 returns another year for other days.
+# Nanoseconds hold these days with any offset. For other days, Arrow before 23 returns another year.
 _FIRST_DAY, _LAST_DAY = "1677-09-23", "2262-04-10"
 
 

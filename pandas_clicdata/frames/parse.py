@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -78,6 +78,8 @@ def _decode(page: bytes) -> Any:
             return _DECIMAL_DECODER.decode(page)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise ProtocolError(f"A page is not JSON: {problem}.") from None
+    except InvalidOperation:
+        raise ProtocolError("A page holds a number beyond the range of Decimal.") from None
     except RecursionError:
         raise ProtocolError("A page nests lists or objects too deeply.") from None
 

@@ -51,14 +51,6 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
     return pd.DataFrame({name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index)
 
 
-def _integers(cells: list[Any]) -> Any:
-    return pd.array([_number(cell, int) for cell in cells], dtype="Int64")
-
-
-def _numbers(cells: list[Any]) -> Any:
-    return pd.array([_number(cell, float) for cell in cells], dtype="Float64")
-
-
 def _number(cell: Any, kind: type[int | float]) -> Any:
     """Return a cell as a number that its column holds exactly; None if there is none."""
     if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
@@ -100,8 +92,8 @@ def _inferred(cells: list[Any]) -> Any:
 
 
 _MAKERS: dict[str, Callable[[list[Any]], Any]] = {
-    "integer": _integers,
-    "number": _numbers,
+    "integer": lambda cells: pd.array([_number(cell, int) for cell in cells], dtype="Int64"),
+    "number": lambda cells: pd.array([_number(cell, float) for cell in cells], dtype="Float64"),
     "text": _texts,
     "boolean": _booleans,
     "datetime": _datetimes,

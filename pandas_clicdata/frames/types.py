@@ -129,7 +129,7 @@ def types_of(array: Any) -> set[str]:
         if categories.dtype == np.dtype(object):  # only those in use count
             categories = categories[np.unique(array.codes[array.codes >= 0])]
         return types_of(categories) if len(categories) else set()
-    if dtype == np.dtype(object):
+    if np.dtype(object) in (dtype, getattr(dtype, "subtype", None)):  # the subtype of a sparse dtype
         return _types_of_objects(array)
     if isinstance(dtype, pd.ArrowDtype):
         column_type = type_of_arrow(dtype.pyarrow_dtype)
@@ -145,15 +145,14 @@ def types_of(array: Any) -> set[str]:
 
 
 def _types_of_objects(cells: Any) -> set[str]:
-    found = set()
+    found: set[Any] = set()
     for kind in set(map(type, cells)) - {type(None)}:
-        column_type = next((infer_type(cell) for cell in cells if type(cell) is kind and not is_missing(cell)), None)
-        found |= {column_type} if column_type else set()
+        found.add(next((infer_type(cell) for cell in cells if type(cell) is kind and not is_missing(cell)), None))
     if "datetime" in found:
         times = (cell for cell in cells if isinstance(cell, (dt.datetime, np.datetime64)) and pd.notna(cell))
         if len({getattr(time, "tzinfo", None) is None for time in times}) > 1:
             found.add(_AWARE)
-    return found
+    return found - {None}
 
 
 _TYPE_OF_KIND = {"b": "checkbox", "i": "number", "u": "number", "f": "number", "M": "datetime", "m": "text"}

@@ -318,6 +318,7 @@ def test_wide_frames(columns: int) -> None:
         b'[{"a":NaN}]',
         b'[{"a":Infinity}]',
         b'[{"a":1e400]',
+        b'[{"a":1e99999999999999999999}]',
         b'[{"a":"\xff"}]',
         b'[{"a":"\\ud800"}]',
         b'[{"a":"\n"}]',
@@ -349,6 +350,8 @@ def test_numbers_beyond_float64_are_read_as_decimals() -> None:
     assert got["b"].tolist() == [2.5, 1.0, 0.0, 1.0]
     assert assembled(body, columns=["b"])["b"].dtype == "float64"
     assert assembled(body, dtype={"a": "string"})["a"].tolist() == ["1e400", "-1e999", pd.NA]
+    with pytest.raises(InputError, match=r"row 0: '1e9+' can't be read as number"):
+        column(["1e" + "9" * 50], dtype="number")
     for dtype in ("float64", "number", "int64", pd.ArrowDtype(pa.decimal128(38, 2))):
         with pytest.raises(InputError, match="Column 'a', row 0: "):
             assembled(body, dtype={"a": dtype})

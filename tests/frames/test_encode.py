@@ -500,6 +500,7 @@ def test_a_bad_last_row_is_found_before_anything_is_written() -> None:
         (Decimal("1E+400"), "range"),
         (Decimal("-1.8E+308"), "range"),
         (Decimal(10**400), "range"),
+        (np.longdouble("1e400"), "digits"),
     ],
     ids=lambda case: type(case).__name__,
 )
@@ -611,16 +612,18 @@ def test_arrow_types_that_are_refused() -> None:
         ("large_string", ["a", None], ["a", None]),
         ("time32", [dt.time(1, 2), None], ["01:02:00", None]),
         ("time64", [dt.time(1, 2, 3, 4), None], ["01:02:03.000004", None]),
+        ("time64 ns", [3_723_000_000_001, None, 1_000], ["01:02:03.000000001", None, "00:00:00.000001"]),
         ("date64", [dt.date(1, 1, 1), None, dt.date(9999, 12, 31)], ["0001-01-01", None, "9999-12-31"]),
         ("decimal32", [Decimal("1.50"), None], [Decimal("1.50"), None]),
         ("uuid", [b"\0" * 15 + b"\7", None], ["00000000-0000-0000-0000-000000000007", None]),
     ],
 )
 def test_arrow_types_that_are_rarer(kind: str, cells: list[object], written: list[object]) -> None:
-    maker = getattr(pa, kind, None)
+    maker = getattr(pa, kind.split()[0], None)
     if maker is None:
         pytest.skip(f"this pyarrow has no {kind}")
-    arrow_type = maker(*{"time32": ["s"], "time64": ["us"], "decimal32": [5, 2]}.get(kind, []))
+    arguments = {"time32": ["s"], "time64": ["us"], "time64 ns": ["ns"], "decimal32": [5, 2]}
+    arrow_type = maker(*arguments.get(kind, []))
     if kind == "uuid":
         array = pa.ExtensionArray.from_storage(arrow_type, pa.array(cells, arrow_type.storage_type))
     else:
@@ -629,6 +632,11 @@ def test_arrow_types_that_are_rarer(kind: str, cells: list[object], written: lis
     for part in (frame, frame.iloc[1:]):
         got = [json.loads(row, parse_float=Decimal)["a"] for row in FrameEncoder(part).rows_as(RowFormat.OBJECTS)]
         assert got == written[-len(part) :]
+
+
+def test_sparse_text() -> None:
+    frame = pd.DataFrame({"a": pd.arrays.SparseArray(np.array(["a", 'b"', None], dtype=object))})
+    assert body_of(frame, need_types=True) == b'{"data":[{"a":"a"},{"a":"b\\""},{"a":null}]}'
 
 
 def test_a_dictionary_of_string_views() -> None:

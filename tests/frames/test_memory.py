@@ -68,7 +68,7 @@ def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
 
 
 def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> None:
-    """Arrow crashes, at the latest when Python ends, if a pool is gone before what it holds."""
+    """Arrow crashes, at the latest when Python ends, if a pool is freed before its arrays."""
     frame = frame_of(1000)
     with measured() as peak:
         encoder, builder = FrameEncoder(frame), FrameBuilder()

@@ -78,7 +78,7 @@ def come_back(cell: Any) -> Any:
         return float(cell) if cell.as_tuple().exponent else int(cell)
     if isinstance(cell, str):
         return "".join(cell)
-    return str  # told as text
+    return str  # written as text
 
 
 @pytest.mark.parametrize("family", [name for name, series in FAMILIES.items() if series.dtype == object])
