@@ -16,14 +16,7 @@ from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
-from pandas_clicdata.uploads.receipt import (
-    AppendReceipt,
-    Chunk,
-    Job,
-    ReceiptWriter,
-    State,
-    receipt_on_interrupt,
-)
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Job, ReceiptWriter, State, receipt_on_interrupt
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
@@ -211,19 +204,21 @@ class Run:
         receipt = self._receipt
         try:
             with bar(self._options.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+                if receipt.doubtful():
+                    self._resolve_doubt()
                 shown.update(receipt.rows_appended)
                 while not self._send_pending(shown):
                     pass
+            self._writer.save()
             self._audit()
         finally:
             self._writer.close()
             receipt.keep_refused(self._encoder.frame)
         return receipt
 
-    def resolve_doubt(self) -> None:
-        """Count which chunks in doubt are stored; an AppendAmbiguous if the count can't say it."""
+    def _resolve_doubt(self) -> None:
         assert self._evidence is not None
-        verify.resolve_doubt(self._session, self._writer, self._evidence, self._wait())
+        verify.resolve_doubt(self._session, self._writer, self._evidence, self._sender.slowest)
 
     def _send_pending(self, shown: Any) -> bool:
         """Send the pending chunks; return whether these were all."""
@@ -243,7 +238,7 @@ class Run:
             self._writer.save()
             appended = self._receipt.rows_appended
             try:
-                self.resolve_doubt()
+                self._resolve_doubt()
             except AppendAmbiguous as error:
                 raise error from failure.__cause__
             shown.update(self._receipt.rows_appended - appended)
@@ -271,7 +266,7 @@ class Run:
             failure: BaseException | None = None
             try:
                 self._sender.send(chunk, body)
-            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the session
+            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the caller
                 failure = error
             done.put((chunk, failure))
 
@@ -312,12 +307,9 @@ class Run:
             and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
         )
 
-    def _wait(self) -> float:
-        return verify.wait_before_count(self._session, self._sender.slowest)
-
     def _audit(self) -> None:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
         if wanted and self._evidence is not None and self._receipt.rows_appended:
-            verify.audit(self._session, self._writer, self._evidence, self._wait())
+            verify.audit(self._session, self._writer, self._evidence, self._sender.slowest)

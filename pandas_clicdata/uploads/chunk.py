@@ -8,25 +8,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.errors import (
-    ApiError,
-    AppendAmbiguous,
-    AppendInterrupted,
-    ClicDataError,
-    ProtocolError,
-    TooLarge,
-)
+from pandas_clicdata.errors import ApiError, AppendAmbiguous, AppendInterrupted, ClicDataError, ProtocolError, TooLarge
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
-from pandas_clicdata.uploads.receipt import (
-    NEVER_SENT,
-    AppendReceipt,
-    Chunk,
-    ReceiptWriter,
-    State,
-    ambiguous_error,
-)
+from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
 from pandas_clicdata.uploads.stamps import stamped
 
 if TYPE_CHECKING:
@@ -65,12 +51,7 @@ def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool
     return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
 
 
-def body_digest(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> str:
-    """Return the digest of the body of a chunk."""
-    return hashlib.sha256(_write_body(encoder, receipt, chunk, row_format)).hexdigest()
-
-
-def _write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
+def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
     """Return the rows of a chunk as one body, with their stamps."""
     [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
     return _stamped(body.text, receipt, chunk)
@@ -110,7 +91,7 @@ class ChunkSender:
                     new = Chunk(self._writer.new_number(), start, stop)
                     yield new, _stamped(text, self._receipt, new)
             else:
-                yield chunk, _write_body(self._encoder, self._receipt, chunk, self._format)
+                yield chunk, write_body(self._encoder, self._receipt, chunk, self._format)
 
     def send(self, chunk: Chunk, body: bytes) -> None:
         """Send a chunk, in pieces if it is too large; an error says that it is not stored, or may not be."""

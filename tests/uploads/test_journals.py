@@ -156,11 +156,11 @@ def test_an_interrupt_before_an_outcome_is_written_leaves_the_chunk_in_doubt(
                 raise KeyboardInterrupt
             return super().now()
 
-    def written(self: journal.Journal, changes: Any) -> None:
+    def written(self: journal.Journal, changes: Any, audited: Any) -> None:
         if moment == "noted" and 3 in changes and changes[3].state is State.APPLIED:
             monkeypatch.undo()
             raise KeyboardInterrupt
-        write(self, changes)
+        write(self, changes, audited)
 
     monkeypatch.setattr(journal.Journal, "write", written)
     with Interrupted() as service, pytest.raises(KeyboardInterrupt):
