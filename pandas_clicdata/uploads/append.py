@@ -61,7 +61,13 @@ class AppendOptions:
         self.compress = bool(_flag("compress", self.compress))
         self.progress = _flag("progress", self.progress)
         self.audit = _flag("audit", self.audit)
-        problems = [*verify_problems(self.verify, self.exclusive, self.workers), *self._tag_problems()]
+        problems = verify_problems(self.verify, self.exclusive, self.workers)
+        if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
+            problems.append(
+                'verify="tag" needs tag_column="...": the name of a text column of the data set, for the stamps'
+            )
+        if self.verify != "tag" and self.tag_column is not None:
+            problems.append('tag_column= goes with verify="tag"')
         if self.errors not in ("raise", "collect"):
             problems.append(f'errors must be "raise" or "collect", not {self.errors!r}')
         if problems:
@@ -70,13 +76,6 @@ class AppendOptions:
             from pandas_clicdata.uploads.journal import checked_path  # imports sqlite3, which only a journal needs
 
             self.journal = checked_path(self.journal)
-
-    def _tag_problems(self) -> list[str]:
-        if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
-            return ['verify="tag" needs tag_column="...": the name of a text column of the data set, for the stamps']
-        if self.verify != "tag" and self.tag_column is not None:
-            return ['tag_column= goes with verify="tag"']
-        return []
 
 
 def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:

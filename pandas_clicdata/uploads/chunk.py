@@ -31,18 +31,6 @@ MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 
 
-def max_rows(dialect: Dialect, chunksize: int | None) -> int:
-    """Return the most rows of a chunk."""
-    if dialect is Dialect.LEGACY:
-        return chunksize or LEGACY_ROWS
-    return min(chunksize or MODERN_ROWS, MODERN_ROWS)
-
-
-def row_format(dialect: Dialect) -> RowFormat:
-    """Return the format of rows that a dialect wants."""
-    return RowFormat.CELLS if dialect is Dialect.LEGACY else RowFormat.OBJECTS
-
-
 def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
     """Return the request that appends a chunk."""
     path = f"/data/{rec_id}/row" if dialect is Dialect.LEGACY else f"/data/{rec_id}/insert"
@@ -73,13 +61,13 @@ class ChunkSender:
         self._refused_in_a_row = 0
         self._lock = threading.Lock()
         self.slowest = 0.0  # seconds that the slowest response took
-        self.use_dialect()
 
     def use_dialect(self) -> None:
         """Write and send chunks in the dialect that the session speaks now."""
         self._dialect = self._session.dialect
-        self._format = row_format(self._dialect)
-        self._max_rows = max_rows(self._dialect, self._receipt.job.chunksize)
+        is_legacy, chunksize = self._dialect is Dialect.LEGACY, self._receipt.job.chunksize
+        self._format = RowFormat.CELLS if is_legacy else RowFormat.OBJECTS
+        self._max_rows = chunksize or LEGACY_ROWS if is_legacy else min(chunksize or MODERN_ROWS, MODERN_ROWS)
 
     def bodies(self, pending: list[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
         """Write the rows of pending chunks; rows that were never sent are cut into chunks here."""
@@ -88,7 +76,7 @@ class ChunkSender:
                 for start, stop, text in self._encoder.chunks(
                     self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
                 ):
-                    new = Chunk(self._writer.new_number(), start, stop)
+                    new = Chunk(next(self._writer.numbers), start, stop)
                     yield new, _stamped(text, self._receipt, new)
             else:
                 yield chunk, write_body(self._encoder, self._receipt, chunk, self._format)

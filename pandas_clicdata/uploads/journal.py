@@ -199,7 +199,7 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
     try:
         [(text, audited)] = jobs
         job = msgspec.json.decode(text, type=Job)
-        receipt = AppendReceipt(job, map(_chunk, rows))
+        receipt = AppendReceipt(job, {row[0]: _chunk(row) for row in rows})
         _check_chunks(receipt)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise _problem(path, f"it is damaged: {error}") from None

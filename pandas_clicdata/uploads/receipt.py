@@ -20,7 +20,7 @@ from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -116,14 +116,14 @@ class AppendReceipt:
         The path of its journal.
     """
 
-    def __init__(self, job: Job, chunks: Iterable[Chunk] = ()) -> None:
+    def __init__(self, job: Job, table: dict[int, Chunk] | None = None) -> None:
         self.job = job
         self.rec_id = job.rec_id
         self.rows_total = job.rows
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self.table = {chunk.number: chunk for chunk in chunks}
+        self.table = table or {}  # the chunks by their number
         self._refused_rows: pd.DataFrame | None = None
 
     @classmethod
@@ -399,7 +399,7 @@ class ReceiptWriter:
         self._lock = threading.Lock()
         self._closed = False
         self._unsaved: dict[int, Chunk | None] = {}  # changes that the journal doesn't hold yet; None: removed
-        self._numbers = itertools.count(max(receipt.table, default=-1) + 1)
+        self.numbers = itertools.count(max(receipt.table, default=-1) + 1)  # for new chunks: never used before
 
     def begin(self) -> None:
         """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
@@ -409,10 +409,6 @@ class ReceiptWriter:
             except OSError as error:
                 raise self._stopped(self._journal, error) from error
             self.receipt.journal = self._journal.path
-
-    def new_number(self) -> int:
-        """Return a chunk number that was never used."""
-        return next(self._numbers)
 
     def note_sending(self, chunk: Chunk) -> None:
         """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
@@ -451,7 +447,7 @@ class ReceiptWriter:
     def split(self, chunk: Chunk, stops: list[int]) -> list[Chunk]:
         """Replace a chunk that is not stored by pending ones that end at these positions."""
         bounds = zip([chunk.start, *stops], stops, strict=False)
-        pieces = [Chunk(self.new_number(), *bound, doubted=chunk.doubted) for bound in bounds]
+        pieces = [Chunk(next(self.numbers), *bound, doubted=chunk.doubted) for bound in bounds]
         added = {piece.number: piece for piece in pieces}
         with self._lock:
             kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
@@ -467,10 +463,12 @@ class ReceiptWriter:
                 self._unsaved = {}
 
     def close(self) -> None:
-        """End the run: from now on no chunk can be sent."""
+        """End the run: from now on no chunk can be sent, and others may write to the journal."""
         self.save()
         with self._lock:
             self._closed = True
+            if self._journal is not None:
+                self._journal.close()
 
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
         failure = AppendInterrupted(
