@@ -128,7 +128,7 @@ class ClicDataAccessor:
         >>> df.clicdata.append(rec_id)
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
-        return Data(session=manager.current(session)).append_data(
+        return Data(session=session).append_data(
             rec_id,
             self._frame,
             types=types,

@@ -91,7 +91,7 @@ def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
             'say so with exclusive=True, or use verify="tag"'
         )
     if verify == "count" and workers > 1:
-        problems.append('verify="count" can\'t tell the chunks of several workers apart: use workers=1 or verify="tag"')
+        problems.append('verify="count" can\'t separate the chunks of several workers: use workers=1 or verify="tag"')
     if exclusive and verify != "count":
         problems.append('exclusive=True goes with verify="count"')
     return problems
@@ -146,7 +146,7 @@ class Append:
         """Append the rows to a data set; ``made`` says that it was created for them."""
         options, encoder = self._options, self._encoder
         if options.audit and options.verify is None and not made:
-            raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
+            raise InputError("audit=True needs verify=, which says how to count these rows among others")
         rows_before = 0 if made else None
         if options.verify == "count" and encoder.rows and not made:
             rows_before = verify.count_rows(self._session, rec_id)
@@ -256,7 +256,7 @@ class Run:
                 written = coming.result()
 
     def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep as many chunks on the wire as there are workers. A failure waits for those that were sent before."""
+        """Keep a chunk for each worker on the wire; after a failure, wait for those that are there."""
         done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
         on_the_wire = 0

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
 
-# The legacy dialect states no limit. Each request costs a round trip and about a millisecond of work, which
-# 5,000 rows make small; 4 MB keeps wide rows within what servers usually take in one request (C).
-LEGACY_ROWS = 5_000
+LEGACY_ROWS = 5_000  # C: no limit is known; so many make the round trip of a request small
 MODERN_ROWS = 500  # the service's own limit for /insert
-MAX_BYTES = 4_000_000  # C: no limit in bytes is known
+MAX_BYTES = 4_000_000  # C: no limit is known; servers usually take that much
 MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}

@@ -100,7 +100,7 @@ class Journal:
         self._is_empty = False
 
     def write(self, changes: Mapping[int, Chunk | None], audited: bool | None) -> None:
-        """Write chunks by their number, and delete those that are None: all, safe on the disk, or none (OSError)."""
+        """Write chunks by their number, and delete the None ones: all, safe on the disk, or none (OSError)."""
         self._commit(
             ("UPDATE job SET audited = ?", (audited,)),
             *(

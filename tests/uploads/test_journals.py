@@ -18,7 +18,7 @@ from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.uploads import append, journal
 from pandas_clicdata.uploads.receipt import ReceiptWriter, State
 from uploads.oracle import assert_true
-from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
+from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, fates_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -361,7 +361,7 @@ def test_whenever_the_process_ends_the_journal_is_true(tmp_path: Path, disk: Dis
                 try:
                     if going_on:
                         receipt = resume_append(
-                            FRAME, path, session=service, progress=False, **told(service, AppendReceipt.load(path))
+                            FRAME, path, session=service, progress=False, **fates_of(service, AppendReceipt.load(path))
                         )
                     else:
                         receipt = appended(service, path, **how)
