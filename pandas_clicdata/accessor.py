@@ -59,65 +59,65 @@ class ClicDataAccessor:
         """Append the rows to a data set.
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
-        before the first request. A chunk whose answer is lost is not sent again, unless ``verify`` finds it missing.
+        before the first request. A chunk whose response is lost is not sent again, unless ``verify`` finds it missing.
 
         Parameters
         ----------
         rec_id : int
             The data set. Its columns are matched by name.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"day": "date"}``.
+            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``.
         chunksize : int, optional
-            Rows a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
+            Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
         index : bool, default False
-            Whether the index goes too, as the first columns.
+            Whether the index is sent too, as the first columns.
         workers : int, default 1
-            Chunks on the wire at once, 32 at most. With one the rows are stored in the frame's order; with more,
-            chunk by chunk in any order.
+            Chunks on the wire at once, 32 at most. With one worker the rows are stored in the frame's order; with
+            more, the chunks are stored in any order.
         compress : bool, default False
-            Whether to send the rows compressed (gzip). Whether the service takes that is not known.
+            Whether to send the rows compressed (gzip). It is not known whether the service takes that.
         progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
+            Whether to show a bar on stderr; by default if stderr is a terminal.
         journal : str or path, optional
-            A new file, in a folder of your own, in which each chunk is written down before it is sent (positions,
-            digests and states; no cell and no secret). `resume_append` goes on from it, even after the process was
-            killed: then one chunk at most is in doubt. After a loss of power that may be two, or more if answers came
-            within a few milliseconds, where one line on the disk stands for some chunks that go out one by one.
+            A new file, in a folder of your own, in which each chunk is written before it is sent (positions, digests
+            and states; no cell and no secret). `resume_append` goes on from it, even if the process was killed. After
+            a kill or a loss of power, at most the chunks that were on the wire are in doubt: one for each worker. It
+            is an SQLite file; a file ``-journal`` that is left beside it after a kill belongs to it.
         verify : {"count", "tag"}, optional
-            What to do when the answer to a chunk was lost. By default: stop, and say which rows are in doubt. Otherwise
-            wait (half a minute, the read timeout, or three times the slowest answer, whichever is longest), count until
-            two numbers are equal, and send the chunk again only if no row of it is there. ``"count"`` counts the rows
-            of the data set: a request before, two when in doubt and one in the end from version 2022.01 on, but in the
-            legacy dialect a request for each page instead of one, save in the end, when it is three at most. ``"tag"``
-            counts the rows with the chunk's stamp: a request for each page of the data set, twice when in doubt and
-            once in the end.
+            What to do if the response to a chunk was lost. By default: stop, and say which rows are in doubt.
+            Otherwise wait (half a minute, the read timeout, or three times the slowest response, whichever is longest),
+            count until two counts are equal, and send the chunk again only if none of its rows is stored. ``"count"``
+            counts the rows of the data set: a request before, two if in doubt and one at the end from version 2022.01
+            on; in the legacy dialect a request for each page instead of one, but at most three at the end. ``"tag"``
+            counts the rows with the chunk's stamp: a request for each page of the data set, twice if in doubt and once
+            at the end.
         exclusive : bool, default False
-            For ``verify="count"``: your word that nobody else writes to the data set meanwhile.
+            For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
         tag_column : str, optional
-            For ``verify="tag"``: a text column of the data set, which the frame does not have; each row is stamped
-            there with the id of the append and the number of its chunk.
+            For ``verify="tag"``: a text column of the data set that the frame does not have; it gets the stamp of each
+            row, which is the id of the append and the number of the chunk.
         errors : {"raise", "collect"}, default "raise"
-            What to do when the service refuses rows: stop, or halve the chunk down to the rows at fault, leave these to
-            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 rows refused
+            What to do if the service refuses rows: stop, or halve the chunk down to the rows at fault, put these into
+            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 refused rows
             in a row it stops all the same. A chunk that is too large is halved in any case.
         audit : bool, optional
-            Whether to count the rows in the end; by default with ``verify``.
+            Whether to count the rows at the end; by default with ``verify``.
         session : Session, optional
-            What to send through; the default session if not given.
+            The session to send through; the default session if not given.
 
         Returns
         -------
         AppendReceipt
-            Every row appended (with ``errors="collect"``: or refused). Without rows in the frame nothing is sent.
+            Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
 
         Raises
         ------
         InputError
             The frame can't be sent; every problem is named, and nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which not, and which are in doubt. Go on with
-            `resume_append`.
+            It stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt. Go on
+            with `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -128,7 +128,7 @@ class ClicDataAccessor:
         >>> df.clicdata.append(rec_id)
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
-        return Data(session=manager.current(session)).append_data(
+        return Data(session=session).append_data(
             rec_id,
             self._frame,
             types=types,
@@ -227,15 +227,15 @@ class ClicDataAccessor:
         desc : str, default ""
             A description.
         if_exists : {"fail", "append"}, default "fail"
-            What to do when there is a table of that name: raise `Conflict`, or append to it.
+            What to do if there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, session
-            As in `append`. A table that is made has a column for the stamps too.
+            As in `append`. A new table has a column for the stamps too.
         audit : bool, optional
-            Whether to count the rows in the end; by default where the table is made, or with ``verify``. It is a
-            request from version 2022.01 on, two at most in the legacy dialect, and all pages only where these find
-            another number; with ``verify="tag"`` it is all pages.
+            Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
+            from version 2022.01 on, two at most in the legacy dialect, and all pages only if these find another
+            number; with ``verify="tag"`` it is all pages.
 
         Returns
         -------
@@ -251,7 +251,7 @@ class ClicDataAccessor:
         CreateAmbiguous
             It can't be told whether the table was made.
         WriteError
-            The append stopped: ``.receipt`` says which rows are stored, which not, and which are in doubt.
+            The append stopped: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
 
         Examples
         --------

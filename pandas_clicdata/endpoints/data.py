@@ -507,12 +507,11 @@ class Data(Endpoint):
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
-            As in `append_data`. A column for stamps is made too.
+            As in `df.clicdata.append`. The data set has a column for the stamps too.
         audit : bool, default True
-            Whether to count the rows in the end: a request from version 2022.01 on, at most two in the legacy
-            dialect, and all pages only where these find another number; with ``verify="tag"`` as in `append_data`.
+            Whether to count the rows at the end, as in `df.clicdata.push`.
 
         Returns
         -------

@@ -16,14 +16,7 @@ from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
-from pandas_clicdata.uploads.receipt import (
-    AppendReceipt,
-    Chunk,
-    Job,
-    ReceiptWriter,
-    State,
-    receipt_on_interrupt,
-)
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Job, ReceiptWriter, State, receipt_on_interrupt
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
@@ -68,7 +61,13 @@ class AppendOptions:
         self.compress = bool(_flag("compress", self.compress))
         self.progress = _flag("progress", self.progress)
         self.audit = _flag("audit", self.audit)
-        problems = [*verify_problems(self.verify, self.exclusive, self.workers), *self._tag_problems()]
+        problems = verify_problems(self.verify, self.exclusive, self.workers)
+        if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
+            problems.append(
+                'verify="tag" needs tag_column="...": the name of a text column of the data set, for the stamps'
+            )
+        if self.verify != "tag" and self.tag_column is not None:
+            problems.append('tag_column= goes with verify="tag"')
         if self.errors not in ("raise", "collect"):
             problems.append(f'errors must be "raise" or "collect", not {self.errors!r}')
         if problems:
@@ -77,13 +76,6 @@ class AppendOptions:
             from pandas_clicdata.uploads.journal import checked_path  # imports sqlite3, which only a journal needs
 
             self.journal = checked_path(self.journal)
-
-    def _tag_problems(self) -> list[str]:
-        if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
-            return ['verify="tag" needs tag_column="...": the name of a text column of the data set, for the stamps']
-        if self.verify != "tag" and self.tag_column is not None:
-            return ['tag_column= goes with verify="tag"']
-        return []
 
 
 def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
@@ -99,7 +91,7 @@ def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
             'say so with exclusive=True, or use verify="tag"'
         )
     if verify == "count" and workers > 1:
-        problems.append('verify="count" can\'t tell the chunks of several workers apart: use workers=1 or verify="tag"')
+        problems.append('verify="count" can\'t separate the chunks of several workers: use workers=1 or verify="tag"')
     if exclusive and verify != "count":
         problems.append('exclusive=True goes with verify="count"')
     return problems
@@ -154,7 +146,7 @@ class Append:
         """Append the rows to a data set; ``made`` says that it was created for them."""
         options, encoder = self._options, self._encoder
         if options.audit and options.verify is None and not made:
-            raise InputError("audit=True needs verify=: it has to be known how to tell these rows from others")
+            raise InputError("audit=True needs verify=, which says how to count these rows among others")
         rows_before = 0 if made else None
         if options.verify == "count" and encoder.rows and not made:
             rows_before = verify.count_rows(self._session, rec_id)
@@ -211,19 +203,21 @@ class Run:
         receipt = self._receipt
         try:
             with bar(self._options.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+                if receipt.doubtful():
+                    self._resolve_doubt()
                 shown.update(receipt.rows_appended)
                 while not self._send_pending(shown):
                     pass
+            self._writer.save()
             self._audit()
         finally:
             self._writer.close()
             receipt.keep_refused(self._encoder.frame)
         return receipt
 
-    def resolve_doubt(self) -> None:
-        """Count which chunks in doubt are stored; an AppendAmbiguous if the count can't say it."""
+    def _resolve_doubt(self) -> None:
         assert self._evidence is not None
-        verify.resolve_doubt(self._session, self._writer, self._evidence, self._wait())
+        verify.resolve_doubt(self._session, self._writer, self._evidence, self._sender.slowest)
 
     def _send_pending(self, shown: Any) -> bool:
         """Send the pending chunks; return whether these were all."""
@@ -243,7 +237,7 @@ class Run:
             self._writer.save()
             appended = self._receipt.rows_appended
             try:
-                self.resolve_doubt()
+                self._resolve_doubt()
             except AppendAmbiguous as error:
                 raise error from failure.__cause__
             shown.update(self._receipt.rows_appended - appended)
@@ -262,7 +256,7 @@ class Run:
                 written = coming.result()
 
     def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep as many chunks on the wire as there are workers. A failure waits for those that were sent before."""
+        """Keep a chunk for each worker on the wire; after a failure, wait for those that are there."""
         done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
         on_the_wire = 0
@@ -271,7 +265,7 @@ class Run:
             failure: BaseException | None = None
             try:
                 self._sender.send(chunk, body)
-            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the session
+            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the caller
                 failure = error
             done.put((chunk, failure))
 
@@ -312,12 +306,9 @@ class Run:
             and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
         )
 
-    def _wait(self) -> float:
-        return verify.wait_before_count(self._session, self._sender.slowest)
-
     def _audit(self) -> None:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
         if wanted and self._evidence is not None and self._receipt.rows_appended:
-            verify.audit(self._session, self._writer, self._evidence, self._wait())
+            verify.audit(self._session, self._writer, self._evidence, self._sender.slowest)

@@ -8,25 +8,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.errors import (
-    ApiError,
-    AppendAmbiguous,
-    AppendInterrupted,
-    ClicDataError,
-    ProtocolError,
-    TooLarge,
-)
+from pandas_clicdata.errors import ApiError, AppendAmbiguous, AppendInterrupted, ClicDataError, ProtocolError, TooLarge
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
-from pandas_clicdata.uploads.receipt import (
-    NEVER_SENT,
-    AppendReceipt,
-    Chunk,
-    ReceiptWriter,
-    State,
-    ambiguous_error,
-)
+from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
 from pandas_clicdata.uploads.stamps import stamped
 
 if TYPE_CHECKING:
@@ -35,26 +21,12 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
 
-# The legacy dialect states no limit. Each request costs a round trip and about a millisecond of work, which
-# 5,000 rows make small; 4 MB keeps wide rows within what servers usually take in one request (C).
-LEGACY_ROWS = 5_000
+LEGACY_ROWS = 5_000  # C: no limit is known; so many make the round trip of a request small
 MODERN_ROWS = 500  # the service's own limit for /insert
-MAX_BYTES = 4_000_000  # C: no limit in bytes is known
+MAX_BYTES = 4_000_000  # C: no limit is known; servers usually take that much
 MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
-
-
-def max_rows(dialect: Dialect, chunksize: int | None) -> int:
-    """Return the most rows of a chunk."""
-    if dialect is Dialect.LEGACY:
-        return chunksize or LEGACY_ROWS
-    return min(chunksize or MODERN_ROWS, MODERN_ROWS)
-
-
-def row_format(dialect: Dialect) -> RowFormat:
-    """Return the format of rows that a dialect wants."""
-    return RowFormat.CELLS if dialect is Dialect.LEGACY else RowFormat.OBJECTS
 
 
 def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
@@ -65,12 +37,7 @@ def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool
     return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
 
 
-def body_digest(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> str:
-    """Return the digest of the body of a chunk."""
-    return hashlib.sha256(_write_body(encoder, receipt, chunk, row_format)).hexdigest()
-
-
-def _write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
+def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
     """Return the rows of a chunk as one body, with their stamps."""
     [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
     return _stamped(body.text, receipt, chunk)
@@ -92,13 +59,13 @@ class ChunkSender:
         self._refused_in_a_row = 0
         self._lock = threading.Lock()
         self.slowest = 0.0  # seconds that the slowest response took
-        self.use_dialect()
 
     def use_dialect(self) -> None:
         """Write and send chunks in the dialect that the session speaks now."""
         self._dialect = self._session.dialect
-        self._format = row_format(self._dialect)
-        self._max_rows = max_rows(self._dialect, self._receipt.job.chunksize)
+        is_legacy, chunksize = self._dialect is Dialect.LEGACY, self._receipt.job.chunksize
+        self._format = RowFormat.CELLS if is_legacy else RowFormat.OBJECTS
+        self._max_rows = chunksize or LEGACY_ROWS if is_legacy else min(chunksize or MODERN_ROWS, MODERN_ROWS)
 
     def bodies(self, pending: list[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
         """Write the rows of pending chunks; rows that were never sent are cut into chunks here."""
@@ -107,10 +74,10 @@ class ChunkSender:
                 for start, stop, text in self._encoder.chunks(
                     self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
                 ):
-                    new = Chunk(self._writer.new_number(), start, stop)
+                    new = Chunk(next(self._writer.numbers), start, stop)
                     yield new, _stamped(text, self._receipt, new)
             else:
-                yield chunk, _write_body(self._encoder, self._receipt, chunk, self._format)
+                yield chunk, write_body(self._encoder, self._receipt, chunk, self._format)
 
     def send(self, chunk: Chunk, body: bytes) -> None:
         """Send a chunk, in pieces if it is too large; an error says that it is not stored, or may not be."""

@@ -99,18 +99,15 @@ class Journal:
         )
         self._is_empty = False
 
-    def write(self, changes: Mapping[int, Chunk | None]) -> None:
-        """Write chunks by their number, and delete those that are None: all, safe on the disk, or none (OSError)."""
+    def write(self, changes: Mapping[int, Chunk | None], audited: bool | None) -> None:
+        """Write chunks by their number, and delete the None ones: all, safe on the disk, or none (OSError)."""
         self._commit(
+            ("UPDATE job SET audited = ?", (audited,)),
             *(
                 ("DELETE FROM chunk WHERE number = ?", (number,)) if chunk is None else (_PUT, _row(chunk))
                 for number, chunk in changes.items()
-            )
+            ),
         )
-
-    def write_audit(self, *, passed: bool) -> None:
-        """Write whether the audit passed."""
-        self._commit(("UPDATE job SET audited = ?", (passed,)))
 
     def _commit(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         try:
@@ -202,7 +199,7 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
     try:
         [(text, audited)] = jobs
         job = msgspec.json.decode(text, type=Job)
-        receipt = AppendReceipt(job, map(_chunk, rows))
+        receipt = AppendReceipt(job, {row[0]: _chunk(row) for row in rows})
         _check_chunks(receipt)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise _problem(path, f"it is damaged: {error}") from None

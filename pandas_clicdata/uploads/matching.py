@@ -61,7 +61,7 @@ class Finder:
         self._columns = [cell.column for cell in decoded[0]] if decoded else []
         self._keys = [[bytes(cell.value) for cell in each] for each in decoded]
         self._first_only = first_only
-        # Columns that may hold timestamps. A later page may show that a column holds text, so `matches` decides.
+        # Columns that may hold timestamps; if a later page shows text in one, `matches` leaves it out.
         self._timestamps = {place for key in self._keys for place, cell in enumerate(key) if _timestamp(cell)}
         self._wanted = {_comparable(key, self._timestamps) for key in self._keys}
         self._texts: set[int] = set()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import enum
 import html
+import itertools
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +20,7 @@ from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -41,7 +43,8 @@ class State(enum.Enum):
 
 
 STORED = (State.APPLIED, State.VERIFIED)
-DOUBTFUL = (State.SENDING, State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
+_DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
+DOUBTFUL = (State.SENDING, *_DOUBTED)
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
@@ -113,14 +116,14 @@ class AppendReceipt:
         The path of its journal.
     """
 
-    def __init__(self, job: Job, chunks: Iterable[Chunk] = ()) -> None:
+    def __init__(self, job: Job, table: dict[int, Chunk] | None = None) -> None:
         self.job = job
         self.rec_id = job.rec_id
         self.rows_total = job.rows
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self.table = {chunk.number: chunk for chunk in chunks}
+        self.table = table or {}  # the chunks by their number
         self._refused_rows: pd.DataFrame | None = None
 
     @classmethod
@@ -164,10 +167,10 @@ class AppendReceipt:
 
         Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
         """
-        chunks = list(self.table.values())
-        chunks.sort(key=lambda chunk: chunk.start)
-        chunks += [Chunk(NEVER_SENT, gap.start, gap.stop) for gap in _gaps(chunks, self.rows_total)]
-        return sorted((c for c in chunks if not states or c.state in states), key=lambda chunk: chunk.start)
+        chunks = sorted(self.table.values(), key=attrgetter("start"))
+        gaps = zip([0, *(c.stop for c in chunks)], [*(c.start for c in chunks), self.rows_total], strict=True)
+        chunks += [Chunk(NEVER_SENT, start, stop) for start, stop in gaps if start < stop]
+        return sorted((c for c in chunks if not states or c.state in states), key=attrgetter("start"))
 
     def doubtful(self) -> list[Chunk]:
         """Return the chunks in doubt, by position."""
@@ -215,13 +218,11 @@ class AppendReceipt:
             pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
             of the service, Int64, missing where it gives none) and ``error`` (text).
         """
-        numbers = ("start", "stop", "rows", "rows_inserted")
-        names = ("start", "stop", "rows", "state", "rows_inserted", "error")
-        records = [
-            (c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in self.chunks_in()
-        ]
-        schema = {name: "integer" if name in numbers else "text" for name in names}
-        return frame_of_records([dict(zip(names, record, strict=True)) for record in records], schema)
+        schema = dict.fromkeys(("start", "stop", "rows", "state", "rows_inserted"), "integer")
+        schema |= {"state": "text", "error": "text"}
+        chunks = self.chunks_in()
+        records = [(c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in chunks]
+        return frame_of_records([dict(zip(schema, record, strict=True)) for record in records], schema)
 
     def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are known not to be stored.
@@ -249,17 +250,17 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
+            The frame that was appended, as for `remaining`.
 
         Returns
         -------
         DataFrame
-            Rows of ``df``, in order, with its index, columns and dtypes.
+            As `remaining`.
 
         Raises
         ------
         InputError
-            ``df`` is not the frame that was appended: it has other rows, or the same in another order.
+            ``df`` is not the frame that was appended.
         """
         return self._rows(df, self.doubtful())
 
@@ -364,27 +365,18 @@ class AppendReceipt:
         return "; ".join(parts)
 
     def _repr_html_(self) -> str:
-        counts = (
-            ("data set", str(self.rec_id)),
-            ("rows", f"{self.rows_total:,}"),
-            ("appended", f"{self.rows_appended:,}"),
-            ("in doubt", f"{self.rows_in_doubt:,}"),
-            ("not stored", f"{self.rows_remaining:,}"),
-            ("chunks", f"{len(self.chunks_in()):,}"),
-            ("audited", {None: "no", True: "yes", False: "yes, and found wrong"}[self.audited]),
-        )
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
-            for name, value in counts
-        )
-        return f"<table><caption>AppendReceipt</caption><tbody>{cells}</tbody></table>"
-
-
-def _gaps(chunks: list[Chunk], rows: int) -> list[range]:
-    """Return the stretches of rows between chunks, which are sorted by position."""
-    starts = [0, *(chunk.stop for chunk in chunks)]
-    stops = [*(chunk.start for chunk in chunks), rows]
-    return [range(start, stop) for start, stop in zip(starts, stops, strict=True) if start < stop]
+        counts = {
+            "data set": str(self.rec_id),
+            "rows": f"{self.rows_total:,}",
+            "appended": f"{self.rows_appended:,}",
+            "in doubt": f"{self.rows_in_doubt:,}",
+            "not stored": f"{self.rows_remaining:,}",
+            "chunks": f"{len(self.chunks_in()):,}",
+            "audited": {None: "no", True: "yes", False: "yes, and found wrong"}[self.audited],
+        }
+        style = "style='text-align:left'"
+        rows = "".join(f"<tr><th {style}>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in counts.items())
+        return f"<table><caption>AppendReceipt</caption><tbody>{rows}</tbody></table>"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -407,7 +399,7 @@ class ReceiptWriter:
         self._lock = threading.Lock()
         self._closed = False
         self._unsaved: dict[int, Chunk | None] = {}  # changes that the journal doesn't hold yet; None: removed
-        self._number = max(receipt.table, default=-1)
+        self.numbers = itertools.count(max(receipt.table, default=-1) + 1)  # for new chunks: never used before
 
     def begin(self) -> None:
         """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
@@ -417,12 +409,6 @@ class ReceiptWriter:
             except OSError as error:
                 raise self._stopped(self._journal, error) from error
             self.receipt.journal = self._journal.path
-
-    def new_number(self) -> int:
-        """Return a chunk number that was never used."""
-        with self._lock:
-            self._number += 1
-            return self._number
 
     def note_sending(self, chunk: Chunk) -> None:
         """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
@@ -435,7 +421,7 @@ class ReceiptWriter:
             chunk = replace(chunk, state=State.SENDING, rows_inserted=None, reason=None, error=None)
             if self._journal is not None:
                 try:
-                    self._journal.write({**self._unsaved, chunk.number: chunk})
+                    self._journal.write({**self._unsaved, chunk.number: chunk}, self.receipt.audited)
                 except OSError as error:
                     raise self._stopped(self._journal, error) from error
             self._unsaved = {}
@@ -453,16 +439,15 @@ class ReceiptWriter:
         """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`."""
         with self._lock:
             known = self.receipt.table.get(chunk.number, chunk)
-            doubted = state is State.PENDING and known.state in (State.IN_DOUBT, State.PARTIAL, State.DOUBLED)
+            doubted = known.doubted or (known.state in _DOUBTED and state is State.PENDING)
             noted = replace(known, state=state, rows_inserted=rows_inserted, reason=reason, error=error)
-            noted = replace(noted, doubted=known.doubted or doubted)
-            self.receipt.table[chunk.number] = noted
+            self.receipt.table[chunk.number] = noted = replace(noted, doubted=doubted)
             self._unsaved[chunk.number] = noted
 
     def split(self, chunk: Chunk, stops: list[int]) -> list[Chunk]:
         """Replace a chunk that is not stored by pending ones that end at these positions."""
         bounds = zip([chunk.start, *stops], stops, strict=False)
-        pieces = [Chunk(self.new_number(), *bound, doubted=chunk.doubted) for bound in bounds]
+        pieces = [Chunk(next(self.numbers), *bound, doubted=chunk.doubted) for bound in bounds]
         added = {piece.number: piece for piece in pieces}
         with self._lock:
             kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
@@ -473,22 +458,17 @@ class ReceiptWriter:
     def save(self) -> None:
         """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
         with self._lock, suppress(OSError):
-            if self._journal is not None and self._unsaved and not self._closed:
-                self._journal.write(self._unsaved)
+            if self._journal is not None and not self._closed:
+                self._journal.write(self._unsaved, self.receipt.audited)
                 self._unsaved = {}
 
-    def note_audit(self, *, passed: bool) -> None:
-        """Note whether the audit found the right number of rows."""
-        self.receipt.audited = passed
-        with self._lock, suppress(OSError):
-            if self._journal is not None:
-                self._journal.write_audit(passed=passed)
-
     def close(self) -> None:
-        """End the run: from now on no chunk can be sent."""
+        """End the run: from now on no chunk can be sent, and others may write to the journal."""
         self.save()
         with self._lock:
             self._closed = True
+            if self._journal is not None:
+                self._journal.close()
 
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
         failure = AppendInterrupted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +14,8 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
 from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
 from pandas_clicdata.uploads.changes import delete_request
-from pandas_clicdata.uploads.chunk import body_digest
-from pandas_clicdata.uploads.receipt import (
-    AppendReceipt,
-    ReceiptWriter,
-    State,
-    ambiguous_error,
-    receipt_on_interrupt,
-)
+from pandas_clicdata.uploads.chunk import write_body
+from pandas_clicdata.uploads.receipt import AppendReceipt, ReceiptWriter, State, ambiguous_error, receipt_on_interrupt
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
 if TYPE_CHECKING:
@@ -137,11 +132,8 @@ def resume_append(
         writer.save()
         if receipt.doubtful() and options.verify is None:
             raise _still_in_doubt(receipt)
-        run = Run(session, encoder, writer, options)
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
-            if receipt.doubtful():
-                run.resolve_doubt()
-            return run.run()
+            return Run(session, encoder, writer, options).run()
 
 
 def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
@@ -157,12 +149,10 @@ def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None 
             return receipt
         writer = _begun(receipt, journal)
         session.last_receipt = receipt
-        evidence = verification.StampCount(session, receipt, column)
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
             for chunk in chunks:
                 _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
-            seconds = verification.wait_before_count(session, 0.0)
-            verification.check_deleted(session, receipt, evidence, chunks, seconds)
+            verification.check_deleted(session, receipt, chunks)
             for chunk in chunks:
                 writer.note(chunk, State.PENDING, reason="deleted by its stamp")
             options = AppendOptions(progress=False, audit=True)
@@ -173,8 +163,10 @@ def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None 
 @contextmanager
 def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Journal | None, FrameEncoder]]:
     """Open the journal again, if there is one, and check the rows."""
-    receipt = path_or_receipt if isinstance(path_or_receipt, AppendReceipt) else None
-    path = path_or_receipt if receipt is None else receipt.journal
+    receipt: AppendReceipt | None = None
+    path = path_or_receipt
+    if isinstance(path_or_receipt, AppendReceipt):
+        receipt, path = path_or_receipt, path_or_receipt.journal
     journal = None
     try:
         if path is not None:
@@ -231,7 +223,8 @@ def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, veri
     if fingerprint(encoder) != job.fingerprint:
         raise _mismatch("the frame holds other rows than that of the append")
     for chunk in receipt.chunks_in():
-        if chunk.sha256 and body_digest(encoder, receipt, chunk, RowFormat(chunk.row_format)) != chunk.sha256:
+        body = write_body(encoder, receipt, chunk, RowFormat(chunk.row_format)) if chunk.sha256 else b""
+        if chunk.sha256 and hashlib.sha256(body).hexdigest() != chunk.sha256:
             raise _mismatch(f"{chunk.label} of the frame are others than were sent")
 
 

@@ -27,9 +27,11 @@ DATA_SET = -1  # in the place of a chunk's number: the data set as a whole
 _log = logging.getLogger(__name__)
 
 
-def wait_before_count(session: Session, slowest: float) -> float:
-    """Return the seconds after which missing rows will not be stored any more; ``slowest`` is a response's."""
-    return max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
+def _wait(session: Session, slowest: float) -> None:
+    """Wait until missing rows will not be stored any more; ``slowest`` is how long a response took at most."""
+    seconds = max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
+    _log.info("waiting %.0f s before counting rows", seconds)
+    session.sleep(seconds)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -90,10 +92,9 @@ def _pages(session: Session, rec_id: int) -> Iterator[Page]:
 class RowCount:
     """The number of rows of the data set, while nobody else writes to it."""
 
-    def __init__(self, session: Session, receipt: AppendReceipt, rows_before: int) -> None:
+    def __init__(self, session: Session, receipt: AppendReceipt) -> None:
         self._session = session
         self._receipt = receipt
-        self._rows_before = rows_before
 
     def count(self) -> int:
         """Count the rows."""
@@ -118,22 +119,24 @@ class RowCount:
         return {DATA_SET: difference} if difference else {}
 
     def _expected(self) -> int:
-        return self._rows_before + self._receipt.rows_appended
+        assert self._receipt.job.rows_before is not None
+        return self._receipt.job.rows_before + self._receipt.rows_appended
 
 
 class StampCount:
     """The number of rows with each stamp of this append."""
 
-    def __init__(self, session: Session, receipt: AppendReceipt, column: str) -> None:
+    def __init__(self, session: Session, receipt: AppendReceipt) -> None:
         self._session = session
         self._receipt = receipt
-        self._column = column
 
     def count(self) -> Counter[str]:
         """Count the rows with each stamp."""
         stamps: Counter[str] = Counter()
+        column = self._receipt.job.tag_column
+        assert column is not None
         for page in _pages(self._session, self._receipt.rec_id):
-            counted = tally(page.rows, self._column) if page.count else {}
+            counted = tally(page.rows, column) if page.count else {}
             stamps.update({text: n for text, n in counted.items() if text.startswith(self._receipt.append_id)})
         return stamps
 
@@ -162,11 +165,10 @@ Evidence: TypeAlias = RowCount | StampCount
 
 def find_evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence | None:
     """Return the way to count that ``verify`` names, None if this append has not prepared for it."""
-    job = receipt.job
-    if verify == "tag" and job.tag_column is not None:
-        return StampCount(session, receipt, job.tag_column)
-    if verify == "count" and job.rows_before is not None:
-        return RowCount(session, receipt, job.rows_before)
+    if verify == "tag" and receipt.job.tag_column is not None:
+        return StampCount(session, receipt)
+    if verify == "count" and receipt.job.rows_before is not None:
+        return RowCount(session, receipt)
     return None
 
 
@@ -174,12 +176,11 @@ def find_evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evid
 # Chunks in doubt
 
 
-def resolve_doubt(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+def resolve_doubt(session: Session, writer: ReceiptWriter, evidence: Evidence, slowest: float) -> None:
     """Wait, then count which chunks in doubt are stored: each is verified, or pending again, or it raises."""
     receipt = writer.receipt
     chunks = receipt.doubtful()
-    _log.info("waiting %.0f s before counting the rows of %d chunks in doubt", seconds, len(chunks))
-    session.sleep(seconds)
+    _wait(session, slowest)
     counted = _steady_count(session, receipt, evidence)
     for chunk, found in zip(chunks, evidence.rows_found(chunks, counted), strict=True):
         _note_found(writer, chunk, found)
@@ -225,11 +226,10 @@ def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) 
     raise ambiguous_error(receipt, f"some rows may be stored or not, and {why}") from failure
 
 
-def check_deleted(
-    session: Session, receipt: AppendReceipt, evidence: Evidence, chunks: list[Chunk], seconds: float
-) -> None:
+def check_deleted(session: Session, receipt: AppendReceipt, chunks: list[Chunk]) -> None:
     """Wait, then count that no row of these chunks is stored; an AppendAmbiguous if some are."""
-    session.sleep(seconds)
+    _wait(session, 0.0)
+    evidence = StampCount(session, receipt)
     found = evidence.rows_found(chunks, _steady_count(session, receipt, evidence))
     if any(found):
         raise ambiguous_error(receipt, f"{sum(filter(None, found)):,} rows are still there after they were deleted")
@@ -239,18 +239,18 @@ def check_deleted(
 # The audit
 
 
-def audit(session: Session, writer: ReceiptWriter, evidence: Evidence, seconds: float) -> None:
+def audit(session: Session, writer: ReceiptWriter, evidence: Evidence, slowest: float) -> None:
     """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number."""
     receipt = writer.receipt
     try:
         wrong: dict[int, int] = {}
         if not evidence.passes():
-            session.sleep(seconds)
+            _wait(session, slowest)
             wrong = evidence.differences(_steady_count(session, receipt, evidence))
     except ClicDataError as error:
         _note_uncounted(writer, error)
         return
-    writer.note_audit(passed=not wrong)
+    receipt.audited = not wrong
     if wrong:
         _note_wrong(writer, wrong)
         listed = ", ".join(f"{n:+,} in {_label(receipt, number)}" for number, n in list(wrong.items())[:10])

@@ -34,8 +34,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def echoing(seen: Seen) -> Says:
-    told = f"{seen.headers.get('authorization')} {seen.headers.get('clicdata-api-key')} {seen.body.decode()}"
-    return Says({"error": {"code": told, "description": told}}, 400)
+    repeated = f"{seen.headers.get('authorization')} {seen.headers.get('clicdata-api-key')} {seen.body.decode()}"
+    return Says({"error": {"code": repeated, "description": repeated}}, 400)
 
 
 LAST: dict[str, Callable[[Seen], Says]] = {

@@ -100,14 +100,14 @@ def main() -> None:
 def appended(job: dict[str, Any]) -> None:
     """Append in a process of its own, and end it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     try:
-        told = _append(job)
+        found = _append(job)
     except BaseException as error:  # noqa: BLE001  # reported
-        told = {"error": f"{type(error).__name__}: {error}"}
+        found = {"error": f"{type(error).__name__}: {error}"}
     finally:
         with contextlib.suppress(OSError):
-            Path(job["report"]).write_text(json.dumps(told))
+            Path(job["report"]).write_text(json.dumps(found))
         os._exit(0)
 
 
@@ -120,19 +120,19 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
     if job.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
     session = Session(**job["session"])
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     try:
         frame_of(job["rows"]).clicdata.append(job["rec_id"], session=session, progress=False, **job.get("how", {}))
     except BaseException as error:  # noqa: BLE001  # reported
-        told = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
+        found = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
         # Between two lines of ours it may come too: then it is the session that has the receipt.
-        told["has_receipt"] = getattr(error, "receipt", session.last_receipt) is session.last_receipt
+        found["has_receipt"] = getattr(error, "receipt", session.last_receipt) is session.last_receipt
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     receipt = session.last_receipt
     if receipt is not None:
-        told["chunks"] = [[chunk.start, chunk.stop, chunk.state.value] for chunk in receipt.chunks_in()]
-    return told
+        found["chunks"] = [[chunk.start, chunk.stop, chunk.state.value] for chunk in receipt.chunks_in()]
+    return found
 
 
 def _die_at(where: str, number: int, moment: str) -> None:

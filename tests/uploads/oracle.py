@@ -1,4 +1,4 @@
-"""A frame, what may befall its chunks, and the ledger that every receipt is held against."""
+"""A frame, faults of its chunks, and the ledger that every receipt is compared with."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def assert_true(receipt: AppendReceipt, frame: pd.DataFrame, ledger: Counter[int
     assert all(ledger[n] in (0, 1) for n in in_doubt["n"])
 
 
-# what befalls the second chunk, and how many of its ten rows are then stored
+# faults of the second chunk, and how many of its ten rows are stored then
 LOST: dict[str, tuple[str, dict[str, Any], int]] = {
     "applied, then reset": ("drop", {"applied": True}, 10),
     "applied, then closed": ("drop", {"applied": True, "reset": False}, 10),
@@ -59,7 +59,7 @@ LOST: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
-def befall(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
+def arm(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
     name, params, kept = table[fault]
     add(sandbox.faults, name, **params, **where)
     return kept

@@ -17,7 +17,7 @@ from pandas_clicdata import errors
 from pandas_clicdata.session.wire import Dialect
 from pandas_clicdata.uploads.chunk import LEGACY_ROWS, MODERN_ROWS
 from pandas_clicdata.uploads.receipt import AppendReceipt
-from uploads.oracle import FRAME, LOST, assert_true, befall, stored
+from uploads.oracle import FRAME, LOST, arm, assert_true, stored
 
 if TYPE_CHECKING:
     from pandas_clicdata import Session
@@ -97,7 +97,7 @@ def test_a_bad_chunksize_is_refused(session: Session, clicdata_sandbox: Sandbox,
 def test_a_lost_answer_is_in_doubt_and_never_sent_again(
     clicdata_sandbox: Sandbox, rec_id: int, fault: str, api_version: str | None
 ) -> None:
-    kept = befall(clicdata_sandbox, fault, LOST, path=f"/data/{rec_id}", method="POST", after=1)
+    kept = arm(clicdata_sandbox, fault, LOST, path=f"/data/{rec_id}", method="POST", after=1)
     with clicdata_sandbox.session(api_version=api_version, timeout=(5, 0.5)) as session:
         with pytest.raises(errors.AppendAmbiguous) as caught:
             FRAME.clicdata.append(rec_id, chunksize=10, session=session)
@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], int]] = {
 def test_a_refusal_after_some_rows_is_an_interruption(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
 ) -> None:
-    befall(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST", after=1)
+    arm(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST", after=1)
     with pytest.raises(errors.AppendInterrupted) as caught:
         FRAME.clicdata.append(rec_id, chunksize=10)
     receipt = caught.value.receipt
@@ -150,7 +150,7 @@ def test_a_refusal_after_some_rows_is_an_interruption(
 def test_a_refusal_before_any_row_is_what_it_is_and_carries_a_receipt(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
 ) -> None:
-    befall(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST")
+    arm(clicdata_sandbox, fault, REFUSED, path=f"/data/{rec_id}", method="POST")
     with pytest.raises((errors.ApiError, errors.AuthError)) as caught:
         FRAME.clicdata.append(rec_id)
     receipt = caught.value.receipt
@@ -176,7 +176,7 @@ def test_what_is_known_to_have_done_nothing_is_repeated(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
 ) -> None:
     session._sleep = lambda seconds: None
-    befall(clicdata_sandbox, fault, HARMLESS, path=f"/data/{rec_id}", method="POST", after=1)
+    arm(clicdata_sandbox, fault, HARMLESS, path=f"/data/{rec_id}", method="POST", after=1)
     receipt = FRAME.clicdata.append(rec_id, chunksize=10)
     assert receipt.complete
     assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
@@ -336,7 +336,7 @@ def test_side_by_side_as_many_are_on_the_wire_as_asked_for(clicdata_sandbox: San
 
 @pytest.mark.parametrize("fault", [fault for fault in LOST if "count" not in fault])
 def test_side_by_side_a_lost_answer_leaves_a_true_receipt(clicdata_sandbox: Sandbox, rec_id: int, fault: str) -> None:
-    befall(clicdata_sandbox, fault, LOST, path=f"/data/{rec_id}", method="POST", after=2)
+    arm(clicdata_sandbox, fault, LOST, path=f"/data/{rec_id}", method="POST", after=2)
     frame = pd.DataFrame({"n": range(200), "t": "x"})
     with clicdata_sandbox.session(timeout=(5, 0.5)) as session:
         with pytest.raises(errors.AppendAmbiguous) as caught:

@@ -273,8 +273,8 @@ def test_the_rows_shown_are_the_rows_deleted(
     with any_sandbox.session(api_version="2022.01" if modern else None) as session:
         shown = keys.clicdata.delete_rows(rec_id, dry_run=True, session=session, **how)
         result = keys.clicdata.delete_rows(rec_id, session=session, **how)
-        gone = before - ledger(any_sandbox, rec_id)
-        assert len(shown) == gone.total()
+        deleted = before - ledger(any_sandbox, rec_id)
+        assert len(shown) == deleted.total()
         pd.testing.assert_frame_equal(shown, result.rows)
         if len(shown):
             result.rows.clicdata.append(rec_id, session=session)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Answer, Request
 
-    Befall = Callable[["Service", list[dict[str, Any]]], Answer | None]
+    OnAppend = Callable[["Service", list[dict[str, Any]]], Answer | None]
 
 # Between the opening of a database and the statement that closes it there is such a place.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
@@ -129,15 +129,15 @@ def _may_come(code: CodeType, before: int, now: int) -> bool:
 
 
 class Service(Quick):
-    """A service without faults, but for what a test does in ``befall``."""
+    """A service without faults, but for what a test does in ``on_append``."""
 
-    def __init__(self, befall: Befall | None = None) -> None:
+    def __init__(self, on_append: OnAppend | None = None) -> None:
         super().__init__()
-        self.befall = befall
+        self.on_append = on_append
 
     def applied(self, rows: list[dict[str, Any]]) -> Answer:
-        befallen = None if self.befall is None else self.befall(self, rows)
-        return befallen or super().applied(rows)
+        response = None if self.on_append is None else self.on_append(self, rows)
+        return response or super().applied(rows)
 
 
 def refuses_a_row(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
@@ -153,7 +153,7 @@ def loses_an_answer(service: Service, rows: list[dict[str, Any]]) -> Answer | No
     return reset(service, rows)
 
 
-KINDS: dict[str, tuple[dict[str, Any], Befall | None]] = {
+KINDS: dict[str, tuple[dict[str, Any], OnAppend | None]] = {
     "plain": ({}, None),
     "workers": ({"workers": 3}, None),
     "refused": ({"errors": "collect"}, refuses_a_row),
@@ -215,7 +215,7 @@ def assert_goes_on(service: Service, path: Path | None, where: str) -> None:
     """What is known is true, in memory and on disk, and with it the append comes to its end."""
     settled()
     stored = service.land()
-    service.befall = None
+    service.on_append = None
     found = [service.last_receipt] if service.last_receipt is not None else []
     if path is not None and path.exists() and path.stat().st_size:
         found.append(AppendReceipt.load(path))
@@ -250,11 +250,11 @@ def tried_in_places(interrupted: Callable[[int], Interrupt]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("journal", [False, True], ids=["bare", "journal"])
 def test_an_append(tmp_path: Path, kind: str, journal: bool) -> None:
-    how, befall = KINDS[kind]
+    how, on_append = KINDS[kind]
 
     def interrupted(at: int) -> Interrupt:
         path = tmp_path / f"journal {at}" if journal else None
-        with Service(befall) as service:
+        with Service(on_append) as service:
             interrupt = Interrupt(at)
             with interrupt:
                 FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path, **how)
@@ -268,10 +268,10 @@ def test_an_append(tmp_path: Path, kind: str, journal: bool) -> None:
     tried_in_places(interrupted)
 
 
-def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> Befall:
+def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> OnAppend:
     """What interrupts an append while its third chunk is on the wire."""
 
-    def befall(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
+    def on_append(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
         if service.requests != 3:
             return None
         if applied:
@@ -280,7 +280,7 @@ def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> Befal
             interrupt.armed = True
         raise KeyboardInterrupt
 
-    return befall
+    return on_append
 
 
 @pytest.mark.fault(48)
@@ -364,7 +364,7 @@ def test_a_change_of_rows(verb: str) -> None:
         assert receipt.keys_in_doubt <= 1
         if verb == "delete_rows":
             kept = {n for rows in (receipt.rows, receipt.rows_in_doubt) for n in rows.get("n", ())}
-            assert kept >= set(service.changed), "what is gone was kept"
+            assert kept >= set(service.changed), "every deleted row was kept"
         return interrupt
 
     tried_in_places(interrupted)

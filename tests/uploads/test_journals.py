@@ -18,7 +18,7 @@ from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.uploads import append, journal
 from pandas_clicdata.uploads.receipt import ReceiptWriter, State
 from uploads.oracle import assert_true
-from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, told
+from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, fates_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,11 +156,11 @@ def test_an_interrupt_before_an_outcome_is_written_leaves_the_chunk_in_doubt(
                 raise KeyboardInterrupt
             return super().now()
 
-    def written(self: journal.Journal, changes: Any) -> None:
+    def written(self: journal.Journal, changes: Any, audited: Any) -> None:
         if moment == "noted" and 3 in changes and changes[3].state is State.APPLIED:
             monkeypatch.undo()
             raise KeyboardInterrupt
-        write(self, changes)
+        write(self, changes, audited)
 
     monkeypatch.setattr(journal.Journal, "write", written)
     with Interrupted() as service, pytest.raises(KeyboardInterrupt):
@@ -360,7 +360,7 @@ def test_whenever_the_process_ends_the_journal_is_true(tmp_path: Path, disk: Dis
                 try:
                     if going_on:
                         receipt = resume_append(
-                            FRAME, path, session=service, progress=False, **told(service, AppendReceipt.load(path))
+                            FRAME, path, session=service, progress=False, **fates_of(service, AppendReceipt.load(path))
                         )
                     else:
                         receipt = appended(service, path, **how)

@@ -189,26 +189,26 @@ def test_interrupts_arrive_with_a_true_receipt(
         began = time.monotonic()
         os.kill(process, signal.SIGINT)
         assert kennel.wait(process) == 0
-        told: dict[str, Any] = json.loads(report.read_text())
+        reported: dict[str, Any] = json.loads(report.read_text())
         quiet(clicdata_sandbox)
         if not path.exists():  # the disk was so slow that no line of it was safe yet
-            assert told["error"] == "KeyboardInterrupt"
+            assert reported["error"] == "KeyboardInterrupt"
             assert stored(clicdata_sandbox, rec_id).total() == 0
             continue
         assert_true(AppendReceipt.load(path), FRAME, stored(clicdata_sandbox, rec_id))
-        if told.get("error") is None:
+        if reported.get("error") is None:
             continue  # it was over by then
-        assert told["error"] == "KeyboardInterrupt"
-        slowest, interrupted = max(slowest, told["at"] - began), interrupted + 1
-        if "chunks" not in told:  # before there was a receipt, and before anything was sent
+        assert reported["error"] == "KeyboardInterrupt"
+        slowest, interrupted = max(slowest, reported["at"] - began), interrupted + 1
+        if "chunks" not in reported:  # before there was a receipt, and before anything was sent
             assert stored(clicdata_sandbox, rec_id).total() == 0
             continue
-        assert told["has_receipt"]
+        assert reported["has_receipt"]
         ledger = stored(clicdata_sandbox, rec_id)
-        for start, stop, state in told["chunks"]:
+        for start, stop, state in reported["chunks"]:
             found = [ledger[n] for n in range(start, stop)]
             assert set(found) <= {"applied": {1}, "pending": {0}}.get(state, {0, 1})
-        assert sum(state in ("in doubt", "sending") for _, _, state in told["chunks"]) <= workers
+        assert sum(state in ("in doubt", "sending") for _, _, state in reported["chunks"]) <= workers
     totals.add("processes interrupted", interrupted)
     sys.stderr.write(f"{interrupted} interrupted, the slowest after {slowest:.3f} s\n")
     assert 0 < slowest <= 0.5
@@ -227,12 +227,12 @@ def test_a_full_disk_stops_before_the_next_chunk(
     how = {"chunksize": 1, "journal": str(path)}  # so that the journal grows by some pages
     process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, how=how, limit=limit)
     assert kennel.wait(process) == 0
-    told = json.loads(report.read_text())
-    assert told["error"] == "AppendInterrupted"
-    assert "can't be written" in told["text"]
-    assert told["has_receipt"]
+    reported = json.loads(report.read_text())
+    assert reported["error"] == "AppendInterrupted"
+    assert "can't be written" in reported["text"]
+    assert reported["has_receipt"]
     ledger = stored(clicdata_sandbox, rec_id)
-    for start, stop, state in told["chunks"]:
+    for start, stop, state in reported["chunks"]:
         assert state in ("applied", "pending")
         assert {ledger[n] for n in range(start, stop)} == {int(state == "applied")}
     if not path.exists():

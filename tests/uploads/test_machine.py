@@ -68,7 +68,7 @@ class Table(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.next = 0  # no number is used twice, so that each row can be told from all others
+        self.next = 0  # no number is used twice, so that each row is known
         self.stored: list[int] = []
         self.stopped: list[tuple[pd.DataFrame, Path]] = []
         self.steps = 0
@@ -150,7 +150,7 @@ class Table(RuleBasedStateMachine):
         receipt = self.session.last_receipt
         assert receipt is not None
         if receipt.rows_total != len(frame):
-            return  # it stopped before there was one: nothing was sent, as the invariant tells
+            return  # it stopped before there was one: nothing was sent, as the invariant shows
         now = Counter(self.ledger())
         assert_true(receipt, frame, now)
         known = set(self.stored)
@@ -199,7 +199,7 @@ class Table(RuleBasedStateMachine):
             self.stored += which
 
     # -----------------------------------------------------------------------------------------------------
-    # What befalls it
+    # Faults and other writers
 
     @rule(
         name=st.sampled_from(sorted(FAULTS)),

@@ -91,9 +91,9 @@ class Unreliable(Session):
         more = number * size < len(self.rows)
         if not self.modern:
             return answer({"data": rows, "has_more_data": more})
-        told = {"result_count": len(rows), "result_total_count": len(self.rows), "current_page": number}
-        told |= {"page_size": size, "has_more_results": more, "last_page": not more}
-        return answer({"success": True, "result": rows, "pagination": told})
+        flags = {"result_count": len(rows), "result_total_count": len(self.rows), "current_page": number}
+        flags |= {"page_size": size, "has_more_results": more, "last_page": not more}
+        return answer({"success": True, "result": rows, "pagination": flags})
 
     def land(self) -> Counter[int]:
         """What is stored of the frame when all that was sent has come to something."""
@@ -145,7 +145,7 @@ def says(status: int, *, after: bool, value: Any = None, **headers: str) -> Call
 def late(status: int) -> Callable[[Unreliable, Any], Answer]:
     def fault(service: Unreliable, rows: Any) -> Answer:
         service.late.append((service.seconds + service.dice.uniform(0.1, LATEST), rows))
-        return answer("gone", status)
+        return answer("late", status)
 
     return fault
 
@@ -205,12 +205,12 @@ def gone_through(kind: str, seed: str, number: int, folder: Path) -> tuple[Unrel
 
 
 def resumed(service: Unreliable, path: Path) -> None:
-    """Go on until it is done, telling of each chunk in doubt what has become of it."""
+    """Go on until it is done, saying of each chunk in doubt whether it is stored."""
     for _ in range(60):
         receipt = service.last_receipt
         assert receipt is not None
         try:
-            receipt = resume_append(FRAME, path, session=service, progress=False, **told(service, receipt))
+            receipt = resume_append(FRAME, path, session=service, progress=False, **fates_of(service, receipt))
         except errors.ClicDataError:
             held(service)
         else:
@@ -220,7 +220,7 @@ def resumed(service: Unreliable, path: Path) -> None:
     raise AssertionError("it never came to an end")
 
 
-def told(service: Unreliable, receipt: AppendReceipt) -> dict[str, Any]:
+def fates_of(service: Unreliable, receipt: AppendReceipt) -> dict[str, Any]:
     """What became of the rows in doubt."""
     in_doubt = receipt.in_doubt(FRAME)["n"].tolist()
     if not in_doubt:
@@ -254,7 +254,7 @@ def test_no_receipt_says_what_the_ledger_denies(kind: str, tmp_path: Path) -> No
     assert set(faults) == set(FAULTS) or SCHEDULES < 1000
     assert ended["complete"] > 0
     if kind in ("count", "tag"):
-        assert doubtful < ended.total() / 20, "what is in doubt is settled, but for what can't be told"
+        assert doubtful < ended.total() / 20, "what is in doubt is settled, but for what can't be flags"
     totals.add("random schedules of faults", schedules)
     if kind == "tag":
         totals.add("faults of random schedules with stamps, half of them beside another writer", faults.total())

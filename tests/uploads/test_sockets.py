@@ -1,4 +1,4 @@
-"""Appends through random schedules of real faults on real sockets, each gone on with until every row is stored once.
+"""Appends through random schedules of real faults on real sockets, each resumed until every row is stored once.
 
 `test_schedules` tries far more of them on a service in this process; here bytes travel, time passes, and what is lost
 is lost by the operating system. 50 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
@@ -70,16 +70,16 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Schedule:
-    """What befalls the appends to one data set, by dice."""
+    """Faults of the appends to one data set, by dice."""
 
     def __init__(self, sandbox: Sandbox, rec_id: int, dice: random.Random, *, others_write: bool) -> None:
         self.sandbox, self.rec_id, self.dice, self.others_write = sandbox, rec_id, dice, others_write
         self.where: dict[str, Any] = {"path": f"/data/{rec_id}", "method": "POST"}
-        self.befallen = Counter[str]()
+        self.armed = Counter[str]()
         sandbox.faults.call(self.meet, times=None, **self.where)
 
     def meet(self) -> None:
-        """Before a request is read: let something befall it, or (if it acts before that too) the next."""
+        """Before a request is read: arm a fault for it, or (if the fault comes too late) for the next."""
         if self.others_write and self.dice.random() < 0.2:
             self.sandbox.append(self.rec_id, [{"n": -2, "t": "another's"}])
         if self.dice.random() < FAULTED:
@@ -87,7 +87,7 @@ class Schedule:
             kind, how = FAULTS[name]
             more = {"seconds": self.dice.uniform(0, LATE)} if kind == "apply_late" else {}
             add(self.sandbox.faults, kind, **how, **more, **self.where)
-            self.befallen[name] += 1
+            self.armed[name] += 1
 
     def rest(self, session: Session) -> None:
         """Let all that was sent come to something: what is late, and what a slow machine has not dealt with yet."""
@@ -135,7 +135,7 @@ def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -
 
 
 def gone_on(receipt: Any, session: Any, ledger: Counter[int], kind: str, path: Path) -> Any:
-    """Go on, telling of each chunk in doubt what has become of it."""
+    """Go on, saying of each chunk in doubt whether it is stored."""
     doubtful = receipt.chunks[receipt.chunks["state"].isin(["in doubt", "partial", "sending"])]
     fates = {int(start): "stored" if ledger[int(start)] else "missing" for start in doubtful["start"]}
     session._budget = type(session._budget)()  # as if some time had passed
@@ -159,15 +159,13 @@ def test_no_receipt_says_what_the_ledger_denies_over_sockets(kind: str, tmp_path
     seed = SEED or str(random.randrange(1 << 32))
     sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
     runs = RUNS // len(KINDS)
-    befallen = Counter[str]()
+    armed = Counter[str]()
     with start(sample=False, page_size=40, history=False) as sandbox:
         for number in range(runs):
-            befallen += gone_through(
-                sandbox, kind, random.Random(f"{kind} {seed} {number}"), tmp_path / f"{number}"
-            ).befallen
+            armed += gone_through(sandbox, kind, random.Random(f"{kind} {seed} {number}"), tmp_path / f"{number}").armed
         requests = len(sandbox.requests)
     assert requests >= runs * ROWS // CHUNK, "each chunk is one request at least: 10,000 of 500 runs"
-    assert set(befallen) == set(FAULTS) or runs < 100
+    assert set(armed) == set(FAULTS) or runs < 100
     totals.add("schedules over sockets", runs)
     totals.add("requests of schedules over sockets", requests)
-    totals.add("faults of schedules over sockets", befallen.total())
+    totals.add("faults of schedules over sockets", armed.total())

@@ -1,4 +1,4 @@
-"""Stamps, and the fingerprint that tells frames apart."""
+"""Stamps, and the fingerprint of a frame."""
 
 from __future__ import annotations
 

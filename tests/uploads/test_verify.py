@@ -11,7 +11,7 @@ import pytest
 
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.uploads.receipt import AppendReceipt
-from uploads.oracle import FRAME, LOST, assert_true, befall, receipt_of, stored
+from uploads.oracle import FRAME, LOST, arm, assert_true, receipt_of, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def test_what_is_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str, fault: str
 ) -> None:
     clicdata_sandbox.append(rec_id, [{"n": 1000, "t": "there before"}])
-    kept = befall(clicdata_sandbox, fault, LOST, **on(rec_id))
+    kept = arm(clicdata_sandbox, fault, LOST, **on(rec_id))
     receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
     assert stored(clicdata_sandbox, rec_id) == Counter([*range(25), 1000])
     assert receipt.complete
