@@ -329,6 +329,11 @@ def test_cells_names_every_problem() -> None:
     assert "5" in caught.value.problems[3]
 
 
+def test_a_column_name_that_is_not_unicode_is_refused_in_a_row_of_cells() -> None:
+    with pytest.raises(InputError, match=r"Column '\\ud800': its name is text that is not valid Unicode"):
+        cells({"\ud800": 1})
+
+
 # ---------------------------------------------------------------- chunks
 
 
