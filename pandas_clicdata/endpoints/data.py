@@ -6,8 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
-from pandas_clicdata.endpoints.arguments import (
+from pandas_clicdata.arguments import (
     Output,
     check_cells,
     check_choice,
@@ -17,6 +16,7 @@ from pandas_clicdata.endpoints.arguments import (
     check_output,
     check_text,
 )
+from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import (
     ClicDataError,
