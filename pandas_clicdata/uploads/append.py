@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from pandas_clicdata.arguments import check_count, check_flag
 from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, WriteError
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
@@ -56,11 +56,11 @@ class AppendOptions:
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
-            self.chunksize = _positive("chunksize", self.chunksize)
+            self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
-        self.compress = bool(_flag("compress", self.compress))
-        self.progress = _flag("progress", self.progress)
-        self.audit = _flag("audit", self.audit)
+        self.compress = bool(check_flag("compress", self.compress))
+        self.progress = check_flag("progress", self.progress)
+        self.audit = check_flag("audit", self.audit)
         problems = verify_problems(self.verify, self.exclusive, self.workers)
         if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
             problems.append(
@@ -95,24 +95,6 @@ def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
     if exclusive and verify != "count":
         problems.append('exclusive=True goes with verify="count"')
     return problems
-
-
-def _positive(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
-        raise InputError(f"{name} must be a whole number of rows, 1 at least, not {value!r}")
-    return number
-
-
-def _flag(name: str, value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value).__name__ in ("bool_", "bool"):  # of numpy
-        return bool(value)
-    raise InputError(f"{name} must be True, False or None, not {value!r}")
 
 
 class Append:
