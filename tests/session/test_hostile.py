@@ -552,9 +552,9 @@ def read_all(session: Session) -> list[Any]:
 
 @pytest.mark.parametrize("cells", [b'{"a":"x,y}{][,"}', b'{"t":"\\",\\\\","n":1}'])
 def test_commas_in_text_are_no_cells(cells: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pandas_clicdata.session import wire
+    from pandas_clicdata.session import pages
 
-    monkeypatch.setattr(wire, "MOST_CELLS", 20)
+    monkeypatch.setattr(pages, "MOST_CELLS", 20)
     body = b'{"data":[' + b",".join([cells] * 8) + b'],"has_more_data":false}'
     assert body.count(b",") > 20
     with ScriptedServer(lambda _: Says(body)) as server, Session(api_key="k", url=server.url) as session:
