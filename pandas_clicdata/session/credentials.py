@@ -23,17 +23,13 @@ _LONGEST_LIFETIME = 10 * 365 * 86400.0
 class Secret:
     """A text that is never shown: each of its text forms is ``***``."""
 
-    __slots__ = ("_reveal",)
+    __slots__ = ("reveal",)
 
     def __init__(self, text: str) -> None:
         def reveal() -> str:  # a closure: no vars() or dump of attributes shows the text
             return text
 
-        self._reveal: Callable[[], str] = reveal
-
-    def reveal(self) -> str:
-        """Return the text."""
-        return self._reveal()
+        self.reveal: Callable[[], str] = reveal
 
     def __repr__(self) -> str:
         return "***"
@@ -188,17 +184,13 @@ def _base64(text: str) -> str:
 # Hiding
 
 
-def hider(credentials: Credentials, token: Token | None) -> Callable[[str], str]:
-    """Return a function that removes the secrets from a text: plain, and as URLs, forms, JSON and base64 write them."""
-
-    def hide(text: str) -> str:
-        secrets = [*credentials.secrets(), *([token.value] if token else [])]
-        spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
-        for spelling in sorted(spellings, key=len, reverse=True):
-            text = text.replace(spelling, "***")
-        return text
-
-    return hide
+def hide(credentials: Credentials, token: Token | None, text: str) -> str:
+    """Return a text without the secrets: plain, and as URLs, forms, JSON and base64 write them."""
+    secrets = [*credentials.secrets(), *([token.value] if token else [])]
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, "***")
+    return text
 
 
 _SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one occurs in any text

@@ -26,6 +26,7 @@ import pyarrow as pa
 from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
 
+BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
 AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
 FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
 
@@ -43,7 +44,7 @@ class Worker:
 
     def _opened(self, api_version: str | None) -> Session:
         session = Session(
-            client_id="i", client_secret="s", url=self._url, api_version=api_version, timeout=(2, 0.2), deadline=20
+            client_id="i", client_secret="s", url=self._url, api_version=api_version, timeout=(2, BRIEF), deadline=20
         )
         session._sleep = lambda seconds: None
         return session
@@ -88,10 +89,11 @@ class Worker:
         with self._opened(session.api_version) as brief:
             Data(session=brief).get_data()
 
-    def settle(self) -> None:
-        """Come to the same state as ever: no thread but this one, and as many connections as there may be."""
+    def settle(self) -> int:
+        """Wait for all threads, open as many connections as there may be, and return the number of requests."""
         _alone()
         for session in self.sessions:
+            session._read = 60  # a machine with other work may need more than BRIEF seconds
             problems: list[BaseException] = []
             threads = [threading.Thread(target=_together, args=(session, problems)) for _ in range(AT_ONCE)]
             for thread in threads:
@@ -100,9 +102,12 @@ class Worker:
                 thread.join()
             if problems:
                 raise problems[0]
+            requests = session.call(get("count requests", "/requests", key="data")).value()[0]
+            session._read = BRIEF
         _alone()
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
+        return int(requests)
 
 
 def _together(session: Session, problems: list[BaseException]) -> None:
@@ -150,8 +155,7 @@ def main() -> None:
             worker.step()
         end = time.monotonic() + seconds
         while True:
-            worker.settle()
-            [requests] = worker.sessions[0].call(get("count requests", "/requests", key="data")).value()
+            requests = worker.settle()
             time.sleep(0.05)  # the system ends a thread a moment after Python has joined it
             samples.append({"requests": requests, **held()})
             if time.monotonic() >= end:

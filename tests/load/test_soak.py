@@ -22,7 +22,7 @@ import totals
 from load.soaker import AT_ONCE
 from scripted import Says, ScriptedServer, Seen, drip, reset
 
-SECONDS = float(os.environ.get("CLICDATA_SOAK", "5"))
+SECONDS = float(os.environ.get("CLICDATA_SOAK", "2.5"))
 FAULTED = 0.05
 MIB = 1 << 20
 PROGRAM = Path(__file__).with_name("soaker.py")

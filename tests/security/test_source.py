@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pandas_clicdata
-from pandas_clicdata.session import wire
+from pandas_clicdata.session import pages
 from pandas_clicdata.session.transport import LONGEST_BODY
 
 PACKAGE = Path(pandas_clicdata.__path__[0])
@@ -92,7 +92,7 @@ def test_what_is_promised_is_what_is_done() -> None:
     for heading in ("Report a vulnerability", "Supported versions", "What is defended against", "What is not"):
         assert f"## {heading}" in text
     assert f"cut at {LONGEST_BODY >> 20} MiB" in plain
-    assert wire.MOST_CELLS == 5_000_000
+    assert pages.MOST_CELLS == 5_000_000
     assert "a page at five million cells" in plain
     assert "security advisories" in plain
     assert "debugger" in plain

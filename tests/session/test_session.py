@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
-
 READ = get("read rows", "/data/5", key="data")
 WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
 OK = Says({"data": [{"a": 1}], "has_more_data": False})
@@ -502,26 +500,24 @@ def test_an_answer_that_ends_too_early_is_none(size: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Time
+# Time: where a limit is missed, the timeout of pytest ends the test
 
 
-def timed(session: Session, request: Request) -> tuple[errors.ClicDataError, float]:
+def failed(session: Session, request: Request) -> errors.ClicDataError:
     session._clock, session._sleep = time.monotonic, time.sleep
-    began = time.monotonic()
     with pytest.raises(errors.ClicDataError) as caught:
         session.call(request)
-    return caught.value, time.monotonic() - began
+    return caught.value
 
 
 @pytest.mark.fault(4)
 def test_the_read_limit_reaches_the_wire() -> None:
-    with ScriptedServer(lambda _: Says(OK.body, after=5)) as server:
+    with ScriptedServer(lambda _: Says(OK.body, after=200)) as server:
         with opened(server, api_key="k", timeout=(5, 0.2), max_retries=0)[0] as session:
-            error, seconds = timed(session, WRITE)
+            error = failed(session, WRITE)
     assert isinstance(error, errors.TransportError)
     assert not isinstance(error, errors.DeadlineExceeded)
-    assert error.sent == "unknown"
-    assert 0.15 < seconds < 1.5
+    assert (error.sent, error.reason) == ("unknown", retry.TIMED_OUT)
 
 
 DRIPS = {
@@ -543,11 +539,10 @@ def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None
         drip(0.05, tail)(connection)
 
     with ScriptedServer(lambda _: Says(raw=raw)) as server:
-        with opened(server, api_key="k", timeout=(5, 0.4), deadline=0.6)[0] as session:
-            error, seconds = timed(session, WRITE)
+        with opened(server, api_key="k", timeout=(5, 5), deadline=0.6)[0] as session:
+            error = failed(session, WRITE)
     assert isinstance(error, errors.DeadlineExceeded)
     assert error.in_doubt
-    assert 0.5 < seconds < 1.2
 
 
 @pytest.mark.fault(1)
@@ -561,14 +556,13 @@ def test_the_connect_limit_reaches_the_wire() -> None:
                 one.setblocking(False)
                 one.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/"
-            with Session(api_key="k", url=url, timeout=(0.2, 5), max_retries=0) as session:
-                error, seconds = timed(session, WRITE)
+            with Session(api_key="k", url=url, timeout=(0.2, 200), max_retries=0) as session:
+                error = failed(session, WRITE)
         finally:
             for one in waiting:
                 one.close()
     assert isinstance(error, errors.TransportError)
-    assert error.sent == "no"
-    assert seconds < 1.5
+    assert (error.sent, error.reason) == ("no", retry.TIMED_OUT)
 
 
 def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -216,13 +217,19 @@ def test_an_envelope_without_twins_passes(body: bytes) -> None:
 
 
 @pytest.mark.fault(27)
-@pytest.mark.parametrize("number", [b"9" * 5_000, b"1e999", b"7" * 400 + b".5"])
-def test_a_number_beyond_all_measure_leaves_a_write_in_doubt_and_a_read_not(number: bytes) -> None:
+@pytest.mark.parametrize("number", [b"9" * 5_000, b"1e" + b"9" * 30])
+def test_a_number_that_python_cannot_hold_leaves_a_write_in_doubt_and_a_read_not(number: bytes) -> None:
     for request in (READ, WRITE):
         reply = judge(request, answer(b'{"success": true, "result": %b}' % number))
         with pytest.raises(errors.ProtocolError) as caught:
             reply.value()
         assert caught.value.in_doubt is (request is WRITE)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E+999", "7" * 400 + ".5", "1e-999999999999"])
+def test_a_number_beyond_float64_keeps_its_value(number: str) -> None:
+    rows = judge(READ, answer(b'{"data": [{"a": %b, "b": 0.5}]}' % number.encode())).value()
+    assert rows == [{"a": Decimal(number) if "-9" not in number else 0.0, "b": 0.5}]
 
 
 def test_server_text_is_cut_and_loses_its_control_characters() -> None:
