@@ -176,6 +176,8 @@ def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Jo
             receipt = receipt or found
             if found.append_id != receipt.append_id:
                 raise _mismatch(f"the journal {path} is of another append than the receipt")
+            if found.run != receipt.run:  # it went on without this receipt
+                receipt.table, receipt.audited = found.table, found.audited
         assert receipt is not None
         yield receipt, journal, _encoded(df, receipt)
     finally:

@@ -46,6 +46,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
+        self.failures = 0
         self.dice: random.Random | None = None
         connect = sqlite3.connect
         disk = self
@@ -53,6 +54,7 @@ class Disk:
         class Connection(sqlite3.Connection):
             def commit(self) -> None:
                 if disk.full or (disk.dice is not None and disk.dice.random() < 0.03):
+                    disk.failures += 1
                     raise sqlite3.OperationalError("database or disk is full")
                 super().commit()
 
