@@ -256,7 +256,7 @@ class Run:
                 written = coming.result()
 
     def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep a chunk for each worker on the wire; after a failure, wait for those that are there."""
+        """Keep a chunk for each worker on the wire; after a failure, wait for the others."""
         done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
         on_the_wire = 0
