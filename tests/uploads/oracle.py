@@ -59,6 +59,11 @@ LOST: dict[str, tuple[str, dict[str, Any], int]] = {
 }
 
 
+def patience(fault: str) -> float:
+    """The read timeout to test a fault with: short where no response comes."""
+    return 0.2 if "no answer" in fault else 5.0
+
+
 def arm(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:
     name, params, kept = table[fault]
     add(sandbox.faults, name, **params, **where)
