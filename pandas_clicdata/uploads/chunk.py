@@ -197,7 +197,7 @@ def rows_inserted(reply: Reply) -> int | None:
     elif isinstance(value, dict):
         if value.get("success", reply.field("success")) is True:  # both dialects say so after an append
             return None
-    elif value is True or (isinstance(value, int) and value is not False):
+    elif isinstance(value, int) and value > 0:  # True too
         return None
     raise ProtocolError(
         "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"

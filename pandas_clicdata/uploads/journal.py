@@ -225,7 +225,7 @@ def _check_chunks(receipt: AppendReceipt) -> None:
     for chunk in receipt.table.values():
         if not end <= chunk.start < chunk.stop <= receipt.rows_total:
             raise ValueError(f"chunk {chunk.number} has the {chunk.label}")
-        if chunk.row_format is not None:
+        if chunk.row_format is not None or chunk.sha256 is not None:
             RowFormat(chunk.row_format)
         end = chunk.stop
 

@@ -296,18 +296,16 @@ class AppendReceipt:
                 f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
                 "give the frame that was appended"
             )
-        if not self._is_of(df):
+        try:
+            found = fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index))
+        except InputError:  # a frame that can't be sent
+            found = None
+        if found != self.job.fingerprint:
             raise InputError(
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
             )
         return df.iloc[[position for chunk in chunks for position in chunk.span]]
-
-    def _is_of(self, df: pd.DataFrame) -> bool:
-        try:
-            return fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index)) == self.job.fingerprint
-        except InputError:  # a frame that can't be sent
-            return False
 
     # -----------------------------------------------------------------------------------------------------
     # Repair
@@ -471,16 +469,16 @@ class ReceiptWriter:
     def save(self) -> None:
         """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
         with self._lock, suppress(OSError):
-            if self._journal is not None and not self.ended.is_set():
+            if self._journal is not None:
                 self._journal.write(self._unsaved, self.receipt.audited)
                 self._unsaved = {}
 
     def close(self) -> None:
         """End the run: from now on no chunk can be sent, and others may write to the journal."""
+        self.ended.set()  # first: another Ctrl-C may come
         self.save()
-        with self._lock:
-            self.ended.set()
-            if self._journal is not None:
+        if self._journal is not None:
+            with self._lock:
                 self._journal.close()
 
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:

@@ -256,6 +256,7 @@ DAMAGES = {
     "a chunk beyond the end": ("UPDATE chunk SET stop = 1000 WHERE start = 54", "damaged"),
     "a position that is no number": ("UPDATE chunk SET start = 'x'", "damaged"),
     "a row format that is none": ("UPDATE chunk SET row_format = 'csv'", "damaged"),
+    "a digest without a row format": ("UPDATE chunk SET row_format = NULL", "damaged"),
     "no table": ("DROP TABLE chunk", "no such table"),
 }
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pandas_clicdata import AppendReceipt, errors, resume_append
+from pandas_clicdata.uploads.receipt import ReceiptWriter
 from uploads.test_journals import Quick, disk  # noqa: F401  # a fixture
 from uploads.test_schedules import CHUNK, FRAME, ROWS, answer
 
@@ -121,8 +122,9 @@ class Interrupted(Quick):
 @pytest.mark.fault(48)
 @pytest.mark.parametrize("journal", [False, True], ids=["receipt", "journal"])
 @pytest.mark.parametrize("waits_for", ["its turn", "a response"])
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 def test_a_thread_of_an_interrupted_run_neither_sends_nor_notes_anything_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str, journal: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str, journal: bool, twice: bool
 ) -> None:
     path = tmp_path / "journal"
 
@@ -140,13 +142,18 @@ def test_a_thread_of_an_interrupted_run_neither_sends_nor_notes_anything_later(
                 assert service.is_waiting.wait(20)
                 raise KeyboardInterrupt
 
+    def save(_: object) -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr("pandas_clicdata.uploads.append.bar", lambda *_: Bar())
+    if twice:
+        monkeypatch.setattr(ReceiptWriter, "save", save)
     how: dict[str, Any] = {"journal": path} if journal else {}
     with Interrupted(waits_for) as service:
         with pytest.raises(KeyboardInterrupt):
             FRAME.clicdata.append(5, chunksize=CHUNK, workers=2, session=service, progress=False, **how)
         monkeypatch.undo()
-        receipt = service.last_receipt
+        receipt = AppendReceipt.load(path) if journal else service.last_receipt
         assert receipt is not None
         stored = service.land()
         fates = {chunk.start: "stored" if stored[chunk.start] else "missing" for chunk in receipt.doubtful()}
