@@ -177,7 +177,6 @@ class Run:
         self._options = options
         self._only = only
         self._sender = ChunkSender(session, encoder, writer)
-        self._evidence = verify.find_evidence(session, writer.receipt, options.verify or "count")
         self._doubts: Counter[int] = Counter()  # how often each chunk was in doubt
 
     def run(self) -> AppendReceipt:
@@ -198,8 +197,8 @@ class Run:
         return receipt
 
     def _resolve_doubt(self) -> None:
-        assert self._evidence is not None
-        verify.resolve_doubt(self._session, self._writer, self._evidence, self._sender.slowest)
+        assert self._options.verify is not None
+        verify.resolve_doubt(self._session, self._writer, self._options.verify, self._sender.slowest)
 
     def _send_pending(self, shown: Any) -> bool:
         """Send the pending chunks; return whether these were all."""
@@ -238,7 +237,7 @@ class Run:
                 written = coming.result()
 
     def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep a chunk for each worker on the wire; after a failure, wait for those that are there."""
+        """Keep a chunk for each worker on the wire; after a failure, wait for the others."""
         done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
         on_the_wire = 0
@@ -282,15 +281,11 @@ class Run:
     def _may_resolve(self) -> bool:
         doubtful = self._receipt.doubtful()
         self._doubts.update(chunk.number for chunk in doubtful)
-        return (
-            self._options.verify is not None
-            and self._evidence is not None
-            and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
-        )
+        return self._options.verify is not None and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
 
     def _audit(self) -> None:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
-        if wanted and self._evidence is not None and self._receipt.rows_appended:
-            verify.audit(self._session, self._writer, self._evidence, self._sender.slowest)
+        if wanted and self._receipt.rows_appended:
+            verify.audit(self._session, self._writer, self._options.verify or "count", self._sender.slowest)
