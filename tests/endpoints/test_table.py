@@ -395,7 +395,7 @@ def test_a_bad_id_is_refused_before_any_request(
         ({}, "cols must name each column's type"),
     ],
 )
-def test_columns_that_cannot_be_made_are_refused_before_any_request(
+def test_invalid_columns_are_refused_before_any_request(
     cols: Any, named: str, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     opened = session(LEGACY)
