@@ -355,13 +355,7 @@ _warnings_lock = threading.Lock()  # warning filters belong to the whole process
 
 
 def open_picture(picture: Picture, operation: str) -> Image:
-    """Return the picture, decoded to its end.
-
-    Raises
-    ------
-    ProtocolError
-        The picture is too large, incomplete or broken.
-    """
+    """Return the picture, decoded to its end. Raises a `ProtocolError` if it is too large, incomplete or broken."""
     try:
         image = _open_header(picture)
         width, height = image.size

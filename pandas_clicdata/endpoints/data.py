@@ -731,19 +731,7 @@ class Version(NamedTuple):
 
 
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
-    """Return a version by its number, or the newest one.
-
-    ``GET /data/{id}/versions`` for the newest one.
-
-    Raises
-    ------
-    InputError
-        ``ver_id`` is no id.
-    NotFound
-        The data set has no version.
-    ProtocolError
-        ClicData listed a version without a number.
-    """
+    """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
     if ver_id != "latest":
         return Version(check_id("ver_id", ver_id), None)
     versions = [_parse_version(record) for record in _versions(caller, rec_id)]

@@ -63,7 +63,7 @@ def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], I
         raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
     if row_type is list:
         return len(rows), _names_of_lists(rows, names), zip(*rows, strict=True)
-    # msgspec keeps the last of two columns of one name. Every row has both, so checking the first row is enough.
+    # msgspec keeps one of two columns of the same name. Every row has both, so the first row shows it.
     text = page.decode()
     _FIRST_ROW.raw_decode(text, text.index("{"))
     if len(set(map(tuple, rows))) == 1:  # all rows have the same keys in the same order
