@@ -18,27 +18,11 @@ from pandas_clicdata.arguments import (
 )
 from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.errors import (
-    ClicDataError,
-    Conflict,
-    CreateAmbiguous,
-    InputError,
-    NotFound,
-    ProtocolError,
-)
+from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.pages import (
-    PAGE_SIZE,
-    OnTorn,
-    Page,
-    iter_pages,
-    page_of,
-    page_query,
-    records,
-    retry_while_changing,
-)
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, page_of, page_query, records, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import changes
@@ -50,6 +34,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.wire import Caller
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
@@ -65,19 +50,13 @@ DATA_SETS = {
 }
 VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
 
-REFRESH_PATHS = {
-    "reload": "rebuild",  # C: ClicData's list of endpoints says so, its client of 2020 used /reload (O6)
-    "recreate": "recreate",
-    "update": "update",
-    "append": "append",
-    "updateappend": "updateappend",
-}
-REFRESH_MODES = {
-    "reload": "reload",
-    "recreate": "rebuild",  # C: the one mode and the one method without a namesake (O22)
-    "update": "update",
-    "append": "append",
-    "updateappend": "updateappend",
+# The legacy path and the modern mode of each method.
+REFRESHES = {
+    "reload": ("rebuild", "reload"),  # C: ClicData's list of endpoints says rebuild, its client of 2020 reload (O6)
+    "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
+    "update": ("update", "update"),
+    "append": ("append", "append"),
+    "updateappend": ("updateappend", "updateappend"),
 }
 
 
@@ -690,12 +669,12 @@ class Data(Endpoint):
         {'success': True}
         """
         rec_id = check_id("rec_id", rec_id)
-        method_ = check_choice("method", method, tuple(REFRESH_PATHS))
+        legacy_path, mode = REFRESHES[check_choice("method", method, tuple(REFRESHES))]
 
         def request(dialect: Dialect) -> Request:
             if dialect is Dialect.LEGACY:
-                return Request("refresh a data set", "POST", f"/data/{rec_id}/{REFRESH_PATHS[method_]}")
-            body = wire.json_body({"mode": REFRESH_MODES[method_]})
+                return Request("refresh a data set", "POST", f"/data/{rec_id}/{legacy_path}")
+            body = wire.json_body({"mode": mode})
             path = f"/table/{rec_id}/refresh"
             return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
 
