@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -211,12 +211,9 @@ def _spellings(secret: str) -> Iterator[str]:
 # ---------------------------------------------------------------------------------------------------------
 # From arguments to credentials
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "api_key": ("api_key",),
-    "authorization_code": ("client_id", "client_secret", "refresh_token"),
-    "basic": ("client_id", "username", "password"),
-    "client_credentials": ("client_id", "client_secret"),
-}
+_KINDS: dict[str, Any] = {kind.method: kind for kind in (ApiKey, AuthorizationCode, Basic, ClientCredentials)}
+NEEDS = {method: tuple(field.name for field in fields(kind)) for method, kind in _KINDS.items()}
+_IN_CLEAR = ("client_id", "username")
 GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refresh_token")
 
 
@@ -235,7 +232,8 @@ def credentials_of(auth_method: str | None, given: Mapping[str, Any]) -> Credent
     missing = [name for name in NEEDS[method] if name not in texts]
     if missing:
         raise InputError(f"auth_method {method!r} also needs {' and '.join(missing)}")
-    return _build(method, texts)
+    kept = {name: texts[name] if name in _IN_CLEAR else Secret(texts[name]) for name in NEEDS[method]}
+    return _KINDS[method](**kept)  # type: ignore[no-any-return]
 
 
 def _choose_method(texts: Mapping[str, str]) -> str:
@@ -250,16 +248,6 @@ def _choose_method(texts: Mapping[str, str]) -> str:
     wanted = "; ".join(f"{method}: {', '.join(names)}" for method, names in NEEDS.items())
     have = f"only {' and '.join(texts)}" if texts else "nothing"
     raise InputError(f"credentials are missing: given was {have}. Each way to log in needs: {wanted}")
-
-
-def _build(method: str, texts: Mapping[str, str]) -> Credentials:
-    if method == "api_key":
-        return ApiKey(Secret(texts["api_key"]))
-    if method == "basic":
-        return Basic(texts["client_id"], texts["username"], Secret(texts["password"]))
-    if method == "client_credentials":
-        return ClientCredentials(texts["client_id"], Secret(texts["client_secret"]))
-    return AuthorizationCode(texts["client_id"], Secret(texts["client_secret"]), Secret(texts["refresh_token"]))
 
 
 def _problem(name: str, value: object) -> str | None:

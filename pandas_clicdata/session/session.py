@@ -291,7 +291,7 @@ class Session:
                 self._wait(call, result)
 
     def _wait(self, call: _Call, error: ClicDataError) -> None:
-        """Sleep until the next attempt, or raise the error if there is to be none."""
+        """Sleep until the next attempt, or raise the error if there must be none."""
         operation = call.request.operation
         seconds = retry.pause(call.request, error, call.attempt, self._random)
         if seconds is None or call.attempt >= self._attempts or self._clock() + seconds >= call.deadline:

@@ -80,8 +80,11 @@ class Tokens:
         finally:
             with self._lock:
                 self._renewal = None
-            if not renewal.done():
-                self._give_up(renewal)
+            if not renewal.done() and self.token is not None:  # the callback raised after the token came
+                renewal.set_result(self.token)
+            elif not renewal.done():
+                message = f"{LOG_IN}: given up by the thread that did it"
+                renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))
 
     def _replace(self, answer: TokenAnswer, clock: Callable[[], float]) -> Token:
         token = answer.token(clock())
@@ -92,11 +95,3 @@ class Tokens:
         if answer.refresh is not None and self._on_new_refresh_token is not None:
             self._on_new_refresh_token(answer.refresh.reveal())
         return token
-
-    def _give_up(self, renewal: Future[Token]) -> None:
-        """End a renewal that an interrupt stopped, or whose callback raised after the token came."""
-        if self.token is not None:
-            renewal.set_result(self.token)
-        else:
-            message = f"{LOG_IN}: given up by the thread that did it"
-            renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))
