@@ -1,4 +1,4 @@
-"""A process that works for a while on a service with faults, and tells what it held of the system meanwhile.
+"""A process that works for a while on a service with faults, and prints what it held of the system meanwhile.
 
 Run as a program: URL, seconds, whether to trace memory. It prints a line of JSON.
 """

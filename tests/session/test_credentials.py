@@ -59,7 +59,7 @@ def test_a_refresh_token_is_sent_under_its_own_name_and_replaced() -> None:
         (None, {"client_id": "a:b", "username": "c", "password": "d"}, "colon"),
     ],
 )
-def test_what_cannot_be_used_is_named_without_showing_it(
+def test_a_bad_argument_is_named_and_its_value_is_not_shown(
     method: str | None, texts: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -93,7 +93,7 @@ def test_the_lifetime_of_a_token(seconds: float, stated: object) -> None:
     assert token_answer({"access_token": "t", "expires_in": stated}).lifetime == seconds
 
 
-def test_a_lifetime_beyond_all_measure_is_cut() -> None:
+def test_a_huge_lifetime_is_cut() -> None:
     assert token_answer({"access_token": "t", "expires_in": 10**30}).lifetime < 1e9
 
 
