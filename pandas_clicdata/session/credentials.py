@@ -49,10 +49,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, and the second of a monotonic clock at which it ends."""
+    """An access token, the second of a monotonic clock at which it ends, and the refresh token that came with it."""
 
     value: Secret
     ends: float
+    refresh: Secret | None = None
 
     def fresh(self, now: float) -> bool:
         """Return whether it is good for longer than the margin."""
@@ -61,19 +62,6 @@ class Token:
     def alive(self, now: float) -> bool:
         """Return whether it has not ended."""
         return now < self.ends
-
-
-@dataclass(frozen=True)
-class TokenAnswer:
-    """A response of the token endpoint."""
-
-    access: Secret
-    lifetime: float
-    refresh: Secret | None
-
-    def token(self, now: float) -> Token:
-        """Return the token if it came at this second."""
-        return Token(self.access, now + self.lifetime)
 
 
 @dataclass(frozen=True)
@@ -96,7 +84,7 @@ class Credentials:
         """Return the secrets to hide."""
         return [held for held in vars(self).values() if isinstance(held, Secret)]
 
-    def renewed(self, answer: TokenAnswer) -> Credentials:
+    def renewed(self, token: Token) -> Credentials:
         """Return the credentials for the next log-in."""
         return self
 
@@ -138,9 +126,9 @@ class AuthorizationCode(Credentials):
             "client_secret": self.client_secret.reveal(),
         }
 
-    def renewed(self, answer: TokenAnswer) -> AuthorizationCode:
+    def renewed(self, token: Token) -> AuthorizationCode:
         """Return the same with the new refresh token, if there is one."""
-        return self if answer.refresh is None else replace(self, refresh_token=answer.refresh)
+        return self if token.refresh is None else replace(self, refresh_token=token.refresh)
 
 
 @dataclass(frozen=True)
@@ -275,13 +263,13 @@ def _problem(name: str, value: object) -> str | None:
 # Responses of the token endpoint
 
 
-def token_answer(members: object) -> TokenAnswer:
-    """Return the token in a response, or raise a `ProtocolError` that holds nothing of it."""
+def token_of(members: object, now: float) -> Token:
+    """Return the token in a response that came at this second, or raise an error that holds nothing of it."""
     if isinstance(members, dict):
         access, refresh = members.get("access_token"), members.get("refresh_token")
         if isinstance(access, str) and access and access.isascii() and access.isprintable():
             new = Secret(refresh) if isinstance(refresh, str) and refresh else None
-            return TokenAnswer(Secret(access), _lifetime(members.get("expires_in")), new)
+            return Token(Secret(access), now + _lifetime(members.get("expires_in")), new)
     raise ProtocolError("log in: the token endpoint answered without an access token", operation="log in")
 
 
