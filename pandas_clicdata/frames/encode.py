@@ -187,6 +187,8 @@ def cells(values: Mapping[str, object]) -> bytes:
     for name, value in values.items():
         if not isinstance(name, str):
             problems.append(f"Column names must be text, not {name!r}.")
+        elif why := find_problem(name):
+            problems.append(f"Column {name!a}: its name is {why}.")
         elif why := find_problem(value):
             problems.append(f"Column {name!a}: the value is {why}.")
     if problems:

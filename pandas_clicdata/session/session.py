@@ -335,6 +335,8 @@ class Session:
         request = call.request
         if credentials is None or self._tokens.credentials is None:
             return NotConnected(f"{request.operation}: the session was closed meanwhile. Nothing was sent.")
+        if request.cancelled is not None and request.cancelled.is_set():
+            return NotConnected(f"{request.operation}: cancelled. Nothing was sent.")
         began = self._clock()
         answer = self._send(request, api_version, credentials, token, call.deadline - began)
         if isinstance(answer, ClicDataError):

@@ -32,6 +32,7 @@ from pandas_clicdata.errors import (
 )
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
@@ -66,7 +67,7 @@ class Request:
 
     ``key`` names the requested list in a legacy response. ``dialect`` is the dialect that path and body were built for,
     None if they are the same in both. A response ``in_text`` may be bare text, a ``fresh`` one may come from no cache,
-    and a ``compressed`` body is gzip.
+    and a ``compressed`` body is gzip. Once ``cancelled`` is set, no further attempt is made.
     """
 
     operation: str
@@ -81,6 +82,7 @@ class Request:
     in_text: bool = False
     fresh: bool = False
     compressed: bool = False
+    cancelled: threading.Event | None = None
 
 
 @dataclass(frozen=True)
