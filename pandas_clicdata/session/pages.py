@@ -15,15 +15,7 @@ import msgspec
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import (
-    NOT_JSON,
-    Dialect,
-    DialectChanged,
-    Query,
-    Reply,
-    Request,
-    parsed,
-)
+from pandas_clicdata.session.wire import NOT_JSON, Dialect, DialectChanged, Query, Reply, Request, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -123,22 +115,10 @@ def iter_pages(
 ) -> Generator[Page, None, None]:
     """Yield every page of a read once and in order, all in one dialect and one page size.
 
-    Parameters
-    ----------
-    caller : Session
-        Sends the requests.
-    request : Request
-        The request without a page number.
-    page_size : int, optional
-        Rows a page in the modern dialect. By default the service decides.
-    workers : int, default 1
-        Pages requested at once.
-    wanted : callable, optional
-        Returns how many rows are still wanted, None for all. No page beyond them is requested ahead.
-    total : int, optional
-        How many rows the service counted before the read.
-    on_torn : {"raise", "warn"}, default "raise"
-        Whether a data set that changes while it is read raises `TornRead`, or sets `Page.torn`.
+    The ``request`` has no page number yet. ``page_size`` counts in the modern dialect only; by default the service
+    decides. ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
+    ``total`` is how many rows the service counted before the read. If the data set changes while it is read, this
+    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``.
     """
     begun = False
     while True:

@@ -25,7 +25,7 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.session import arguments, retry, wire
-from pandas_clicdata.session.credentials import Credentials, Token, TokenAnswer, credentials_of, hide, token_answer
+from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, token_of
 from pandas_clicdata.session.tokens import Tokens
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
 from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged, Reply, Request
@@ -291,7 +291,7 @@ class Session:
                 self._wait(call, result)
 
     def _wait(self, call: _Call, error: ClicDataError) -> None:
-        """Sleep until the next attempt, or raise the error if there is to be none."""
+        """Sleep until the next attempt, or raise the error if there must be none."""
         operation = call.request.operation
         seconds = retry.pause(call.request, error, call.attempt, self._random)
         if seconds is None or call.attempt >= self._attempts or self._clock() + seconds >= call.deadline:
@@ -316,13 +316,13 @@ class Session:
         )
         raise error
 
-    def _log_in(self, credentials: Credentials, deadline: float) -> TokenAnswer:
+    def _log_in(self, credentials: Credentials, deadline: float) -> Token:
         # The body is added in _http_request, where no traceback shows its secrets.
         call = _Call(Request(LOG_IN, "POST", "/oauth20/token", replay=wire.Replay.FREELY), deadline)
         while True:
             result = self._try(call, None, credentials, None)
             if isinstance(result, Reply):
-                return token_answer(result.value())
+                return token_of(result.value(), self._clock())
             self._wait(call, _login_error(result, credentials))
 
     # -----------------------------------------------------------------------------------------------------

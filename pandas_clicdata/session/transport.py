@@ -91,12 +91,13 @@ class Transport:
             raise
         late = exchange.is_alive()
         sent = exchange.stop()
-        problem = problem or exchange.problem
-        if late or (problem is not None and _is_timeout(problem) and time.monotonic() >= ends):
-            return _too_late(request.operation, limits.deadline, sent=sent)
-        if exchange.answer is not None:
+        if exchange.answer is not None and not late:
             return exchange.answer
-        return _translate(problem or TimeoutError(), request.operation, self._host, sent=sent)
+        problem = problem or exchange.problem or TimeoutError()
+        timed_out = any(isinstance(cause, _TIMEOUT) for cause in _causes(problem))
+        if late or (timed_out and time.monotonic() >= ends):
+            return _too_late(request.operation, limits.deadline, sent=sent)
+        return _translate(problem, request.operation, self._host, sent=sent)
 
     def _exchange(self, request: HttpRequest, limits: Limits) -> Answer:
         with self._lock:
@@ -104,7 +105,7 @@ class Transport:
         with wire.send(request, (min(limits.connect, limits.left), min(limits.read, limits.left))) as response:
             pieces: list[bytes] = []
             size = 0
-            # Not by response.iter_content: before urllib3 2.8 it has no limit for a chunk's length, nor for chunk "-1".
+            # Not response.iter_content: before urllib3 2.8 it limits neither a chunk's length nor chunk "-1".
             while piece := response.raw.read1(_PIECE, decode_content=True):
                 pieces.append(piece)
                 size += len(piece)
@@ -252,10 +253,6 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
 
 
 _TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
-
-
-def _is_timeout(problem: BaseException) -> bool:
-    return any(isinstance(cause, _TIMEOUT) for cause in _causes(problem))
 
 
 def _is_too_long(cause: BaseException) -> bool:

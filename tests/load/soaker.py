@@ -1,4 +1,4 @@
-"""A process that works for a while on a service with faults, and tells what it held of the system meanwhile.
+"""A process that works for a while on a service with faults, and prints what it held of the system meanwhile.
 
 Run as a program: URL, seconds, whether to trace memory. It prints a line of JSON.
 """
@@ -26,6 +26,7 @@ import pyarrow as pa
 from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
 
+LOOKS = 12  # at what the process holds; between them it works
 BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
 AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
 FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
@@ -153,14 +154,11 @@ def main() -> None:
             tracemalloc.start()
         for _ in range(350):  # what is made once, is kept by a cache or is reused, is made here
             worker.step()
-        end = time.monotonic() + seconds
-        while True:
+        for _ in range(LOOKS):
             requests = worker.settle()
             time.sleep(0.05)  # the system ends a thread a moment after Python has joined it
             samples.append({"requests": requests, **held()})
-            if time.monotonic() >= end:
-                break
-            pause = time.monotonic() + seconds / 12
+            pause = time.monotonic() + seconds / LOOKS
             while time.monotonic() < pause:
                 worker.step()
         for session in worker.sessions:

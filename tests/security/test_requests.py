@@ -194,7 +194,7 @@ def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st
         }  # fmt: skip
 
 
-def test_the_property_is_held_against_something() -> None:
+def test_the_recorder_sees_requests() -> None:
     """The recorder does see what calls send."""
     session = Recorder()
     with pytest.raises(errors.ClicDataError):

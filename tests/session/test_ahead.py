@@ -201,7 +201,7 @@ def test_pages_are_requested_no_further_ahead_than_there_are_workers() -> None:
     assert service.most_at_once <= 4
 
 
-def test_what_was_not_begun_when_all_is_over_is_left() -> None:
+def test_work_not_begun_is_dropped_at_the_end() -> None:
     begun, done, go_on = [], [], threading.Event()
 
     def work(number: int) -> None:
@@ -235,7 +235,7 @@ def test_threads_end_when_their_pool_is_garbage() -> None:
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 30])
-def test_a_service_that_serves_one_connection_at_a_time_is_read_whole(pages: int) -> None:
+def test_a_service_with_one_connection_at_a_time_is_read_whole(pages: int) -> None:
     def script(seen: Seen) -> Says:
         return Says(legacy(int(seen.query["page"]), pages))
 

@@ -83,7 +83,7 @@ def chunked(connection: socket.socket, first: bytes, then: bytes | None = None, 
 
 @pytest.mark.fault(10)
 @pytest.mark.parametrize("kind", SLOW)
-def test_no_slowness_outlasts_the_deadline(kind: str) -> None:
+def test_no_slow_response_outlasts_the_deadline(kind: str) -> None:
     def serve(taken: socket.socket) -> None:
         head_of(taken)
         SLOW[kind](taken)
@@ -114,7 +114,7 @@ def test_a_slow_handshake_is_cut_and_nothing_is_in_doubt(limit: dict[str, Any], 
     assert isinstance(error, errors.DeadlineExceeded) if "deadline" in limit else error.reason == retry.TIMED_OUT
 
 
-def test_a_drip_over_tls_is_cut_too(tmp_path: Path) -> None:
+def test_a_slow_response_over_tls_is_cut_at_the_deadline(tmp_path: Path) -> None:
     certificate = self_signed(tmp_path, "127.0.0.1")
 
     def serve(taken: socket.socket) -> None:
@@ -148,7 +148,7 @@ def test_each_connection_trusts_its_certificates_only(tmp_path: Path) -> None:
     assert len(connected) == 3
 
 
-def test_a_name_that_takes_for_ever_to_look_up_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_name_lookup_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(200) and [])
     try:
@@ -161,7 +161,7 @@ def test_a_name_that_takes_for_ever_to_look_up_is_cut(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.fault(1)
-def test_a_name_that_is_unknown_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -388,7 +388,7 @@ def test_a_decompression_bomb_is_stopped_at_the_limit(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, " * 6 + "gzip"])
-def test_packings_that_were_not_asked_for_are_never_taken_for_data(encoding: str) -> None:
+def test_a_body_in_an_encoding_not_requested_is_an_error(encoding: str) -> None:
     body = gzip.compress(b'{"data":[]}')
     with ScriptedServer(lambda _: Says(body, headers={"Content-Encoding": encoding})) as server:
         with Session(api_key="k", url=server.url, max_retries=0) as session:
@@ -472,7 +472,7 @@ def test_calls_that_go_well_fill_the_budget_again() -> None:
             assert session.call(READ).value() == [{"a": 1}]
 
 
-def test_who_is_told_when_to_come_again_may_come_again() -> None:
+def test_retries_after_429_cost_no_budget() -> None:
     """Being throttled is not being down: a long job under a limit goes on, call by call."""
     state = {"calls": 0}
 
@@ -489,7 +489,7 @@ def test_who_is_told_when_to_come_again_may_come_again() -> None:
     assert min(waited) >= 1
 
 
-def test_a_dead_session_says_so_in_its_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_spent_retry_budget_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with Session(api_key="k", url=f"http://127.0.0.1:{refused_port()}/") as session:
         session._sleep = lambda seconds: None
         with caplog.at_level("INFO", "pandas_clicdata"):
@@ -542,7 +542,7 @@ def read_all(session: Session) -> list[Any]:
 
 
 @pytest.mark.parametrize("cells", [b'{"a":"x,y}{][,"}', b'{"t":"\\",\\\\","n":1}'])
-def test_commas_in_text_are_no_cells(cells: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commas_in_text_do_not_count_as_cells(cells: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     from pandas_clicdata.session import pages
 
     monkeypatch.setattr(pages, "MOST_CELLS", 20)
