@@ -16,7 +16,15 @@ from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Job, ReceiptWriter, State, receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import (
+    AppendReceipt,
+    Chunk,
+    Job,
+    ReceiptWriter,
+    State,
+    receipt_on_interrupt,
+    run_alone,
+)
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
@@ -150,7 +158,7 @@ class Append:
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
         self._session.last_receipt = writer.receipt
-        with receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
             return Run(self._session, encoder, writer, options).run()
 
