@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.frames.parse import PageCells
 
-# A column of all pages: an Arrow array, or a list of Python objects if no Arrow type holds them all.
+# A column of all pages: an Arrow array, or a list of Python objects if no type holds them all.
 Cells: TypeAlias = "pa.ChunkedArray | list[Any]"
 
 
