@@ -66,6 +66,7 @@ class AppendOptions:
         if self.chunksize is not None:
             self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
+        self.index = bool(check_flag("index", self.index))
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
