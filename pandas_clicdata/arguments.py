@@ -22,7 +22,7 @@ _LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
 def check_id(name: str, value: Any) -> int:
     """Return an id as an int. Any type of positive integer will do, but no text, float or bool."""
     kind = type(value).__name__
-    if isinstance(value, bool):
+    if _is_bool(value):
         raise InputError(f"{name} must be a whole number, not a bool ({value!r})")
     try:
         number = operator.index(value)
@@ -37,10 +37,10 @@ def check_id(name: str, value: Any) -> int:
 def check_count(name: str, value: Any, *, least: int = 0) -> int:
     """Return a number of rows as an int."""
     try:
-        number = operator.index(value)
+        number = None if _is_bool(value) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool) or number < least:
+    if number is None or number < least:
         raise InputError(f"{name} must be a whole number of rows, {least} at least, not {value!r}")
     return number
 
@@ -73,9 +73,13 @@ def check_flag(name: str, value: Any) -> bool | None:
     """Return True, False or None, NumPy's booleans as Python's."""
     if value is None:
         return None
-    if type(value).__name__ in ("bool", "bool_"):  # NumPy's class has either name, depending on its version
+    if _is_bool(value):
         return bool(value)
     raise InputError(f"{name} must be True, False or None, not {value!r}")
+
+
+def _is_bool(value: Any) -> bool:
+    return type(value).__name__ in ("bool", "bool_")  # NumPy's class has either name, depending on its version
 
 
 def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:

@@ -22,10 +22,13 @@ _T = TypeVar("_T")
 _Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None]"
 
 
+BOOLS = ("bool", "bool_")  # of Python and NumPy, whose class has either name, depending on its version
+
+
 def checked_workers(workers: Any) -> int:
     """Return a number of requests at once, or raise `InputError`."""
     with suppress(TypeError):  # not an integer
-        if not isinstance(workers, bool) and 1 <= (number := index(workers)) <= MOST_WORKERS:
+        if type(workers).__name__ not in BOOLS and 1 <= (number := index(workers)) <= MOST_WORKERS:
             return number
     raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
 

@@ -196,7 +196,7 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
     [found] = db.execute("PRAGMA user_version").fetchone()
     if not found and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise _problem(
-            path, 'it is empty: no row was sent under it. Remove it and append anew (a push with if_exists="append")'
+            path, 'it is empty: nothing was sent under it. Remove it and append anew (a push: if_exists="append")'
         )
     if found != FORMAT:
         raise _problem(path, f"it has format {found}, and this version of the package reads format {FORMAT}")

@@ -496,20 +496,23 @@ class ReceiptWriter:
         return failure
 
 
-_running: dict[str, object] = {}  # the appends that a call of this process works on
+_running: dict[str, threading.Thread] = {}  # which thread of this process works on which append
+_running_lock = threading.Lock()
 
 
 @contextmanager
 def run_alone(append_id: str) -> Iterator[None]:
-    """Let one call at a time send the rows of an append; a second one raises JournalBusy."""
-    me = object()
-    try:
-        if _running.setdefault(append_id, me) is not me:
+    """Let one thread at a time send the rows of an append; another one gets JournalBusy."""
+    me = threading.current_thread()
+    with _running_lock:
+        owner = _running.get(append_id, me)  # its own, if a Ctrl-C came when this thread gave the append back
+        if owner is not me and owner.is_alive():
             raise JournalBusy("this append is still running in another call: let it end. Nothing was sent.")
+        _running[append_id] = me
+    try:
         yield
     finally:
-        if _running.get(append_id) is me:
-            del _running[append_id]
+        _running.pop(append_id, None)
 
 
 @contextmanager
