@@ -46,7 +46,7 @@ class DataCalls:
         name = call.text("name")
         has_key, refreshable = call.flag("uniquekeyavailable"), call.flag("refresh")
         found = [
-            _shown(data_set)
+            _shown(data_set, call.settings.switches.ids)
             for data_set in self._store.data_sets()
             if (name is None or name.lower() in data_set.name.lower())
             and has_key in (None, data_set.unique_key is not None)
@@ -144,10 +144,9 @@ def _first_only(wanted: Change | Deletion) -> bool:
     return wanted.multiplerows == "first"
 
 
-def _shown(data_set: DataSet) -> dict[str, Any]:
+def _shown(data_set: DataSet, ids: str) -> dict[str, Any]:
     return {
-        "id": data_set.rec_id,  # C: which of the two names the service uses is not known
-        "rec_id": data_set.rec_id,
+        **{name: data_set.rec_id for name in ("id", "rec_id") if ids in ("both", name)},
         "name": data_set.name,
         "description": data_set.description,
         "source": data_set.source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ from pandas_clicdata.sandbox.rows import Column, read_rows
 from pandas_clicdata.sandbox.sample import load_sample
 from pandas_clicdata.sandbox.service import Service
 from pandas_clicdata.sandbox.store import Database, DataSet, Store
+from pandas_clicdata.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,10 @@ def start(
     requests_per_minute: int | None = None,
     schedule_seconds: float = 2.0,
     record: bool = True,
+    paging: Literal["flags", "none", "total"] = "flags",
+    page_number: Literal["honoured", "ignored"] = "honoured",
+    large_page_size: Literal["capped", "refused", "error", "ignored"] = "capped",
+    ids: Literal["both", "id", "rec_id"] = "both",
 ) -> Sandbox:
     """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
 
@@ -83,6 +88,15 @@ def start(
         Seconds that a triggered schedule runs.
     record : bool, default True
         Whether ``.requests`` keeps every request. Switch it off for long runs.
+    paging : {"flags", "none", "total"}, default "flags"
+        Whether a page has flags and totals, neither, or only the total.
+    page_number : {"honoured", "ignored"}, default "honoured"
+        Whether ``page`` chooses the page; when ignored, each response is the first page.
+    large_page_size : {"capped", "refused", "error", "ignored"}, default "capped"
+        What a ``page_size`` above ``max_page_size`` gives: the maximum, a 400, or an error under HTTP 200.
+        With "ignored", the sandbox never reads ``page_size``.
+    ids : {"both", "id", "rec_id"}, default "both"
+        The name of the identifier in lists of data sets.
 
     Returns
     -------
@@ -93,6 +107,8 @@ def start(
     ------
     OSError
         If the port is taken.
+    ValueError
+        If a word is none of the choices.
 
     Examples
     --------
@@ -114,6 +130,7 @@ def start(
         requests_per_minute=requests_per_minute,
         schedule_seconds=schedule_seconds,
         record=record,
+        switches=Switches(paging=paging, page_number=page_number, large_page_size=large_page_size, ids=ids),
     )
     return Sandbox(settings, port=port, path=path, sample=sample)
 
