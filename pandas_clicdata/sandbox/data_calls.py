@@ -9,7 +9,17 @@ import msgspec
 
 from pandas_clicdata.sandbox.answers import Answer, Page, Refusal, done, invalid, listing, rule, value
 from pandas_clicdata.sandbox.cells import ALIASES, TYPES
-from pandas_clicdata.sandbox.rows import Change, Column, Deletion, read_cells, read_rows
+from pandas_clicdata.sandbox.rows import (
+    Change,
+    Column,
+    Deletion,
+    FilteredChange,
+    FilteredDeletion,
+    read_cells,
+    read_changes,
+    read_filter,
+    read_rows,
+)
 
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox.answers import Call
@@ -102,16 +112,39 @@ class DataCalls:
         wanted = call.decoded(Change)
         find = read_cells(wanted.find, columns, "find")
         values = read_cells(wanted.data, columns, "data")
-        self._store.update(rec_id, find, values, first_only=_first_only(wanted))
+        self._store.update(rec_id, _each(find), values, first_only=_first_only(wanted))
         return done(call)
 
     def delete(self, call: Call, rec_id: int) -> Answer:
         """``DELETE /data/{id}/row``."""
+        if call.modern and call.settings.switches.deletes == "/delete":
+            raise Refusal(405, "MethodNotAllowed", "Rows are deleted by POST /data/{id}/delete.")
         columns = self._store.data_set(rec_id).columns
         wanted = call.decoded(Deletion)
+        if (wanted.filter is None) != (wanted.multiple_rows is None):
+            raise invalid("filter and multiple_rows go together.")
         find = read_cells(wanted.find, columns, "find")
-        self._store.delete(rec_id, find, first_only=_first_only(wanted))
+        self._store.delete(rec_id, _each(find), first_only=_first_only(wanted))
         return done(call)
+
+    def update_filtered(self, call: Call, rec_id: int) -> Answer:
+        """``POST /data/{id}/update``: a refresh before version 2022.01, a row update from then on."""
+        if call.version is None or call.version < "2022.01" or not call.body:  # C: no body, no row update
+            return self.refresh(call, rec_id, "update")
+        columns = self._store.data_set(rec_id).columns
+        wanted = call.decoded(FilteredChange)
+        find, values = read_filter(wanted, columns), read_changes(wanted, columns)
+        count = self._store.update(rec_id, find, values, first_only=wanted.multiple_rows == "first")
+        return value(call, {"rows_updated": count, "rows_found": count})
+
+    def delete_filtered(self, call: Call, rec_id: int) -> Answer:
+        """``POST /data/{id}/delete``."""
+        if call.settings.switches.deletes == "DELETE /row":
+            raise Refusal(404, "NotFound", "Rows are deleted by DELETE /data/{id}/row.")
+        wanted = call.decoded(FilteredDeletion)
+        find = read_filter(wanted, self._store.data_set(rec_id).columns)
+        count = self._store.delete(rec_id, find, first_only=wanted.multiple_rows == "first")
+        return value(call, {"rows_deleted": count, "rows_found": count})
 
     def versions(self, call: Call, rec_id: int) -> Answer:
         """``GET /data/{id}/versions``."""
@@ -136,6 +169,10 @@ class DataCalls:
         if mode not in _MODES:
             raise invalid(f"There is no mode {mode!r}; there are {', '.join(_MODES)}.")
         return self.refresh(call, rec_id, mode)
+
+
+def _each(find: dict[str, bytes]) -> dict[str, list[bytes]]:
+    return {name: [one] for name, one in find.items()}
 
 
 def _first_only(wanted: Change | Deletion) -> bool:
@@ -165,11 +202,14 @@ RULES = [
     _rule("POST", "/data/{rec_id}/insert", DataCalls.insert, "data_write", needs_version=True),
     _rule("PUT", "/data/{rec_id}/row", DataCalls.update, "data_write"),
     _rule("DELETE", "/data/{rec_id}/row", DataCalls.delete, "data_write"),
+    _rule("POST", "/data/{rec_id}/update", DataCalls.update_filtered, "data_write"),
+    _rule("POST", "/data/{rec_id}/delete", DataCalls.delete_filtered, "data_write", needs_version=True),
     _rule("GET", "/data/{rec_id}/versions", DataCalls.versions, "data_read"),
     _rule("GET", "/data/{rec_id}/v/{version}", DataCalls.read, "data_read"),
     *(
         _rule("POST", f"/data/{{rec_id}}/{word}", partial(DataCalls.refresh, word=word), "data_write")
         for word in REFRESH_WORDS
+        if word != "update"
     ),
     _rule("GET", "/table", DataCalls.list_tables, "table_read", needs_version=True),
     _rule("POST", "/table/{rec_id}", DataCalls.append, "table_write", needs_version=True),

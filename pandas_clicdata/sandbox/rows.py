@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -43,6 +43,36 @@ class Deletion(msgspec.Struct, forbid_unknown_fields=True):
 
     find: list[_Cell]
     multiplerows: str = "all"
+    multiple_rows: str | None = None  # a body may carry both grammars; find decides
+    filter: object = None
+
+
+class _Comparison(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    comparator: Literal["equals"]
+    values: list[msgspec.Raw]
+
+
+class _Condition(msgspec.Struct, forbid_unknown_fields=True):
+    columns: list[_Comparison]
+    operator: Literal["and"] = "and"
+
+
+class _Filter(msgspec.Struct, forbid_unknown_fields=True):
+    condition: list[_Condition]
+
+
+class FilteredDeletion(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a modern row delete."""
+
+    filter: _Filter
+    multiple_rows: Literal["all", "first"] = "all"
+
+
+class FilteredChange(FilteredDeletion, forbid_unknown_fields=True, kw_only=True):
+    """The body of a modern row update."""
+
+    data: dict[str, msgspec.Raw]
 
 
 _rows_decoder = msgspec.json.Decoder(_Rows)
@@ -97,6 +127,26 @@ def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) ->
         if wrong := problem(types[name], (value,)):
             raise invalid(f'{where}, column "{name}": {wrong[1]}.')
     return {name: bytes(value) for name, value in found.items()}
+
+
+def read_filter(wanted: FilteredDeletion, columns: Sequence[Column]) -> dict[str, list[bytes]]:
+    """Return the values of each column that a modern filter accepts."""
+    if len(wanted.filter.condition) != 1 or not (compared := wanted.filter.condition[0].columns):
+        raise invalid("filter has one condition, with at least one column.")
+    types = dict(columns)
+    found: dict[str, list[bytes]] = {}
+    for one in compared:
+        if one.name not in types or one.name in found or not one.values:
+            raise invalid(f'filter: "{one.name}" is no column, appears twice, or has no values.')
+        if wrong := problem(types[one.name], one.values):
+            raise invalid(f'filter, column "{one.name}": {wrong[1]}.')
+        found[one.name] = list(map(bytes, one.values))
+    return found
+
+
+def read_changes(wanted: FilteredChange, columns: Sequence[Column]) -> dict[str, bytes]:
+    """Return the new values of a modern row update."""
+    return read_cells([_Cell(name, value) for name, value in wanted.data.items()], columns, "data")
 
 
 def _values(row: bytes, number: int, names: Sequence[str]) -> _Values:

@@ -54,6 +54,8 @@ def start(
     paging: Literal["flags", "none", "total"] = "flags",
     page_number: Literal["honoured", "ignored"] = "honoured",
     large_page_size: Literal["capped", "refused", "error", "ignored"] = "capped",
+    deletes: Literal["both", "/delete", "DELETE /row"] = "both",
+    text_comparison: Literal["exact", "sql_server"] = "exact",
     ids: Literal["both", "id", "rec_id"] = "both",
 ) -> Sandbox:
     """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
@@ -95,6 +97,10 @@ def start(
     large_page_size : {"capped", "refused", "error", "ignored"}, default "capped"
         What a ``page_size`` above ``max_page_size`` gives: the maximum, a 400, or an error under HTTP 200.
         With "ignored", the sandbox never reads ``page_size``.
+    deletes : {"both", "/delete", "DELETE /row"}, default "both"
+        Where a modern row delete is accepted; the other path responds 404 or 405.
+    text_comparison : {"exact", "sql_server"}, default "exact"
+        Whether filters compare text exactly, or without letter case and trailing blanks.
     ids : {"both", "id", "rec_id"}, default "both"
         The name of the identifier in lists of data sets.
 
@@ -130,7 +136,14 @@ def start(
         requests_per_minute=requests_per_minute,
         schedule_seconds=schedule_seconds,
         record=record,
-        switches=Switches(paging=paging, page_number=page_number, large_page_size=large_page_size, ids=ids),
+        switches=Switches(
+            paging=paging,
+            page_number=page_number,
+            large_page_size=large_page_size,
+            deletes=deletes,
+            text_comparison=text_comparison,
+            ids=ids,
+        ),
     )
     return Sandbox(settings, port=port, path=path, sample=sample)
 
@@ -159,7 +172,9 @@ class Sandbox:
         self._settings = settings
         self._database = Database(path)
         try:
-            self._store = Store(self._database, row_limit=settings.row_limit)
+            self._store = Store(
+                self._database, row_limit=settings.row_limit, text_comparison=settings.switches.text_comparison
+            )
             people = People(self._database)
             self._account = Account(self._database, self._store, people, settings)
             if self._database.is_new:
@@ -282,7 +297,7 @@ class Sandbox:
 
     def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
         """Delete the matching rows without the API, as another writer would, and return how many."""
-        wanted = {name: msgspec.json.encode(value) for name, value in find.items()}
+        wanted = {name: [msgspec.json.encode(value)] for name, value in find.items()}
         return self._store.delete(rec_id, wanted, first_only=False)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:

@@ -144,9 +144,10 @@ class DataSet:
 class Store:
     """The data sets of the account."""
 
-    def __init__(self, database: Database, *, row_limit: int | None = None) -> None:
+    def __init__(self, database: Database, *, row_limit: int | None = None, text_comparison: str = "exact") -> None:
         self._database = database
         self._row_limit = row_limit
+        self._text_comparison = text_comparison
         if database.is_new:
             database.create(_SCHEMA)
 
@@ -264,7 +265,7 @@ class Store:
             self._written(data_set, added=len(texts))
             return len(texts)
 
-    def delete(self, rec_id: int, find: Mapping[str, bytes], *, first_only: bool) -> int:
+    def delete(self, rec_id: int, find: Mapping[str, Sequence[bytes]], *, first_only: bool) -> int:
         """Delete the rows whose values equal those of ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
@@ -274,7 +275,9 @@ class Store:
                 self._written(data_set, removed=len(found))
             return len(found)
 
-    def update(self, rec_id: int, find: Mapping[str, bytes], values: Mapping[str, bytes], *, first_only: bool) -> int:
+    def update(
+        self, rec_id: int, find: Mapping[str, Sequence[bytes]], values: Mapping[str, bytes], *, first_only: bool
+    ) -> int:
         """Set the values in the rows that equal ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
@@ -285,16 +288,23 @@ class Store:
             return len(found)
 
     def _matching(
-        self, data_set: DataSet, find: Mapping[str, bytes], *, first_only: bool
+        self, data_set: DataSet, find: Mapping[str, Sequence[bytes]], *, first_only: bool
     ) -> list[tuple[int, dict[str, bytes]]]:
         types = dict(data_set.columns)
-        wanted: dict[str, Key] = {name: key(types[name], value) for name, value in find.items()}
+        wanted = {name: [self._compared(types[name], value) for value in values] for name, values in find.items()}
         found = []
         for position, row in self._alive(data_set):
-            if all(key(types[name], row[name]) == value for name, value in wanted.items()):
+            if all(self._compared(types[name], row[name]) in values for name, values in wanted.items()):
                 found.append((position, row))
                 if first_only:
                     break
+        return found
+
+    def _compared(self, data_type: str, value: bytes) -> Key:
+        """Return what filters compare by."""
+        found = key(data_type, value)
+        if self._text_comparison == "sql_server" and isinstance(found, str):
+            return found.lower().rstrip(" ")
         return found
 
     def _alive(self, data_set: DataSet) -> Iterator[tuple[int, dict[str, bytes]]]:

@@ -16,6 +16,10 @@ class Switches:
     """O1: whether ``page`` chooses the page, or each answer is the first page."""
     large_page_size: Literal["capped", "refused", "error", "ignored"] = "capped"
     """O1: a ``page_size`` above the maximum: capped, a 400, an error under 200; or every ``page_size`` ignored."""
+    deletes: Literal["both", "/delete", "DELETE /row"] = "both"
+    """O3: the path of a modern row delete."""
+    text_comparison: Literal["exact", "sql_server"] = "exact"
+    """O2: whether filters see letter case and trailing blanks."""
     ids: Literal["both", "id", "rec_id"] = "both"
     """O18: how lists of data sets name the identifier."""
 

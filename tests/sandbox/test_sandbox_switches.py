@@ -75,3 +75,51 @@ def test_money_and_time() -> None:
         caller.ok("POST", f"data/{rec_id}/rows", json={"data": [[1.5, "23:59:59"], [None, None]]})
         assert caller("POST", f"data/{rec_id}/rows", json={"data": [[1, "24:00:00"]]}).status_code == 400
         assert sandbox.count(rec_id) == 2
+
+
+def filter_by(*values: object, **more: object) -> dict[str, object]:
+    columns = [{"name": "t", "comparator": "equals", "values": list(values)}]
+    return {**more, "filter": {"condition": [{"columns": columns, "operator": "and"}]}}
+
+
+def with_texts(call: str, path: str, body: object, **switches: Any) -> tuple[int, Any, list[str]]:
+    with start(sample=False, **switches) as sandbox:
+        rec_id = sandbox.create("texts", {"t": "text"})
+        sandbox.append(rec_id, [{"t": text} for text in ("a", "A", "a ", "b")])
+        caller = Caller(sandbox.url, MODERN)
+        caller.login()
+        answer = caller(call, f"data/{rec_id}/{path}", json=body)
+        return answer.status_code, answer.json().get("result"), [row["t"] for row in sandbox.rows(rec_id)]
+
+
+@pytest.mark.parametrize(
+    ("word", "post", "delete"), [("both", 200, 200), ("/delete", 200, 405), ("DELETE /row", 404, 200)]
+)
+def test_deletes(word: str, post: int, delete: int) -> None:
+    both = filter_by("b", find=[{"column": "t", "value": "b"}], multiplerows="all", multiple_rows="all")
+    for call, path, body, status in (("POST", "delete", filter_by("b"), post), ("DELETE", "row", both, delete)):
+        found, _, left = with_texts(call, path, body, deletes=word)
+        assert found == status
+        assert ("b" in left) is (status != 200)
+
+
+@pytest.mark.parametrize(("word", "left"), [("exact", ["A", "a ", "b"]), ("sql_server", ["b"])])
+def test_text_comparison(word: str, left: list[str]) -> None:
+    count = 4 - len(left)
+    found = with_texts("POST", "delete", filter_by("a"), text_comparison=word)
+    assert found == (200, {"rows_deleted": count, "rows_found": count}, left)
+
+
+def test_update_of_any_value_and_of_the_first() -> None:
+    counts = {"rows_updated": 2, "rows_found": 2}
+    assert with_texts("POST", "update", filter_by("a", "b", data={"t": "c"})) == (200, counts, ["c", "A", "a ", "c"])
+    first = filter_by("a", "b", data={"t": "c"}, multiple_rows="first")
+    assert with_texts("POST", "update", first)[2] == ["c", "A", "a ", "b"]
+
+
+@pytest.mark.parametrize("path", ["update", "delete"])
+@pytest.mark.parametrize("body", [{}, {"filter": {}}, {"filter": {"condition": []}}, filter_by(), {"find": []}])
+def test_without_a_known_filter_nothing_changes(path: str, body: dict[str, object]) -> None:
+    more = {"data": {"t": "c"}} if path == "update" else {}
+    status, _, left = with_texts("POST", path, {**body, **more})
+    assert (status, left) == (400, ["a", "A", "a ", "b"])
