@@ -1,4 +1,4 @@
-"""df.clicdata: thin verbs on one frame."""
+"""``df.clicdata``: append, create, push, delete and update with one frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id, check_text
+from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_text
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
@@ -169,7 +169,7 @@ class ClicDataAccessor:
         index : bool, default False
             Whether the index makes columns too, the first ones.
         session : Session, optional
-            What to send through; the default session if not given.
+            The session to send through; the default session if not given.
 
         Returns
         -------
@@ -183,7 +183,7 @@ class ClicDataAccessor:
         Conflict
             There is a data set of that name.
         CreateAmbiguous
-            The answer was lost, and it can't be told whether the table was made.
+            The response was lost, and looking for the table didn't show whether it was created.
 
         Examples
         --------
@@ -249,7 +249,7 @@ class ClicDataAccessor:
         Conflict
             There is a table of that name, with ``if_exists="fail"``.
         CreateAmbiguous
-            It can't be told whether the table was made.
+            The response was lost, and looking for the table didn't show whether it was created.
         WriteError
             The append stopped: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
 
@@ -322,9 +322,10 @@ class ClicDataAccessor:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
         ``DELETE /data/{id}/row``, once per distinct key. Before, the data set is read (``GET /data/{id}``, a request
-        per page; not with ``keep=False``) and the rows that match are kept, told as ClicData does: all cells of a key
-        equal, numbers as numbers, text letter by letter, moments as instants. Another writer may come between the
-        reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept nor counted.
+        per page; not with ``keep=False``) and the rows that match are kept. A row matches as in ClicData: all cells of
+        a key are equal, numbers as numbers, text letter by letter, timestamps as instants. Another writer may come
+        between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept
+        nor counted.
 
         Parameters
         ----------
@@ -333,34 +334,34 @@ class ClicDataAccessor:
         on : str or sequence of str
             The key columns. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
-            Whether all rows that match a key go, or the first.
+            Whether all rows that match a key are deleted, or the first.
         dry_run : bool, default False
-            Whether to delete nothing, and give the rows that would go.
+            Whether to delete nothing, and return the rows that would be deleted.
         keep : bool, default True
-            Whether the result carries the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
+            Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
             back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
             back.
         max_rows : int, optional
-            Delete nothing when more rows than this would go. The data set is read for it, also with ``keep=False``.
+            Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
+            Whether to show a bar on stderr; by default if stderr is a terminal.
         session : Session, optional
-            What to send through; the default session if not given.
+            The session to send through; the default session if not given.
 
         Returns
         -------
         ChangeReceipt, or DataFrame with ``dry_run``
-            What became of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept. Or the rows that
-            would go, in the order of the data set.
+            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept. Or the rows that
+            would be deleted, in the order of the data set.
 
         Raises
         ------
         InputError
-            The keys can't be used, or more than ``max_rows`` rows would go; nothing was deleted.
+            The keys can't be used, or more than ``max_rows`` rows would be deleted; nothing was deleted.
         ReadError
             The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
-            The answer to a key was lost: ``.receipt`` says which, and what was done before.
+            The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
             It stopped after some keys: ``.receipt``.
 
@@ -368,12 +369,12 @@ class ClicDataAccessor:
         --------
         >>> df = pd.DataFrame({"item": ["a", "b", "c"], "left": [1, 2, 3]})
         >>> rec_id = df.clicdata.push("Shelf").rec_id
-        >>> gone = df[df["left"] < 3]
-        >>> gone.clicdata.delete_rows(rec_id, on=["item"], dry_run=True)
+        >>> sold = df[df["left"] < 3]
+        >>> sold.clicdata.delete_rows(rec_id, on=["item"], dry_run=True)
           item  left
         0    a     1
         1    b     2
-        >>> result = gone.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
+        >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
         <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
@@ -424,21 +425,21 @@ class ClicDataAccessor:
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are set, or the first.
         progress : bool, optional
-            Whether to show a bar on stderr; by default where that is a terminal.
+            Whether to show a bar on stderr; by default if stderr is a terminal.
         session : Session, optional
-            What to send through; the default session if not given.
+            The session to send through; the default session if not given.
 
         Returns
         -------
         ChangeReceipt
-            What became of each key: ``.keys`` is a frame.
+            The state of each key: ``.keys`` is a frame.
 
         Raises
         ------
         InputError
             The keys or values can't be used; nothing was sent.
         UpdateAmbiguous
-            The answer to a key was lost: ``.receipt`` says which, and what was done before.
+            The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
             It stopped after some keys: ``.receipt``.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from tqdm.std import tqdm
@@ -12,9 +12,8 @@ from tqdm.std import tqdm
 from pandas_clicdata.errors import InputError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any
-
-    from typing_extensions import Self
 
 
 class NoBar:
@@ -22,12 +21,6 @@ class NoBar:
 
     def update(self, n: float = 1) -> None:
         """Do nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 class _Stderr:
@@ -42,7 +35,9 @@ class _Stderr:
             sys.stderr.flush()
 
 
-def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") -> tqdm[Any] | NoBar:
+def bar(
+    progress: bool | None, what: str, total: int | None, unit: str = "row"
+) -> AbstractContextManager[tqdm[Any] | NoBar]:
     """Return a progress bar, to be used in a ``with`` statement.
 
     Parameters
@@ -58,14 +53,10 @@ def bar(progress: bool | None, what: str, total: int | None, unit: str = "row") 
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")
-    if not (_is_terminal() if progress is None else progress):
-        return NoBar()
+    if progress is None:
+        with suppress(AttributeError, ValueError):  # stderr is None, closed, or only has write and flush
+            progress = sys.stderr.isatty()
+    if not progress:
+        return nullcontext(NoBar())
     width = shutil.get_terminal_size().columns - 1  # tqdm asks only a real stderr for its width
     return tqdm(total=total, desc=what, unit=f" {unit}s", unit_scale=True, leave=False, file=_Stderr(), ncols=width)
-
-
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr.isatty()
-    except (AttributeError, ValueError):  # stderr is None, closed, or only has write and flush
-        return False

@@ -5,19 +5,18 @@ from __future__ import annotations
 import warnings
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
 
-from pandas_clicdata.endpoints.arguments import check_choice, check_count, check_flag, check_id
-from pandas_clicdata.endpoints.data import Data, stored_version
+from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
+from pandas_clicdata.endpoints.data import rows_request, stored_version
 from pandas_clicdata.errors import TornReadWarning
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, retry_while_changing
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, retry_while_changing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -167,17 +166,12 @@ def read_clicdata(
         index_col=index_col,
         on_drift=on_drift,
     )
-    data = Data(session=manager.current(session))
-    version = None if ver_id is None else stored_version(data.session, rec_id, ver_id)
-    reading = _Reading(data, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
+    session = manager.current(session)
+    version = None if ver_id is None else stored_version(session, rec_id, ver_id)
+    reading = _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
     if chunksize is not None:
         return reading.frames(on_torn)
-
-    def read(on_torn: OnTorn) -> DataFrame:
-        [frame] = reading.frames(on_torn)
-        return frame
-
-    frame = retry_while_changing(partial(read, "raise"), last=partial(read, on_torn))
+    [frame] = retry_while_changing(lambda: [*reading.frames("raise")], last=lambda: [*reading.frames(on_torn)])
     if reading.torn is not None:
         warnings.warn(TornReadWarning(reading.torn), stacklevel=2)
     return frame
@@ -187,7 +181,7 @@ def read_clicdata(
 class _Reading:
     """A data set that is read as frames of ``chunksize`` rows, or as one frame, of ``nrows`` rows in all at most."""
 
-    data: Data
+    session: Session
     rec_id: int
     version: tuple[int | None, int | None]  # its number and its count of rows
     builder: FrameBuilder
@@ -203,10 +197,10 @@ class _Reading:
         self.builder.clear()
         self.torn, self.left = None, self.nrows
         number, total = self.version
-        pages = self.data.pages(
-            self.rec_id,
-            number,
-            page_size=PAGE_SIZE if self.nrows is None else max(1, min(PAGE_SIZE, self.nrows)),
+        pages = iter_pages(
+            self.session,
+            rows_request(self.rec_id, number),
+            PAGE_SIZE if self.nrows is None else max(1, min(PAGE_SIZE, self.nrows)),
             workers=self.workers,
             wanted=self._missing_rows,
             total=total,

@@ -124,7 +124,7 @@ def test_the_types_a_table_is_made_with(session: Session, clicdata_sandbox: Sand
     ],
     ids=["mixed", "bytes", "inf", "twice", "number as name", "list", "complex", "surrogate", "levels", "nothing"],
 )
-def test_what_cannot_be_pushed_is_refused_before_any_request(
+def test_a_frame_that_can_not_be_sent_is_refused_before_any_request(
     clicdata_sandbox: Sandbox, frame: pd.DataFrame, message: str
 ) -> None:
     with clicdata_sandbox.session() as session:
@@ -158,12 +158,12 @@ def test_push_fails_or_appends_where_the_table_exists(session: Session, clicdata
 
 
 @pytest.mark.parametrize("if_exists", ["replace", "", None, True])
-def test_push_knows_no_other_way(session: Session, if_exists: Any) -> None:
+def test_push_refuses_another_if_exists(session: Session, if_exists: Any) -> None:
     with pytest.raises(errors.InputError, match="if_exists"):
         ODD.clicdata.push("Odd", if_exists=if_exists)
 
 
-def test_the_index_goes_along_when_asked(session: Session) -> None:
+def test_the_index_is_sent_with_index_true(session: Session) -> None:
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key"))
     rec_id = frame.clicdata.push("Indexed", index=True).rec_id
     pd.testing.assert_frame_equal(pandas_clicdata.read_clicdata(rec_id, index_col="key"), frame, check_index_type=False)
@@ -182,7 +182,7 @@ def test_rows_are_deleted_by_key(session: Session, clicdata_sandbox: Sandbox) ->
     assert result.keys[["k", "s"]].to_numpy().tolist() == [[2, "b"], [9, "zzz"]]
 
 
-def test_only_the_first_match_goes_when_asked(session: Session) -> None:
+def test_only_the_first_match_is_deleted_with_multiple_rows_first(session: Session) -> None:
     frame = pd.DataFrame({"k": [1, 1, 2]})
     rec_id = frame.clicdata.push("First").rec_id
     frame.head(1).clicdata.delete_rows(rec_id, on="k", multiple_rows="first")
@@ -226,7 +226,7 @@ def test_keys_that_cannot_be_used_send_nothing(
     assert clicdata_sandbox.requests == []
 
 
-def test_an_update_that_contradicts_itself_sends_nothing(clicdata_sandbox: Sandbox) -> None:
+def test_an_update_with_two_values_for_a_key_sends_nothing(clicdata_sandbox: Sandbox) -> None:
     frame = pd.DataFrame({"k": [1, 1], "v": [1, 2]}, index=["x", "y"])
     with clicdata_sandbox.session() as session:
         with pytest.raises(errors.InputError, match="'y'"):
@@ -285,7 +285,7 @@ def test_a_create_whose_answer_is_lost_is_looked_up(session: Session, clicdata_s
 
 
 @pytest.mark.parametrize("method", ["client_credentials", "basic", "api_key", "authorization_code"])
-def test_every_way_to_log_in_does_the_main_job(clicdata_sandbox: Sandbox, method: str) -> None:
+def test_every_way_to_log_in_can_push_and_read(clicdata_sandbox: Sandbox, method: str) -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     with clicdata_sandbox.session(auth_method=method) as session:
         rec_id = frame.clicdata.push("By " + method, session=session).rec_id

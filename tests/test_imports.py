@@ -17,12 +17,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A room may import from itself and from the rooms named beside it.
 FRAMES = {"errors", "frames"}
 SESSION = {"errors", "session"}
-UPLOADS = FRAMES | SESSION | {"uploads", "progress"}
+ARGUMENTS = FRAMES | {"arguments"}
+UPLOADS = ARGUMENTS | SESSION | {"uploads", "progress"}
 ENDPOINTS = UPLOADS | {"endpoints"}
 FACE = ENDPOINTS | {"accessor", "reader"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"errors"},
     "progress": {"errors", "progress"},
+    "arguments": ARGUMENTS,
     "frames": FRAMES,
     "session": SESSION,
     "uploads": UPLOADS,

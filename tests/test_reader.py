@@ -43,7 +43,7 @@ def pages(service: Sandbox) -> list[str]:
 
 
 @pytest.mark.parametrize(("rows", "asked"), [(0, 1), (1, 1), (9, 1), (10, 1), (11, 2), (35, 4)])
-def test_all_pages_come_and_no_more(service: Sandbox, rows: int, asked: int) -> None:
+def test_each_page_is_requested_once(service: Sandbox, rows: int, asked: int) -> None:
     rec_id = table(service, rows)
     df = pandas_clicdata.read_clicdata(rec_id)
     assert len(df) == rows
@@ -54,7 +54,7 @@ def test_all_pages_come_and_no_more(service: Sandbox, rows: int, asked: int) -> 
 
 
 @pytest.mark.parametrize(("nrows", "asked"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (34, 4), (35, 4), (99, 4)])
-def test_nrows_asks_for_no_more_pages_than_it_needs(service: Sandbox, nrows: int, asked: int) -> None:
+def test_nrows_requests_only_the_pages_it_needs(service: Sandbox, nrows: int, asked: int) -> None:
     rec_id = table(service, 35)
     df = pandas_clicdata.read_clicdata(rec_id, nrows=nrows)
     assert df["n"].tolist() == list(range(min(nrows, 35)))
@@ -71,7 +71,7 @@ def test_chunks_hold_every_row_once(service: Sandbox, chunksize: int) -> None:
     pd.testing.assert_frame_equal(pd.concat(chunks), pandas_clicdata.read_clicdata(rec_id))
 
 
-def test_chunks_really_stream(service: Sandbox) -> None:
+def test_chunks_are_requested_lazily(service: Sandbox) -> None:
     rec_id = table(service, 35)
     chunks = pandas_clicdata.read_clicdata(rec_id, chunksize=5)
     assert pages(service) == []
@@ -121,7 +121,7 @@ def test_a_page_that_fails_never_gives_a_short_frame(service: Sandbox) -> None:
     ],
     ids=["502", "drop", "cut", "page", "401", "repeated", "gzip", "429"],
 )
-def test_a_page_that_fails_once_is_asked_for_again(service: Sandbox, befall: Callable[[Any, str], Any]) -> None:
+def test_a_page_that_fails_once_is_requested_again(service: Sandbox, befall: Callable[[Any, str], Any]) -> None:
     rec_id = table(service, 35)
     befall(service.faults, f"/data/{rec_id}")
     manager.current()._sleep = lambda seconds: None
@@ -160,7 +160,7 @@ def meddle(service: Sandbox, rec_id: int, *, times: int | None, after: int = 2) 
 @pytest.mark.fault(41)
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("times", [1, 2])
-def test_what_another_writer_tore_is_read_anew(counting: Sandbox, times: int, workers: int) -> None:
+def test_a_torn_read_is_repeated(counting: Sandbox, times: int, workers: int) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=times)
     df = pandas_clicdata.read_clicdata(rec_id, workers=workers)
@@ -172,7 +172,7 @@ def test_what_another_writer_tore_is_read_anew(counting: Sandbox, times: int, wo
     assert 2 <= pages(counting).count("1") <= 3
 
 
-def test_what_is_torn_each_time_is_given_up(counting: Sandbox) -> None:
+def test_a_read_that_is_torn_three_times_raises(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=None, after=1)
     with pytest.raises(errors.TornRead, match="ver_id") as caught:
@@ -187,7 +187,7 @@ def test_what_is_torn_each_time_is_given_up(counting: Sandbox) -> None:
 
 
 @pytest.mark.fault(41)
-def test_a_torn_frame_can_be_had_with_a_warning(counting: Sandbox) -> None:
+def test_on_torn_warn_returns_the_torn_frame_with_a_warning(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=None, after=1)
     with pytest.warns(errors.TornReadWarning, match="changed while it was read") as caught:
@@ -198,7 +198,7 @@ def test_a_torn_frame_can_be_had_with_a_warning(counting: Sandbox) -> None:
     assert pages(counting).count("1") == 3
 
 
-def test_nothing_is_warned_of_when_a_later_read_was_whole(counting: Sandbox) -> None:
+def test_a_later_whole_read_gives_no_warning(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=1)
     df = pandas_clicdata.read_clicdata(rec_id, on_torn="warn")
@@ -206,7 +206,7 @@ def test_nothing_is_warned_of_when_a_later_read_was_whole(counting: Sandbox) -> 
     assert "torn" not in df.attrs["clicdata"]
 
 
-def test_a_stream_that_is_torn_raises_at_once(counting: Sandbox) -> None:
+def test_a_torn_stream_raises_at_once(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=1)
     taken: list[int] = []
@@ -216,7 +216,7 @@ def test_a_stream_that_is_torn_raises_at_once(counting: Sandbox) -> None:
     assert pages(counting).count("1") == 1
 
 
-def test_a_stream_can_go_on_and_mark_what_comes_after(counting: Sandbox) -> None:
+def test_a_torn_stream_can_continue_and_mark_later_frames(counting: Sandbox) -> None:
     rec_id = table(counting, 35)
     meddle(counting, rec_id, times=1)
     with pytest.warns(errors.TornReadWarning) as caught:
@@ -241,7 +241,7 @@ def other_columns(body: bytes) -> bytes:
 
 @pytest.mark.fault(44)
 @pytest.mark.parametrize("times", [1, 2])
-def test_columns_that_changed_meanwhile_are_read_anew(service: Sandbox, times: int) -> None:
+def test_a_read_with_changed_columns_is_repeated(service: Sandbox, times: int) -> None:
     rec_id = table(service, 35)
     service.faults.edit(other_columns, path=f"/data/{rec_id}", after=1, times=times)
     df = pandas_clicdata.read_clicdata(rec_id)
@@ -250,7 +250,7 @@ def test_columns_that_changed_meanwhile_are_read_anew(service: Sandbox, times: i
 
 
 @pytest.mark.fault(44)
-def test_columns_that_differ_each_time_are_a_drift(service: Sandbox) -> None:
+def test_columns_that_change_in_every_read_raise_schema_drift(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.faults.edit(other_columns, path=re.compile(f"/data/{rec_id}$"), after=1, times=None)
     with pytest.raises(errors.SchemaDrift, match="renamed"):
@@ -274,7 +274,7 @@ def test_a_union_has_the_columns_of_all_pages(service: Sandbox) -> None:
 
 
 @pytest.mark.fault(43)
-def test_the_newest_version_is_read_whole_whoever_writes_meanwhile(service: Sandbox) -> None:
+def test_the_newest_version_is_read_whole_while_others_write(service: Sandbox) -> None:
     rec_id = table(service, 35)
     service.append(rec_id, [{"n": 99, "t": "x"}])
     service.faults.call(lambda: service.delete(rec_id, {"n": 3}), path=f"/data/{rec_id}/v", after=2)
@@ -299,7 +299,7 @@ def test_a_version_that_holds_fewer_rows_than_it_should_is_torn(service: Sandbox
         pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
 
 
-def test_without_a_version_there_is_no_newest_one(service: Sandbox) -> None:
+def test_latest_without_any_version_is_not_found(service: Sandbox) -> None:
     empty = service.create("Nothing yet", {"n": "number"})
     with pytest.raises(errors.NotFound, match="no stored version"):
         pandas_clicdata.read_clicdata(empty, ver_id="latest")
@@ -330,7 +330,7 @@ def test_a_stored_version_is_read_as_it_was(service: Sandbox) -> None:
         pandas_clicdata.read_clicdata(rec_id, ver_id=777)
 
 
-def test_the_arguments_of_pandas_mean_what_they_mean(service: Sandbox) -> None:
+def test_the_arguments_mean_what_they_mean_in_pandas(service: Sandbox) -> None:
     rec_id = service.create("Branches", {"shop": "text", "opened": "date", "at": "datetime", "n": "number"})
     service.append(
         rec_id,
@@ -389,7 +389,7 @@ def test_bad_arguments_are_refused_before_any_request(service: Sandbox, argument
 
 
 @pytest.mark.parametrize("arguments", [{"columns": ["nope"]}, {"index_col": "nope"}, {"dtype": {"nope": "int64"}}])
-def test_an_unknown_column_is_named_with_those_there_are(service: Sandbox, arguments: dict[str, Any]) -> None:
+def test_an_unknown_column_is_named_with_the_known_ones(service: Sandbox, arguments: dict[str, Any]) -> None:
     with pytest.raises(errors.InputError, match="nope") as caught:
         pandas_clicdata.read_clicdata(table(service, 3), **arguments)
     assert "'n'" in str(caught.value)
@@ -423,7 +423,7 @@ def test_without_any_session_the_error_lists_where_it_looked() -> None:
         assert name in str(caught.value)
 
 
-def test_a_session_given_is_the_one_that_is_used(service: Sandbox) -> None:
+def test_the_given_session_is_used(service: Sandbox) -> None:
     rec_id = table(service, 3)
     with service.session(auth_method="api_key") as key:
         pandas_clicdata.read_clicdata(rec_id, session=key)

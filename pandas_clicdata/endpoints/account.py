@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pandas_clicdata.arguments import Output, check_choice, check_output
 from pandas_clicdata.endpoints.answers import parse_object
-from pandas_clicdata.endpoints.arguments import Output, check_choice, check_output
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.session.pages import records

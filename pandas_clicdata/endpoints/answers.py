@@ -42,12 +42,7 @@ def parse_new_id(reply: Reply) -> int | None:
 def parse_object(reply: Reply, *names: str) -> dict[str, Any]:
     """Return the object in a response: bare, under one of the names, or alone in a list.
 
-    Raises
-    ------
-    NotFound
-        The list is empty.
-    ProtocolError
-        There is no object, or there are several.
+    Raises `NotFound` for an empty list, and a `ProtocolError` if there is no object or there are several.
     """
     value = reply.value()
     if isinstance(value, dict):
@@ -73,23 +68,11 @@ def create(
 ) -> int:
     """Send a create once and return the new id.
 
-    Parameters
-    ----------
-    call : callable
-        Sends a `Request` and returns its `Reply`.
-    request : Request
-        The create.
-    find : callable
-        Returns the ids of the objects that have the same key now.
-    what, key : str
-        The kind of object, and the key by which ``find`` looks: ``"team"``, ``"name"``.
+    ``find`` returns the ids of the objects that have the same key now. ``what`` and ``key`` are the kind of object and
+    of key: ``"team"``, ``"name"``.
 
-    Raises
-    ------
-    Conflict
-        An object with that key existed before; the message names its id.
-    CreateAmbiguous
-        The response was lost; or it has no id, and not exactly one object has that key.
+    Raises a `Conflict` that names the id of an older object with that key. Raises `CreateAmbiguous` if the response
+    was lost; or if it has no id, and not exactly one object has that key.
     """
     try:
         reply = call(request)

@@ -26,34 +26,13 @@ def send_rows(
     index: pd.Index | None,
     progress: bool | None,
 ) -> pd.DataFrame:
-    """Send a request per row, and report the state of each row.
+    """Send a request per row, and return a report with the state of each row.
 
-    Parameters
-    ----------
-    operation : str
-        The name of the operation: ``"create users"``.
-    records : sequence of mapping
-        The cells of each row that the report begins with.
-    send : callable
-        Sends the request of the row at a position, and returns its state and other cells for the report.
-    schema : mapping of str to str
-        The columns of the report, as in `frame_of_records`; ``state`` and ``error`` are among them.
-    index : Index or None
-        The index of the report.
-    progress : bool or None
-        As in `bar`.
+    ``records`` are the cells of each row that the report begins with. ``send`` sends the request of the row at a
+    position, and returns its state and other cells for the report. ``schema`` and ``index`` are those of the report;
+    ``state`` and ``error`` are among its columns.
 
-    Returns
-    -------
-    DataFrame
-        The report. ClicData answered the request of every row.
-
-    Raises
-    ------
-    WriteError
-        A row after the first one failed, or a row is in doubt; ``.receipt`` is the report.
-    ClicDataError
-        The first row failed, and nothing was done.
+    Raises the error of the first row if nothing was done; else a `WriteError` whose ``receipt`` is the report.
     """
     rows = [{**record, "state": NOT_SENT, "error": None} for record in records]
 

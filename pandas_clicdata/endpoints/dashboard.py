@@ -12,8 +12,8 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.answers import rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.pictures import Picture, check_target, find_format, parse_picture, save
 from pandas_clicdata.errors import InputError, NotFound, ProtocolError, server_text
@@ -355,13 +355,7 @@ _warnings_lock = threading.Lock()  # warning filters belong to the whole process
 
 
 def open_picture(picture: Picture, operation: str) -> Image:
-    """Return the picture, decoded to its end.
-
-    Raises
-    ------
-    ProtocolError
-        The picture is too large, incomplete or broken.
-    """
+    """Return the picture, decoded to its end. Raises a `ProtocolError` if it is too large, incomplete or broken."""
     try:
         image = _open_header(picture)
         width, height = image.size

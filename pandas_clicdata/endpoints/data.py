@@ -6,8 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
-from pandas_clicdata.endpoints.arguments import (
+from pandas_clicdata.arguments import (
     Output,
     check_cells,
     check_choice,
@@ -17,28 +16,13 @@ from pandas_clicdata.endpoints.arguments import (
     check_output,
     check_text,
 )
+from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.errors import (
-    ClicDataError,
-    Conflict,
-    CreateAmbiguous,
-    InputError,
-    NotFound,
-    ProtocolError,
-)
+from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
-from pandas_clicdata.session.pages import (
-    PAGE_SIZE,
-    OnTorn,
-    Page,
-    iter_pages,
-    page_of,
-    page_query,
-    records,
-    retry_while_changing,
-)
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, page_of, page_query, records, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import changes
@@ -50,6 +34,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.wire import Caller
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
@@ -65,19 +50,13 @@ DATA_SETS = {
 }
 VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
 
-REFRESH_PATHS = {
-    "reload": "rebuild",  # C: ClicData's list of endpoints says so, its client of 2020 used /reload (O6)
-    "recreate": "recreate",
-    "update": "update",
-    "append": "append",
-    "updateappend": "updateappend",
-}
-REFRESH_MODES = {
-    "reload": "reload",
-    "recreate": "rebuild",  # C: the one mode and the one method without a namesake (O22)
-    "update": "update",
-    "append": "append",
-    "updateappend": "updateappend",
+# The legacy path and the modern mode of each method.
+REFRESHES = {
+    "reload": ("rebuild", "reload"),  # C: ClicData's list of endpoints says rebuild, its client of 2020 reload (O6)
+    "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
+    "update": ("update", "update"),
+    "append": ("append", "append"),
+    "updateappend": ("updateappend", "updateappend"),
 }
 
 
@@ -275,8 +254,7 @@ class Data(Endpoint):
             The pages are not the whole data set.
         """
         rec_id = check_id("rec_id", rec_id)
-        path = f"/data/{rec_id}" if ver_id is None else f"/data/{rec_id}/v/{check_id('ver_id', ver_id)}"
-        request = get("read rows" if ver_id is None else "read a version", path, key="data")
+        request = rows_request(rec_id, None if ver_id is None else check_id("ver_id", ver_id))
         return iter_pages(
             self.session, request, page_size, workers=workers, wanted=wanted, total=total, on_torn=on_torn
         )
@@ -401,7 +379,7 @@ class Data(Endpoint):
         return [_parse_id(record) for record in listed if record.get("name") == name]
 
     def _is_empty(self, rec_id: int) -> bool:
-        request = get("read rows", f"/data/{rec_id}", key="data")
+        request = rows_request(rec_id, None)
         reply = call_in_dialect(self.session, lambda dialect: replace(request, query=page_query(dialect, 1)))
         return page_of(reply, 1).count == 0
 
@@ -691,12 +669,12 @@ class Data(Endpoint):
         {'success': True}
         """
         rec_id = check_id("rec_id", rec_id)
-        method_ = check_choice("method", method, tuple(REFRESH_PATHS))
+        legacy_path, mode = REFRESHES[check_choice("method", method, tuple(REFRESHES))]
 
         def request(dialect: Dialect) -> Request:
             if dialect is Dialect.LEGACY:
-                return Request("refresh a data set", "POST", f"/data/{rec_id}/{REFRESH_PATHS[method_]}")
-            body = wire.json_body({"mode": REFRESH_MODES[method_]})
+                return Request("refresh a data set", "POST", f"/data/{rec_id}/{legacy_path}")
+            body = wire.json_body({"mode": mode})
             path = f"/table/{rec_id}/refresh"
             return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
 
@@ -717,6 +695,13 @@ def create_and_append(
         return append.send_to(data.create_data(name, append.column_types, desc), made=True)
 
 
+def rows_request(rec_id: int, ver_id: int | None) -> Request:
+    """Return the request for the rows of a data set or of one of its versions, without a page number."""
+    if ver_id is None:
+        return get("read rows", f"/data/{rec_id}", key="data")
+    return get("read a version", f"/data/{rec_id}/v/{ver_id}", key="data")
+
+
 class Version(NamedTuple):
     """A stored version of a data set, and its number of rows if ClicData sends one."""
 
@@ -725,19 +710,7 @@ class Version(NamedTuple):
 
 
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
-    """Return a version by its number, or the newest one.
-
-    ``GET /data/{id}/versions`` for the newest one.
-
-    Raises
-    ------
-    InputError
-        ``ver_id`` is no id.
-    NotFound
-        The data set has no version.
-    ProtocolError
-        ClicData listed a version without a number.
-    """
+    """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
     if ver_id != "latest":
         return Version(check_id("ver_id", ver_id), None)
     versions = [_parse_version(record) for record in _versions(caller, rec_id)]

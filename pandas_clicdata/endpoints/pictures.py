@@ -44,21 +44,10 @@ class Picture(NamedTuple):
 
 
 def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
-    """Return the picture in a response.
+    """Return the picture in a response, or raise a `ProtocolError`.
 
-    Parameters
-    ----------
-    text : bytes
-        Base64 in the standard alphabet. It may have blanks, quotes and a ``data:`` prefix, or stand in a JSON object.
-    what : str
-        The operation, for error messages.
-    key : str, default "thumbnail"
-        The key of a JSON object that holds the base64.
-
-    Raises
-    ------
-    ProtocolError
-        The text is not base64, or not of a PNG, JPEG, GIF or WebP.
+    The response is base64 in the standard alphabet. It may have blanks, quotes and a ``data:`` prefix, or stand in a
+    JSON object under ``key``. ``what`` is the operation.
     """
     if len(text) > LONGEST_TEXT:
         raise ProtocolError(f"{what}: {len(text):,} characters are too many for a picture", operation=what)
@@ -111,12 +100,7 @@ def find_format(data: bytes) -> str | None:
 def check_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     """Return the folder or file to save to.
 
-    Raises
-    ------
-    FileNotFoundError
-        The folder doesn't exist.
-    FileExistsError
-        The file exists and may not be replaced.
+    Raises a `FileNotFoundError` if the folder doesn't exist, and a `FileExistsError` for a file unless ``overwrite``.
     """
     try:
         target = Path(path)
@@ -136,30 +120,10 @@ def check_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
 
 
 def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
-    """Save a picture whole or not at all.
+    """Save a picture whole or not at all, and return its file.
 
-    Parameters
-    ----------
-    picture : Picture
-        The picture.
-    target : Path
-        A file, or a folder, in which the file is named after the dashboard.
-    name : str
-        The name of the dashboard.
-    overwrite : bool
-        Whether to replace a file of that name. A link is replaced itself, never followed.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    InputError
-        The file's suffix belongs to another format.
-    OSError
-        The picture could not be saved; an existing file is unchanged.
+    In a folder, the file is named after the dashboard. If ``overwrite`` replaces a link, its target stays. Raises an
+    `InputError` if the file's suffix belongs to another format, and an `OSError` if the picture can't be saved.
     """
     suffixes = SUFFIXES[picture.format]
     if target.is_dir():

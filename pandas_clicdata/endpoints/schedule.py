@@ -7,8 +7,8 @@ import time
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pandas_clicdata.arguments import Output, check_flag, check_id, check_output
 from pandas_clicdata.endpoints.answers import parse_object, parse_result, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
 from pandas_clicdata.frames.decode import frame_of_records

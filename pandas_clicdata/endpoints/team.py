@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pandas_clicdata.arguments import Output, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.answers import create, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import InputError

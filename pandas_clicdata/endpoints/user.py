@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
-from pandas_clicdata.endpoints.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError

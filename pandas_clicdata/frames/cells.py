@@ -32,15 +32,6 @@ class Unsendable(Exception):
     """A cell can't be sent; the message completes the sentence "The cell is ..."."""
 
 
-def is_unicode(text: str) -> bool:
-    """Return whether a text is valid Unicode; a lone surrogate has no bytes in UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 # ---------------------------------------------------------------- the JSON value of a cell
 
 # The order matters: bool is an int, datetime is a date, numpy's timedelta is an integer.

@@ -88,11 +88,16 @@ class FrameBuilder:
         if on_drift not in ("raise", "union"):
             raise InputError(f"on_drift must be 'raise' or 'union', not {on_drift!r}.")
         self._columns = _name_list(columns, "columns")
-        self._index_col = _name_list([index_col] if _is_name(index_col) else index_col, "index_col") or []
-        self._index_is_list = not _is_name(index_col)
-        self._dtypes, self._other_dtype = check_dtype(dtype)
+        is_one = index_col is not None and (isinstance(index_col, str) or not hasattr(index_col, "__iter__"))
+        self._index_col = _name_list([index_col] if is_one else index_col, "index_col") or []
+        self._index: Any = index_col if is_one else self._index_col
+        self._wanted = None if self._columns is None else {*self._columns, *self._index_col}
+        self._dtypes: dict[Any, Any] = {}
+        self._other_dtype: Any = None
+        if dtype is not None:
+            self._dtypes, self._other_dtype = check_dtype(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
-        self._parse_dates = check_parse_dates(parse_dates, self._index_col)
+        self._parse_dates = {} if parse_dates is None else check_parse_dates(parse_dates, self._index_col)
         self._union = on_drift == "union"
         self.clear()
 
@@ -130,11 +135,14 @@ class FrameBuilder:
         count, names, columns = parse_page(page, self._columns)
         if not count:
             return 0
-        cells = {
-            name: parse_literals(page, position, name) if self._is_literal(name, values) else infer_cells(values)
-            for position, (name, values) in enumerate(zip(names, columns, strict=True))
-            if self._is_wanted(name)
-        }
+        cells: dict[Name, PageCells] = {}
+        for position, (name, values) in enumerate(zip(names, columns, strict=True)):
+            if self._wanted is not None and name not in self._wanted:
+                continue
+            dtype = self._dtypes.get(name, self._other_dtype)
+            if dtype is not None and needs_literals(dtype, values):
+                self._literal.add(name)
+            cells[name] = parse_literals(page, position, name) if name in self._literal else infer_cells(values)
         if self._names is None:
             self._check_names(names)
             self._names = list(names)
@@ -146,14 +154,6 @@ class FrameBuilder:
         self.rows += count
         return count
 
-    def _is_wanted(self, name: Name) -> bool:
-        return self._columns is None or name in self._columns or name in self._index_col
-
-    def _is_literal(self, name: Name, values: Sequence[Any]) -> bool:
-        if needs_literals(self._dtypes.get(name, self._other_dtype), values):
-            self._literal.add(name)
-        return name in self._literal
-
     def _check_names(self, names: list[Name]) -> None:
         arguments: dict[str, Iterable[Any]] = {
             "columns": self._columns or [],
@@ -161,15 +161,16 @@ class FrameBuilder:
             "parse_dates": self._parse_dates,
             "index_col": self._index_col,
         }
-        known = join_names(map(repr, names))
         problems = []
         for argument, named in arguments.items():
             unknown = [repr(name) for name in named if name not in names]
             if unknown:
                 problems.append(
-                    f"{argument} names columns that the data set does not have: {join_names(unknown)}. It has {known}."
+                    f"{argument} names columns that the data set does not have: {join_names(unknown)}. "
+                    f"It has {join_names(map(repr, names))}."
                 )
-        left_out = [name for name in self._parse_dates if name in names and not self._is_wanted(name)]
+        wanted = names if self._wanted is None else self._wanted
+        left_out = [name for name in self._parse_dates if name in names and name not in wanted]
         if left_out:
             problems.append(f"parse_dates names columns that columns= leaves out: {join_names(map(repr, left_out))}.")
         if problems:
@@ -208,14 +209,16 @@ class FrameBuilder:
             raise InputError(f"n must be 0 or more, not {n}.")
         count = self.rows if n is None else min(n, self.rows)
         pages = self._remove(count)
-        arrays = {name: self._array(name, pages) for name in self._frame_columns()}
+        # If no page ever had a row, the arguments name the columns.
+        names = next(names for names in (self._columns, self._names, [*self._dtypes]) if names is not None)
+        arrays = {name: self._array(name, pages) for name in dict.fromkeys((*names, *self._index_col))}
         index = pd.RangeIndex(self._taken, self._taken + count)
         columns = {name: as_column(array, index) for name, array in arrays.items()}
         frame = pd.DataFrame(columns, index=index, copy=len(columns) > _MOST_SINGLE_COLUMNS)
         frame.columns = frame.columns if arrays else frame.columns.astype(object)
         self._taken += count
         if self._index_col:
-            frame = frame.set_index(self._index_col if self._index_is_list else self._index_col[0])
+            frame = frame.set_index(self._index)
         return frame
 
     def _remove(self, count: int) -> list[_Page]:
@@ -232,16 +235,6 @@ class FrameBuilder:
             count -= page.rows
         return pages
 
-    def _frame_columns(self) -> list[Any]:
-        """Return the columns of a frame; if no page ever had a row, the columns that the arguments name."""
-        if self._columns is not None:
-            names = [*self._columns]
-        elif self._names is not None:
-            names = [*self._names]
-        else:
-            names = [*self._dtypes]
-        return [*names, *(name for name in self._index_col if name not in names)]
-
     def _array(self, name: Name, pages: list[_Page]) -> Any:
         # Cells are removed from their page, so that memory never holds a column twice for long.
         parts = [page.columns.pop(name) if name in page.columns else pa.nulls(page.rows) for page in pages]
@@ -251,7 +244,7 @@ class FrameBuilder:
         dtype, arguments = self._dtypes.get(name, self._other_dtype), self._parse_dates.get(name)
         cells = unify(parts, seen)
         del parts
-        if is_datetime(dtype) and not arguments:
+        if arguments == {} and is_datetime(dtype):
             arguments = None  # a datetime dtype overrides plain parse_dates
         try:
             if arguments is not None:
@@ -266,10 +259,6 @@ class FrameBuilder:
         except NotImplementedError:  # Arrow's too
             raise InputError(f"Column {name!r} can't be read as {dtype}.") from None
         return default_array(cells, seen.has_null, self._backend)
-
-
-def _is_name(value: Any) -> bool:
-    return value is not None and (isinstance(value, (str, int)) or not hasattr(value, "__iter__"))
 
 
 def _name_list(names: Any, argument: str) -> list[Any] | None:

@@ -46,10 +46,10 @@ class CellError(Exception):
 
 
 def check_dtype(dtype: Any) -> tuple[dict[Any, Any], Any]:
-    """Return the dtype or ClicData type by column, and the one of all other columns; None if there is none."""
+    """Return the dtype or ClicData type by column, and that of all other columns, None if it is not given."""
     if isinstance(dtype, (pd.Series, Mapping)):
         return {name: _checked(asked, f"dtype of column {name!r}") for name, asked in dtype.items()}, None
-    return {}, None if dtype is None else _checked(dtype, "dtype")
+    return {}, _checked(dtype, "dtype")
 
 
 def _checked(asked: Any, argument: str) -> Any:
@@ -76,7 +76,7 @@ _UNITS = ("D", "s", "ms", "us", "ns")
 
 def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[str, Any]]:
     """Return the arguments of `pandas.to_datetime` for each column of ``parse_dates``."""
-    if parse_dates is None or parse_dates is False:
+    if parse_dates is False:
         return {}
     if parse_dates is True and not index_col:
         raise InputError("parse_dates=True parses the index: say which column that is with index_col=.")

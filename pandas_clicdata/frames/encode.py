@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
-_BLOCK_BYTES = 8 << 20  # the size of a block to aim at
+_BLOCK_BYTES = 2 << 20  # the size of a block to aim at
 _HEAD, _TAIL = b'{"data":[', b"]}"
 
 
@@ -89,7 +89,6 @@ class FrameEncoder:
     ) -> None:
         self.frame = frame.copy(deep=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
-        self.constants = dict(constants or {})
         self.types = dict(types) if types else None
         self.index = index
         self.rows = len(frame)

@@ -63,7 +63,9 @@ def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], I
         raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
     if row_type is list:
         return len(rows), _names_of_lists(rows, names), zip(*rows, strict=True)
-    _refuse_repeated_keys(page)
+    # msgspec keeps one of two columns of the same name. Every row has both, so the first row shows it.
+    text = page.decode()
+    _FIRST_ROW.raw_decode(text, text.index("{"))
     if len(set(map(tuple, rows))) == 1:  # all rows have the same keys in the same order
         return len(rows), [*rows[0]], zip(*map(dict.values, rows), strict=True)
     found = list(dict.fromkeys(chain.from_iterable(rows)))
@@ -111,20 +113,14 @@ def _described(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _refuse_repeated_keys(page: bytes) -> None:
-    """Refuse two columns of one name; msgspec would keep the last one. All rows have them, so the first row does."""
-    text = page.decode()
-    _FIRST_ROW.raw_decode(text, text.index("{"))
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> None:
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
         repeated = next(key for key in keys if keys.count(key) > 1)
         raise ProtocolError(f"A row of a page has the key {repeated[:100]!r} twice.")
 
 
-_FIRST_ROW = json.JSONDecoder(object_pairs_hook=_distinct, parse_int=len, parse_float=len)
+_FIRST_ROW = json.JSONDecoder(object_pairs_hook=_refuse_repeated_keys, parse_int=len, parse_float=len)
 
 
 def parse_literals(page: bytes, position: int, name: Name) -> pa.Array:

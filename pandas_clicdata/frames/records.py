@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.parse import infer_cells
-from pandas_clicdata.frames.unify import (
-    SeenTypes,
-    as_column,
-    default_array,
-    default_string_dtype,
-    object_array,
-    unify,
-)
+from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, object_array, text_array, unify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +68,7 @@ _BOOLEANS: dict[Any, bool] = {0: False, 1: True, "true": True, "false": False, "
 
 def _texts(cells: list[Any]) -> Any:
     texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
-    dtype = default_string_dtype()
-    return object_array(texts) if isinstance(dtype, np.dtype) else pd.array(texts, dtype=dtype)
+    return text_array(pa.chunked_array([texts], TEXT))
 
 
 def _datetimes(cells: list[Any]) -> Any:

@@ -28,7 +28,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import Unsendable, infer_type, is_missing, is_unicode
+from pandas_clicdata.frames.cells import Unsendable, infer_type, is_missing
 from pandas_clicdata.frames.columns import Column, array_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def examine(
     problems = _name_problems([name for name, _ in sources], frame)
     if problems:
         raise InputError(problems)
-    types = _checked_types(types, [name for name, _ in sources], problems)
+    types = {} if types is None else _checked_types(types, [name for name, _ in sources], problems)
     columns: list[Column] = []
     for name, cells in sources:
         try:
@@ -94,7 +94,8 @@ def examine(
             problems.append(f"Column {name!r} is {problem}.")
             continue
         columns.append(column)
-        problems += _cell_problems(column, frame.index)
+        for reason, rows in column.problems().items():
+            problems.append(_cell_problem(column, reason, rows, frame.index))
     if need_types:
         problems += [_mixed_problem(column) for column in columns if column.column_type is None]
     if problems:
@@ -212,10 +213,8 @@ def _mixed_problem(column: Column) -> str:
     )
 
 
-def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: list[str]) -> dict[str, str]:
+def _checked_types(types: Mapping[str, str], names: list[str], problems: list[str]) -> dict[str, str]:
     """Return the valid entries of ``types``, and add a problem for each other one."""
-    if types is None:
-        return {}
     if not isinstance(types, Mapping):
         problems.append(f"types must map column names to ClicData types, not be {type(types).__name__}.")
         return {}
@@ -234,14 +233,20 @@ def _checked_types(types: Mapping[str, str] | None, names: list[str], problems: 
     return {name: str.__str__(column_type) for name, column_type in types.items() if column_type in COLUMN_TYPES}
 
 
-def _cell_problems(column: Column, index: pd.Index[Any]) -> list[str]:
-    problems = []
-    for reason, rows in column.problems().items():
-        labels = [repr(label) for label in index[rows[:5]].tolist()]
-        more = ", ..." if len(rows) > 5 else ""
-        cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
-        problems.append(f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more}).")
-    return problems
+def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[Any]) -> str:
+    labels = [repr(label) for label in index[rows[:5]].tolist()]
+    more = ", ..." if len(rows) > 5 else ""
+    cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
+    return f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more})."
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text is valid Unicode; a lone surrogate has no bytes in UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def join_names(names: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ float64 holds them all. What no single type holds exactly becomes a column of Py
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 Cells: TypeAlias = "pa.ChunkedArray | list[Any]"
 
 
+@dataclass
 class SeenTypes:
-    """The types of a column on all pages so far, those included whose rows were already taken."""
+    """The types of a column on all pages so far, including pages whose rows were already taken."""
 
-    def __init__(self) -> None:
-        self._types: set[pa.DataType | None] = set()  # None stands for Python's objects
-        self._has_negative = False
-        self.has_null = False
+    _types: set[pa.DataType | None] = field(default_factory=set)  # None stands for Python's objects
+    _has_negative: bool = False
+    has_null: bool = False
 
     def add(self, cells: PageCells) -> None:
         """Add the type of the cells of a page."""
@@ -124,12 +125,7 @@ def default_array(cells: Cells, has_null: bool, backend: str | None) -> Any:
 _NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}
 
 
-def default_string_dtype() -> Any:
-    """Return the dtype that pandas infers for text: ``str`` from pandas 3 on, objects before."""
-    return pd.Series([""]).dtype
-
-
 def text_array(texts: pa.ChunkedArray, dtype: Any = None) -> Any:
-    """Return text as an array of a string dtype, by default the one that pandas infers."""
-    dtype = default_string_dtype() if dtype is None else dtype
+    """Return text as an array of a string dtype; by default that of pandas, ``str`` or before pandas 3 objects."""
+    dtype = pd.Series([""]).dtype if dtype is None else dtype
     return texts.to_numpy() if isinstance(dtype, np.dtype) else from_arrow(dtype, texts)

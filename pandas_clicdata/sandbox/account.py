@@ -78,7 +78,7 @@ class Account:
             limits["refreshes"] = self._settings.refresh_limit
         return {name: {"used": count, "limit": limits[name]} for name, count in used.items()}
 
-    # -- dashboards ---------------------------------------------------------------------------------------
+    # -- dashboards -------------------------------------------------------------------
 
     def create_dashboard(self, name: str, description: str, chart: dict[str, Any]) -> int:
         """Create a dashboard and return its id."""
@@ -116,7 +116,7 @@ class Account:
             found = db.execute("SELECT dashboard_id, name, date, views FROM view ORDER BY day, dashboard_id")
             return [dict(row) for row in found]
 
-    # -- schedules ----------------------------------------------------------------------------------------
+    # -- schedules --------------------------------------------------------------------
 
     def create_schedule(
         self, name: str, description: str, frequency: str, tasks: Sequence[dict[str, Any]], *, enabled: bool

@@ -41,7 +41,7 @@ class AccountCalls:
         """``GET /account/activity/dashboards``."""
         return listing(call, "dashboards", self._account.views(), counted=True)
 
-    # -- dashboards ---------------------------------------------------------------------------------------
+    # -- dashboards -------------------------------------------------------------------
 
     def dashboards(self, call: Call) -> Answer:
         """``GET /dashboard``."""
@@ -84,7 +84,7 @@ class AccountCalls:
         chart = chart_of(self._store, dashboard.name, dashboard.chart)
         return base64.b64encode(draw(chart, *size)).decode()
 
-    # -- schedules ----------------------------------------------------------------------------------------
+    # -- schedules --------------------------------------------------------------------
 
     def schedules(self, call: Call) -> Answer:
         """``GET /schedule``."""

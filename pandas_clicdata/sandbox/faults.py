@@ -162,7 +162,7 @@ class Faults:
         self._faults: list[Fault] = []
         self._late: list[threading.Thread] = []
 
-    # -- called by the server -----------------------------------------------------------------------------
+    # -- called by the server ---------------------------------------------------------
 
     def due(self, at: Stage, method: str, path: str) -> Fault | None:
         """Return the first fault that applies to this request."""
@@ -185,7 +185,7 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    # -- on arrival ---------------------------------------------------------------------------------------
+    # -- on arrival -------------------------------------------------------------------
 
     def latency(self, seconds: float, **where: Unpack[Where]) -> Fault:
         """Take this many seconds longer."""
@@ -205,7 +205,7 @@ class Faults:
 
         return self._add("drop_request", "arrival", act, where)
 
-    # -- instead of the call, or after it -----------------------------------------------------------------
+    # -- instead of the call, or after it ---------------------------------------------
 
     def status(
         self,
@@ -308,7 +308,7 @@ class Faults:
 
         return self._add(kind, "instead", act, where)
 
-    # -- on the response ----------------------------------------------------------------------------------
+    # -- on the response --------------------------------------------------------------
 
     def edit(self, function: Callable[[bytes], bytes], **where: Unpack[Where]) -> Fault:
         """Respond with another body, which the function makes of the true one."""

@@ -72,7 +72,7 @@ class Logins:
         """Return a new refresh token, as a login in a browser would."""
         return self._issue_refresh_token(self._as_user)
 
-    # -- each request -------------------------------------------------------------------------------------
+    # -- each request -----------------------------------------------------------------
 
     def caller(self, headers: Headers) -> Caller:
         """Return the caller of a request, or raise a 401."""
@@ -118,7 +118,7 @@ class Logins:
         if last is None or now - last > _SAME_LOGIN:
             self._people.record(username, "login", login=True)
 
-    # -- the token endpoint -------------------------------------------------------------------------------
+    # -- the token endpoint -----------------------------------------------------------
 
     def token(self, form: MultiDict[str, str]) -> Answer:
         """``POST /oauth20/token``; unknown fields are ignored, as by the service."""
@@ -178,7 +178,7 @@ class Logins:
             self._refresh[token] = _Grant(caller)
         return token
 
-    # -- the login in a browser ---------------------------------------------------------------------------
+    # -- the login in a browser -------------------------------------------------------
 
     def authorize(self, args: MultiDict[str, str]) -> Answer:
         """``GET /oauth20/authorize``: redirect back with a code, as if the user agreed at once."""

@@ -53,7 +53,7 @@ class People:
         if database.is_new:
             database.create(_SCHEMA)
 
-    # -- users --------------------------------------------------------------------------------------------
+    # -- users ------------------------------------------------------------------------
 
     def users(self) -> list[dict[str, Any]]:
         """Return all users in the order in which they were created."""
@@ -126,7 +126,7 @@ class People:
         if found is not None and found["id"] != but:
             raise Refusal(409, "DuplicateUser", f"There is a user {email_address} already.")
 
-    # -- activity -----------------------------------------------------------------------------------------
+    # -- activity ---------------------------------------------------------------------
 
     def record(self, email_address: str, action: str, *, login: bool = False) -> None:
         """Record an action of a user."""
@@ -147,7 +147,7 @@ class People:
             found = db.execute("SELECT user_id, email_address, date, action FROM login ORDER BY id")
             return [dict(row) for row in found]
 
-    # -- teams --------------------------------------------------------------------------------------------
+    # -- teams ------------------------------------------------------------------------
 
     def teams(self) -> list[dict[str, Any]]:
         """Return all teams with their members and parameters."""

@@ -62,7 +62,7 @@ class PeopleCalls:
     def __init__(self, people: People) -> None:
         self._people = people
 
-    # -- users --------------------------------------------------------------------------------------------
+    # -- users ------------------------------------------------------------------------
 
     def users(self, call: Call) -> Answer:
         """``GET /user``."""
@@ -101,7 +101,7 @@ class PeopleCalls:
             raise Refusal(403, "NoUser", "This login is not that of a user: use Basic or an authorization code.")
         return value(call, user)
 
-    # -- teams --------------------------------------------------------------------------------------------
+    # -- teams ------------------------------------------------------------------------
 
     def teams(self, call: Call) -> Answer:
         """``GET /team``."""

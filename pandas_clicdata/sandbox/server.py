@@ -248,7 +248,7 @@ class Sandbox:
             login["refresh_token"] = self._logins.new_refresh_token()
         return login
 
-    # -- inspection, and another writer ------------------------------------------------------------------
+    # -- inspection, and another writer ----------------------------------------------
 
     def data_sets(self) -> list[DataSet]:
         """Return the data sets without rows: ``rec_id``, ``name``, ``columns``, ``row_count``, ``version``, ..."""

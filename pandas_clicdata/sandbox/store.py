@@ -151,7 +151,7 @@ class Store:
         if database.is_new:
             database.create(_SCHEMA)
 
-    # -- data sets ----------------------------------------------------------------------------------------
+    # -- data sets --------------------------------------------------------------------
 
     def create(
         self,
@@ -190,7 +190,7 @@ class Store:
         """Return a data set, or raise a 404."""
         return _data_set(self._database.one("data_set", rec_id, "rec_id"))
 
-    # -- reading ------------------------------------------------------------------------------------------
+    # -- reading ----------------------------------------------------------------------
 
     def rows(
         self, rec_id: int, start: int = 0, count: int | None = None, version: int | None = None
@@ -240,7 +240,7 @@ class Store:
         with self._database.transaction() as db:
             return int(db.execute("SELECT coalesce(sum(length(body)), 0) FROM stored_row").fetchone()[0])
 
-    # -- writing ------------------------------------------------------------------------------------------
+    # -- writing ----------------------------------------------------------------------
 
     def append(self, rec_id: int, texts: Sequence[bytes]) -> int:
         """Add rows at the end and return how many."""
@@ -352,7 +352,7 @@ class Store:
                     "INSERT INTO version VALUES (?, ?, ?, ?)", (data_set.rec_id, data_set.version + 1, now, row_count)
                 )
 
-    # -- refreshing from the source -----------------------------------------------------------------------
+    # -- refreshing from the source ---------------------------------------------------
 
     def set_source(self, rec_id: int, texts: Sequence[bytes]) -> None:
         """Set the rows that a refresh will find at the source of the data set."""

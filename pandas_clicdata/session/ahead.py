@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
+from operator import index
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pandas_clicdata.errors import InputError
@@ -22,9 +24,10 @@ _Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]
 
 def checked_workers(workers: Any) -> int:
     """Return a number of requests at once, or raise `InputError`."""
-    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
-        raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
-    return workers
+    with suppress(TypeError):  # not an integer
+        if not isinstance(workers, bool) and 1 <= (number := index(workers)) <= MOST_WORKERS:
+            return number
+    raise InputError(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {workers!r}")
 
 
 class Ahead:

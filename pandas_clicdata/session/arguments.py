@@ -22,10 +22,10 @@ def check_url(url: object) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        if parts.scheme not in ("https", "http") or not host or any(not c.isprintable() or c in " \\" for c in url):
+            raise ValueError
     except ValueError:
         raise InputError("url is not a URL: it must look like https://api.clicdata.com/") from None
-    if parts.scheme not in ("https", "http") or not host or any(not c.isprintable() or c in " \\" for c in url):
-        raise InputError("url is not a URL: it must look like https://api.clicdata.com/")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError("url must hold neither credentials nor a query: give those as arguments")
     if parts.scheme == "http" and not is_loopback(host):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import quote, quote_plus
 
@@ -23,17 +23,13 @@ _LONGEST_LIFETIME = 10 * 365 * 86400.0
 class Secret:
     """A text that is never shown: each of its text forms is ``***``."""
 
-    __slots__ = ("_reveal",)
+    __slots__ = ("reveal",)
 
     def __init__(self, text: str) -> None:
         def reveal() -> str:  # a closure: no vars() or dump of attributes shows the text
             return text
 
-        self._reveal: Callable[[], str] = reveal
-
-    def reveal(self) -> str:
-        """Return the text."""
-        return self._reveal()
+        self.reveal: Callable[[], str] = reveal
 
     def __repr__(self) -> str:
         return "***"
@@ -53,10 +49,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, and the second of a monotonic clock at which it ends."""
+    """An access token, the second of a monotonic clock at which it ends, and the refresh token that came with it."""
 
     value: Secret
     ends: float
+    refresh: Secret | None = None
 
     def fresh(self, now: float) -> bool:
         """Return whether it is good for longer than the margin."""
@@ -65,19 +62,6 @@ class Token:
     def alive(self, now: float) -> bool:
         """Return whether it has not ended."""
         return now < self.ends
-
-
-@dataclass(frozen=True)
-class TokenAnswer:
-    """A response of the token endpoint."""
-
-    access: Secret
-    lifetime: float
-    refresh: Secret | None
-
-    def token(self, now: float) -> Token:
-        """Return the token if it came at this second."""
-        return Token(self.access, now + self.lifetime)
 
 
 @dataclass(frozen=True)
@@ -100,7 +84,7 @@ class Credentials:
         """Return the secrets to hide."""
         return [held for held in vars(self).values() if isinstance(held, Secret)]
 
-    def renewed(self, answer: TokenAnswer) -> Credentials:
+    def renewed(self, token: Token) -> Credentials:
         """Return the credentials for the next log-in."""
         return self
 
@@ -142,9 +126,9 @@ class AuthorizationCode(Credentials):
             "client_secret": self.client_secret.reveal(),
         }
 
-    def renewed(self, answer: TokenAnswer) -> AuthorizationCode:
+    def renewed(self, token: Token) -> AuthorizationCode:
         """Return the same with the new refresh token, if there is one."""
-        return self if answer.refresh is None else replace(self, refresh_token=answer.refresh)
+        return self if token.refresh is None else replace(self, refresh_token=token.refresh)
 
 
 @dataclass(frozen=True)
@@ -188,17 +172,13 @@ def _base64(text: str) -> str:
 # Hiding
 
 
-def hider(credentials: Credentials, token: Token | None) -> Callable[[str], str]:
-    """Return a function that removes the secrets from a text: plain, and as URLs, forms, JSON and base64 write them."""
-
-    def hide(text: str) -> str:
-        secrets = [*credentials.secrets(), *([token.value] if token else [])]
-        spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
-        for spelling in sorted(spellings, key=len, reverse=True):
-            text = text.replace(spelling, "***")
-        return text
-
-    return hide
+def hide(credentials: Credentials, token: Token | None, text: str) -> str:
+    """Return a text without the secrets: plain, and as URLs, forms, JSON and base64 write them."""
+    secrets = [*credentials.secrets(), *([token.value] if token else [])]
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, "***")
+    return text
 
 
 _SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one occurs in any text
@@ -219,12 +199,9 @@ def _spellings(secret: str) -> Iterator[str]:
 # ---------------------------------------------------------------------------------------------------------
 # From arguments to credentials
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "api_key": ("api_key",),
-    "authorization_code": ("client_id", "client_secret", "refresh_token"),
-    "basic": ("client_id", "username", "password"),
-    "client_credentials": ("client_id", "client_secret"),
-}
+_KINDS: dict[str, Any] = {kind.method: kind for kind in (ApiKey, AuthorizationCode, Basic, ClientCredentials)}
+NEEDS = {method: tuple(field.name for field in fields(kind)) for method, kind in _KINDS.items()}
+_IN_CLEAR = ("client_id", "username")
 GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refresh_token")
 
 
@@ -243,7 +220,8 @@ def credentials_of(auth_method: str | None, given: Mapping[str, Any]) -> Credent
     missing = [name for name in NEEDS[method] if name not in texts]
     if missing:
         raise InputError(f"auth_method {method!r} also needs {' and '.join(missing)}")
-    return _build(method, texts)
+    kept = {name: texts[name] if name in _IN_CLEAR else Secret(texts[name]) for name in NEEDS[method]}
+    return _KINDS[method](**kept)  # type: ignore[no-any-return]
 
 
 def _choose_method(texts: Mapping[str, str]) -> str:
@@ -258,16 +236,6 @@ def _choose_method(texts: Mapping[str, str]) -> str:
     wanted = "; ".join(f"{method}: {', '.join(names)}" for method, names in NEEDS.items())
     have = f"only {' and '.join(texts)}" if texts else "nothing"
     raise InputError(f"credentials are missing: given was {have}. Each way to log in needs: {wanted}")
-
-
-def _build(method: str, texts: Mapping[str, str]) -> Credentials:
-    if method == "api_key":
-        return ApiKey(Secret(texts["api_key"]))
-    if method == "basic":
-        return Basic(texts["client_id"], texts["username"], Secret(texts["password"]))
-    if method == "client_credentials":
-        return ClientCredentials(texts["client_id"], Secret(texts["client_secret"]))
-    return AuthorizationCode(texts["client_id"], Secret(texts["client_secret"]), Secret(texts["refresh_token"]))
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -295,13 +263,13 @@ def _problem(name: str, value: object) -> str | None:
 # Responses of the token endpoint
 
 
-def token_answer(members: object) -> TokenAnswer:
-    """Return the token in a response, or raise a `ProtocolError` that holds nothing of it."""
+def token_of(members: object, now: float) -> Token:
+    """Return the token in a response that came at this second, or raise an error that holds nothing of it."""
     if isinstance(members, dict):
         access, refresh = members.get("access_token"), members.get("refresh_token")
         if isinstance(access, str) and access and access.isascii() and access.isprintable():
             new = Secret(refresh) if isinstance(refresh, str) and refresh else None
-            return TokenAnswer(Secret(access), _lifetime(members.get("expires_in")), new)
+            return Token(Secret(access), now + _lifetime(members.get("expires_in")), new)
     raise ProtocolError("log in: the token endpoint answered without an access token", operation="log in")
 
 

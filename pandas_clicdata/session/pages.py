@@ -6,23 +6,16 @@ Pure, but for the session that sends the requests.
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+import msgspec
+
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import (
-    MOST_CELLS,
-    Dialect,
-    DialectChanged,
-    Query,
-    Reply,
-    Request,
-    holds_too_many_cells,
-    list_length,
-    parsed,
-)
+from pandas_clicdata.session.wire import NOT_JSON, Dialect, DialectChanged, Query, Reply, Request, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -32,10 +25,15 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 1000  # C: rows a page to request in the modern dialect; 100 is seen, the maximum is unknown
 MOST_PAGES = 10_000_000  # pages of one read; a service that promises more has lost count
+MOST_CELLS = 5_000_000  # cells of one page: ten million tiny ones fit into one response, but not into memory
+FIRST_WINDOW = 3  # pages to request after the first; 2 costs a round trip at 8 workers, 4 wastes a page more
 REREADS = 2  # reads after the first one, if the data set changes while it is read
 _FAR = 1_000_000_000  # a page number beyond the end of any data set
 
 OnTorn: TypeAlias = Literal["raise", "warn"]
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ class Page:
     torn: str | None = None
 
 
-def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
+def page_query(dialect: Dialect | None, number: int, size: int | None = None) -> Query:
     """Return the query for a page."""
     query: Query = (("page", str(number)),)
     if dialect is Dialect.MODERN and size is not None:
@@ -66,13 +64,14 @@ def page_query(dialect: Dialect, number: int, size: int | None = None) -> Query:
 
 def page_of(reply: Reply, number: int) -> Page:
     """Return the page in a reply, or raise a `ProtocolError`."""
-    operation = reply.request.operation
-    if holds_too_many_cells(reply.payload):
+    rows, operation = reply.payload, reply.request.operation
+    if rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS:
         raise ProtocolError(f"{operation}: page {number} holds more than {MOST_CELLS:,} cells", operation=operation)
-    count = list_length(reply.payload)
-    if count is None:
-        raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation)
-    return Page(number, reply.payload, count, *_more(reply, operation))
+    try:
+        count = len(_array.decode(rows))
+    except NOT_JSON:
+        raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation) from None
+    return Page(number, rows, count, *_more(reply, operation))
 
 
 def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
@@ -80,28 +79,19 @@ def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
     flags = reply.field("pagination") or {}
     if not isinstance(flags, dict):
         raise ProtocolError(f"{operation}: the pagination of the answer is not an object", operation=operation)
-    flags = {
-        **{name: reply.field(name) for name in ("has_more_data", "count") if name in reply.fields},
-        **flags,
-    }
+    flags = {name: reply.field(name) for name in ("has_more_data", "count") if name in reply.fields} | flags
     total = _number(flags, "result_total_count")
-    # C: the order of the flags.
-    if "has_more_data" in flags:
-        return _flag(flags, "has_more_data", operation), total
-    if flags.get("has_more_results") is not None:
-        return _flag(flags, "has_more_results", operation), total
-    if flags.get("last_page") is not None:
-        return not _flag(flags, "last_page", operation), total
+    # C: the order of the flags. Only has_more_data is never null.
+    for name in ("has_more_data", "has_more_results", "last_page"):
+        flag = flags.get(name)
+        if isinstance(flag, bool):
+            return flag is not (name == "last_page"), total
+        if flag is not None or (name in flags and name == "has_more_data"):
+            raise ProtocolError(f"{operation}: {name} is neither true nor false", operation=operation)
     current, size = _number(flags, "current_page"), _number(flags, "page_size")
     if current is not None and size is not None and total is not None:
         return current * size < total, total
     return None, _number(flags, "count")
-
-
-def _flag(flags: dict[str, Any], name: str, operation: str) -> bool:
-    if not isinstance(flags[name], bool):
-        raise ProtocolError(f"{operation}: {name} is neither true nor false", operation=operation)
-    return bool(flags[name])
 
 
 def _number(flags: dict[str, Any], name: str) -> int | None:
@@ -125,32 +115,17 @@ def iter_pages(
 ) -> Generator[Page, None, None]:
     """Yield every page of a read once and in order, all in one dialect and one page size.
 
-    Parameters
-    ----------
-    caller : Session
-        Sends the requests.
-    request : Request
-        The request without a page number.
-    page_size : int, optional
-        Rows a page in the modern dialect. By default the service decides.
-    workers : int, default 1
-        Pages requested at once.
-    wanted : callable, optional
-        Returns how many rows are still wanted, None for all. No page beyond them is requested ahead.
-    total : int, optional
-        How many rows the service counted before the read.
-    on_torn : {"raise", "warn"}, default "raise"
-        Whether a data set that changes while it is read raises `TornRead`, or sets `Page.torn`.
+    The ``request`` has no page number yet. ``page_size`` counts in the modern dialect only; by default the service
+    decides. ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
+    ``total`` is how many rows the service counted before the read. If the data set changes while it is read, this
+    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``.
     """
     begun = False
     while True:
         dialect = caller.dialect
-
-        def request_page(number: int, dialect: Dialect = dialect, size: int | None = page_size) -> Request:
-            return replace(request, query=page_query(dialect, number, size), dialect=dialect)
-
+        reading = _Reading(caller.call, replace(request, dialect=dialect), page_size, total, on_torn)
         try:
-            for page in _prefetch(_Reading(caller.call, request_page, total, on_torn), workers, wanted):
+            for page in _prefetch(reading, workers, wanted):
                 begun = True
                 yield page
         except DialectChanged:
@@ -167,13 +142,8 @@ def iter_pages(
 
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
     """Return the objects of a short list (data sets, versions, ...), however many pages it takes."""
-
-    def request_page(number: int) -> Request:
-        # C: no list was ever seen to have pages, so the first request has no page number.
-        return request if number == 1 else request.with_query(("page", str(number)))
-
     listed: list[dict[str, Any]] = []
-    for page in _prefetch(_Reading(call, request_page), workers=1):
+    for page in _prefetch(_Reading(call, request), workers=1):
         for item in parsed(page.rows, request.operation):
             if not isinstance(item, dict):
                 raise ProtocolError(
@@ -197,9 +167,9 @@ def retry_while_changing(read: Callable[[], _T], last: Callable[[], _T] | None =
 def _prefetch(
     reading: _Reading, workers: int, wanted: Callable[[], int | None] | None = None
 ) -> Generator[Page, None, None]:
-    """Yield the pages. While one is used, the next ones are requested: 1, 2, 4, ... up to ``workers``."""
+    """Yield the pages. While one is used, the next ones are requested: 3, 6, 12, ..., never more than ``workers``."""
     requested: dict[int, Future[Page]] = {}
-    window = 1
+    window = min(FIRST_WINDOW, workers)
     with Ahead(workers) as ahead:
         page = reading.check(reading.request(1))
         while True:
@@ -223,13 +193,15 @@ class _Reading:
     def __init__(
         self,
         call: Callable[[Request], Reply],
-        request_page: Callable[[int], Request],
+        request: Request,
+        page_size: int | None = None,
         total: int | None = None,
         on_torn: OnTorn = "raise",
     ) -> None:
         self._call = call
-        self._request_page = request_page
-        self._operation = request_page(1).operation
+        self._request = request
+        self._page_size = page_size
+        self._operation = request.operation
         self._total = total
         self._on_torn = on_torn
         self._last: Page | None = None
@@ -241,7 +213,11 @@ class _Reading:
 
     def request(self, number: int, *, fresh: bool = False) -> Page:
         """Request a page. Any thread may do so."""
-        return page_of(self._call(replace(self._request_page(number), fresh=fresh)), number)
+        query = self._request.query
+        # C: no list was ever seen to have pages, so its first request has no page number.
+        if number > 1 or self._request.dialect is not None:
+            query += page_query(self._request.dialect, number, self._page_size)
+        return page_of(self._call(replace(self._request, query=query, fresh=fresh)), number)
 
     def numbers_ahead(self, page: Page, window: int, workers: int, wanted: int | None) -> range:
         """Return the pages to request while this page is used: all that the service counts, else the window."""

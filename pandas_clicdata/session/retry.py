@@ -103,28 +103,23 @@ class Budget:
     """The tokens that a session can still spend on retries, never more than at first. Safe in several threads."""
 
     def __init__(self, tokens: int = FULL_BUDGET) -> None:
-        self._full = self._left = tokens
+        self._full = self.left = tokens
         self._lock = threading.Lock()
-
-    @property
-    def left(self) -> int:
-        """The tokens that are left."""
-        return self._left
 
     def spend(self, error: ClicDataError) -> bool:
         """Pay for a retry after this error; return False if too few tokens are left."""
         price = _price(error)
         with self._lock:
-            if price > self._left:
+            if price > self.left:
                 return False
-            self._left -= price
+            self.left -= price
         return True
 
     def earn(self) -> None:
         """Earn a token, for a call whose first attempt succeeded."""
-        if self._left < self._full:
+        if self.left < self._full:
             with self._lock:
-                self._left = min(self._full, self._left + EARNED)
+                self.left = min(self._full, self.left + EARNED)
 
 
 def _price(error: ClicDataError) -> int:

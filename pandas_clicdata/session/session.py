@@ -7,6 +7,8 @@ import os
 import random
 import time
 import weakref
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
@@ -23,7 +25,7 @@ from pandas_clicdata.errors import (
     TransportError,
 )
 from pandas_clicdata.session import arguments, retry, wire
-from pandas_clicdata.session.credentials import Credentials, Token, TokenAnswer, credentials_of, hider, token_answer
+from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, token_of
 from pandas_clicdata.session.tokens import Tokens
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
 from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged, Reply, Request
@@ -38,6 +40,7 @@ _REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the 
 _log = logging.getLogger(__name__)
 
 
+@cache
 def package_version() -> str:
     """Return the version of the installed package."""
     try:
@@ -46,14 +49,14 @@ def package_version() -> str:
         return "0+unknown"
 
 
+@dataclass
 class _Call:
-    """One call under way: its request, the second at which it must end, and its attempts so far."""
+    """One call under way."""
 
-    def __init__(self, request: Request, deadline: float) -> None:
-        self.request = request
-        self.deadline = deadline
-        self.attempt = 1
-        self.sent = False  # whether the service may have done something
+    request: Request
+    deadline: float  # the second at which the call must end
+    attempt: int = 1
+    sent: bool = False  # whether the service may have done something
 
 
 class Session:
@@ -268,7 +271,10 @@ class Session:
         renewed = False
         while True:
             token = self._tokens.get(self._log_in, self._clock, call.deadline)
-            api_version = self._version_for(call.request)
+            api_version = call.request.api_version or self._version
+            dialect = Dialect.LEGACY if api_version is None else Dialect.MODERN
+            if call.request.dialect not in (None, dialect):
+                raise DialectChanged(f"{call.request.operation}: made for the other dialect")
             call.sent = True
             result = self._try(call, api_version, self._tokens.credentials, token)
             if isinstance(result, Reply):
@@ -285,7 +291,7 @@ class Session:
                 self._wait(call, result)
 
     def _wait(self, call: _Call, error: ClicDataError) -> None:
-        """Sleep until the next attempt, or raise the error if there is to be none."""
+        """Sleep until the next attempt, or raise the error if there must be none."""
         operation = call.request.operation
         seconds = retry.pause(call.request, error, call.attempt, self._random)
         if seconds is None or call.attempt >= self._attempts or self._clock() + seconds >= call.deadline:
@@ -296,13 +302,6 @@ class Session:
         _log.info("%s: attempt %d failed (%s), again in %.1f s", operation, call.attempt, type(error).__name__, seconds)
         self._sleep(seconds)
         call.attempt += 1
-
-    def _version_for(self, request: Request) -> str | None:
-        api_version = request.api_version or self._version
-        dialect = Dialect.LEGACY if api_version is None else Dialect.MODERN
-        if request.dialect not in (None, dialect):
-            raise DialectChanged(f"{request.operation}: made for the other dialect")
-        return api_version
 
     def _change_version(self, error: ApiVersionError, api_version: str | None, request: Request) -> None:
         """Use the modern dialect from now on, or raise with the argument to change."""
@@ -317,13 +316,13 @@ class Session:
         )
         raise error
 
-    def _log_in(self, credentials: Credentials, deadline: float) -> TokenAnswer:
+    def _log_in(self, credentials: Credentials, deadline: float) -> Token:
         # The body is added in _http_request, where no traceback shows its secrets.
         call = _Call(Request(LOG_IN, "POST", "/oauth20/token", replay=wire.Replay.FREELY), deadline)
         while True:
             result = self._try(call, None, credentials, None)
             if isinstance(result, Reply):
-                return token_answer(result.value())
+                return token_of(result.value(), self._clock())
             self._wait(call, _login_error(result, credentials))
 
     # -----------------------------------------------------------------------------------------------------
@@ -334,8 +333,10 @@ class Session:
     ) -> Reply | ClicDataError:
         """Make one attempt. Errors are returned: a traceback would lead to frames that hold secrets."""
         request = call.request
-        if credentials is None or self.closed:
+        if credentials is None or self._tokens.credentials is None:
             return NotConnected(f"{request.operation}: the session was closed meanwhile. Nothing was sent.")
+        if request.cancelled is not None and request.cancelled.is_set():
+            return NotConnected(f"{request.operation}: cancelled. Nothing was sent.")
         began = self._clock()
         answer = self._send(request, api_version, credentials, token, call.deadline - began)
         if isinstance(answer, ClicDataError):
@@ -344,7 +345,7 @@ class Session:
         milliseconds = 1e3 * (self._clock() - began)
         _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, milliseconds)
         try:
-            return wire.judge(request, answer, hider(credentials, token))
+            return wire.judge(request, answer, partial(hide, credentials, token))
         except ClicDataError as error:
             if isinstance(error, ApiError):
                 error.retry_after = retry.retry_after(answer.headers, time.time())
@@ -365,8 +366,9 @@ class Session:
         self, request: Request, api_version: str | None, credentials: Credentials, token: Token | None
     ) -> HttpRequest:
         url = self._url + request.path
-        if query := urlencode((*request.query, *wire.version_query(api_version))):
-            url += f"?{query}"
+        query = request.query if api_version is None else (*request.query, ("api_version", api_version))
+        if query:
+            url += f"?{urlencode(query)}"
         headers = {
             "User-Agent": self._user_agent,
             "Accept": "application/json",

@@ -13,7 +13,7 @@ from pandas_clicdata.session.wire import LOG_IN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pandas_clicdata.session.credentials import Credentials, Token, TokenAnswer
+    from pandas_clicdata.session.credentials import Credentials, Token
 
 
 class Tokens:
@@ -42,7 +42,7 @@ class Tokens:
                 self.token = None
 
     def get(
-        self, log_in: Callable[[Credentials, float], TokenAnswer], clock: Callable[[], float], deadline: float
+        self, log_in: Callable[[Credentials, float], Token], clock: Callable[[], float], deadline: float
     ) -> Token | None:
         """Return a token that is good for a minute at least; None if the credentials need none.
 
@@ -66,9 +66,9 @@ class Tokens:
             pass
         raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
 
-    def _renew(self, renewal: Future[Token], log_in: Callable[[], TokenAnswer], clock: Callable[[], float]) -> None:
+    def _renew(self, renewal: Future[Token], log_in: Callable[[], Token], clock: Callable[[], float]) -> None:
         try:
-            renewal.set_result(self._replace(log_in(), clock))
+            renewal.set_result(self._replace(log_in()))
         except ClicDataError as error:
             token = self.token
             if token is not None and token.alive(clock()) and not isinstance(error, AuthError):
@@ -80,23 +80,17 @@ class Tokens:
         finally:
             with self._lock:
                 self._renewal = None
-            if not renewal.done():
-                self._give_up(renewal)
+            if not renewal.done() and self.token is not None:  # the callback raised after the token came
+                renewal.set_result(self.token)
+            elif not renewal.done():
+                message = f"{LOG_IN}: given up by the thread that did it"
+                renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))
 
-    def _replace(self, answer: TokenAnswer, clock: Callable[[], float]) -> Token:
-        token = answer.token(clock())
+    def _replace(self, token: Token) -> Token:
         with self._lock:
             if self.credentials is not None:
                 self.token = token
-                self.credentials = self.credentials.renewed(answer)
-        if answer.refresh is not None and self._on_new_refresh_token is not None:
-            self._on_new_refresh_token(answer.refresh.reveal())
+                self.credentials = self.credentials.renewed(token)
+        if token.refresh is not None and self._on_new_refresh_token is not None:
+            self._on_new_refresh_token(token.refresh.reveal())
         return token
-
-    def _give_up(self, renewal: Future[Token]) -> None:
-        """End a renewal that an interrupt stopped, or whose callback raised after the token came."""
-        if self.token is not None:
-            renewal.set_result(self.token)
-        else:
-            message = f"{LOG_IN}: given up by the thread that did it"
-            renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))

@@ -91,20 +91,28 @@ class Transport:
             raise
         late = exchange.is_alive()
         sent = exchange.stop()
-        problem = problem or exchange.problem
-        if late or (problem is not None and _is_timeout(problem) and time.monotonic() >= ends):
-            return _too_late(request.operation, limits.deadline, sent=sent)
-        if exchange.answer is not None:
+        if exchange.answer is not None and not late:
             return exchange.answer
-        return _translate(problem or TimeoutError(), request.operation, self._host, sent=sent)
+        problem = problem or exchange.problem or TimeoutError()
+        timed_out = any(isinstance(cause, _TIMEOUT) for cause in _causes(problem))
+        if late or (timed_out and time.monotonic() >= ends):
+            return _too_late(request.operation, limits.deadline, sent=sent)
+        return _translate(problem, request.operation, self._host, sent=sent)
 
     def _exchange(self, request: HttpRequest, limits: Limits) -> Answer:
         with self._lock:
             wire = self._wire = self._wire or _Wire(self._url, self._verify)
-        timeout = (min(limits.connect, limits.left), min(limits.read, limits.left))
-        with wire.send(request, timeout) as response:
+        with wire.send(request, (min(limits.connect, limits.left), min(limits.read, limits.left))) as response:
+            pieces: list[bytes] = []
+            size = 0
+            # Not response.iter_content: before urllib3 2.8 it limits neither a chunk's length nor chunk "-1".
+            while piece := response.raw.read1(_PIECE, decode_content=True):
+                pieces.append(piece)
+                size += len(piece)
+                if size > LONGEST_BODY:
+                    raise _TooLong
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, _read_body(response), headers)
+            return Answer(response.status_code, b"".join(pieces), headers)
 
 
 class _Wire:
@@ -206,18 +214,6 @@ class _TooLong(Exception):
     """A response is longer than `LONGEST_BODY`."""
 
 
-def _read_body(response: requests.Response) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    # Not by response.iter_content: before urllib3 2.8 it has no limit for a chunk's length, nor for chunk "-1".
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        size += len(piece)
-        if size > LONGEST_BODY:
-            raise _TooLong
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
 # ---------------------------------------------------------------------------------------------------------
 # From an error of requests, urllib3 or Python to one of ours
 
@@ -235,8 +231,15 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
     """Return one of our errors, which holds nothing of the foreign one."""
     causes = _causes(problem)
     reason = _plain_reason(causes)
+    if not sent and any(isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) for cause in causes):
+        message = (
+            f"{operation}: no secure connection to {host}: {reason}. Nothing was sent. If your "
+            "network has a certificate of its own, name its file with ca_bundle=."
+        )
+        return TlsError(message, sent="no", operation=operation, reason=reason)
     if not sent:
-        return _not_sent(causes, operation, host, reason)
+        message = f"{operation}: no connection to {host}: {reason}. Nothing was sent."
+        return TransportError(message, sent="no", operation=operation, reason=reason)
     if any(map(_is_too_long, causes)):
         message = f"{operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its head is endless"
         return ProtocolError(message, operation=operation)
@@ -249,28 +252,7 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
     return TransportError(f"{operation}: no complete answer from {host}: {reason}", operation=operation, reason=reason)
 
 
-def _not_sent(causes: list[BaseException], operation: str, host: str, reason: str) -> TransportError:
-    if any(isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) for cause in causes):
-        return TlsError(
-            f"{operation}: no secure connection to {host}: {reason}. Nothing was sent. If your "
-            "network has a certificate of its own, name its file with ca_bundle=.",
-            sent="no",
-            operation=operation,
-            reason=reason,
-        )
-    return TransportError(
-        f"{operation}: no connection to {host}: {reason}. Nothing was sent.",
-        sent="no",
-        operation=operation,
-        reason=reason,
-    )
-
-
 _TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
-
-
-def _is_timeout(problem: BaseException) -> bool:
-    return any(isinstance(cause, _TIMEOUT) for cause in _causes(problem))
 
 
 def _is_too_long(cause: BaseException) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 import json
-import re
+import math
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -31,13 +32,13 @@ from pandas_clicdata.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    import threading
+    from collections.abc import Callable, Mapping
 
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
 LOG_IN = "log in"  # the operation of each request to the token endpoint, and of its errors
 PROXY_LOGIN = "the proxy wants a user name and password, or others than these"  # the reason of a `TransportError`
-MOST_CELLS = 5_000_000  # cells of one page: ten million tiny ones fit into one response, but not into memory
 
 Query = tuple[tuple[str, str], ...]
 
@@ -66,7 +67,7 @@ class Request:
 
     ``key`` names the requested list in a legacy response. ``dialect`` is the dialect that path and body were built for,
     None if they are the same in both. A response ``in_text`` may be bare text, a ``fresh`` one may come from no cache,
-    and a ``compressed`` body is gzip.
+    and a ``compressed`` body is gzip. Once ``cancelled`` is set, no further attempt is made.
     """
 
     operation: str
@@ -81,10 +82,7 @@ class Request:
     in_text: bool = False
     fresh: bool = False
     compressed: bool = False
-
-    def with_query(self, *more: tuple[str, str]) -> Request:
-        """Return the same request with more in its query."""
-        return replace(self, query=self.query + more)
+    cancelled: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -159,13 +157,19 @@ def json_body(value: object) -> bytes:
 
 
 def parsed(text: bytes, operation: str | None = None) -> Any:
-    """Parse JSON, or raise a `ProtocolError`."""
-    try:
-        return msgspec.json.decode(text)
-    except _NOT_JSON:
-        pass
+    """Parse JSON, or raise a `ProtocolError`. A number beyond float64 is a `Decimal`."""
     prefix = f"{operation}: " if operation else ""
-    raise ProtocolError(f"{prefix}ClicData answered with something that is not valid JSON", operation=operation)
+    what = "something that is not valid JSON"
+    try:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.ValidationError:  # a number that float64 can't hold
+            return _exact.decode(text)
+    except InvalidOperation:
+        what = "a number beyond the range of Decimal"
+    except NOT_JSON:
+        pass
+    raise ProtocolError(f"{prefix}ClicData answered with {what}", operation=operation)
 
 
 def query_of(**filters: str | bool | int | None) -> Query:
@@ -177,34 +181,13 @@ def query_of(**filters: str | bool | int | None) -> Query:
     )
 
 
-def version_query(version: str | None) -> Iterable[tuple[str, str]]:
-    """Return the query that chooses a version; it is needed with every verb."""
-    return () if version is None else (("api_version", version),)
-
-
 # ---------------------------------------------------------------------------------------------------------
 # JSON that is not parsed any further
 
-_NOT_JSON = (msgspec.DecodeError, RecursionError, ValueError)
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+NOT_JSON = (msgspec.DecodeError, RecursionError, ValueError)
+_exact = msgspec.json.Decoder(float_hook=lambda text: float(text) if math.isfinite(float(text)) else Decimal(text))
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_array = msgspec.json.Decoder(list[msgspec.Raw])
 _anything = msgspec.json.Decoder(msgspec.Raw)
-
-
-def list_length(text: bytes) -> int | None:
-    """Return the length of a JSON array; None if the text is something else."""
-    try:
-        return len(_array.decode(text))
-    except _NOT_JSON:
-        return None
-
-
-def holds_too_many_cells(rows: bytes) -> bool:
-    """Return whether rows hold more than `MOST_CELLS` cells, without parsing them."""
-    if len(rows) <= MOST_CELLS:
-        return False
-    return rows.count(b",") > MOST_CELLS and _TEXTS.sub(b"", rows).count(b",") > MOST_CELLS
 
 
 def _fields_of(text: bytes) -> dict[str, bytes] | None:
@@ -213,22 +196,13 @@ def _fields_of(text: bytes) -> dict[str, bytes] | None:
         return None
     try:
         return {name: bytes(value) for name, value in _fields.decode(text).items()}
-    except _NOT_JSON:
+    except NOT_JSON:
         return None
 
 
-def _repeats_a_key(text: bytes) -> bool:
-    """Return whether an object in a JSON text has a key twice: parsers differ in which value counts."""
-
-    def check(pairs: list[tuple[str, Any]]) -> None:
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError
-
-    try:
-        json.loads(text, object_pairs_hook=check, parse_int=len, parse_float=len)
-    except (ValueError, RecursionError):
-        return True
-    return False
+def _check_distinct(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -262,36 +236,35 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
         )
     body = answer.body.removeprefix(b"\xef\xbb\xbf").strip()
     if not 200 <= answer.status < 300:
-        code, description, _ = _stated_error(_fields_of(body) or {}, body, hide)
-        raise _refusal(request, answer, code, description)
-    if request.in_text and not body.startswith(b"{"):
-        return Reply(request, body, {}, answer.status)
-    return _unwrap(request, answer, body, hide)
-
-
-def _unwrap(request: Request, answer: Answer, body: bytes, hide: Callable[[str], str]) -> Reply:
-    """Return the payload without its envelope: ``result``, and in it or instead of it the list of the key."""
+        raise _refusal(request, answer, _fields_of(body) or {}, body, hide)
     fields = _fields_of(body)
     if fields is None:
-        _check_json(request, answer, body)
+        if not request.in_text or body.startswith(b"{"):
+            _check_json(request, answer, body)
         return Reply(request, body, {}, answer.status)
     _check_keys(request, answer, body)
-    _check_success(request, answer, fields, body, hide)
+    success = fields.get("success", b"true")
+    if success not in (b"true", b"false"):
+        raise _unclear(request, answer, f'"success": {server_text(hide(success.decode("utf-8", "replace")))}')
+    error = parsed(fields["error"]) if "error" in fields else None
+    if success == b"false" or error or error == {}:
+        raise _refusal(request, answer, fields, body, hide)
+    return _unwrap(request, answer, body, fields)
+
+
+def _unwrap(request: Request, answer: Answer, body: bytes, fields: dict[str, bytes]) -> Reply:
+    """Return the payload without its envelope: ``result``, and in it or instead of it the list of the key."""
     payload = fields.pop("result", body)
     inner = dict(fields) if payload is body else _fields_of(payload)
     if request.key is not None and inner is not None:
-        name = _list_name(inner, request.key)
-        if name is not None:
-            payload = inner.pop(name)
-            fields.pop(name, None)
+        lists = [request.key]
+        if request.key not in inner:  # then the only list is meant
+            lists = [name for name, value in inner.items() if value.startswith(b"[")]
+        if len(lists) == 1:
+            payload = inner.pop(lists[0])
+            fields.pop(lists[0], None)
             fields |= inner
     return Reply(request, payload, fields, answer.status)
-
-
-def _list_name(fields: Mapping[str, bytes], key: str) -> str | None:
-    """Return the name of the requested list: the key, else the name of the only list."""
-    lists = [key] if key in fields else [name for name, value in fields.items() if value.startswith(b"[")]
-    return lists[0] if len(lists) == 1 else None
 
 
 def _check_json(request: Request, answer: Answer, body: bytes) -> None:
@@ -300,7 +273,7 @@ def _check_json(request: Request, answer: Answer, body: bytes) -> None:
         _anything.decode(body)
         if not body.startswith(b"{"):
             return
-    except _NOT_JSON:
+    except NOT_JSON:
         pass
     kind = answer.headers.get("content-type", "")
     if not body:
@@ -321,22 +294,15 @@ def _check_json(request: Request, answer: Answer, body: bytes) -> None:
 
 def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
     """Raise if a key repeats, so that another parser might read failure where this one reads success."""
-    reads = request.replay is Replay.FREELY
-    if reads and len(body) > _LONGEST_PAGE_CHECKED:
+    if request.replay is Replay.FREELY and len(body) > _LONGEST_PAGE_CHECKED:
         return
-    if len(body) > _LONGEST_OUTCOME or _repeats_a_key(body):
-        raise _unclear(request, answer, "a key that stands twice, or more around its data than an envelope has")
-
-
-def _check_success(
-    request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
-) -> None:
-    code, description, stated = _stated_error(fields, body, hide)
-    success = fields.get("success", b"true")
-    if success not in (b"true", b"false"):
-        raise _unclear(request, answer, f'"success": {server_text(hide(success.decode("utf-8", "replace")))}')
-    if success == b"false" or stated:
-        raise _refusal(request, answer, code, description)
+    try:
+        if len(body) <= _LONGEST_OUTCOME:
+            json.loads(body, object_pairs_hook=_check_distinct, parse_int=len, parse_float=len)
+            return
+    except (ValueError, RecursionError):
+        pass
+    raise _unclear(request, answer, "a key that stands twice, or more around its data than an envelope has")
 
 
 def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:
@@ -349,27 +315,29 @@ def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:
 
 def _stated_error(
     fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
-) -> tuple[str | None, str | None, bool]:
-    """Return code, description, and whether an error is stated at all."""
+) -> tuple[str | None, str | None]:
+    """Return the code and the description in the response of an error."""
 
     def text(value: object) -> str | None:
         return None if value in (None, "") else server_text(hide(str(value)[:_LONGEST_DESCRIPTION]))
 
     def code_of(value: object) -> str | None:
-        return str(value) if _is_known(str(value)) else text(value)  # a known code is no secret
+        plain = _plain(str(value))
+        known = plain in _BY_CODE or (len(str(value)) <= 4 and plain.isdigit())
+        return str(value) if known else text(value)  # a known code is no secret
 
-    error = parsed(fields["error"]) if "error" in fields else None
+    values = {name: parsed(fields[name]) for name in ("error", "error_description") if name in fields}
+    error = values.get("error")
     if isinstance(error, dict):
-        return code_of(error.get("code")), text(error.get("description") or error.get("message")), True
+        return code_of(error.get("code")), text(error.get("description") or error.get("message"))
     if error:  # OAuth: the code is the error itself, and its description another field
-        description = fields.get("error_description")
-        return code_of(error), text(parsed(description)) if description else None, True
+        return code_of(error), text(values.get("error_description"))
     plain = fields.get("message") or fields.get("description")
     if plain is not None:
-        return None, text(parsed(plain)), False
-    if body and not fields and not body.startswith(b"<"):
-        return None, text(body[:_LONGEST_TEXT].decode("utf-8", "replace")), False
-    return None, None, False
+        return None, text(parsed(plain))
+    if not fields and not body.startswith(b"<"):
+        return None, text(body[:_LONGEST_TEXT].decode("utf-8", "replace"))
+    return None, None
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -411,11 +379,6 @@ def nothing_was_done(error: ApiError | AuthError) -> bool:
     return code in _BY_CODE or (code.isdigit() and int(code[:4]) in _REFUSING)
 
 
-def _is_known(code: str) -> bool:
-    plain = _plain(code)
-    return plain in _BY_CODE or (len(code) <= 4 and plain.isdigit())
-
-
 def _kind(status: int, code: str | None) -> type[ApiError | AuthError]:
     plain = _plain(code)
     if _BY_CODE.get(plain) is ApiVersionError:
@@ -437,7 +400,10 @@ _ADVICE: dict[type, str] = {
 }
 
 
-def _refusal(request: Request, answer: Answer, code: str | None, description: str | None) -> ApiError | AuthError:
+def _refusal(
+    request: Request, answer: Answer, fields: Mapping[str, bytes], body: bytes, hide: Callable[[str], str]
+) -> ApiError | AuthError:
+    code, description = _stated_error(fields, body, hide)
     kind = _kind(answer.status, code)
     text = (description or code or f"status {answer.status}").rstrip(".")
     named = f" ({code})" if code and description else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from pandas_clicdata.arguments import check_count, check_flag
 from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, WriteError
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
@@ -56,11 +56,11 @@ class AppendOptions:
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
-            self.chunksize = _positive("chunksize", self.chunksize)
+            self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
-        self.compress = bool(_flag("compress", self.compress))
-        self.progress = _flag("progress", self.progress)
-        self.audit = _flag("audit", self.audit)
+        self.compress = bool(check_flag("compress", self.compress))
+        self.progress = check_flag("progress", self.progress)
+        self.audit = check_flag("audit", self.audit)
         problems = verify_problems(self.verify, self.exclusive, self.workers)
         if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
             problems.append(
@@ -95,24 +95,6 @@ def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
     if exclusive and verify != "count":
         problems.append('exclusive=True goes with verify="count"')
     return problems
-
-
-def _positive(name: str, value: Any) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if isinstance(value, bool) or number < 1:
-        raise InputError(f"{name} must be a whole number of rows, 1 at least, not {value!r}")
-    return number
-
-
-def _flag(name: str, value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value).__name__ in ("bool_", "bool"):  # of numpy
-        return bool(value)
-    raise InputError(f"{name} must be True, False or None, not {value!r}")
 
 
 class Append:
@@ -195,7 +177,6 @@ class Run:
         self._options = options
         self._only = only
         self._sender = ChunkSender(session, encoder, writer)
-        self._evidence = verify.find_evidence(session, writer.receipt, options.verify or "count")
         self._doubts: Counter[int] = Counter()  # how often each chunk was in doubt
 
     def run(self) -> AppendReceipt:
@@ -216,8 +197,8 @@ class Run:
         return receipt
 
     def _resolve_doubt(self) -> None:
-        assert self._evidence is not None
-        verify.resolve_doubt(self._session, self._writer, self._evidence, self._sender.slowest)
+        assert self._options.verify is not None
+        verify.resolve_doubt(self._session, self._writer, self._options.verify, self._sender.slowest)
 
     def _send_pending(self, shown: Any) -> bool:
         """Send the pending chunks; return whether these were all."""
@@ -256,7 +237,7 @@ class Run:
                 written = coming.result()
 
     def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep a chunk for each worker on the wire; after a failure, wait for those that are there."""
+        """Keep a chunk for each worker on the wire; after a failure, wait for the others."""
         done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
         failures: list[BaseException] = []
         on_the_wire = 0
@@ -300,15 +281,11 @@ class Run:
     def _may_resolve(self) -> bool:
         doubtful = self._receipt.doubtful()
         self._doubts.update(chunk.number for chunk in doubtful)
-        return (
-            self._options.verify is not None
-            and self._evidence is not None
-            and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
-        )
+        return self._options.verify is not None and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
 
     def _audit(self) -> None:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
-        if wanted and self._evidence is not None and self._receipt.rows_appended:
-            verify.audit(self._session, self._writer, self._evidence, self._sender.slowest)
+        if wanted and self._receipt.rows_appended:
+            verify.audit(self._session, self._writer, self._options.verify or "count", self._sender.slowest)

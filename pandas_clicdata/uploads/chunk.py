@@ -29,12 +29,14 @@ MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 
 
-def append_request(rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False) -> Request:
+def append_request(
+    rec_id: int, dialect: Dialect, body: bytes, *, compress: bool = False, cancelled: threading.Event | None = None
+) -> Request:
     """Return the request that appends a chunk."""
     path = f"/data/{rec_id}/row" if dialect is Dialect.LEGACY else f"/data/{rec_id}/insert"
     if compress:
         body = gzip.compress(body, compresslevel=1)
-    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress)
+    return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress, cancelled=cancelled)
 
 
 def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
@@ -95,7 +97,7 @@ class ChunkSender:
     def _send_once(self, chunk: Chunk, body: bytes) -> ClicDataError | None:
         """Send a chunk once; return the error if it was not answered with a success."""
         job = self._receipt.job
-        request = append_request(job.rec_id, self._dialect, body, compress=job.compress)
+        request = append_request(job.rec_id, self._dialect, body, compress=job.compress, cancelled=self._writer.ended)
         digest = hashlib.sha256(body).hexdigest()
         self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
         began = self._session.now()
@@ -195,7 +197,7 @@ def rows_inserted(reply: Reply) -> int | None:
     elif isinstance(value, dict):
         if value.get("success", reply.field("success")) is True:  # both dialects say so after an append
             return None
-    elif value is True or (isinstance(value, int) and value is not False):
+    elif isinstance(value, int) and value > 0:  # True too
         return None
     raise ProtocolError(
         "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT = 4  # the user_version of the file; versions 1 to 3 were lines of JSON
 _PATIENCE = 5.0  # seconds to wait while another process reads or writes
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS job (text TEXT NOT NULL, audited INTEGER)",
+    "CREATE TABLE IF NOT EXISTS job (text TEXT NOT NULL, run TEXT, audited INTEGER)",
     "CREATE TABLE IF NOT EXISTS chunk (number INTEGER PRIMARY KEY, start INTEGER, stop INTEGER, state TEXT,"
     " row_format TEXT, sha256 TEXT, rows_inserted INTEGER, reason TEXT, doubted INTEGER)",
 )
@@ -87,13 +87,13 @@ class Journal:
                 raise _problem(path, error) from None
             raise
 
-    def begin(self, job: Job, chunks: Iterable[Chunk]) -> None:
+    def begin(self, job: Job, run: str, chunks: Iterable[Chunk]) -> None:
         """Write the job and all its chunks, in the place of those before. As `write`, it raises OSError."""
         self._commit(
             *((statement, ()) for statement in _SCHEMA),
             (f"PRAGMA user_version = {FORMAT}", ()),
             ("DELETE FROM job", ()),
-            ("INSERT INTO job VALUES (?, NULL)", (msgspec.json.encode(job).decode(),)),
+            ("INSERT INTO job VALUES (?, ?, NULL)", (msgspec.json.encode(job).decode(), run)),
             ("DELETE FROM chunk", ()),
             *((_PUT, _row(chunk)) for chunk in chunks),
         )
@@ -120,6 +120,7 @@ class Journal:
         except BaseException as error:
             with suppress(sqlite3.Error):
                 self._db.rollback()
+                self._db.execute("BEGIN IMMEDIATE")  # chunks may be on the wire: nobody else may write yet
             if isinstance(error, sqlite3.Error):
                 raise OSError(str(error)) from None
             raise
@@ -147,7 +148,9 @@ def load(path: str | os.PathLike[str]) -> AppendReceipt:
     try:
         with closing(_connected(path, patience=_PATIENCE)) as db:
             db.execute("BEGIN")
-            return _read(db, path)
+            receipt = _read(db, path)
+            receipt.run = None  # of no run: the journal may go on without this receipt
+            return receipt
     except sqlite3.Error as error:
         raise _problem(path, error) from None
 
@@ -194,10 +197,10 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
         raise _problem(path, "it is empty: nothing was sent under it. Remove it and append anew")
     if found != FORMAT:
         raise _problem(path, f"it has format {found}, and this version of the package reads format {FORMAT}")
-    jobs = db.execute("SELECT text, audited FROM job").fetchall()
+    jobs = db.execute("SELECT text, run, audited FROM job").fetchall()
     rows = db.execute("SELECT * FROM chunk ORDER BY start").fetchall()
     try:
-        [(text, audited)] = jobs
+        [(text, run, audited)] = jobs
         job = msgspec.json.decode(text, type=Job)
         receipt = AppendReceipt(job, {row[0]: _chunk(row) for row in rows})
         _check_chunks(receipt)
@@ -205,6 +208,7 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
         raise _problem(path, f"it is damaged: {error}") from None
     receipt.audited = None if audited is None else bool(audited)
     receipt.journal = path
+    receipt.run = run
     return receipt
 
 
@@ -221,7 +225,7 @@ def _check_chunks(receipt: AppendReceipt) -> None:
     for chunk in receipt.table.values():
         if not end <= chunk.start < chunk.stop <= receipt.rows_total:
             raise ValueError(f"chunk {chunk.number} has the {chunk.label}")
-        if chunk.row_format is not None:
+        if chunk.row_format is not None or chunk.sha256 is not None:
             RowFormat(chunk.row_format)
         end = chunk.stop
 

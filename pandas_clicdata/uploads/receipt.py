@@ -6,6 +6,7 @@ import enum
 import html
 import itertools
 import threading
+import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -123,6 +124,7 @@ class AppendReceipt:
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
+        self.run: str | None = None  # the id of the run that wrote this receipt last
         self.table = table or {}  # the chunks by their number
         self._refused_rows: pd.DataFrame | None = None
 
@@ -294,18 +296,16 @@ class AppendReceipt:
                 f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
                 "give the frame that was appended"
             )
-        if not self._is_of(df):
+        try:
+            found = fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index))
+        except InputError:  # a frame that can't be sent
+            found = None
+        if found != self.job.fingerprint:
             raise InputError(
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
             )
         return df.iloc[[position for chunk in chunks for position in chunk.span]]
-
-    def _is_of(self, df: pd.DataFrame) -> bool:
-        try:
-            return fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index)) == self.job.fingerprint
-        except InputError:  # a frame that can't be sent
-            return False
 
     # -----------------------------------------------------------------------------------------------------
     # Repair
@@ -397,7 +397,8 @@ class ReceiptWriter:
         self.receipt = receipt
         self._journal = journal
         self._lock = threading.Lock()
-        self._closed = False
+        self._run = str(uuid.uuid4())
+        self.ended = threading.Event()  # set: no chunk may be sent any more
         self._unsaved: dict[int, Chunk | None] = {}  # changes that the journal doesn't hold yet; None: removed
         self.numbers = itertools.count(max(receipt.table, default=-1) + 1)  # for new chunks: never used before
 
@@ -405,10 +406,15 @@ class ReceiptWriter:
         """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
         if self._journal is not None:
             try:
-                self._journal.begin(self.receipt.job, self.receipt.table.values())
+                self._journal.begin(self.receipt.job, self._run, self.receipt.table.values())
             except OSError as error:
                 raise self._stopped(self._journal, error) from error
             self.receipt.journal = self._journal.path
+        self.receipt.run = self._run
+
+    def _check_running(self) -> None:
+        if self.ended.is_set() or self.receipt.run != self._run:
+            raise AppendInterrupted("stopped: the append ended while this chunk was prepared")
 
     def note_sending(self, chunk: Chunk) -> None:
         """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
@@ -416,8 +422,7 @@ class ReceiptWriter:
         If that fails, or if the run has ended, it raises AppendInterrupted, and the chunk must not be sent.
         """
         with self._lock:
-            if self._closed:
-                raise AppendInterrupted("stopped: the append ended while this chunk was prepared")
+            self._check_running()
             chunk = replace(chunk, state=State.SENDING, rows_inserted=None, reason=None, error=None)
             if self._journal is not None:
                 try:
@@ -436,8 +441,13 @@ class ReceiptWriter:
         reason: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`."""
+        """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`.
+
+        After a later run has begun, nothing is noted: that run found out by itself.
+        """
         with self._lock:
+            if self.receipt.run != self._run:
+                return
             known = self.receipt.table.get(chunk.number, chunk)
             doubted = known.doubted or (known.state in _DOUBTED and state is State.PENDING)
             noted = replace(known, state=state, rows_inserted=rows_inserted, reason=reason, error=error)
@@ -450,6 +460,7 @@ class ReceiptWriter:
         pieces = [Chunk(next(self.numbers), *bound, doubted=chunk.doubted) for bound in bounds]
         added = {piece.number: piece for piece in pieces}
         with self._lock:
+            self._check_running()
             kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
             self.receipt.table = {**kept, **added}  # at once: an interrupt may come at any time
             self._unsaved |= {chunk.number: None, **added}
@@ -458,16 +469,16 @@ class ReceiptWriter:
     def save(self) -> None:
         """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
         with self._lock, suppress(OSError):
-            if self._journal is not None and not self._closed:
+            if self._journal is not None:
                 self._journal.write(self._unsaved, self.receipt.audited)
                 self._unsaved = {}
 
     def close(self) -> None:
         """End the run: from now on no chunk can be sent, and others may write to the journal."""
+        self.ended.set()  # first: another Ctrl-C may come
         self.save()
-        with self._lock:
-            self._closed = True
-            if self._journal is not None:
+        if self._journal is not None:
+            with self._lock:
                 self._journal.close()
 
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:

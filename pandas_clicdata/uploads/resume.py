@@ -119,8 +119,12 @@ def resume_append(
     if problems := verify_problems(verify, exclusive, workers):
         raise InputError(problems)
     with _reopened(df, path_or_receipt) as (receipt, journal, encoder):
-        _check_arguments(receipt, rec_id, chunksize)
-        options.verify = verify or (None if receipt.job.tag_column is None else "tag")
+        job = receipt.job
+        if rec_id is not None and rec_id != job.rec_id:
+            raise _mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
+        if chunksize is not None and chunksize != job.chunksize:
+            raise _mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
+        options.verify = verify or (None if job.tag_column is None else "tag")
         _check(session, receipt, encoder, options.verify)
         session.last_receipt = receipt
         if receipt.complete and receipt.audited:
@@ -176,6 +180,8 @@ def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Jo
             receipt = receipt or found
             if found.append_id != receipt.append_id:
                 raise _mismatch(f"the journal {path} is of another append than the receipt")
+            if found.run != receipt.run:  # it went on without this receipt
+                receipt.table, receipt.audited = found.table, found.audited
         assert receipt is not None
         yield receipt, journal, _encoded(df, receipt)
     finally:
@@ -228,14 +234,6 @@ def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, veri
             raise _mismatch(f"{chunk.label} of the frame are others than were sent")
 
 
-def _check_arguments(receipt: AppendReceipt, rec_id: Any, chunksize: Any) -> None:
-    job = receipt.job
-    if rec_id is not None and rec_id != job.rec_id:
-        raise _mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
-    if chunksize is not None and chunksize != job.chunksize:
-        raise _mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
-
-
 def _mismatch(what: str) -> JournalMismatch:
     return JournalMismatch(f"this append can't go on: {what}. Nothing was sent.")
 
@@ -279,17 +277,17 @@ def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
     """Delete by a stamp; again if the response was lost, since no other rows match."""
     request = delete_request(receipt.rec_id, find, "all")
     failure: ClicDataError | None = None
-    for _ in range(_MAX_DELETES):
-        if failure is not None:
+    for attempt in range(_MAX_DELETES):
+        if attempt:
             session.sleep(verification.APART)
         try:
             session.call(request).value()
             return
         except ClicDataError as error:
+            if outcome(error) is not Outcome.UNKNOWN:
+                error.receipt = receipt
+                raise
             failure = error
-        if outcome(failure) is not Outcome.UNKNOWN:
-            failure.receipt = receipt
-            raise failure
     lost = DeleteAmbiguous(
         f"repair: the responses were lost, the rows may be deleted or not ({failure}). Call it again."
     )

@@ -163,22 +163,18 @@ class StampCount:
 Evidence: TypeAlias = RowCount | StampCount
 
 
-def find_evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence | None:
-    """Return the way to count that ``verify`` names, None if this append has not prepared for it."""
-    if verify == "tag" and receipt.job.tag_column is not None:
-        return StampCount(session, receipt)
-    if verify == "count" and receipt.job.rows_before is not None:
-        return RowCount(session, receipt)
-    return None
+def _evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence:
+    return StampCount(session, receipt) if verify == "tag" else RowCount(session, receipt)
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Chunks in doubt
 
 
-def resolve_doubt(session: Session, writer: ReceiptWriter, evidence: Evidence, slowest: float) -> None:
+def resolve_doubt(session: Session, writer: ReceiptWriter, verify: str, slowest: float) -> None:
     """Wait, then count which chunks in doubt are stored: each is verified, or pending again, or it raises."""
     receipt = writer.receipt
+    evidence = _evidence(session, receipt, verify)
     chunks = receipt.doubtful()
     _wait(session, slowest)
     counted = _steady_count(session, receipt, evidence)
@@ -239,9 +235,12 @@ def check_deleted(session: Session, receipt: AppendReceipt, chunks: list[Chunk])
 # The audit
 
 
-def audit(session: Session, writer: ReceiptWriter, evidence: Evidence, slowest: float) -> None:
+def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) -> None:
     """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number."""
     receipt = writer.receipt
+    if verify == "count" and receipt.job.rows_before is None:  # an append that was resumed
+        return
+    evidence = _evidence(session, receipt, verify)
     try:
         wrong: dict[int, int] = {}
         if not evidence.passes():

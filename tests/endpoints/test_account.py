@@ -40,7 +40,7 @@ def test_bare_numbers_are_usage() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, None, "none"])
-def test_without_a_limit_there_is_no_share(limit: Any) -> None:
+def test_metrics_without_a_limit_have_no_share(limit: Any) -> None:
     usage = Account(session=LiteralSession({"metrics": {"users": {"used": 3, "limit": limit}}})).get_account()
     assert usage["share"].isna().tolist() == [True]
 

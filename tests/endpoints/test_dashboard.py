@@ -451,7 +451,7 @@ def test_no_text_of_the_service_becomes_an_element_of_the_page() -> None:
     assert "script" not in [tag for tag, _ in tags.found]
 
 
-def test_the_options_of_pandas_still_count() -> None:
+def test_the_display_options_of_pandas_apply() -> None:
     frame = thumbnails(*[PLAIN] * 30)
     with pd.option_context("display.max_rows", 6, "display.min_rows", 4):
         assert len(Tags(shown(frame)).images()) == 4

@@ -85,7 +85,7 @@ def test_a_response_without_an_id_is_completed_from_the_list() -> None:
 
 
 @pytest.mark.parametrize(("teams", "said"), [([], "No team has that name"), ([NORTH, NORTH], "Team 9 and 9 have that")])
-def test_without_an_id_and_without_exactly_one_it_is_ambiguous(teams: list[Any], said: str) -> None:
+def test_a_response_without_an_id_is_ambiguous_unless_one_team_matches(teams: list[Any], said: str) -> None:
     with pytest.raises(CreateAmbiguous, match=said):
         Team(session=LiteralSession(DONE, {"teams": teams})).create_team("North")
 
@@ -114,7 +114,7 @@ def test_a_create_that_was_not_sent_is_not_in_doubt() -> None:
     assert session.calls() == ["POST /team"]
 
 
-def test_a_name_that_is_taken_is_named() -> None:
+def test_a_conflict_names_the_existing_team() -> None:
     with pytest.raises(Conflict, match="Team 9 has that name"):
         Team(session=LiteralSession(refused(409), {"teams": [NORTH]})).create_team("North")
 
@@ -257,7 +257,7 @@ def test_a_user_that_is_refused_does_not_stop_the_rest() -> None:
         (Answer(403, b""), "not sent"),
     ],
 )
-def test_an_error_that_is_not_about_one_user_stops_the_call_with_a_full_report(failure: Any, state: str) -> None:
+def test_an_error_about_all_users_stops_the_call_with_a_full_report(failure: Any, state: str) -> None:
     session = LiteralSession(DONE, refused(404), failure)
     with pytest.raises(WriteError, match="stopped at row 2") as caught:
         Team(session=session).add_users(9, pd.Series([3, 4, 5, 6], index=list("abcd")))

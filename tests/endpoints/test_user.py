@@ -99,7 +99,7 @@ def test_a_create_whose_answer_is_lost_is_looked_for_by_its_address() -> None:
     assert session.calls() == ["POST /user", "GET /user"]
 
 
-def test_an_address_that_is_taken_is_named() -> None:
+def test_a_conflict_names_the_existing_user() -> None:
     with pytest.raises(Conflict, match="User 3 has that address"):
         User(session=LiteralSession(refused(409), {"users": [JANE]})).create_user("jane@example.com", "J", "D")
 
@@ -195,7 +195,7 @@ FAILURES: list[Any] = [
     ],
     ids=["set_password", "create_user"],
 )
-def test_no_error_shows_a_password_or_leads_to_one(
+def test_no_error_shows_or_references_a_password(
     failure: Any, write: Callable[[User], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -40,7 +40,7 @@ def test_types_do_not_need_rows(family: str) -> None:
         assert clicdata_types(pd.DataFrame({"a": FAMILIES[family].iloc[:0]})) == {"a": type_of(family)}
 
 
-def test_in_the_order_of_the_columns() -> None:
+def test_types_keep_the_order_of_the_columns() -> None:
     frame = pd.DataFrame({"b": [1], "a": ["x"]}, index=pd.Index([True], name="k"))
     assert list(clicdata_types(frame).items()) == [("b", "number"), ("a", "text")]
     assert list(clicdata_types(frame, index=True)) == ["k", "b", "a"]
@@ -116,7 +116,7 @@ def test_a_type_that_is_refused_comes_with_a_way_out(column: Any) -> None:
         clicdata_types(pd.DataFrame({"a": column}))
 
 
-def test_every_problem_at_once() -> None:
+def test_an_error_names_every_problem() -> None:
     frame = pd.DataFrame(
         {
             "a": ["x", "y"],
@@ -202,7 +202,7 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
         ),
     ],
 )
-def test_converted_cells(column_type: str, cells: list[Any], values: list[Any]) -> None:
+def test_types_convert_cells(column_type: str, cells: list[Any], values: list[Any]) -> None:
     assert written(cells, column_type) == values
     for cell, value in zip(cells, values, strict=True):
         assert written([cell], column_type) == [value]
@@ -224,7 +224,7 @@ def test_converted_cells(column_type: str, cells: list[Any], values: list[Any]) 
         ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02T03:04:05"]),
     ],
 )
-def test_converted_from_any_dtype(column_type: str, cells: list[Any], dtype: str, values: list[Any]) -> None:
+def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dtype: str, values: list[Any]) -> None:
     assert written(cells, column_type, dtype) == values
 
 
@@ -279,7 +279,7 @@ def test_cells_that_a_type_cannot_hold(column_type: str, cell: Any) -> None:
             call(frame, {"a": column_type})
 
 
-def test_a_cell_that_cannot_be_sent_at_all_is_named_as_such() -> None:
+def test_unsendable_cells_keep_their_reason_under_types() -> None:
     for number in ("1e400", "-1e" + "9" * 50, Decimal("1e400")):
         with pytest.raises(InputError, match=r"beyond the range of float64.*\(row 0\)"):
             clicdata_types(pd.DataFrame({"a": pd.Series([number], dtype=object)}), {"a": "number"})

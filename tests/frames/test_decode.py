@@ -96,7 +96,7 @@ BIG = 2**53 + 1
     ],
     ids=repr,
 )
-def test_settled_types(parts: list[list[Any]], dtype: Any, values: list[Any]) -> None:
+def test_column_types_over_all_pages(parts: list[list[Any]], dtype: Any, values: list[Any]) -> None:
     got = column(*parts)
     assert got.dtype == dtype
     assert len(got) == len(values)
@@ -143,7 +143,7 @@ def test_dtype_backend(backend: str) -> None:
     assert dense["i"].dtype == wanted[0]
 
 
-def test_the_missing_value_of_text_is_the_usual_one() -> None:
+def test_missing_text_is_the_missing_value_of_pandas() -> None:
     got = column(["a", None])
     assert got[1] is None if isinstance(TEXT_DTYPE, np.dtype) else math.isnan(got[1])
 
@@ -204,7 +204,7 @@ def test_any_pages_are_read_exactly(data: st.DataObject) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(data=st.data())
-def test_the_cut_into_pages_does_not_matter(data: st.DataObject) -> None:
+def test_page_bounds_do_not_change_the_frame(data: st.DataObject) -> None:
     cells = data.draw(KINDS)
     rows = [{"a": data.draw(cells), "b": number} for number in range(data.draw(st.integers(1, 12)))]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=3)))
@@ -215,7 +215,7 @@ def test_the_cut_into_pages_does_not_matter(data: st.DataObject) -> None:
 # ---------------------------------------------------------------- pages
 
 
-def test_rows_are_counted_and_taken_bit_by_bit() -> None:
+def test_take_returns_the_first_rows_in_order() -> None:
     builder = FrameBuilder()
     assert builder.rows == 0
     assert [builder.add(page([{"a": i, "t": str(i)} for i in range(start, start + 3)])) for start in (0, 3, 6)] == [
@@ -239,7 +239,7 @@ def test_rows_are_counted_and_taken_bit_by_bit() -> None:
     )
 
 
-def test_what_was_taken_still_counts_for_the_types() -> None:
+def test_taken_rows_still_count_for_the_types() -> None:
     builder = FrameBuilder()
     builder.add(page([{"i": 1, "f": 0.5, "n": "a"}, {"i": None, "f": 1, "n": "b"}]))
     builder.take()
@@ -253,7 +253,7 @@ def test_n_must_not_be_negative() -> None:
         FrameBuilder().take(-1)
 
 
-def test_frames_may_be_written_to() -> None:
+def test_frames_are_writeable() -> None:
     got = assembled([{"i": 1, "f": 0.5, "b": True, "t": "a", "n": None}] * 3)
     got.loc[0, ["i", "f"]] = 7
     got.loc[1, "b"] = False
@@ -334,7 +334,7 @@ def test_wide_frames(columns: int) -> None:
     ids=lambda body: body[:30],
 )
 @pytest.mark.parametrize("before", [[], [b'[{"a":1}]'], [b'[{"a":"x"}]', b'[{"a":"y"}]']], ids=len)
-def test_answers_that_make_no_sense(body: bytes, before: list[bytes]) -> None:
+def test_invalid_pages_are_refused(body: bytes, before: list[bytes]) -> None:
     builder = FrameBuilder()
     for each in before:
         builder.add(each)
@@ -378,7 +378,7 @@ def test_awkward_names(name: str) -> None:
 # ---------------------------------------------------------------- columns that change
 
 
-def test_drift() -> None:
+def test_changed_columns_raise_schema_drift() -> None:
     with pytest.raises(SchemaDrift, match=r"new: 'c'; missing: 'b'"):
         assembled([{"a": 1, "b": 2}], [{"a": 1, "c": 2}])
     with pytest.raises(SchemaDrift, match="missing: 'b'"):
@@ -426,7 +426,7 @@ def test_index_col() -> None:
     assert isinstance(dated.index, pd.DatetimeIndex)
 
 
-def test_unknown_names_say_what_is_there() -> None:
+def test_errors_on_unknown_names_list_the_columns() -> None:
     with pytest.raises(InputError) as caught:
         assembled([{"a": 1}], columns=["x"], dtype={"y": int}, parse_dates=["z"], index_col="w")
     assert [problem.split()[0] for problem in caught.value.problems] == ["columns", "dtype", "parse_dates", "index_col"]
@@ -459,13 +459,13 @@ def test_unknown_names_say_what_is_there() -> None:
     ],
     ids=repr,
 )
-def test_arguments_that_make_no_sense(arguments: dict[str, Any]) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         FrameBuilder(**arguments)
     assert issubclass(InputError, ValueError)  # as pandas has it
 
 
-def test_without_a_row() -> None:
+def test_a_frame_without_rows_has_the_named_columns() -> None:
     assert FrameBuilder().take().shape == (0, 0)
     got = assembled([], columns=["a", "b", "c"], dtype={"a": "Int64", "b": "datetime64[s]"}, index_col="c")
     assert list(got) == ["a", "b"]
@@ -607,7 +607,7 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
     ],
     ids=repr,
 )
-def test_what_a_dtype_cannot_hold(cells: list[Any], dtype: Any, row: int, value: str) -> None:
+def test_cells_that_a_dtype_cannot_hold_are_refused(cells: list[Any], dtype: Any, row: int, value: str) -> None:
     filler = [{"a": None}] * 3
     builder = FrameBuilder(dtype={"a": dtype})
     if not any(cell is None for cell in cells) and not isinstance(dtype, str):
@@ -622,14 +622,14 @@ def test_what_a_dtype_cannot_hold(cells: list[Any], dtype: Any, row: int, value:
 
 
 @pytest.mark.parametrize("text", ["1.10", "12345678901234567890.123456789", "-0.000000001", "1e3", "7", '"2.50"'])
-def test_decimals_from_the_digits_that_came(text: str) -> None:
+def test_decimals_keep_all_digits_of_the_page(text: str) -> None:
     got = raw(text, "null", dtype=pd.ArrowDtype(pa.decimal128(38, 9)))
     assert got[0] == Decimal(text.strip('"'))
     assert got[1] is pd.NA
 
 
 @pytest.mark.parametrize("text", ["1.10", "1e3", "true", "123456789012345678901", "[1, 2]"])
-def test_text_from_the_letters_that_came(text: str) -> None:
+def test_text_dtypes_keep_numbers_as_written(text: str) -> None:
     assert raw('"a"', text, dtype="string").tolist() == ["a", text]
     assert raw(text, dtype="text").tolist() == [text]
     several = FrameBuilder(dtype={"a": "string"})
@@ -728,7 +728,7 @@ def test_numbers_are_dates_as_pandas_reads_them(cells: list[Any], how: Any) -> N
     pd.testing.assert_series_equal(got, pd.to_datetime(pd.Series(cells, name="a"), **arguments))
 
 
-def test_no_foreign_exception_whatever_is_asked_for() -> None:
+def test_any_dtype_raises_only_package_errors() -> None:
     columns: list[list[Any]] = [
         [1, 2, None],
         [0.5, None],
@@ -785,7 +785,7 @@ def test_dates_as_pandas_reads_them(cells: list[Any], how: Any, wanted: str) -> 
     assert column([*cells, None], parse_dates={"a": how}).tolist() == [pd.Timestamp(wanted), pd.NaT]
 
 
-def test_dates_that_are_none() -> None:
+def test_invalid_dates_are_refused() -> None:
     for cells, row in (
         (["2024-01-01", "soon"], 1),
         (["01/02/2024"], 0),

@@ -43,13 +43,13 @@ def assert_encoded(frame: pd.DataFrame, row_format: RowFormat) -> None:
 
 @FORMATS
 @pytest.mark.parametrize("family", FAMILIES)
-def test_family(family: str, row_format: RowFormat) -> None:
+def test_the_cells_of_every_family(family: str, row_format: RowFormat) -> None:
     frame = pd.DataFrame({family: FAMILIES[family]})
     assert_encoded(frame, row_format)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_family_with_other_columns_around_it(family: str) -> None:
+def test_every_family_between_other_columns(family: str) -> None:
     series = FAMILIES[family]
     text = pd.Series(['"', None] * len(series)).iloc[: len(series)]
     frame = pd.DataFrame({"before": text, 'na"me\n': series, "after": range(len(series))})
@@ -58,7 +58,7 @@ def test_family_with_other_columns_around_it(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_family_without_rows(family: str) -> None:
+def test_every_family_without_rows(family: str) -> None:
     encoder = FrameEncoder(pd.DataFrame({"a": FAMILIES[family].iloc[:0]}))
     assert encoder.rows == 0
     assert bounds_of(encoder, RowFormat.CELLS, max_rows=10, max_bytes=1000) == []
@@ -67,7 +67,7 @@ def test_family_without_rows(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
-def test_a_long_column_is_its_parts_one_after_the_other(family: str) -> None:
+def test_long_columns_are_written_as_short_ones_in_a_row(family: str) -> None:
     series = FAMILIES[family]
     times = 41_000 // len(series)
     frame = pd.DataFrame({"a": series.take(np.tile(np.arange(len(series)), times))})
@@ -210,7 +210,7 @@ def test_aware_times_keep_their_instant() -> None:
 
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Kolkata"])
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_every_minute_second_and_digit_of_moments(unit: str, tz: str | None) -> None:
+def test_every_minute_second_and_digit_of_times(unit: str, tz: str | None) -> None:
     numbers = np.arange(2000, dtype=np.int64)  # whatever is looked up: the minutes of a day, a thousand of digits
     seconds = 1_700_000_000 // 86_400 * 86_400 + numbers % 1440 * 60 + numbers % 60
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
@@ -219,7 +219,7 @@ def test_every_minute_second_and_digit_of_moments(unit: str, tz: str | None) -> 
     assert_encoded(pd.DataFrame({"a": series if tz is None else series.dt.tz_localize(tz)}), RowFormat.OBJECTS)
 
 
-def test_moments_so_far_apart_that_zones_are_asked_cell_by_cell() -> None:
+def test_aware_times_over_many_centuries() -> None:
     texts = ["0001-01-02", "1500-06-01T12:00:00", "2024-07-01", "9999-12-30"]
     moments = pd.Series(np.array(texts, "M8[us]")).dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
     assert_encoded(pd.DataFrame({"at": moments}), RowFormat.OBJECTS)
@@ -368,7 +368,7 @@ def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> N
     assert [b'{"data":[' + b",".join(rows[start:stop]) + b"]}" for start, stop in bounds] == bodies
 
 
-def test_chunks_are_about_as_large_as_they_may_be() -> None:
+def test_chunks_are_nearly_as_large_as_the_bound() -> None:
     frame = pd.DataFrame({"t": ["x" * (i % 300) for i in range(50_000)], "n": range(50_000)})
     encoder = FrameEncoder(frame)
     bounds = bounds_of(encoder, RowFormat.CELLS, max_rows=10**6, max_bytes=100_000)
@@ -387,7 +387,7 @@ def test_any_chunk_can_be_written_by_itself() -> None:
     assert [row["n"] for body in bodies for row in json.loads(body)["data"]] == list(range(45_000))
 
 
-def test_bodies_are_written_when_they_are_asked_for() -> None:
+def test_bodies_are_written_lazily() -> None:
     encoder = FrameEncoder(pd.DataFrame({"n": range(100_000)}))
     bodies = bodies_of(encoder, RowFormat.CELLS, bounds_of(encoder, RowFormat.CELLS, max_rows=10, max_bytes=10**6))
     assert json.loads(next(bodies))["data"][9] == [{"column": "n", "value": 9}]
@@ -520,7 +520,7 @@ def test_cells_that_are_refused(cell: object, reason: str, among: list[object]) 
 
 
 @pytest.mark.parametrize("dtype", ["string[python]", object])
-def test_half_a_character_is_refused_in_any_text(dtype: Any) -> None:
+def test_lone_surrogates_are_refused_in_any_text(dtype: Any) -> None:
     column = pd.Series(["a", None, "\ud800"], dtype=dtype)
     (problem,) = problems_of(pd.DataFrame({"a": column}))
     assert "Column 'a': 1 cell is text that is not valid Unicode" in problem
@@ -547,13 +547,13 @@ MIXES: dict[str, list[object]] = {
 
 @FORMATS
 @pytest.mark.parametrize("mix", MIXES)
-def test_numbers_of_all_sorts_beside_text(mix: str, row_format: RowFormat) -> None:
+def test_numbers_of_all_types_beside_text(mix: str, row_format: RowFormat) -> None:
     assert_encoded(pd.DataFrame({"a": pd.Series(MIXES[mix] * 30, dtype=object)}), row_format)
 
 
 @pytest.mark.parametrize("odd", [float("inf"), float("-inf"), Decimal("Infinity"), Decimal("-Infinity")])
 @pytest.mark.parametrize("mix", MIXES)
-def test_one_infinity_is_found_among_numbers_of_all_sorts(mix: str, odd: object) -> None:
+def test_one_infinity_is_found_among_numbers_of_all_types(mix: str, odd: object) -> None:
     column = pd.Series([*MIXES[mix], odd, *MIXES[mix], float("inf"), float("-inf")], dtype=object)
     (problem,) = problems_of(pd.DataFrame({"a": column}))
     assert "infinite" in problem
@@ -564,9 +564,7 @@ def test_one_infinity_is_found_among_numbers_of_all_sorts(mix: str, odd: object)
 @pytest.mark.parametrize("odd", ["Infinity", "-Infinity", "NaN", "-NaN", "sNaN", "-sNaN", "NaN123"])
 @pytest.mark.parametrize("beside", [["N", -1, 2.5, None], ["I", True], [Decimal("-1.5"), 'x"'], [1, "-"]], ids=repr)
 @FORMATS
-def test_one_decimal_that_is_no_number_is_found_beside_anything(
-    beside: list[object], odd: str, row_format: RowFormat
-) -> None:
+def test_one_odd_decimal_beside_any_cells(beside: list[object], odd: str, row_format: RowFormat) -> None:
     column = pd.Series([*beside, Decimal(odd), *beside], dtype=object)
     if "Infinity" in odd:
         (problem,) = problems_of(pd.DataFrame({"a": column}))
@@ -577,7 +575,7 @@ def test_one_decimal_that_is_no_number_is_found_beside_anything(
 
 
 @pytest.mark.parametrize("odd", [float("inf"), float("-inf")])
-def test_one_float_that_is_no_number_is_found_beside_anything(odd: float) -> None:
+def test_one_infinite_float_is_found_beside_any_cells(odd: float) -> None:
     for beside in (["N", -1, 2.5, None], ["I", True], [Decimal("-1.5"), None], [1, "-"]):
         (problem,) = problems_of(pd.DataFrame({"a": pd.Series([*beside, odd, *beside], dtype=object)}))
         assert "1 cell is infinite" in problem
@@ -679,7 +677,7 @@ def test_aware_times_at_the_ends_of_the_years_may_be_converted() -> None:
     assert [json.loads(row)["a"] for row in as_text.rows_as(RowFormat.OBJECTS)] == own
 
 
-def test_unused_categories_do_no_harm() -> None:
+def test_unused_categories_are_not_checked() -> None:
     used = pd.Series(pd.Categorical([1.5, None], categories=[1.5, np.inf]))
     assert body_of(pd.DataFrame({"a": used})) == b'{"data":[{"a":1.5},{"a":null}]}'
     (problem,) = problems_of(pd.DataFrame({"a": pd.Categorical([np.inf, 1.5, np.inf])}))
@@ -708,7 +706,7 @@ def test_unused_categories_leave_the_others_as_they_are(
     assert bounds == [(row, row + 1) for row in range(len(codes))]
 
 
-def test_categories_too_many_to_be_kept() -> None:
+def test_a_category_for_every_row() -> None:
     texts = [f'{i}"' for i in range(25_000)]
     frame = pd.DataFrame({"a": pd.Categorical([*texts[::-1], None, *texts])})
     written = [row["a"] for row in json.loads(body_of(frame))["data"]]
@@ -733,7 +731,7 @@ def test_names_are_escaped_and_may_be_subclasses() -> None:
 # ---------------------------------------------------------------- the caller's frame
 
 
-def test_the_frame_is_left_alone() -> None:
+def test_the_frame_is_unchanged() -> None:
     frame = pd.DataFrame({name: series.iloc[:1] for name, series in FAMILIES.items()})
     frame.attrs["kept"] = "yes"
     before = frame.copy(deep=True)
@@ -754,7 +752,7 @@ MUTABLE = [
 @pytest.mark.fault(63)
 @pytest.mark.skipif(not PANDAS_3, reason="pandas 2 shares cells unless it copies on write")
 @pytest.mark.parametrize("family", MUTABLE)
-def test_the_frame_may_be_changed_meanwhile(family: str) -> None:
+def test_a_change_of_the_frame_during_encoding_is_not_written(family: str) -> None:
     series = FAMILIES[family]
     frame = pd.DataFrame({"a": series.copy(deep=True), "n": range(len(series))})
     encoder = FrameEncoder(frame)

@@ -67,7 +67,7 @@ def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
     return peak.bytes
 
 
-def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> None:
+def test_a_temporary_memory_pool_is_empty_afterwards() -> None:
     """Arrow crashes, at the latest when Python ends, if a pool is freed before its arrays."""
     frame = frame_of(1000)
     with measured() as peak:
@@ -81,7 +81,7 @@ def test_nothing_stays_in_a_memory_pool_that_the_caller_chose_for_a_while() -> N
 
 
 @pytest.mark.parametrize("row_format", RowFormat, ids=lambda row_format: row_format.value)
-def test_the_number_of_rows_does_not_matter(row_format: RowFormat) -> None:
+def test_memory_is_the_same_for_any_number_of_rows(row_format: RowFormat) -> None:
     few = peak_of(frame_of(60_000), row_format, max_rows=5000, max_bytes=4 * MIB)
     many = peak_of(frame_of(240_000), row_format, max_rows=5000, max_bytes=4 * MIB)
     assert many < 64 * MIB

@@ -22,7 +22,7 @@ def one(kind: str, cell: Any) -> Any:
 
 
 @pytest.mark.parametrize("records", [[], [{}], [{"id": 1}], [{"more": [1]}, {"at": "nonsense", "name": 5}]], ids=len)
-def test_the_dtypes_are_the_same_always(records: list[dict[str, Any]]) -> None:
+def test_dtypes_do_not_depend_on_the_records(records: list[dict[str, Any]]) -> None:
     got = frame_of_records(records, SCHEMA)
     assert list(got) == list(SCHEMA)
     assert [got[name].dtype == dtype for name, dtype in zip(got, DTYPES, strict=True)] == [True] * 6
@@ -93,7 +93,7 @@ def test_records() -> None:
         ("datetime", "2024-01-01T00:00:00.123Z", pd.Timestamp("2024-01-01T00:00:00.123", tz="UTC")),
     ],
 )
-def test_what_is_not_as_the_schema_says_is_missing(kind: str, cell: Any, value: Any) -> None:
+def test_values_that_contradict_the_schema_are_missing(kind: str, cell: Any, value: Any) -> None:
     got = one(kind, cell)
     if value is None:
         assert got is None or got is pd.NA or got is pd.NaT or math.isnan(got)
@@ -101,12 +101,12 @@ def test_what_is_not_as_the_schema_says_is_missing(kind: str, cell: Any, value: 
         assert got == value
 
 
-def test_moments_that_nanoseconds_cannot_hold_do_no_harm() -> None:
+def test_times_beyond_nanoseconds_leave_the_others_readable() -> None:
     got = frame_of_records([{"a": "0001-01-01T00:00:00"}, {"a": "2024-01-01"}], {"a": "datetime"})["a"]
     assert got.dtype == f"datetime64[{UNIT}, UTC]"
     assert got[1] == pd.Timestamp("2024-01-01", tz="UTC")
 
 
-def test_schemas_of_unknown_types() -> None:
+def test_unknown_schema_types_are_refused() -> None:
     with pytest.raises(InputError, match="money"):
         frame_of_records([], {"a": "money"})

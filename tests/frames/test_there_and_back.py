@@ -122,7 +122,7 @@ def hold_back(got: Any, stored: Any, label: object) -> None:
 @pytest.mark.fault(61, 62)
 @settings(max_examples=FRAMES // 2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=frames(), modern=st.booleans(), chunksize=st.integers(1, 10))
-def test_any_frame_goes_there_and_comes_back_or_is_refused_before_anything_is_sent(
+def test_any_frame_returns_unchanged_or_is_refused_before_a_request(
     any_sandbox: Sandbox, case: tuple[pd.DataFrame, str | None], modern: bool, chunksize: int
 ) -> None:
     frame, spoil = case

@@ -26,7 +26,7 @@ def wrong(session: Session, first: int, calls: int) -> int:
 
 
 def child(session: Session, first: int, calls: int) -> None:
-    """Call from two threads, tell what went wrong as the exit status, and end without any of the parent's cleaning."""
+    """Call from two threads, return problems as the exit status, and end without the cleanup of the parent."""
     status = 255
     try:
         found: list[int] = []

@@ -1,4 +1,4 @@
-"""A process that works for a while on a service with faults, and tells what it held of the system meanwhile.
+"""A process that works for a while on a service with faults, and prints what it held of the system meanwhile.
 
 Run as a program: URL, seconds, whether to trace memory. It prints a line of JSON.
 """
@@ -26,6 +26,8 @@ import pyarrow as pa
 from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
 
+LOOKS = 12  # at what the process holds; between them it works
+BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
 AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
 FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
 
@@ -43,7 +45,7 @@ class Worker:
 
     def _opened(self, api_version: str | None) -> Session:
         session = Session(
-            client_id="i", client_secret="s", url=self._url, api_version=api_version, timeout=(2, 0.2), deadline=20
+            client_id="i", client_secret="s", url=self._url, api_version=api_version, timeout=(2, BRIEF), deadline=20
         )
         session._sleep = lambda seconds: None
         return session
@@ -88,10 +90,11 @@ class Worker:
         with self._opened(session.api_version) as brief:
             Data(session=brief).get_data()
 
-    def settle(self) -> None:
-        """Come to the same state as ever: no thread but this one, and as many connections as there may be."""
+    def settle(self) -> int:
+        """Wait for all threads, open as many connections as there may be, and return the number of requests."""
         _alone()
         for session in self.sessions:
+            session._read = 60  # a machine with other work may need more than BRIEF seconds
             problems: list[BaseException] = []
             threads = [threading.Thread(target=_together, args=(session, problems)) for _ in range(AT_ONCE)]
             for thread in threads:
@@ -100,9 +103,12 @@ class Worker:
                 thread.join()
             if problems:
                 raise problems[0]
+            requests = session.call(get("count requests", "/requests", key="data")).value()[0]
+            session._read = BRIEF
         _alone()
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
+        return int(requests)
 
 
 def _together(session: Session, problems: list[BaseException]) -> None:
@@ -148,15 +154,11 @@ def main() -> None:
             tracemalloc.start()
         for _ in range(350):  # what is made once, is kept by a cache or is reused, is made here
             worker.step()
-        end = time.monotonic() + seconds
-        while True:
-            worker.settle()
-            [requests] = worker.sessions[0].call(get("count requests", "/requests", key="data")).value()
+        for _ in range(LOOKS):
+            requests = worker.settle()
             time.sleep(0.05)  # the system ends a thread a moment after Python has joined it
             samples.append({"requests": requests, **held()})
-            if time.monotonic() >= end:
-                break
-            pause = time.monotonic() + seconds / 12
+            pause = time.monotonic() + seconds / LOOKS
             while time.monotonic() < pause:
                 worker.step()
         for session in worker.sessions:

@@ -47,14 +47,14 @@ def test_parent_and_children_get_their_own_answers() -> None:
         command += [str(CHILDREN), str(CALLS)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=110, env=environment, check=False)
         assert done.returncode == 0, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout)
         processes: dict[int, set[str]] = {}
         for seen in server.seen:
             if seen.path != "/oauth20/token":
                 processes.setdefault(seen.connection, set()).add(seen.query["pid"])
-    assert told["children"] == [0] * CHILDREN, done.stderr
-    assert told["parent"] == 0
-    assert told["calls"] > 5, "the parent called too"
+    assert found["children"] == [0] * CHILDREN, done.stderr
+    assert found["parent"] == 0
+    assert found["calls"] > 5, "the parent called too"
     assert len({pid for pids in processes.values() for pid in pids}) == 1 + CHILDREN
     assert all(len(pids) == 1 for pids in processes.values()), "two processes on one connection"
-    totals.add("calls on both sides of a fork", told["calls"] + CHILDREN * CALLS)
+    totals.add("calls on both sides of a fork", found["calls"] + CHILDREN * CALLS)

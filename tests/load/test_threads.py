@@ -122,8 +122,8 @@ def test_no_thread_gets_the_answer_of_another() -> None:
 
 
 @pytest.mark.parametrize("ended", ["in time", "early"])
-def test_at_its_end_a_token_is_asked_for_once(ended: str) -> None:
-    """C16: exactly one token request at expiry, whether the clock told or a 401; 0 deadlocks in 100 repeats."""
+def test_threads_renew_an_expired_token_once(ended: str) -> None:
+    """C16: exactly one token request at expiry, by the clock or after a 401; 0 deadlocks in 100 repeats."""
     accounts = Accounts()
     late = [0.0]
     with ScriptedServer(accounts) as server, session_of("one", server) as session:
@@ -141,7 +141,7 @@ def test_at_its_end_a_token_is_asked_for_once(ended: str) -> None:
 
 
 @pytest.mark.parametrize("second", ["an app", "a key"])
-def test_no_call_bears_the_credential_of_another_account(second: str) -> None:
+def test_no_call_is_sent_with_the_credentials_of_another_account(second: str) -> None:
     """C18: two sessions with 16 threads each and 200 calls a thread, while tokens end; the service checks each call."""
     accounts = Accounts(lifetime=60.1)  # good for a tenth of a second, as they are renewed a minute ahead
     with ScriptedServer(accounts) as server:

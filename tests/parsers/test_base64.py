@@ -120,7 +120,7 @@ def test_the_picture_is_found_in_every_likely_spelling(spelling: str) -> None:
 
 @pytest.mark.fault(57)
 @pytest.mark.parametrize("what", NOT_BASE64)
-def test_what_is_not_base64_is_never_decoded_leniently(what: str) -> None:
+def test_text_that_is_not_base64_is_refused(what: str) -> None:
     with pytest.raises(ProtocolError, match=r"^thumbnail of dashboard 7: ClicData's answer is not base64$") as caught:
         parse_picture(raw(NOT_BASE64[what]), "thumbnail of dashboard 7")
     assert caught.value.operation == "thumbnail of dashboard 7"
@@ -135,17 +135,17 @@ def test_base64_of_something_else_is_no_picture(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind in BEGINNINGS for data in BEGINNINGS[kind]])
-def test_the_first_bytes_tell_the_format(kind: str, data: bytes) -> None:
+def test_the_first_bytes_decide_the_format(kind: str, data: bytes) -> None:
     assert find_format(data) == kind
     assert parse_picture(base64.b64encode(data + b"rest"), "snapshot") == (kind, data + b"rest")
 
 
-def test_another_name_can_be_asked_for() -> None:
+def test_another_file_name_can_be_given() -> None:
     body = json.dumps({"thumbnail": "x", "snapshot": TEXT}).encode()
     assert parse_picture(body, "snapshot", "snapshot").data == PNG
 
 
-def test_a_text_that_is_too_long_is_not_even_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_too_long_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "LONGEST_TEXT", len(TEXT))
     assert parse_picture(TEXT.encode(), "snapshot").data == PNG
     with pytest.raises(ProtocolError, match="characters are too many for a picture"):

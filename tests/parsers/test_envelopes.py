@@ -186,7 +186,7 @@ def test_the_payload_is_found(body: Any, payload: Any) -> None:
 @pytest.mark.fault(19, 25, 26)
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
 @pytest.mark.parametrize(("body", "status", "kind", "code", "description"), STATED, ids=lambda v: repr(v)[:40])
-def test_an_error_is_told_with_what_was_said(
+def test_an_error_has_the_code_and_description_of_the_service(
     request_: Request, body: Any, status: int, kind: type[Exception], code: str | None, description: str | None
 ) -> None:
     with pytest.raises(errors.ClicDataError) as caught:
@@ -200,7 +200,7 @@ def test_an_error_is_told_with_what_was_said(
 
 @pytest.mark.fault(22, 23, 24, 26, 27)
 @pytest.mark.parametrize(("body", "again"), BROKEN, ids=lambda value: repr(value)[:40])
-def test_what_is_neither_is_a_protocol_error(body: bytes, again: int) -> None:
+def test_another_response_is_a_protocol_error(body: bytes, again: int) -> None:
     for request in (READ, WRITE):
         with pytest.raises(errors.ProtocolError) as caught:
             judge(request, answer(body))
@@ -209,7 +209,7 @@ def test_what_is_neither_is_a_protocol_error(body: bytes, again: int) -> None:
 
 
 @pytest.mark.parametrize("text", [b"iVBORw0KGgo=", b'"iVBO"', b"<svg/>", b"", b"[", b"5", b"tru\xff"])
-def test_bare_text_is_taken_as_it_is_where_text_was_asked_for(text: bytes) -> None:
+def test_bare_text_is_returned_where_text_is_requested(text: bytes) -> None:
     picture = get("get a thumbnail", "/dashboard/1/thumbnail", in_text=True)
     reply = judge(picture, Answer(200, b" " + text + b"\n"))
     assert (reply.payload, reply.fields) == (text, {})
@@ -219,7 +219,7 @@ def test_bare_text_is_taken_as_it_is_where_text_was_asked_for(text: bytes) -> No
         judge(picture, Answer(200, b"{" + text))
 
 
-def test_a_web_page_is_told_by_its_type_too() -> None:
+def test_a_web_page_is_recognised_by_its_content_type() -> None:
     page = Answer(200, b"Please log in", {"content-type": "text/html; charset=utf-8"})
     with pytest.raises(errors.ProtocolError, match="web page"):
         judge(READ, page)
@@ -235,5 +235,5 @@ def test_a_web_page_is_told_by_its_type_too() -> None:
         *[("", 200, False), (None, 200, False), ("validation", None, True), ("9" * 400, 200, False)],
     ],
 )
-def test_whether_a_no_says_that_nothing_was_done(code: str | None, status: int | None, done_nothing: bool) -> None:
+def test_which_errors_mean_that_nothing_was_done(code: str | None, status: int | None, done_nothing: bool) -> None:
     assert wire.nothing_was_done(errors.ApiError("no", status=status, code=code)) is done_nothing

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pandas_clicdata.arguments import check_count, check_id
 from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id
-from pandas_clicdata.endpoints.arguments import check_count, check_id
 from pandas_clicdata.errors import InputError, ProtocolError
 from pandas_clicdata.session.wire import Answer, Request, judge
 
@@ -73,12 +73,12 @@ def test_any_kind_of_whole_number_is_an_id(value: Any, number: int) -> None:
 
 @pytest.mark.fault(60)
 @pytest.mark.parametrize("value", BAD, ids=repr)
-def test_nothing_else_is_and_the_argument_is_named(value: Any) -> None:
+def test_another_value_is_refused_and_the_argument_named(value: Any) -> None:
     with pytest.raises(InputError, match=r"^rec_id must be"):
         check_id("rec_id", value)
 
 
-def test_digits_are_answered_with_what_was_meant() -> None:
+def test_digits_in_text_are_refused_with_a_hint() -> None:
     with pytest.raises(InputError, match="give rec_id=1001"):
         check_id("rec_id", "1001")
     with pytest.raises(InputError, match=r"not a bool \(True\)"):
@@ -88,7 +88,7 @@ def test_digits_are_answered_with_what_was_meant() -> None:
 
 
 @pytest.mark.parametrize(("value", "number"), [*GOOD, (0, 0), (np.int64(0), 0), (10**40, 10**40)], ids=repr)
-def test_a_count_may_be_nothing_and_has_no_end(value: Any, number: int) -> None:
+def test_a_count_may_be_zero_or_huge(value: Any, number: int) -> None:
     assert check_count("nrows", value) == number
 
 
@@ -96,7 +96,7 @@ def test_a_count_may_be_nothing_and_has_no_end(value: Any, number: int) -> None:
 @pytest.mark.parametrize(
     "value", [value for value in BAD if isinstance(value, (float, str, bool, list)) or value is None]
 )
-def test_a_count_is_no_other_thing_and_not_below_its_least(value: Any, least: int) -> None:
+def test_a_count_must_be_an_integer_of_at_least_the_minimum(value: Any, least: int) -> None:
     for bad in (value, least - 1, np.int64(least - 1)):
         with pytest.raises(InputError, match=f"nrows must be a whole number of rows, {least} at least"):
             check_count("nrows", bad, least=least)
@@ -129,12 +129,12 @@ MADE: list[tuple[Any, int | None]] = [
 
 
 @pytest.mark.parametrize(("said", "number"), MADE, ids=lambda value: repr(value)[:50])
-def test_the_id_of_what_was_made_in_every_likely_answer(said: Any, number: int | None) -> None:
+def test_the_new_id_is_found_in_every_likely_response(said: Any, number: int | None) -> None:
     reply = judge(Request("create", "POST", "/data"), Answer(200, json.dumps(said).encode()))
     assert parse_new_id(reply) == number
 
 
-def test_an_id_beyond_all_measure_is_no_answer_at_all() -> None:
+def test_a_huge_id_in_a_response_is_an_error() -> None:
     reply = judge(Request("create", "POST", "/data"), Answer(200, b"9" * 5000))
     with pytest.raises(ProtocolError):
         parse_new_id(reply)

@@ -60,7 +60,7 @@ def frames(session: Session) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_frame_takes_a_secret_along(method: str, clicdata_sandbox: Sandbox) -> None:
+def test_no_data_frame_holds_a_secret(method: str, clicdata_sandbox: Sandbox) -> None:
     """S29: Parquet and pickle hold ``attrs`` too."""
     seen = 0
     with clicdata_sandbox.session(auth_method=method) as session:
@@ -101,9 +101,9 @@ def test_a_traceback_with_its_variables_shows_no_secret(status: int, method: str
             pandas_clicdata.read_clicdata(5, session=session)
     shown = 0
     for error in chain(caught.value):
-        told = traceback.TracebackException.from_exception(error, capture_locals=True, limit=None)
-        ours = [frame for frame in told.stack if frame.filename.startswith(PACKAGE)]
-        assert not secret.sightings("".join(traceback.StackSummary.from_list(ours).format()), str(told))
+        trace = traceback.TracebackException.from_exception(error, capture_locals=True, limit=None)
+        ours = [frame for frame in trace.stack if frame.filename.startswith(PACKAGE)]
+        assert not secret.sightings("".join(traceback.StackSummary.from_list(ours).format()), str(trace))
         shown += sum(len(frame.locals or ()) for frame in ours)
     assert shown > 10
 
@@ -111,7 +111,7 @@ def test_a_traceback_with_its_variables_shows_no_secret(status: int, method: str
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", *"\uff1d\uff0b\uff0d\uff20"]
 
 
-def test_what_a_spreadsheet_would_run_is_neither_changed_nor_run(session: Session) -> None:
+def test_spreadsheet_formulas_are_neither_changed_nor_run(session: Session) -> None:
     """S22: rows are data, on their way in and out; numbers stay numbers."""
     df = pd.DataFrame({"t": FORMULAS, "n": [-5] * len(FORMULAS)})
     receipt = df.clicdata.push("Formulas")
@@ -120,11 +120,11 @@ def test_what_a_spreadsheet_would_run_is_neither_changed_nor_run(session: Sessio
     assert back["n"].tolist() == df["n"].tolist()
 
 
-def test_what_tells_appends_apart_can_not_be_foreseen(session: Session) -> None:
+def test_the_id_of_an_append_can_not_be_guessed(session: Session) -> None:
     """S33: not even by who knows the seed of `random`."""
-    told: set[Any] = set()
+    ids: set[Any] = set()
     for _ in range(2):
         random.seed(5)
         receipt = pd.DataFrame({"a": [1]}).clicdata.push("Ids", if_exists="append")
-        told.add(receipt.append_id)
-    assert len(told) == 2
+        ids.add(receipt.append_id)
+    assert len(ids) == 2

@@ -105,7 +105,7 @@ def refused(sandbox: Sandbox, session: Session, rec_id: int, path: Path, **how: 
 
 @posix
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
-def test_no_journal_lies_where_others_could_change_it(
+def test_a_journal_in_a_folder_that_others_may_write_to_is_refused(
     mode: int, folder: Path, clicdata_sandbox: Sandbox, clicdata_session: Session, rec_id: int
 ) -> None:
     folder.chmod(mode)
@@ -117,7 +117,7 @@ def test_no_journal_lies_where_others_could_change_it(
 
 @posix
 @pytest.mark.parametrize("kind", ["a link to nothing", "a link to a file", "a link to a journal", "a pipe", "a folder"])
-def test_a_link_or_no_plain_file_is_no_journal(
+def test_a_journal_that_is_a_link_or_no_plain_file_is_refused(
     kind: str, folder: Path, clicdata_sandbox: Sandbox, clicdata_session: Session, rec_id: int
 ) -> None:
     path, elsewhere = folder / "journal", folder / "elsewhere"
@@ -140,7 +140,7 @@ def test_a_link_or_no_plain_file_is_no_journal(
 
 @posix
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_a_journal_that_others_may_write_to_is_not_believed(
+def test_a_journal_that_others_may_write_to_is_refused(
     mode: int, folder: Path, clicdata_sandbox: Sandbox, clicdata_session: Session, rec_id: int
 ) -> None:
     path = folder / "journal"

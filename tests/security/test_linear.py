@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from pandas_clicdata import errors
 from pandas_clicdata.endpoints.pictures import make_file_name, parse_picture
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.session import pages, retry
-from pandas_clicdata.session.credentials import credentials_of, hider, token_answer
+from pandas_clicdata.session.credentials import credentials_of, hide, token_of
 from pandas_clicdata.session.wire import Answer, Request, get, judge
 from pandas_clicdata.uploads.matching import Finder
 
@@ -70,11 +71,11 @@ def header(text: str) -> object:
 
 def refused(text: str) -> object:
     body = json.dumps({"error": {"code": text, "description": text}}).encode()
-    return judge(WRITE, Answer(400, body), hider(SECRETS, None))
+    return judge(WRITE, Answer(400, body), partial(hide, SECRETS, None))
 
 
 def not_json(text: str) -> object:
-    return judge(READ, Answer(200, text.encode()), hider(SECRETS, None))
+    return judge(READ, Answer(200, text.encode()), partial(hide, SECRETS, None))
 
 
 def one_cell(text: str) -> bytes:
@@ -108,7 +109,7 @@ def picture(text: str) -> object:
 
 
 def login(text: str) -> object:
-    return token_answer({"access_token": text, "expires_in": text, "refresh_token": text})
+    return token_of({"access_token": text, "expires_in": text, "refresh_token": text}, 0.0)
 
 
 READERS = [header, refused, not_json, page, frame, names, match, picture, login, make_file_name]

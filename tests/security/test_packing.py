@@ -56,7 +56,7 @@ def built(checkout: Path, kind: str, folder: Path) -> bytes:
 
 
 def package() -> set[str]:
-    """What there is to be packed: the modules, the mark that they are typed, and the sample."""
+    """Return the files of a wheel: the modules, the mark that they are typed, and the sample."""
     kinds = ("*.py", "py.typed", "sample/*.csv")
     return {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "pandas_clicdata").rglob(kind)}
 

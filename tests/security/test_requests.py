@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-import time
+import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,10 +22,7 @@ from scripted import Says, ScriptedServer
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
     from pathlib import Path
-
-pytestmark = pytest.mark.alone
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -197,7 +194,7 @@ def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st
         }  # fmt: skip
 
 
-def test_the_property_is_held_against_something() -> None:
+def test_the_recorder_sees_requests() -> None:
     """The recorder does see what calls send."""
     session = Recorder()
     with pytest.raises(errors.ClicDataError):
@@ -217,13 +214,7 @@ def test_no_argument_of_a_session_can_add_a_header(argument: str, odd: str) -> N
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is read of answers takes no longer than it should
-
-
-def seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+# Long headers and errors
 
 
 @pytest.mark.parametrize(
@@ -239,23 +230,19 @@ def seconds(work: Callable[[], object]) -> float:
     ],
     ids=range(7),
 )
-def test_a_header_is_read_in_no_time(text: str) -> None:
-    assert seconds(lambda: retry.retry_after({"retry-after": text, "date": text}, 0.0)) < 0.5
+def test_a_long_header_is_read(text: str) -> None:
+    assert retry.retry_after({"retry-after": text, "date": text}, 0.0) == (math.inf if text.isdigit() else None)
 
 
 @pytest.mark.parametrize("description", ["x" * 2**20, " " * 2**20, "\x1b" * 2**20, "<" * 2**20, "é" * 2**20])
-def test_a_long_error_is_read_in_no_time(description: str) -> None:
+def test_a_long_error_is_cut_and_printable(description: str) -> None:
     says = Says({"error": {"code": description, "description": description}}, 400)
     with ScriptedServer(lambda _: says) as server:
         with Session(client_id="i", username="u", password="p4ssword/+", url=server.url) as session:
-
-            def refused() -> None:
-                with pytest.raises(errors.ApiError) as caught:
-                    session.call(Request("change rows", "PUT", "/data/5/row", body=BODY))
-                assert len(str(caught.value)) < 1500
-                assert str(caught.value).isprintable()
-
-            assert seconds(refused) < 1
+            with pytest.raises(errors.ApiError) as caught:
+                session.call(Request("change rows", "PUT", "/data/5/row", body=BODY))
+    assert len(str(caught.value)) < 1500
+    assert str(caught.value).isprintable()
 
 
 def test_the_default_url_is_the_service_over_tls() -> None:

@@ -123,12 +123,12 @@ def echo(secret: Canaries, status: int, wrap: Callable[[str], object]) -> Callab
         proof = f"{seen.headers.get('authorization')} {seen.headers.get('clicdata-api-key')} "
         mine = (secret.client_secret, secret.refresh_token, secret.api_key, secret.password, secret.access_token)
         credentials = seen.body.decode() if seen.path == "/oauth20/token" else ""
-        return Says(wrap(proof + credentials + " ".join(one for one in mine if one in told(secret, seen))), status)
+        return Says(wrap(proof + credentials + " ".join(one for one in mine if one in sent_in(secret, seen))), status)
 
     return script
 
 
-def told(secret: Canaries, seen: Seen) -> set[str]:
+def sent_in(secret: Canaries, seen: Seen) -> set[str]:
     """What the service knows of who sent this."""
     scheme = seen.headers.get("authorization", "").split(" ")[0]
     if seen.headers.get("clicdata-api-key"):
@@ -233,7 +233,7 @@ OPERATIONS = [read, append, delete, create]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", FAULTS)
-def test_nothing_that_goes_wrong_shows_a_secret(
+def test_no_error_shows_a_secret(
     kind: str, method: str, secret: Canaries, sinks: Sinks, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """C22: each fault for each way to log in and each operation; every text, and all that an error leads to."""
@@ -255,8 +255,8 @@ def test_nothing_that_goes_wrong_shows_a_secret(
     assert found == len(OPERATIONS) or kind.startswith(("login", "token", "echo of the login"))
 
 
-def test_the_echoes_are_heard_and_muted(secret: Canaries) -> None:
-    """What the harness rests on: the service does repeat the secrets, and the error does tell what it said."""
+def test_echoed_secrets_are_found_and_hidden(secret: Canaries) -> None:
+    """What the harness rests on: the service repeats the secrets, and the error repeats what it said."""
     for kind in ("echo 400", "echo under 200", "echo as bare text", "echo as message"):
         for method in METHODS:
             script = FAULTS[kind](secret)
@@ -269,7 +269,7 @@ def test_the_echoes_are_heard_and_muted(secret: Canaries) -> None:
 
 
 @pytest.mark.parametrize("place", range(14))
-def test_the_harness_sees_what_it_is_to_see(place: int, secret: Canaries) -> None:
+def test_the_harness_finds_each_spelling_of_a_secret(place: int, secret: Canaries) -> None:
     for name, text in secret.all().items():
         how, spelling = list(spellings(text))[place]
         error = errors.ApiError("no", description=spelling)
@@ -572,7 +572,7 @@ def test_a_bad_environment_shows_no_secret(secret: Canaries, monkeypatch: pytest
     check_error(secret, caught.value)
 
 
-def test_what_is_imported_and_started_sends_nothing_and_reads_nothing() -> None:
+def test_import_and_start_send_nothing_and_read_no_credentials() -> None:
     assert not hasattr(sys.modules["pandas_clicdata"], "telemetry")
     with ScriptedServer(lambda _: Says({})) as server:
         session = Session(api_key="k", url=server.url)

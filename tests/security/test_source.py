@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pandas_clicdata
-from pandas_clicdata.session import wire
+from pandas_clicdata.session import pages
 from pandas_clicdata.session.transport import LONGEST_BODY
 
 PACKAGE = Path(pandas_clicdata.__path__[0])
@@ -43,7 +43,7 @@ def test_nothing_is_evaluated_unpickled_or_left_unverified(path: Path) -> None:
         assert name not in FORBIDDEN_NAMES, f"{path.name}: {name}"
 
 
-def test_the_scan_finds_what_it_is_to_find(tmp_path: Path) -> None:
+def test_the_scan_finds_unsafe_code(tmp_path: Path) -> None:
     for line in ("eval('1')", "f(verify=False)", "run('x', shell=True)", "pickle.loads(b'')", "x = ssl.CERT_NONE"):
         bad = tmp_path / "bad.py"
         bad.write_text(line)
@@ -74,7 +74,7 @@ def test_no_key_and_no_token_is_in_the_repository() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with Python 3.11")
-def test_what_is_known_to_be_unsafe_is_not_allowed() -> None:
+def test_versions_known_to_be_unsafe_are_not_allowed() -> None:
     import tomllib
 
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -86,13 +86,13 @@ def test_what_is_known_to_be_unsafe_is_not_allowed() -> None:
     assert floors["Pillow"] >= (12, 2)
 
 
-def test_what_is_promised_is_what_is_done() -> None:
+def test_security_md_states_the_limits_of_the_code() -> None:
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     plain = " ".join(text.split())
     for heading in ("Report a vulnerability", "Supported versions", "What is defended against", "What is not"):
         assert f"## {heading}" in text
     assert f"cut at {LONGEST_BODY >> 20} MiB" in plain
-    assert wire.MOST_CELLS == 5_000_000
+    assert pages.MOST_CELLS == 5_000_000
     assert "a page at five million cells" in plain
     assert "security advisories" in plain
     assert "debugger" in plain

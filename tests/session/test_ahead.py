@@ -9,10 +9,11 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from pandas_clicdata import Session, read_clicdata
-from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata import Session, errors, read_clicdata
+from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.pages import Page, iter_pages
 from pandas_clicdata.session.wire import Answer, Dialect, Reply, Request, get, judge
 from scripted import Says, ScriptedServer, Seen
@@ -99,11 +100,11 @@ def test_no_page_is_requested_beyond_the_total(workers: int) -> None:
     assert sorted(service.asked) == list(range(1, 22))
 
 
-def test_without_a_total_the_window_opens_from_one() -> None:
+def test_without_a_total_the_window_opens_from_three_pages() -> None:
     service = Service(legacy, 100)
     for number, page in zip(range(1, 30), service.read(8), strict=False):
         assert page.number == number
-        assert max(service.asked) <= number + min(8, 2 ** (number - 1))
+        assert max(service.asked) <= number + min(8, 3 * 2 ** (number - 1))
 
 
 class Held(Service):
@@ -140,8 +141,8 @@ class Held(Service):
     ("shape", "workers", "rounds"),
     [
         (legacy, 1, [1] * 100),
-        (legacy, 4, [1, 1, 2] + [4] * 24),
-        (legacy, 8, [1, 1, 2] + [8] * 12),
+        (legacy, 4, [1, 3] + [4] * 24),
+        (legacy, 8, [1, 3] + [8] * 12),
         (modern, 1, [1] * 100),
         (modern, 4, [1] + [4] * 24 + [3]),
         (modern, 8, [1] + [8] * 12 + [3]),
@@ -200,7 +201,7 @@ def test_pages_are_requested_no_further_ahead_than_there_are_workers() -> None:
     assert service.most_at_once <= 4
 
 
-def test_what_was_not_begun_when_all_is_over_is_left() -> None:
+def test_work_not_begun_is_dropped_at_the_end() -> None:
     begun, done, go_on = [], [], threading.Event()
 
     def work(number: int) -> None:
@@ -234,7 +235,7 @@ def test_threads_end_when_their_pool_is_garbage() -> None:
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 30])
-def test_a_service_that_serves_one_connection_at_a_time_is_read_whole(pages: int) -> None:
+def test_a_service_with_one_connection_at_a_time_is_read_whole(pages: int) -> None:
     def script(seen: Seen) -> Says:
         return Says(legacy(int(seen.query["page"]), pages))
 
@@ -244,3 +245,14 @@ def test_a_service_that_serves_one_connection_at_a_time_is_read_whole(pages: int
     ):
         frame = read_clicdata(5, workers=8, session=session, progress=False)
     assert frame["n"].tolist() == list(range(pages * SIZE))
+
+
+@pytest.mark.parametrize("workers", [2, np.int64(2), np.uint8(32)])
+def test_workers_are_any_integer(workers: Any) -> None:
+    assert checked_workers(workers) == int(workers)
+
+
+@pytest.mark.parametrize("workers", [True, np.True_, 2.0, np.float64(2), "2", None, 0, 33, -1])
+def test_other_workers_are_refused(workers: Any) -> None:
+    with pytest.raises(errors.InputError, match="whole number from 1 to 32"):
+        checked_workers(workers)

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from pandas_clicdata.errors import InputError, ProtocolError
-from pandas_clicdata.session.credentials import GIVEN, Secret, Token, credentials_of, token_answer
+from pandas_clicdata.session.credentials import GIVEN, Secret, Token, credentials_of, token_of
 
 
 def given(**texts: object) -> dict[str, object]:
@@ -36,9 +36,9 @@ def test_a_refresh_token_is_sent_under_its_own_name_and_replaced() -> None:
     assert credentials.method == "authorization_code"
     assert credentials.form()["refresh_token"] == "old"
     assert credentials.form()["grant_type"] == "refresh_token"
-    new = credentials.renewed(token_answer({"access_token": "t", "refresh_token": "new", "expires_in": 9}))
+    new = credentials.renewed(token_of({"access_token": "t", "refresh_token": "new", "expires_in": 9}, 0.0))
     assert new.form()["refresh_token"] == "new"
-    assert new.renewed(token_answer({"access_token": "t"})).form()["refresh_token"] == "new"
+    assert new.renewed(token_of({"access_token": "t"}, 0.0)).form()["refresh_token"] == "new"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_refresh_token_is_sent_under_its_own_name_and_replaced() -> None:
         (None, {"client_id": "a:b", "username": "c", "password": "d"}, "colon"),
     ],
 )
-def test_what_cannot_be_used_is_named_without_showing_it(
+def test_a_bad_argument_is_named_and_its_value_is_not_shown(
     method: str | None, texts: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -90,22 +90,22 @@ def test_no_text_form_shows_a_secret() -> None:
     [(3600, 3600), (3600, "3600"), (300, None), (300, "soon"), (300, True), (300, float("nan")), (0, 0), (0, -5)],
 )
 def test_the_lifetime_of_a_token(seconds: float, stated: object) -> None:
-    assert token_answer({"access_token": "t", "expires_in": stated}).lifetime == seconds
+    assert token_of({"access_token": "t", "expires_in": stated}, 0.0).ends == seconds
 
 
-def test_a_lifetime_beyond_all_measure_is_cut() -> None:
-    assert token_answer({"access_token": "t", "expires_in": 10**30}).lifetime < 1e9
+def test_a_huge_lifetime_is_cut() -> None:
+    assert token_of({"access_token": "t", "expires_in": 10**30}, 0.0).ends < 1e9
 
 
 @pytest.mark.fault(34)
 @pytest.mark.parametrize("members", [None, [], {}, {"access_token": ""}, {"access_token": 5}, {"access_token": "a\nb"}])
 def test_no_token_is_an_error_that_holds_nothing_of_the_answer(members: object) -> None:
     with pytest.raises(ProtocolError, match="without an access token"):
-        token_answer(members)
+        token_of(members, 0.0)
 
 
 def test_a_token_is_renewed_a_minute_before_its_end() -> None:
-    token = token_answer({"access_token": "t", "expires_in": 3600}).token(now=1000.0)
+    token = token_of({"access_token": "t", "expires_in": 3600}, now=1000.0)
     assert token.fresh(1000 + 3600 - 60 - 0.001)
     assert not token.fresh(1000 + 3600 - 60)
     assert token.alive(1000 + 3600 - 0.001)

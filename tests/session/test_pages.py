@@ -68,7 +68,7 @@ def test_every_row_comes_once_in_every_shape(shape: str) -> None:
     assert service.asked in ([1, 2, 3], [1, 2, 3, 4])
 
 
-def test_a_missing_flag_ends_the_reading() -> None:
+def test_a_page_without_any_flag_is_the_last() -> None:
     service = Service(lambda n: {"data": part(n)})
     assert read(service) == ROWS[:10]
     assert service.asked == [1]
@@ -76,7 +76,7 @@ def test_a_missing_flag_ends_the_reading() -> None:
 
 @pytest.mark.fault(38)
 @pytest.mark.parametrize("flag", [1, "true", None, [], 0])
-def test_a_flag_that_is_none_is_an_error(flag: object) -> None:
+def test_a_flag_that_is_no_boolean_is_an_error(flag: object) -> None:
     with pytest.raises(ProtocolError, match="has_more_data"):
         read(Service(lambda n: {"data": part(n), "has_more_data": flag}))
 
@@ -120,7 +120,7 @@ def test_empty_pages_without_end_are_a_loop() -> None:
 
 
 @pytest.mark.fault(39)
-def test_a_page_that_was_repeated_by_a_cache_is_asked_for_again() -> None:
+def test_a_page_repeated_by_a_cache_is_requested_again() -> None:
     cached = iter([1])
     service = Service(lambda n: {"data": part(next(cached, n) if n == 2 else n), "has_more_data": n < 3})
     assert read(service) == ROWS
@@ -137,11 +137,11 @@ def test_a_data_set_that_holds_the_same_rows_twice_is_read_whole(beyond: object)
 
 @pytest.mark.fault(39)
 @pytest.mark.parametrize("size", [1, 511, 512, 4_061, 4_062, 4_063, 8_134, 8_191, 8_192, 8_703, 100_000])
-def test_a_byte_that_differs_anywhere_makes_another_page(size: int) -> None:
+def test_pages_that_differ_in_one_byte_are_two_pages(size: int) -> None:
     text = "x" * size
     for at in {0, 1, size // 3, size // 2, 600, size - 1} & set(range(size)):
         rows = [[{"a": text}], [{"a": text[:at] + "y" + text[at + 1 :]}], [{"a": "end"}]]
-        # To a page beyond the end the last one comes: were two taken for the same, that would look like a loop.
+        # Beyond the end the last page comes again: two pages taken for one would look like a loop.
         service = Service(lambda n, rows=rows: {"data": rows[min(n, 3) - 1], "has_more_data": n < 3})
         assert read(service) == [row for page in rows for row in page]
         assert sorted(service.asked) == [1, 2, 3]
@@ -150,7 +150,7 @@ def test_a_byte_that_differs_anywhere_makes_another_page(size: int) -> None:
 @pytest.mark.fault(39)
 @pytest.mark.parametrize("width", [1, 9, 24, 56, 509])  # of text; with the rest of a row some make whole words
 @pytest.mark.parametrize("padding", range(8))
-def test_the_same_rows_in_another_order_are_another_page(width: int, padding: int) -> None:
+def test_pages_with_the_same_rows_in_another_order_are_two_pages(width: int, padding: int) -> None:
     one, other = ({"a": letter * width + "." * padding} for letter in "xy")
     orders = [[one, other] * 500, [other, one] * 500, [one] * 500 + [other] * 500, [other, *[one, other] * 499, one]]
     for first, second in ((0, 1), (0, 2), (1, 2), (2, 3)):
@@ -162,7 +162,7 @@ def test_the_same_rows_in_another_order_are_another_page(width: int, padding: in
 
 @pytest.mark.fault(40)
 @pytest.mark.parametrize("totals", [(25, 25, 26), (25, 24, 24), (26, 26, 25), (30, 30, 30)])
-def test_a_total_that_the_rows_do_not_come_to_is_a_torn_read(totals: tuple[int, ...]) -> None:
+def test_rows_that_differ_from_the_total_are_a_torn_read(totals: tuple[int, ...]) -> None:
     def body(n: int) -> object:
         flags = {"has_more_results": n < 3, "result_total_count": totals[n - 1]}
         return {"result": part(n), "pagination": flags}
@@ -183,7 +183,7 @@ def test_a_total_that_changes_is_noticed_at_once() -> None:
     assert service.asked[:2] == [1, 2]
 
 
-def test_a_total_known_beforehand_is_held_against_pages_that_state_none() -> None:
+def test_rows_are_compared_with_a_total_known_before_the_read() -> None:
     request = get("read a version", "/data/5/v/7", key="data")
     service = Service(SHAPES["legacy"])
 
@@ -196,7 +196,7 @@ def test_a_total_known_beforehand_is_held_against_pages_that_state_none() -> Non
             count(wrong)
 
 
-def test_a_torn_read_goes_on_if_it_is_to_warn_only() -> None:
+def test_a_torn_read_goes_on_with_on_torn_warn() -> None:
     service = Service(lambda n: counted(n, (25, 26, 25)))
     found = list(iter_pages(service, READ, on_torn="warn"))
     assert [page.torn is not None for page in found] == [False, True, True]
@@ -223,7 +223,7 @@ def test_new_rows_without_end_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.fault(38)
 @pytest.mark.parametrize("shape", ["legacy", "modern, last_page"])
-def test_a_flag_that_is_missing_midway_is_no_end(shape: str) -> None:
+def test_a_flag_missing_on_a_later_page_is_an_error(shape: str) -> None:
     def body(n: int) -> Any:
         whole_answer = SHAPES[shape](n)
         if n == 2:
@@ -276,7 +276,7 @@ def test_a_short_list_is_one_request_without_a_page() -> None:
     assert service.asked == [1]
 
 
-def test_a_list_that_counts_more_than_it_holds_is_followed() -> None:
+def test_a_list_that_counts_more_than_it_holds_has_more_pages() -> None:
     service = Service(lambda n: {"count": 25, "data": part(n)})
     assert records(service.call, get("list data sets", "/data", key="data")) == ROWS
     assert service.asked == [1, 2, 3]

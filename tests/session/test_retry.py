@@ -59,7 +59,7 @@ TABLE = [
 
 @pytest.mark.fault(16, 18, 19)
 @pytest.mark.parametrize(("error", "known", "read", "write"), TABLE)
-def test_the_table(error: errors.ClicDataError, known: Outcome, read: bool, write: bool) -> None:
+def test_which_errors_are_retried(error: errors.ClicDataError, known: Outcome, read: bool, write: bool) -> None:
     assert retry.outcome(error) is known
     assert (retry.pause(READ, error, 1, lambda: 0.5) is not None) is read
     assert (retry.pause(WRITE, error, 1, lambda: 0.5) is not None) is write
@@ -90,7 +90,7 @@ def test_wrong_credentials_for_a_proxy_are_not_tried_again() -> None:
         (api(429, retry_after=7), 0),
     ],
 )
-def test_what_a_repetition_costs(error: errors.ClicDataError, price: int) -> None:
+def test_the_price_of_a_retry(error: errors.ClicDataError, price: int) -> None:
     budget = retry.Budget()
     assert budget.spend(error)
     assert budget.left == 100 - price
@@ -119,19 +119,19 @@ def test_threads_cannot_spend_the_same_token_twice() -> None:
     assert budget.left == 700
 
 
-def test_a_web_page_is_asked_for_a_second_time_but_no_third() -> None:
+def test_a_web_page_instead_of_data_is_retried_once() -> None:
     page = errors.ProtocolError("a web page", repeat=1)
     assert retry.pause(READ, page, 1, lambda: 0.5) is not None
     assert retry.pause(READ, page, 2, lambda: 0.5) is None
 
 
-def test_pauses_are_drawn_from_zero_to_a_bound_that_doubles() -> None:
+def test_pauses_are_random_up_to_a_bound_that_doubles() -> None:
     bounds = [retry.pause(READ, LOST, attempt, lambda: 1.0) for attempt in range(1, 9)]
     assert bounds == [0.5, 1, 2, 4, 8, 16, 20, 20]
     assert retry.pause(READ, LOST, 3, lambda: 0.0) == 0
 
 
-def test_a_wait_that_is_asked_for_is_never_cut_short() -> None:
+def test_a_pause_is_never_shorter_than_retry_after() -> None:
     for dice in (0.0, 0.5, 0.999):
         waited = retry.pause(WRITE, api(429, retry_after=7), 1, lambda dice=dice: dice)
         assert waited is not None

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
-
 READ = get("read rows", "/data/5", key="data")
 WRITE = Request("append rows", "POST", "/data/5/row", body=b'{"data":[]}')
 OK = Says({"data": [{"a": 1}], "has_more_data": False})
@@ -68,7 +66,7 @@ def with_token(script: Callable[[Seen], Says], token: Says = TOKEN) -> Callable[
 # What is sent
 
 
-def test_a_call_is_sent_with_a_token_that_was_asked_for_by_form() -> None:
+def test_a_call_logs_in_with_a_form_and_sends_the_token() -> None:
     with ScriptedServer(with_token(lambda _: OK)) as server:
         session, _ = opened(server)
         with session:
@@ -198,7 +196,7 @@ def test_a_401_of_a_key_is_final() -> None:
 
 
 @pytest.mark.fault(33)
-def test_a_wrong_secret_is_asked_for_once() -> None:
+def test_a_wrong_secret_is_sent_once() -> None:
     refusal = Says({"error": "invalid_client", "error_description": "no such app"}, 400)
     with ScriptedServer(lambda _: refusal) as server, opened(server)[0] as session:
         with pytest.raises(errors.BadCredentials, match="no such app"):
@@ -213,7 +211,7 @@ def test_a_url_without_a_token_endpoint_is_no_wrong_secret() -> None:
 
 
 @pytest.mark.fault(36)
-def test_many_threads_ask_for_one_token() -> None:
+def test_many_threads_request_one_token() -> None:
     slow = Says(TOKEN.body, after=0.2)
     with ScriptedServer(with_token(lambda _: OK, slow)) as server, opened(server)[0] as session:
         with ThreadPoolExecutor(20) as pool:
@@ -388,7 +386,7 @@ def test_a_connection_that_is_refused_is_tried_again_even_for_a_write() -> None:
     ],
     ids=["reset", "closed", "500", "503", "cut body", "bad chunk", "bad gzip", "cut JSON"],
 )
-def test_a_lost_answer_is_asked_for_again_by_a_read_and_never_by_a_write(lost: Says) -> None:
+def test_after_a_lost_response_a_read_is_sent_again_and_a_write_is_not(lost: Says) -> None:
     with ScriptedServer(in_turn(lost, OK)) as server, opened(server, api_key="k")[0] as session:
         assert session.call(READ).value() == [{"a": 1}]
         assert len(server.seen) == 2
@@ -422,7 +420,7 @@ def test_a_429_is_waited_for(request_: Request) -> None:
 
 
 @pytest.mark.fault(14)
-def test_a_429_that_asks_for_too_much_is_raised_at_once() -> None:
+def test_a_429_with_a_long_retry_after_is_raised_at_once() -> None:
     with ScriptedServer(lambda _: Says(b"", 429, {"Retry-After": "121"})) as server:
         session, clock = opened(server, api_key="k")
         with session, pytest.raises(errors.RateLimited) as caught:
@@ -430,7 +428,7 @@ def test_a_429_that_asks_for_too_much_is_raised_at_once() -> None:
         assert (caught.value.retry_after, clock.slept, len(server.seen)) == (121, [], 1)
 
 
-def test_no_pause_is_begun_that_would_end_after_the_deadline() -> None:
+def test_no_pause_begins_that_would_end_after_the_deadline() -> None:
     with ScriptedServer(lambda _: Says(b"", 429, {"Retry-After": "20"})) as server:
         session, clock = opened(server, api_key="k", deadline=15)
         with session, pytest.raises(errors.RateLimited):
@@ -493,7 +491,7 @@ def test_an_answer_of_any_size_comes_whole(size: int, compressed: bool, chunked:
 
 
 @pytest.mark.parametrize("size", [100, 2**18, 10**6])
-def test_an_answer_that_ends_too_early_is_none(size: int) -> None:
+def test_an_incomplete_response_is_an_error(size: int) -> None:
     body = b'{"data":[]}' + b" " * size
     says = Says(raw=lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1]))
     with ScriptedServer(lambda _: says) as server, opened(server, api_key="k", max_retries=0)[0] as session:
@@ -502,26 +500,24 @@ def test_an_answer_that_ends_too_early_is_none(size: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Time
+# Time: where a limit is missed, the timeout of pytest ends the test
 
 
-def timed(session: Session, request: Request) -> tuple[errors.ClicDataError, float]:
+def failed(session: Session, request: Request) -> errors.ClicDataError:
     session._clock, session._sleep = time.monotonic, time.sleep
-    began = time.monotonic()
     with pytest.raises(errors.ClicDataError) as caught:
         session.call(request)
-    return caught.value, time.monotonic() - began
+    return caught.value
 
 
 @pytest.mark.fault(4)
 def test_the_read_limit_reaches_the_wire() -> None:
-    with ScriptedServer(lambda _: Says(OK.body, after=5)) as server:
+    with ScriptedServer(lambda _: Says(OK.body, after=200)) as server:
         with opened(server, api_key="k", timeout=(5, 0.2), max_retries=0)[0] as session:
-            error, seconds = timed(session, WRITE)
+            error = failed(session, WRITE)
     assert isinstance(error, errors.TransportError)
     assert not isinstance(error, errors.DeadlineExceeded)
-    assert error.sent == "unknown"
-    assert 0.15 < seconds < 1.5
+    assert (error.sent, error.reason) == ("unknown", retry.TIMED_OUT)
 
 
 DRIPS = {
@@ -543,11 +539,10 @@ def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None
         drip(0.05, tail)(connection)
 
     with ScriptedServer(lambda _: Says(raw=raw)) as server:
-        with opened(server, api_key="k", timeout=(5, 0.4), deadline=0.6)[0] as session:
-            error, seconds = timed(session, WRITE)
+        with opened(server, api_key="k", timeout=(5, 5), deadline=0.6)[0] as session:
+            error = failed(session, WRITE)
     assert isinstance(error, errors.DeadlineExceeded)
     assert error.in_doubt
-    assert 0.5 < seconds < 1.2
 
 
 @pytest.mark.fault(1)
@@ -561,14 +556,13 @@ def test_the_connect_limit_reaches_the_wire() -> None:
                 one.setblocking(False)
                 one.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/"
-            with Session(api_key="k", url=url, timeout=(0.2, 5), max_retries=0) as session:
-                error, seconds = timed(session, WRITE)
+            with Session(api_key="k", url=url, timeout=(0.2, 200), max_retries=0) as session:
+                error = failed(session, WRITE)
         finally:
             for one in waiting:
                 one.close()
     assert isinstance(error, errors.TransportError)
-    assert error.sent == "no"
-    assert seconds < 1.5
+    assert (error.sent, error.reason) == ("no", retry.TIMED_OUT)
 
 
 def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:
@@ -668,7 +662,7 @@ def test_no_secret_is_shown_logged_or_raised(caplog: pytest.LogCaptureFixture) -
     assert "***" in str(caught.value)
 
 
-def test_an_error_keeps_no_way_to_the_request() -> None:
+def test_an_error_refers_to_no_request() -> None:
     with ScriptedServer(lambda _: Says(raw=reset)) as server, opened(server, api_key="k-canary", max_retries=0)[0] as s:
         with pytest.raises(errors.TransportError) as caught:
             s.call(READ)
@@ -739,6 +733,6 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) 
         assert proxy.seen == []
 
 
-def test_what_is_to_take_the_new_refresh_token_must_be_able_to() -> None:
+def test_on_new_refresh_token_must_be_callable() -> None:
     with pytest.raises(errors.InputError, match="on_new_refresh_token"):
         Session(client_id="i", client_secret="s", refresh_token="r", on_new_refresh_token=5)  # type: ignore[arg-type]

@@ -61,8 +61,8 @@ class Changing(Session):
         more = number * SIZE < len(rows)
         if self.api_version is None:
             return {"data": found, "has_more_data": more}
-        told = {"result_count": len(found), "result_total_count": len(rows), "has_more_results": more}
-        return {"success": True, "result": found, "pagination": told}
+        flags = {"result_count": len(found), "result_total_count": len(rows), "has_more_results": more}
+        return {"success": True, "result": found, "pagination": flags}
 
     def change(self) -> None:
         kind = self.dice.choice(self.kinds)
@@ -99,7 +99,7 @@ def outcomes(api_version: str | None, how: dict[str, Any]) -> Iterator[tuple[Cha
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_a_read_that_is_of_no_instant_is_flagged_where_rows_are_counted(how: str) -> None:
+def test_a_torn_read_is_flagged_where_rows_are_counted(how: str) -> None:
     """C23: each wrong read is flagged, but for one during which the count was the same at each page (F43)."""
     found = Counter[str]()
     for service, outcome in outcomes("2022.01", HOW[how]):
@@ -116,7 +116,7 @@ def test_a_read_that_is_of_no_instant_is_flagged_where_rows_are_counted(how: str
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_where_rows_are_not_counted_appends_alone_tear_no_read(how: str) -> None:
+def test_appends_tear_no_read_where_rows_are_not_counted(how: str) -> None:
     """C23: the dialect without counts can't flag; what others append meanwhile does no harm, what they delete may."""
     found = Counter[str]()
     for service, outcome in outcomes(None, HOW[how]):

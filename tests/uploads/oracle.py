@@ -52,11 +52,17 @@ LOST: dict[str, tuple[str, dict[str, Any], int]] = {
     "bad gzip": ("bad_gzip", {}, 10),
     "a web page": ("answer", {"body": "<html>maintenance</html>", "content_type": "text/html"}, 0),
     "nothing": ("answer", {"body": ""}, 0),
+    "the number 0": ("answer", {"body": "0"}, 0),
     "success as text": ("answer", {"body": '{"success": "false"}'}, 0),
     "an unheard-of code": ("error", {"code": "Oddity"}, 0),
     "a redirect": ("redirect", {"url": "http://127.0.0.1:1/"}, 0),
     "a count that is too small": ("keep_rows", {"count": 4}, 4),
 }
+
+
+def patience(fault: str) -> float:
+    """The read timeout to test a fault with: short where no response comes."""
+    return 0.2 if "no answer" in fault else 5.0
 
 
 def arm(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any], int]], **where: Any) -> int:

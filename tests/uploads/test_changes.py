@@ -62,7 +62,7 @@ def test_a_dry_run_shows_more_than_max_rows_too(session: Session) -> None:
     assert len(FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True, max_rows=1)) == 4
 
 
-def test_what_was_deleted_can_be_put_back(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_deleted_rows_can_be_appended_again(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Undone").rec_id
     before = ledger(clicdata_sandbox, rec_id)
     result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k")
@@ -99,7 +99,7 @@ def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> 
     assert ledger(clicdata_sandbox, rec_id) == before
 
 
-def test_if_told_so_nothing_is_read_and_nothing_kept(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_with_keep_false_no_row_is_read_or_kept(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Cheap").rec_id
     clicdata_sandbox.requests.clear()
     result = FRAME.head(1).clicdata.delete_rows(rec_id, on="k", keep=False)
@@ -113,7 +113,7 @@ def test_if_told_so_nothing_is_read_and_nothing_kept(session: Session, clicdata_
 
 
 @pytest.mark.parametrize("max_rows", [0, 1, 2])
-def test_more_than_was_meant_is_refused_before_anything_goes(
+def test_more_rows_than_max_rows_are_refused_before_any_delete(
     session: Session, clicdata_sandbox: Sandbox, max_rows: int
 ) -> None:
     rec_id = FRAME.clicdata.push("Bounded").rec_id
@@ -124,7 +124,7 @@ def test_more_than_was_meant_is_refused_before_anything_goes(
     assert clicdata_sandbox.count(rec_id) == 4
 
 
-def test_what_was_counted_is_kept(session: Session) -> None:
+def test_rows_that_were_counted_for_max_rows_are_kept(session: Session) -> None:
     rec_id = FRAME.clicdata.push("Bounded").rec_id
     result = FRAME.head(2).clicdata.delete_rows(rec_id, on="k", max_rows=3)
     assert result.rows["v"].tolist() == [10.5, 20.0, 21.0]
@@ -175,7 +175,7 @@ def test_a_data_set_that_changes_while_it_is_read_loses_nothing(arguments: dict[
         assert "DELETE" not in verbs(sandbox)
 
 
-def test_a_page_that_fails_means_that_nothing_is_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_nothing_is_deleted_if_a_page_can_not_be_read(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Broken").rec_id
     clicdata_sandbox.faults.status(404, path=f"/data/{rec_id}", method="GET")
     with pytest.raises(errors.NotFound):
@@ -184,7 +184,7 @@ def test_a_page_that_fails_means_that_nothing_is_deleted(session: Session, clicd
 
 
 @pytest.mark.parametrize("applied", [True, False])
-def test_the_rows_of_a_key_in_doubt_are_told_apart(clicdata_sandbox: Sandbox, applied: bool) -> None:
+def test_rows_of_a_key_in_doubt_are_listed_apart(clicdata_sandbox: Sandbox, applied: bool) -> None:
     with clicdata_sandbox.session() as session:
         rec_id = FRAME.clicdata.push("Doubt", session=session).rec_id
         clicdata_sandbox.faults.drop(applied=applied, method="DELETE", after=1)
@@ -196,7 +196,7 @@ def test_the_rows_of_a_key_in_doubt_are_told_apart(clicdata_sandbox: Sandbox, ap
     assert [row["k"] for row in clicdata_sandbox.rows(rec_id)] == ([3] if applied else [2, 2, 3])
 
 
-def test_what_was_refused_is_not_among_the_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_rows_of_a_refused_key_are_not_among_the_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Refused").rec_id
     clicdata_sandbox.faults.status(400, method="DELETE", after=1)
     with pytest.raises(errors.WriteError) as caught:
@@ -329,11 +329,11 @@ def found(finds: list[bytes], rows: str, *, first_only: bool = False) -> list[in
         (1, "1e999999999999999999999", False),
     ],
 )
-def test_what_equals_what(value: object, cell: str, equal: bool) -> None:
+def test_a_filter_matches_the_cells_that_it_should(value: object, cell: str, equal: bool) -> None:
     assert found([find(a=value)], f'[{{"a":{cell}}}]') == ([0] if equal else [])
 
 
-def test_moments_among_text_are_text() -> None:
+def test_timestamps_in_a_column_of_text_are_text() -> None:
     rows = '[{"a":"2026-11-24T10:00:00Z"},{"a":"2026-11-24 10:00:00+00:00"},{"a":%s}]'
     wanted = [find(a="2026-11-24T10:00:00Z")]
     assert found(wanted, rows % '"soon"') == [0]
@@ -344,7 +344,7 @@ def test_a_missing_cell_is_null() -> None:
     assert found([find(a=1, b=None)], '[{"a":1},{"a":1,"b":null},{"a":1,"b":2}]') == [0, 1]
 
 
-def test_two_spellings_of_one_key_take_the_first_and_the_second() -> None:
+def test_two_spellings_of_one_key_match_the_first_and_the_second_row() -> None:
     rows = '[{"a":1},{"a":1},{"a":1}]'
     assert found([find(a=1), find(a=1.0)], rows, first_only=True) == [0, 1]
     assert found([find(a=1), find(a=1.0)], rows) == [0, 1, 2]

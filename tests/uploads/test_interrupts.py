@@ -1,7 +1,7 @@
 """Ctrl-C at any place of an append, of its ending after another Ctrl-C, of a resumption, of a change.
 
 The places are all those of this package at which Python looks for signals: after a call, at the start of a function, at
-the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 40 if it isn't set, 400 for
+the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 20 if it isn't set, 400 for
 ``--long``.
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # Between the opening of a database and the statement that closes it there is such a place.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
 
-PLACES = int(os.environ.get("CLICDATA_PLACES", "40"))
+PLACES = int(os.environ.get("CLICDATA_PLACES", "20"))
 ROWS, CHUNK = 12, 3
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
 PACKAGE = f"{Path(pandas_clicdata.__file__).parent}{os.sep}"
@@ -249,7 +249,7 @@ def tried_in_places(interrupted: Callable[[int], Interrupt]) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("journal", [False, True], ids=["bare", "journal"])
-def test_an_append(tmp_path: Path, kind: str, journal: bool) -> None:
+def test_ctrl_c_during_an_append(tmp_path: Path, kind: str, journal: bool) -> None:
     how, on_append = KINDS[kind]
 
     def interrupted(at: int) -> Interrupt:
@@ -287,7 +287,7 @@ def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> OnApp
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
 @pytest.mark.parametrize("journal", [False, True], ids=["bare", "journal"])
-def test_the_end_of_an_append_that_was_interrupted(tmp_path: Path, journal: bool, applied: bool) -> None:
+def test_ctrl_c_while_an_interrupted_append_ends(tmp_path: Path, journal: bool, applied: bool) -> None:
     """A second Ctrl-C arrives at once too, and the receipt is still true."""
 
     def interrupted(at: int) -> Interrupt:
@@ -308,7 +308,7 @@ def test_the_end_of_an_append_that_was_interrupted(tmp_path: Path, journal: bool
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("applied", [False, True], ids=["lost", "applied"])
 @pytest.mark.parametrize("taken_up", ["receipt", "journal"])
-def test_a_resumption(tmp_path: Path, taken_up: str, applied: bool) -> None:
+def test_ctrl_c_during_a_resumption(tmp_path: Path, taken_up: str, applied: bool) -> None:
     def interrupted(at: int) -> Interrupt:
         path = tmp_path / f"journal {at}" if taken_up == "journal" else None
         with Service(stopped_at_the_third(None, applied=applied)) as service:
@@ -346,7 +346,7 @@ class Changing(Quick):
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("verb", ["delete_rows", "update_rows"])
-def test_a_change_of_rows(verb: str) -> None:
+def test_ctrl_c_during_a_delete_or_update(verb: str) -> None:
     def interrupted(at: int) -> Interrupt:
         interrupt = Interrupt(at)
         with Changing() as service, interrupt:
@@ -371,7 +371,7 @@ def test_a_change_of_rows(verb: str) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_a_request_for_each_row() -> None:
+def test_ctrl_c_between_the_requests_of_a_list() -> None:
     def interrupted(at: int) -> Interrupt:
         interrupt = Interrupt(at)
         session = LiteralSession({"success": True})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import sys
@@ -18,14 +17,14 @@ from pandas_clicdata import AppendReceipt, errors, resume_append
 from pandas_clicdata.uploads import append, journal
 from pandas_clicdata.uploads.receipt import ReceiptWriter, State
 from uploads.oracle import assert_true
-from uploads.test_schedules import CHUNK, FRAME, ROWS, Unreliable, answer, fates_of
+from uploads.test_schedules import CHUNK, FRAME, ROWS, SCHEDULES, Unreliable, answer, fates_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pandas_clicdata.session.wire import Answer, Request
 
-APPENDS = int(os.environ.get("CLICDATA_SCHEDULES", "1000")) // 50
+APPENDS = SCHEDULES // 50
 
 
 class Quick(Unreliable):
@@ -46,6 +45,7 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
+        self.failures = 0
         self.dice: random.Random | None = None
         connect = sqlite3.connect
         disk = self
@@ -53,6 +53,7 @@ class Disk:
         class Connection(sqlite3.Connection):
             def commit(self) -> None:
                 if disk.full or (disk.dice is not None and disk.dice.random() < 0.03):
+                    disk.failures += 1
                     raise sqlite3.OperationalError("database or disk is full")
                 super().commit()
 
@@ -174,7 +175,9 @@ def test_an_interrupt_before_an_outcome_is_written_leaves_the_chunk_in_doubt(
 
 @pytest.mark.fault(50)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_change_that_may_not_be_safe_is_taken_back(tmp_path: Path, disk: Disk, workers: int) -> None:
+def test_a_chunk_that_could_not_be_written_is_neither_sent_nor_in_doubt(
+    tmp_path: Path, disk: Disk, workers: int
+) -> None:
     path = tmp_path / "journal"
 
     class Filling(Quick):
@@ -198,7 +201,7 @@ def test_a_change_that_may_not_be_safe_is_taken_back(tmp_path: Path, disk: Disk,
 
 
 @pytest.mark.fault(50)
-def test_an_outcome_that_did_not_fit_is_written_with_the_next_chunk(tmp_path: Path, disk: Disk) -> None:
+def test_an_outcome_that_could_not_be_written_is_written_with_the_next_chunk(tmp_path: Path, disk: Disk) -> None:
     path = tmp_path / "journal"
     note = ReceiptWriter.note
 
@@ -214,7 +217,7 @@ def test_an_outcome_that_did_not_fit_is_written_with_the_next_chunk(tmp_path: Pa
 
 
 @pytest.mark.fault(50)
-def test_where_a_journal_could_not_be_begun_the_receipt_goes_on_without_it(tmp_path: Path, disk: Disk) -> None:
+def test_an_append_whose_journal_could_not_be_begun_goes_on_without_it(tmp_path: Path, disk: Disk) -> None:
     path = tmp_path / "journal"
     disk.full = True
     with Quick() as service:
@@ -253,6 +256,7 @@ DAMAGES = {
     "a chunk beyond the end": ("UPDATE chunk SET stop = 1000 WHERE start = 54", "damaged"),
     "a position that is no number": ("UPDATE chunk SET start = 'x'", "damaged"),
     "a row format that is none": ("UPDATE chunk SET row_format = 'csv'", "damaged"),
+    "a digest without a row format": ("UPDATE chunk SET row_format = NULL", "damaged"),
     "no table": ("DROP TABLE chunk", "no such table"),
 }
 
@@ -345,7 +349,7 @@ class Watched(Unreliable):
 
 @pytest.mark.fault(49)
 @pytest.mark.timeout(1800)
-def test_whenever_the_process_ends_the_journal_is_true(tmp_path: Path, disk: Disk) -> None:
+def test_the_journal_is_true_at_each_moment(tmp_path: Path, disk: Disk) -> None:
     """After a kill one chunk at most is in doubt, and all else is certain; also on a disk that is full now and then."""
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails

@@ -1,6 +1,6 @@
 """Appends whose process is killed or interrupted, held against the sandbox's own ledger.
 
-``CLICDATA_KILLS`` is how many are killed at random moments: 30 if it isn't set, 300 for ``--long``.
+``CLICDATA_KILLS`` is how many are killed at random moments: 20 if it isn't set, 300 for ``--long``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"), pytest.mark.timeout(900)]
 
-KILLS = int(os.environ.get("CLICDATA_KILLS", "30"))
+KILLS = int(os.environ.get("CLICDATA_KILLS", "20"))
 ROWS, CHUNK = 60, 5
 FRAME = frame_of(ROWS)
 TAG = {"verify": "tag", "tag_column": "load"}

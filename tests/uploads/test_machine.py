@@ -1,6 +1,6 @@
 """A table that is appended to, read, changed and broken at random, beside a list that is right by construction.
 
-40 runs of 40 steps, 300 with ``--long`` (``CLICDATA_RUNS``).
+20 runs of 40 steps, 300 with ``--long`` (``CLICDATA_RUNS``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
-RUNS = int(os.environ.get("CLICDATA_RUNS", "40"))
+RUNS = int(os.environ.get("CLICDATA_RUNS", "20"))
 STEPS = 40
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -244,7 +244,7 @@ class Table(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(1800)
-def test_whatever_is_done_to_a_table_the_rows_are_those_that_should_be() -> None:
+def test_a_table_always_holds_the_expected_rows() -> None:
     with start(sample=False, page_size=10, max_page_size=10) as service:
         machine = type("Machine", (Table,), {"service": service})
         run_state_machine_as_test(

@@ -11,7 +11,7 @@ import pytest
 
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.uploads.receipt import AppendReceipt
-from uploads.oracle import FRAME, LOST, arm, assert_true, receipt_of, stored
+from uploads.oracle import FRAME, LOST, arm, assert_true, patience, receipt_of, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,8 @@ def asleep() -> Sleeper:
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
 def patient(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox, asleep: Sleeper) -> Iterator[Session]:
-    """A session that gives up after half a second and waits in no time."""
-    with clicdata_sandbox.session(api_version=request.param, timeout=(5, 0.5)) as session:
+    """A session that sleeps in no time."""
+    with clicdata_sandbox.session(api_version=request.param, timeout=(5, 5)) as session:
         session._sleep = asleep
         yield session
 
@@ -57,11 +57,12 @@ def on(rec_id: int, after: int = 1) -> dict[str, Any]:
 @pytest.mark.fault(5)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", [fault for fault in LOST if "count" not in fault])
-def test_what_is_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
+def test_a_chunk_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str, fault: str
 ) -> None:
     clicdata_sandbox.append(rec_id, [{"n": 1000, "t": "there before"}])
     kept = arm(clicdata_sandbox, fault, LOST, **on(rec_id))
+    patient._read = patience(fault)
     receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
     assert stored(clicdata_sandbox, rec_id) == Counter([*range(25), 1000])
     assert receipt.complete
@@ -85,7 +86,7 @@ def store_in_part(sandbox: Sandbox, rec_id: int) -> None:
 
 @pytest.mark.fault(47)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_chunk_that_is_stored_in_part_ends_it_with_what_was_found(
+def test_a_chunk_that_is_stored_in_part_ends_the_append(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str
 ) -> None:
     store_in_part(clicdata_sandbox, rec_id)
@@ -99,7 +100,7 @@ def test_a_chunk_that_is_stored_in_part_ends_it_with_what_was_found(
 
 @pytest.mark.fault(6)
 @pytest.mark.parametrize("way", WAYS)
-def test_what_lands_while_it_waits_is_found(
+def test_rows_that_are_stored_during_the_wait_are_found(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, way: str
 ) -> None:
     clicdata_sandbox.faults.apply_late(0.05, stall=0.0, **on(rec_id))
@@ -111,7 +112,7 @@ def test_what_lands_while_it_waits_is_found(
 
 @pytest.mark.fault(6)
 @pytest.mark.parametrize("way", WAYS)
-def test_what_lands_after_it_was_sent_again_is_found_by_the_audit(
+def test_rows_that_are_stored_after_they_were_sent_again_are_found_by_the_audit(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str
 ) -> None:
     clicdata_sandbox.faults.apply_late(0.3, stall=0.0, **on(rec_id))
@@ -125,7 +126,7 @@ def test_what_lands_after_it_was_sent_again_is_found_by_the_audit(
     assert all(ledger[n] == (2 if 10 <= n < 20 else 1) for n in range(25))
 
 
-def test_the_audit_of_stamps_names_the_chunk_and_repair_puts_it_right(
+def test_the_audit_of_stamps_names_the_doubled_chunk_and_repair_deletes_a_copy(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     clicdata_sandbox.append(rec_id, [{"n": n, "t": "another's", "load": "x"} for n in (15, 100)])
@@ -148,7 +149,7 @@ def test_the_audit_of_stamps_names_the_chunk_and_repair_puts_it_right(
 
 
 @pytest.mark.parametrize("fault", ["partial", "lost"])
-def test_repair_puts_right_what_no_count_could_settle(
+def test_repair_sends_a_chunk_again_that_is_stored_in_part(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int, fault: str
 ) -> None:
     store_in_part(clicdata_sandbox, rec_id)
@@ -165,7 +166,7 @@ def test_repair_puts_right_what_no_count_could_settle(
     assert stored(clicdata_sandbox, rec_id) == Counter(range(25))
 
 
-def test_repair_stops_when_the_rows_do_not_go(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+def test_repair_stops_if_the_rows_are_not_deleted(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
     store_in_part(clicdata_sandbox, rec_id)
     with pytest.raises(errors.AppendAmbiguous) as caught:
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
@@ -190,7 +191,7 @@ def test_only_stamped_rows_can_be_repaired(patient: Session, clicdata_sandbox: S
     assert len(clicdata_sandbox.requests) == before
 
 
-def test_stamps_are_counted_apart_from_another_writer(
+def test_stamps_are_counted_while_another_writes(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     asleep.then = lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}] * 10)
@@ -203,7 +204,7 @@ def test_stamps_are_counted_apart_from_another_writer(
     assert ledger == Counter(range(25))
 
 
-def test_a_count_that_another_writer_spoils_ends_it(
+def test_a_count_that_another_writer_changes_ends_the_append(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     clicdata_sandbox.faults.call(
@@ -216,14 +217,14 @@ def test_a_count_that_another_writer_spoils_ends_it(
     assert receipt_of(caught).rows_in_doubt == 10
 
 
-def test_rows_that_disappear_meanwhile_end_it(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+def test_rows_that_disappear_meanwhile_end_the_append(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
     clicdata_sandbox.faults.call(lambda: clicdata_sandbox.delete(rec_id, {"n": 3}), **on(rec_id))
     clicdata_sandbox.faults.drop(**on(rec_id))
     with pytest.raises(errors.AppendAmbiguous, match="disappeared"):
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **COUNT)
 
 
-def test_a_number_that_never_comes_to_rest_ends_it(
+def test_a_count_that_keeps_changing_ends_the_append(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     asleep.then = lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}])
@@ -234,7 +235,7 @@ def test_a_number_that_never_comes_to_rest_ends_it(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_count_that_fails_ends_it(patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str) -> None:
+def test_a_count_that_fails_ends_the_append(patient: Session, clicdata_sandbox: Sandbox, rec_id: int, way: str) -> None:
     clicdata_sandbox.faults.drop(**on(rec_id))
     clicdata_sandbox.faults.status(403, method="GET", times=None, after=1 if way == "count" else 0)
     with pytest.raises(errors.AppendAmbiguous, match="could not be counted") as caught:
@@ -250,7 +251,7 @@ def test_without_a_count_before_nothing_is_sent(patient: Session, clicdata_sandb
     assert clicdata_sandbox.count(rec_id) == 0
 
 
-def test_a_service_that_is_down_is_not_asked_for_ever(
+def test_a_chunk_is_sent_four_times_at_most(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     fault = clicdata_sandbox.faults.status(500, **{**on(rec_id), "times": None})
@@ -261,7 +262,7 @@ def test_a_service_that_is_down_is_not_asked_for_ever(
     assert_true(receipt_of(caught), FRAME, stored(clicdata_sandbox, rec_id))
 
 
-def test_it_waits_as_long_as_the_slowest_answer_suggests(
+def test_the_wait_before_counting_is_three_times_the_slowest_response(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     started = time.monotonic()
@@ -272,7 +273,9 @@ def test_it_waits_as_long_as_the_slowest_answer_suggests(
     assert 60 <= asleep.slept[0] < 300
 
 
-def test_it_waits_at_least_the_read_timeout(clicdata_sandbox: Sandbox, asleep: Sleeper, rec_id: int) -> None:
+def test_the_wait_before_counting_is_at_least_the_read_timeout(
+    clicdata_sandbox: Sandbox, asleep: Sleeper, rec_id: int
+) -> None:
     clicdata_sandbox.faults.drop(**on(rec_id))
     with clicdata_sandbox.session(timeout=(5, 120)) as session:
         session._sleep = asleep
@@ -281,7 +284,7 @@ def test_it_waits_at_least_the_read_timeout(clicdata_sandbox: Sandbox, asleep: S
 
 
 @pytest.mark.parametrize("api_version", [None, "2022.01"])
-def test_what_counting_costs(clicdata_sandbox: Sandbox, api_version: str | None) -> None:
+def test_counting_takes_as_many_requests_as_documented(clicdata_sandbox: Sandbox, api_version: str | None) -> None:
     """As the docstrings say."""
     rec_id = clicdata_sandbox.create("Old", {"n": "number", "t": "text", "load": "text"})
     clicdata_sandbox.append(rec_id, [{"n": n} for n in range(2500)])
@@ -304,7 +307,7 @@ def test_what_counting_costs(clicdata_sandbox: Sandbox, api_version: str | None)
 
 
 @pytest.mark.parametrize("workers", [2, 8])
-def test_stamps_tell_the_chunks_of_several_workers_apart(
+def test_stamps_show_which_chunks_of_several_workers_are_stored(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, rec_id: int, workers: int
 ) -> None:
     frame = pd.DataFrame({"n": range(300), "t": "x"})
@@ -316,7 +319,7 @@ def test_stamps_tell_the_chunks_of_several_workers_apart(
     assert len(asleep.slept) <= 8
 
 
-def test_count_is_for_one_worker(patient: Session, rec_id: int) -> None:
+def test_verify_count_needs_one_worker(patient: Session, rec_id: int) -> None:
     with pytest.raises(errors.InputError, match="workers=1"):
         FRAME.clicdata.append(rec_id, workers=2, session=patient, **COUNT)
 
@@ -326,7 +329,7 @@ def test_count_is_for_one_worker(patient: Session, rec_id: int) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 999, 1000, 1001, 2000, 2500])
-def test_push_counts_what_it_stored(session: Session, clicdata_sandbox: Sandbox, rows: int) -> None:
+def test_push_audits_a_new_table(session: Session, clicdata_sandbox: Sandbox, rows: int) -> None:
     frame = pd.DataFrame({"n": range(rows)})
     receipt = frame.clicdata.push("Counted", types={"n": "number"}, chunksize=500)
     assert receipt.audited is (True if rows else None)
@@ -335,13 +338,13 @@ def test_push_counts_what_it_stored(session: Session, clicdata_sandbox: Sandbox,
     assert clicdata_sandbox.count(receipt.rec_id) == rows
 
 
-def test_push_counts_nothing_if_told_so_or_into_a_table_that_was_there(session: Session) -> None:
+def test_push_counts_nothing_with_audit_false_or_into_an_existing_table(session: Session) -> None:
     assert FRAME.clicdata.push("Own", audit=False).audited is None
     assert FRAME.clicdata.push("Own", if_exists="append").audited is None
 
 
 @pytest.mark.parametrize("change", [-1, 1])
-def test_a_table_of_its_own_that_holds_another_number_of_rows_is_told(
+def test_push_reports_a_new_table_with_another_number_of_rows(
     patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox, change: int
 ) -> None:
     def interfere() -> None:
@@ -359,7 +362,9 @@ def test_a_table_of_its_own_that_holds_another_number_of_rows_is_told(
     assert "the audit found another number" in repr(receipt_of(caught))
 
 
-def test_a_number_that_lags_behind_is_waited_for(patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox) -> None:
+def test_the_audit_waits_for_a_count_that_lags_behind(
+    patient: Session, asleep: Sleeper, clicdata_sandbox: Sandbox
+) -> None:
     clicdata_sandbox.faults.apply_late(0.0, stall=0.0, method="POST", path="/nowhere")
     lost: list[Any] = []
 
@@ -377,7 +382,7 @@ def test_a_number_that_lags_behind_is_waited_for(patient: Session, asleep: Sleep
     assert FRAME.clicdata.push("Own", session=patient).audited
 
 
-def test_an_audit_that_cannot_be_made_is_no_failure(
+def test_an_audit_that_fails_is_logged(
     session: Session, clicdata_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     clicdata_sandbox.faults.status(403, method="GET")
@@ -387,7 +392,7 @@ def test_an_audit_that_cannot_be_made_is_no_failure(
     assert "could not be counted" in caplog.text
 
 
-def test_an_audit_that_cannot_be_made_after_rows_were_sent_again_is_one(
+def test_an_audit_that_fails_after_rows_were_sent_again_is_an_error(
     patient: Session, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     clicdata_sandbox.faults.drop(**on(rec_id))
@@ -397,7 +402,7 @@ def test_an_audit_that_cannot_be_made_after_rows_were_sent_again_is_one(
     assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "applied"]
 
 
-def test_push_makes_the_column_of_the_stamps(session: Session, clicdata_sandbox: Sandbox) -> None:
+def test_push_creates_the_column_of_the_stamps(session: Session, clicdata_sandbox: Sandbox) -> None:
     receipt = FRAME.clicdata.push("Stamped", chunksize=10, **TAG)
     assert receipt.audited
     [made] = [one for one in clicdata_sandbox.data_sets() if one.name == "Stamped"]
@@ -406,7 +411,9 @@ def test_push_makes_the_column_of_the_stamps(session: Session, clicdata_sandbox:
     assert Counter(stamps) == {f"{receipt.append_id}/{number:07d}": rows for number, rows in enumerate([10, 10, 5])}
 
 
-def test_a_push_in_doubt_is_settled_by_its_own_count(patient: Session, clicdata_sandbox: Sandbox) -> None:
+def test_rows_of_a_push_in_doubt_are_counted_without_a_count_before(
+    patient: Session, clicdata_sandbox: Sandbox
+) -> None:
     clicdata_sandbox.faults.drop(applied=True, method="POST", after=2)
     receipt = FRAME.clicdata.push("Own", chunksize=10, session=patient, **COUNT)
     assert receipt.audited
@@ -438,7 +445,7 @@ def test_a_push_in_doubt_is_settled_by_its_own_count(patient: Session, clicdata_
         ({"journal": ""}, "journal must be"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_is_sent(
+def test_arguments_that_contradict_are_refused_before_any_request(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, more: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(errors.InputError, match=message):

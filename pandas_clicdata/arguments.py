@@ -1,4 +1,7 @@
-"""Checks of arguments. Each returns the checked value, or raises before any request is sent."""
+"""Checks of arguments. Each returns the checked value, or raises before any request is sent.
+
+``str.__str__`` makes a str of a subclass, such as NumPy's, which msgspec doesn't encode.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import is_unicode
-from pandas_clicdata.frames.types import COLUMN_TYPES
+from pandas_clicdata.frames.types import COLUMN_TYPES, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +22,7 @@ _LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
 def check_id(name: str, value: Any) -> int:
     """Return an id as an int. Any type of positive integer will do, but no text, float or bool."""
     kind = type(value).__name__
-    if _is_bool(value):
+    if isinstance(value, bool):
         raise InputError(f"{name} must be a whole number, not a bool ({value!r})")
     try:
         number = operator.index(value)
@@ -48,7 +50,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise InputError(f"{name} must be one of {listed}, not {value!r}")
-    return _plain(value)
+    return str.__str__(value)
 
 
 def check_output(value: Any) -> str:
@@ -64,22 +66,16 @@ def check_text(name: str, value: Any, *, empty: bool = False) -> str:
         raise InputError(f"{name} must not be empty")
     if "\0" in value or not is_unicode(value):
         raise InputError(f"{name} has characters that can't be sent")
-    return _plain(value)
+    return str.__str__(value)
 
 
 def check_flag(name: str, value: Any) -> bool | None:
     """Return True, False or None, NumPy's booleans as Python's."""
-    if value is None or _is_bool(value):
-        return value if value is None else bool(value)
+    if value is None:
+        return None
+    if type(value).__name__ in ("bool", "bool_"):  # NumPy's class has either name, depending on its version
+        return bool(value)
     raise InputError(f"{name} must be True, False or None, not {value!r}")
-
-
-def _is_bool(value: Any) -> bool:
-    return type(value).__name__ in ("bool", "bool_")  # NumPy's class has either name, depending on its version
-
-
-def _plain(text: str) -> str:
-    return str.__str__(text)  # msgspec encodes no subclass of str, such as NumPy's
 
 
 def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
@@ -96,7 +92,7 @@ def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
             problems.append(f"column {name!r}: {kind!r} is no ClicData type ({', '.join(sorted(COLUMN_TYPES))})")
     if problems:
         raise InputError(problems)
-    return [{"name": _plain(name), "data_type": _plain(kind)} for name, kind in cols.items()]
+    return [{"name": str.__str__(name), "data_type": str.__str__(kind)} for name, kind in cols.items()]
 
 
 def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,198 @@
+"""Going on with an append: what an earlier run, another process or another frame must not spoil."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from pandas_clicdata import AppendReceipt, errors, resume_append
+from pandas_clicdata.uploads.receipt import ReceiptWriter
+from uploads.test_journals import Quick, disk  # noqa: F401  # a fixture
+from uploads.test_schedules import CHUNK, FRAME, ROWS, answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandas_clicdata.session.wire import Answer, Request
+    from uploads.test_journals import Disk
+
+
+class Stopping(Quick):
+    """A service that refuses the third chunk for another reason than its rows, once."""
+
+    def applied(self, rows: list[dict[str, Any]]) -> Answer:
+        if self.requests == 3:
+            return answer({"error": {"code": "x"}}, 403)
+        return super().applied(rows)
+
+
+def stopped(service: Quick, **how: Any) -> AppendReceipt:
+    """Append up to the third chunk; the receipt."""
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, **how)
+    assert caught.value.receipt is not None
+    return caught.value.receipt  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("early", ["of the error", "loaded"])
+def test_a_receipt_that_is_older_than_its_journal_sends_no_row_again(tmp_path: Path, early: str) -> None:
+    path = tmp_path / "journal"
+    with Stopping() as service:
+        receipt = stopped(service, journal=path)
+        if early == "loaded":
+            receipt = AppendReceipt.load(path)
+        assert resume_append(FRAME, path, session=service, progress=False).complete
+        assert not receipt.complete
+        assert resume_append(FRAME, receipt, session=service, progress=False) is receipt
+        assert service.land() == Counter(range(ROWS))
+    assert receipt.complete
+    assert AppendReceipt.load(path).complete
+
+
+def test_a_receipt_that_was_loaded_during_the_append_sends_no_row_again(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    loaded: list[AppendReceipt] = []
+
+    class Watched(Quick):
+        def applied(self, rows: list[dict[str, Any]]) -> Answer:
+            loaded.append(AppendReceipt.load(path))
+            return super().applied(rows)
+
+    with Watched() as service:
+        FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path)
+        assert resume_append(FRAME, loaded[2], session=service, progress=False).complete
+        assert service.land() == Counter(range(ROWS))
+
+
+def test_a_frame_with_other_rows_in_a_chunk_that_was_sent_is_refused() -> None:
+    frame = pd.DataFrame({"n": range(5000)})
+    with Stopping() as service:
+        with pytest.raises(errors.AppendInterrupted):
+            frame.clicdata.append(5, chunksize=1000, session=service, progress=False)
+        receipt = service.last_receipt
+        assert receipt is not None
+        other = frame.copy()
+        other.loc[7, "n"] = -1  # row 7 is none of the 1,000 rows that the receipt holds a digest of
+        sent = service.requests
+        with pytest.raises(errors.JournalMismatch, match="rows 0 to 999"):
+            resume_append(other, receipt, session=service, progress=False)
+        assert service.requests == sent
+        assert resume_append(frame, receipt, session=service, progress=False).complete
+        assert service.land() == Counter(range(5000))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Threads that an interrupted run left behind
+
+
+class Interrupted(Quick):
+    """A service whose caller is interrupted while another thread waits: for a response, or to send again."""
+
+    def __init__(self, waits_for: str) -> None:
+        super().__init__()
+        self.waits_for = waits_for
+        self.go_on, self.is_waiting = threading.Event(), threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.numbers = itertools.count()
+
+    def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
+        if next(self.numbers) == 1:
+            self.threads.append(threading.current_thread())
+            if self.waits_for == "its turn":
+                return answer({"error": {"code": "x"}}, 429)
+            self.wait()
+            return answer({"error": {"code": "x"}}, 403)
+        return super()._send(request, *rest)
+
+    def pass_time(self, seconds: float) -> None:
+        if threading.current_thread() in self.threads and self.waits_for == "its turn":
+            self.wait()
+        super().pass_time(seconds)
+
+    def wait(self) -> None:
+        self.is_waiting.set()
+        assert self.go_on.wait(20)
+
+
+@pytest.mark.fault(48)
+@pytest.mark.parametrize("journal", [False, True], ids=["receipt", "journal"])
+@pytest.mark.parametrize("waits_for", ["its turn", "a response"])
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+def test_a_thread_of_an_interrupted_run_neither_sends_nor_notes_anything_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_for: str, journal: bool, twice: bool
+) -> None:
+    path = tmp_path / "journal"
+
+    class Bar:
+        """A bar that is interrupted once the thread waits."""
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def update(self, rows: int) -> None:
+            if rows:
+                assert service.is_waiting.wait(20)
+                raise KeyboardInterrupt
+
+    def save(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pandas_clicdata.uploads.append.bar", lambda *_: Bar())
+    if twice:
+        monkeypatch.setattr(ReceiptWriter, "save", save)
+    how: dict[str, Any] = {"journal": path} if journal else {}
+    with Interrupted(waits_for) as service:
+        with pytest.raises(KeyboardInterrupt):
+            FRAME.clicdata.append(5, chunksize=CHUNK, workers=2, session=service, progress=False, **how)
+        monkeypatch.undo()
+        receipt = AppendReceipt.load(path) if journal else service.last_receipt
+        assert receipt is not None
+        stored = service.land()
+        fates = {chunk.start: "stored" if stored[chunk.start] else "missing" for chunk in receipt.doubtful()}
+        ended = resume_append(FRAME, path if journal else receipt, session=service, in_doubt=fates, progress=False)
+        service.go_on.set()
+        for thread in service.threads:
+            thread.join(20)
+        assert ended.complete
+        assert service.land() == Counter(range(ROWS))
+
+
+@pytest.mark.fault(50, 52)
+def test_a_journal_stays_in_use_while_a_chunk_is_on_the_wire_and_the_disk_is_full(
+    tmp_path: Path,
+    disk: Disk,  # noqa: F811
+) -> None:
+    path = tmp_path / "journal"
+    refused = threading.Event()
+
+    class Filling(Quick):
+        """A service that answers the first chunk after the second one could not be noted."""
+
+        def _send(self, request: Request, *rest: Any) -> Answer | errors.TransportError:
+            disk.full = True
+            assert refused.wait(20)
+            return super()._send(request, *rest)
+
+    def watch() -> None:
+        while not disk.failures:
+            pass
+        try:
+            with Quick() as other, pytest.raises(errors.JournalBusy):
+                resume_append(FRAME, path, session=other, in_doubt="missing", progress=False)
+        finally:
+            refused.set()
+
+    watching = threading.Thread(target=watch)
+    with Filling() as service:
+        watching.start()
+        with pytest.raises(errors.AppendInterrupted):
+            FRAME.clicdata.append(5, chunksize=CHUNK, workers=2, session=service, progress=False, journal=path)
+        watching.join(20)
