@@ -13,6 +13,7 @@ from pandas_clicdata.sandbox.account import Account
 from pandas_clicdata.sandbox.account_calls import AccountCalls
 from pandas_clicdata.sandbox.answers import Settings
 from pandas_clicdata.sandbox.data_calls import DataCalls
+from pandas_clicdata.sandbox.database import Database
 from pandas_clicdata.sandbox.faults import Faults, Received
 from pandas_clicdata.sandbox.listener import HOST, Listener
 from pandas_clicdata.sandbox.logins import Credentials, Logins
@@ -21,7 +22,7 @@ from pandas_clicdata.sandbox.people_calls import PeopleCalls
 from pandas_clicdata.sandbox.rows import Column, read_rows
 from pandas_clicdata.sandbox.sample import load_sample
 from pandas_clicdata.sandbox.service import Service
-from pandas_clicdata.sandbox.store import Database, DataSet, Store
+from pandas_clicdata.sandbox.store import DataSet, Store
 from pandas_clicdata.sandbox.switches import Switches
 
 if TYPE_CHECKING:
