@@ -111,6 +111,11 @@ class Call:
         """Whether the caller named an ``api_version``."""
         return self.version is not None
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether rows are changed by filters: from version 2022.01 on."""
+        return self.version is not None and tuple(map(int, self.version.split("."))) >= (2022, 1)
+
     def text(self, name: str) -> str | None:
         """Return a parameter of the query; None for an empty one."""
         return self.args.get(name) or None

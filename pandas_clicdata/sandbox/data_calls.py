@@ -19,6 +19,7 @@ from pandas_clicdata.sandbox.rows import (
     read_changes,
     read_filter,
     read_rows,
+    with_iso_datetimes,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class DataCalls:
             _shown(data_set, call.settings.switches.ids)
             for data_set in self._store.data_sets()
             if (name is None or name.lower() in data_set.name.lower())
-            and has_key in (None, data_set.unique_key is not None)
+            and has_key in (None, bool(data_set.unique_key))
             and refreshable in (None, data_set.refreshable)
         ]
         return listing(call, "data", found, counted=True)
@@ -87,6 +88,9 @@ class DataCalls:
         """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
         page = Page.asked(call)
         rows, total = self._store.rows(rec_id, page.start, page.size, version)
+        if call.settings.switches.datetimes == "iso":
+            columns = self._store.data_set(rec_id).columns
+            rows = [with_iso_datetimes(row, columns) for row in rows]
         return page.answer(call, "data", rows, len(rows), total)
 
     def append(self, call: Call, rec_id: int) -> Answer:
@@ -96,15 +100,21 @@ class DataCalls:
 
     def insert(self, call: Call, rec_id: int) -> Answer:
         """``POST /data/{id}/insert``."""
-        stored = self._append(call, rec_id, call.settings.insert_limit)
-        return value(call, {"rows_inserted": stored, "rows_found": stored})  # C: what is "found"
+        inserted, found = self._append(call, rec_id, call.settings.insert_limit)
+        return value(call, {"rows_inserted": inserted, "rows_found": found})
 
-    def _append(self, call: Call, rec_id: int, limit: int | None = None) -> int:
+    def _append(self, call: Call, rec_id: int, limit: int | None = None) -> tuple[int, int]:
+        """Append the rows, and return how many were inserted and found."""
+        switches = call.settings.switches
         columns = self._store.data_set(rec_id).columns
-        texts = read_rows(call.json_body(), columns)
+        texts = read_rows(call.json_body(), columns, drop_unknown=switches.unknown_columns == "drop")
         if limit is not None and len(texts) > limit:
             raise Refusal(400, "TooManyRows", f"{len(texts)} rows were sent, {limit} is the most; none was stored.")
-        return self._store.append(rec_id, texts)
+        if switches.existing_keys == "skip":
+            inserted = self._store.append_new(rec_id, texts)
+            return inserted, len(texts) - inserted
+        stored = self._store.append(rec_id, texts)
+        return stored, stored  # C: what is "found"
 
     def update(self, call: Call, rec_id: int) -> Answer:
         """``PUT /data/{id}/row``."""
@@ -117,7 +127,7 @@ class DataCalls:
 
     def delete(self, call: Call, rec_id: int) -> Answer:
         """``DELETE /data/{id}/row``."""
-        if call.modern and call.settings.switches.deletes == "/delete":
+        if call.has_filters and call.settings.switches.deletes == "/delete":
             raise Refusal(405, "MethodNotAllowed", "Rows are deleted by POST /data/{id}/delete.")
         columns = self._store.data_set(rec_id).columns
         wanted = call.decoded(Deletion)
@@ -129,7 +139,7 @@ class DataCalls:
 
     def update_filtered(self, call: Call, rec_id: int) -> Answer:
         """``POST /data/{id}/update``: a refresh before version 2022.01, a row update from then on."""
-        if call.version is None or call.version < "2022.01" or not call.body:  # C: no body, no row update
+        if not call.has_filters or not call.body:  # C: no body, no row update
             return self.refresh(call, rec_id, "update")
         columns = self._store.data_set(rec_id).columns
         wanted = call.decoded(FilteredChange)
@@ -138,7 +148,9 @@ class DataCalls:
         return value(call, {"rows_updated": count, "rows_found": count})
 
     def delete_filtered(self, call: Call, rec_id: int) -> Answer:
-        """``POST /data/{id}/delete``."""
+        """``POST /data/{id}/delete``, from version 2022.01 on."""
+        if not call.has_filters:
+            raise Refusal(404, "NotFound", f"There is no /data/{rec_id}/delete in version {call.version}.")
         if call.settings.switches.deletes == "DELETE /row":
             raise Refusal(404, "NotFound", "Rows are deleted by DELETE /data/{id}/row.")
         wanted = call.decoded(FilteredDeletion)

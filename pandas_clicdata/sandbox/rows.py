@@ -83,8 +83,10 @@ _values_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _Values = list[Value]
 
 
-def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
+def read_rows(body: bytes, columns: Sequence[Column], *, drop_unknown: bool = False) -> list[bytes]:
     """Return the rows of a request, each as a JSON object with every column in order.
+
+    With ``drop_unknown``, the cells of unknown columns are lost instead of refused.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
     """
     sent = list(map(bytes, decoded(_rows_decoder, body).data))
     names = [column.name for column in columns]
-    rows = [_values(row, number, names) for number, row in enumerate(sent, start=1)]
+    rows = [_values(row, number, names, drop_unknown=drop_unknown) for number, row in enumerate(sent, start=1)]
     for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
         if found := problem(column.data_type, values):
             place, wrong = found
@@ -115,6 +117,15 @@ def row_text(values: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
 def row_values(text: bytes) -> dict[str, bytes]:
     """Return a stored row as column to JSON value."""
     return {name: bytes(value) for name, value in _object_decoder.decode(text).items()}
+
+
+def with_iso_datetimes(text: bytes, columns: Sequence[Column]) -> bytes:
+    """Return a stored row with a ``T`` between date and time."""
+    values = row_values(text)
+    for name, data_type in columns:
+        if data_type == "datetime" and values[name] != NULL:
+            values[name] = to_json(msgspec.json.decode(values[name], type=str).replace(" ", "T"))
+    return row_text(values, columns)
 
 
 def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) -> dict[str, bytes]:
@@ -149,21 +160,22 @@ def read_changes(wanted: FilteredChange, columns: Sequence[Column]) -> dict[str,
     return read_cells([_Cell(name, value) for name, value in wanted.data.items()], columns, "data")
 
 
-def _values(row: bytes, number: int, names: Sequence[str]) -> _Values:
+def _values(row: bytes, number: int, names: Sequence[str], *, drop_unknown: bool) -> _Values:
     """Return the values of a row of any of the three formats, in the order of the columns."""
     where = f"row {number}"
     if row.startswith(b"{"):
         by_name = _object_decoder.decode(row)
         if list(by_name) == names:
             return [*by_name.values()]
-        return _in_order(_by_column(by_name.items(), names, where), names)
+        return _in_order(_by_column(by_name.items(), names, where, drop_unknown=drop_unknown), names)
     if not row.startswith(b"["):
         raise invalid(f"{where} is neither an object nor a list.")
     if row[1:].lstrip().startswith(b"{"):
         cells = decoded(_cells_decoder, row)
         if [cell.column for cell in cells] == names:
             return [cell.value for cell in cells]
-        return _in_order(_by_column(((cell.column, cell.value) for cell in cells), names, where), names)
+        pairs = ((cell.column, cell.value) for cell in cells)
+        return _in_order(_by_column(pairs, names, where, drop_unknown=drop_unknown), names)
     values = _values_decoder.decode(row)
     if len(values) != len(names):
         raise invalid(f"{where} has {len(values)} values, the data set has {len(names)} columns.")
@@ -174,10 +186,14 @@ def _in_order(found: Mapping[str, Value], names: Sequence[str]) -> _Values:
     return [found.get(name, NULL) for name in names]
 
 
-def _by_column(pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], where: str) -> dict[str, msgspec.Raw]:
+def _by_column(
+    pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], where: str, *, drop_unknown: bool = False
+) -> dict[str, msgspec.Raw]:
     found: dict[str, msgspec.Raw] = {}
     for name, value in pairs:
         if name not in names:
+            if drop_unknown:
+                continue
             raise invalid(f'{where}: there is no column "{name}"; the columns are: {", ".join(names)}.')
         if name in found:
             raise invalid(f'{where}: the column "{name}" appears twice.')

@@ -57,6 +57,9 @@ def start(
     large_page_size: Literal["capped", "refused", "error", "ignored"] = "capped",
     deletes: Literal["both", "/delete", "DELETE /row"] = "both",
     text_comparison: Literal["exact", "sql_server"] = "exact",
+    datetimes: Literal["as sent", "iso"] = "as sent",
+    existing_keys: Literal["store", "skip"] = "store",
+    unknown_columns: Literal["refuse", "drop"] = "refuse",
     ids: Literal["both", "id", "rec_id"] = "both",
 ) -> Sandbox:
     """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
@@ -101,7 +104,14 @@ def start(
     deletes : {"both", "/delete", "DELETE /row"}, default "both"
         Where a modern row delete is accepted; the other path responds 404 or 405.
     text_comparison : {"exact", "sql_server"}, default "exact"
-        Whether filters compare text exactly, or without letter case and trailing blanks.
+        Whether filters and keys compare text exactly, or without letter case and trailing blanks.
+    datetimes : {"as sent", "iso"}, default "as sent"
+        How a read spells a datetime: as it was sent, or as ``YYYY-MM-DDTHH:MM:SS``. A fraction or offset stays.
+    existing_keys : {"store", "skip"}, default "store"
+        What an append does with a row whose key exists; `Sandbox.set_key` sets the key columns.
+        With "skip", ``rows_inserted`` counts the new rows and ``rows_found`` the rows whose key exists.
+    unknown_columns : {"refuse", "drop"}, default "refuse"
+        Whether an append with an unknown column is refused, or the cells of that column are dropped.
     ids : {"both", "id", "rec_id"}, default "both"
         The name of the identifier in lists of data sets.
 
@@ -143,6 +153,9 @@ def start(
             large_page_size=large_page_size,
             deletes=deletes,
             text_comparison=text_comparison,
+            datetimes=datetimes,
+            existing_keys=existing_keys,
+            unknown_columns=unknown_columns,
             ids=ids,
         ),
     )
@@ -290,6 +303,10 @@ class Sandbox:
         wanted = [Column(*column) for column in columns.items()]
         kept = self._settings.history if history is None else history
         return self._store.create(name, description, wanted, history=kept)
+
+    def set_key(self, rec_id: int, columns: Sequence[str]) -> None:
+        """Set the key columns of a data set, as its owner would by hand; an empty list removes the key."""
+        self._store.set_key(rec_id, columns)
 
     def append(self, rec_id: int, rows: Sequence[Mapping[str, object]]) -> None:
         """Append rows without the API, as another writer would."""

@@ -54,6 +54,7 @@ WHERE rec_id = :rec_id AND born <= :version AND (died IS NULL OR died > :version
 ORDER BY position LIMIT :count OFFSET :skip
 """
 _END = 2**62
+_KEY_SEPARATOR = "\0"
 _CREATION_ZONE = timezone(timedelta(hours=2))  # the service mixes offsets from field to field
 
 
@@ -66,7 +67,7 @@ class DataSet:
     description: str
     columns: tuple[Column, ...]
     source: str
-    unique_key: str | None
+    unique_key: tuple[str, ...]
     refreshable: bool
     history: bool
     created: str
@@ -125,6 +126,16 @@ class Store:
     def data_set(self, rec_id: int) -> DataSet:
         """Return a data set, or raise a 404."""
         return _data_set(self._database.one("data_set", rec_id, "rec_id"))
+
+    def set_key(self, rec_id: int, names: Sequence[str]) -> None:
+        """Set the columns by which a row counts as existing; none for no key."""
+        with self._database.transaction() as db:
+            known = dict(self.data_set(rec_id).columns)
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"Data set {rec_id} has no columns {unknown}; it has {', '.join(known)}.")
+            db.execute(
+                "UPDATE data_set SET unique_key = ? WHERE rec_id = ?", (_KEY_SEPARATOR.join(names) or None, rec_id)
+            )
 
     # -- reading ----------------------------------------------------------------------
 
@@ -201,6 +212,20 @@ class Store:
             self._written(data_set, added=len(texts))
             return len(texts)
 
+    def append_new(self, rec_id: int, texts: Sequence[bytes]) -> int:
+        """Add the rows whose key doesn't exist and return how many; without a key, all of them."""
+        with self._database.transaction():
+            data_set = self.data_set(rec_id)
+            if not data_set.unique_key:
+                return self.append(rec_id, texts)
+            known = {self._key(data_set, row) for _, row in self._alive(data_set)}
+            new: dict[tuple[Key, ...], bytes] = {}
+            for text in texts:
+                found = self._key(data_set, row_values(text))
+                if found not in known:
+                    new.setdefault(found, text)
+            return self.append(rec_id, list(new.values()))
+
     def delete(self, rec_id: int, find: Mapping[str, Sequence[bytes]], *, first_only: bool) -> int:
         """Delete the rows whose values equal those of ``find`` and return how many."""
         with self._database.transaction():
@@ -237,11 +262,15 @@ class Store:
         return found
 
     def _compared(self, data_type: str, value: bytes) -> Key:
-        """Return what filters compare by."""
+        """Return what filters and keys compare by."""
         found = key(data_type, value)
         if self._text_comparison == "sql_server" and isinstance(found, str):
             return found.lower().rstrip(" ")
         return found
+
+    def _key(self, data_set: DataSet, row: Mapping[str, bytes]) -> tuple[Key, ...]:
+        types = dict(data_set.columns)
+        return tuple(self._compared(types[name], row[name]) for name in data_set.unique_key)
 
     def _alive(self, data_set: DataSet) -> Iterator[tuple[int, dict[str, bytes]]]:
         with self._database.transaction() as db:
@@ -328,15 +357,13 @@ class Store:
                 self.append(rec_id, source)
 
     def _merge(self, data_set: DataSet, source: Sequence[bytes], *, add_rest: bool) -> None:
-        if data_set.unique_key is None:
+        if not data_set.unique_key:
             raise Refusal(400, "NoUniqueKey", f"Data set {data_set.rec_id} has no unique key to update by.")
-        name = data_set.unique_key
-        data_type = dict(data_set.columns)[name]
-        position_of = {key(data_type, row[name]): position for position, row in self._alive(data_set)}
+        position_of = {self._key(data_set, row): position for position, row in self._alive(data_set)}
         updated, rest = [], []
         for text in source:
             row = row_values(text)
-            position = position_of.get(key(data_type, row[name]))
+            position = position_of.get(self._key(data_set, row))
             if position is None:
                 rest.append(text)
             else:
@@ -378,6 +405,7 @@ def timestamp(moment: datetime) -> str:
 def _data_set(row: sqlite3.Row) -> DataSet:
     fields: dict[str, Any] = dict(row)
     columns = tuple(Column(*pair) for pair in json.loads(fields.pop("columns")))
+    fields["unique_key"] = tuple(fields["unique_key"].split(_KEY_SEPARATOR)) if fields["unique_key"] else ()
     for name in ("refreshable", "history", "has_gaps"):
         fields[name] = bool(fields[name])
     return DataSet(columns=columns, **fields)

@@ -19,9 +19,15 @@ class Switches:
     deletes: Literal["both", "/delete", "DELETE /row"] = "both"
     """O3: the path of a modern row delete."""
     text_comparison: Literal["exact", "sql_server"] = "exact"
-    """O2: whether filters see letter case and trailing blanks."""
+    """O2: whether filters and keys see letter case and trailing blanks."""
+    datetimes: Literal["as sent", "iso"] = "as sent"
+    """O4: how a read spells date and time: as it was sent, or with a ``T`` between them."""
+    existing_keys: Literal["store", "skip"] = "store"
+    """O5: whether an append stores or skips a row whose key exists."""
+    unknown_columns: Literal["refuse", "drop"] = "refuse"
+    """O10: whether an append with a column that the data set lacks is refused, or loses its cells."""
     ids: Literal["both", "id", "rec_id"] = "both"
-    """O18: how lists of data sets name the identifier."""
+    """How lists of data sets name the identifier."""
 
     def __post_init__(self) -> None:
         kinds = get_type_hints(Switches)
