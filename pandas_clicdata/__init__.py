@@ -10,6 +10,7 @@ no credentials.
 The package is not affiliated with ClicData.
 """
 
+import logging as _logging
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ __all__ = [
     "sandbox",
 ]
 
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())  # else Python prints warnings to stderr
 setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # unknown to pandas' types
 
 

@@ -194,7 +194,8 @@ class ClicDataAccessor:
         True
         """
         session = manager.current(session)
-        return Data(session=session).create_data(name, clicdata_types(self._frame, types, index=index), desc)
+        with_index = bool(check_flag("index", index))
+        return Data(session=session).create_data(name, clicdata_types(self._frame, types, index=with_index), desc)
 
     def push(
         self,

@@ -354,3 +354,16 @@ def test_ctrl_c_while_a_refused_change_waits_leaves_nothing_in_doubt(clicdata_sa
     receipt: Any = getattr(caught.value, "receipt", None)
     assert receipt.keys["state"].tolist() == ["applied", "pending", "pending"]
     assert receipt.keys_in_doubt == 0
+
+
+def test_an_index_flag_that_is_none_is_refused(session: Session, clicdata_sandbox: Sandbox) -> None:
+    accessor = pd.DataFrame({"a": [1]}).clicdata
+    rec_id = accessor.create_table("Flags")
+    before = len(clicdata_sandbox.requests)
+    with pytest.raises(errors.InputError, match="index must be True, False or None"):
+        accessor.append(rec_id, index="no")
+    with pytest.raises(errors.InputError, match="index must be True, False or None"):
+        accessor.push("More flags", index="no")
+    with pytest.raises(errors.InputError, match="index must be True, False or None"):
+        accessor.create_table("More flags", index="no")
+    assert len(clicdata_sandbox.requests) == before

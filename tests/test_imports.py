@@ -138,3 +138,9 @@ def test_the_public_names() -> None:
         assert getattr(pandas_clicdata, name) is not None
     spec = "connect read_clicdata Session SessionManager Data Account Dashboard Schedule Team User errors __version__"
     assert set(spec.split()) <= set(pandas_clicdata.__all__)
+
+
+def test_a_warning_is_not_printed_where_logging_is_not_set_up() -> None:
+    script = "import logging, pandas_clicdata; logging.getLogger('pandas_clicdata.session').warning('slow')"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout + run.stderr == ""

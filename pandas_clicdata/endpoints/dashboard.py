@@ -37,7 +37,7 @@ DASHBOARDS = {  # C: every key (O18)
     "last_update_date": "datetime",
 }
 MOST_PIXELS = 25_000_000  # decoded they take about 100 MB
-MOST_WORK = 20 * MOST_PIXELS  # pixels x scans of a JPEG; a scan costs a hostile service only a few bytes
+MOST_WORK = 20 * MOST_PIXELS  # pixels x scans; a small JPEG can declare many scans, each a full decode
 
 PictureOutput = Literal["base64", "image"]
 

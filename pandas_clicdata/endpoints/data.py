@@ -52,7 +52,10 @@ VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  #
 
 # The legacy path and the modern mode of each method.
 REFRESHES = {
-    "reload": ("rebuild", "reload"),  # C: ClicData's list of endpoints says rebuild, its client of 2020 reload (O6)
+    "reload": (
+        "rebuild",
+        "reload",
+    ),  # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
     "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
     "update": ("update", "update"),
     "append": ("append", "append"),
@@ -341,7 +344,10 @@ class Data(Endpoint):
         return error.with_traceback(None)
 
     def _find_created(self, name: str, failure: ClicDataError) -> int:
-        """Return the data set that was created although the response was lost: the only one of its name, and empty."""
+        """Return the data set whose create response was lost: the only one of its name, and empty.
+
+        Raises `CreateAmbiguous` if there is no such data set.
+        """
         try:
             found = self.ids_named(name)
             if len(found) == 1 and self._is_empty(found[0]):
@@ -623,6 +629,7 @@ class Data(Endpoint):
         return self._change(request, repeatable=multiple_rows == "all")
 
     def _change(self, request: Request, *, repeatable: bool) -> dict[str, Any]:
+        """Send a change. ``repeatable`` only decides what the error says if the response is lost."""
         try:
             return parse_result(self._call(request))
         except ClicDataError as error:

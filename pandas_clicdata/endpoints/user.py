@@ -146,15 +146,15 @@ class User(Endpoint):
         >>> User().get_user(user_id)["last_name"].item()
         'Lee'
         """
+        hidden = None if password is None else Secret(password)
+        del password  # a traceback can show local variables
         body: dict[str, Any] = {
             "email_address": _check_address("email", email),
             "first_name": check_text("first_name", first_name),
             "last_name": check_text("last_name", last_name),
             "license": check_choice("license", license, LICENSES),
         }
-        secret = None if password is None else _check_password(password)
-        del password
-        return self._create(body, secret)
+        return self._create(body, None if hidden is None else _check_password(hidden))
 
     def _create(self, body: Mapping[str, Any], secret: Secret | None) -> int:
         address = body["email_address"]
@@ -206,11 +206,13 @@ class User(Endpoint):
         >>> people[report["state"] != "created"].empty
         True
         """
-        progress = check_flag("progress", progress)
-        bodies, secrets = _check_users(users)
-        rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
-        index = users.index
+        problems, bodies, secrets = _check_users(users)
+        index = None if problems else users.index
         del users  # a traceback can show local variables, and this one holds passwords
+        if problems:
+            raise InputError(problems)
+        progress = check_flag("progress", progress)
+        rows = [{"email_address": body["email_address"], "user_id": None} for body in bodies]
 
         def send(position: int) -> dict[str, Any]:
             return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
@@ -342,9 +344,10 @@ class User(Endpoint):
         >>> User().set_password(user_id, "correct horse battery staple")
         {'success': True}
         """
+        hidden = Secret(password)
+        del password  # a traceback can show local variables
         path = f"/user/{check_id('user_id', user_id)}/password"
-        secret = _check_password(password)
-        del password
+        secret = _check_password(hidden)
 
         def send() -> dict[str, Any]:
             return self._write("set a password", "PUT", path, {"password": secret.reveal()})
@@ -371,20 +374,21 @@ def _check_address(name: str, value: Any) -> str:
     return address
 
 
-def _check_password(value: Any) -> Secret:
-    """Return the password as a `Secret`. No message shows it."""
+def _check_password(hidden: Secret) -> Secret:
+    """Return a password that can be sent. No message and no local variable here shows it."""
     try:
-        if isinstance(value, str) and value:
-            return Secret(check_text("password", value, empty=True))
+        checked = Secret(check_text("password", hidden.reveal(), empty=True))
+        if checked.reveal():
+            return checked
     except InputError:
         pass
     raise InputError("password must be text that is not empty and can be sent")
 
 
-def _check_users(users: Any) -> tuple[list[dict[str, Any]], list[Secret | None]]:
-    """Return the body and the password of each row."""
+def _check_users(users: Any) -> tuple[list[str], list[dict[str, Any]], list[Secret | None]]:
+    """Return all problems, and the body and the password of each row. The caller raises: it has no passwords."""
     if not hasattr(users, "columns") or not hasattr(users, "iloc"):
-        raise InputError(f"users must be a DataFrame, not {type(users).__name__}")
+        return [f"users must be a DataFrame, not {type(users).__name__}"], [], []
     names = ["email_address" if name == "email" else name for name in users.columns]
     problems = [f"the column {name} is missing" for name in _REQUIRED if name not in names]
     problems += [f"the column {name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -393,7 +397,7 @@ def _check_users(users: Any) -> tuple[list[dict[str, Any]], list[Secret | None]]
         known = ", ".join((*_REQUIRED, *_OPTIONAL))
         problems.append(f"unknown columns {', '.join(map(repr, unknown))}: leave them out (known: {known})")
     if problems:
-        raise InputError(problems)
+        return problems, [], []
     columns = {name: _cells(users.iloc[:, position]) for position, name in enumerate(names)}
     return _check_rows(columns, list(users.index))
 
@@ -404,7 +408,7 @@ def _cells(series: Any) -> list[Any]:
 
 def _check_rows(
     columns: Mapping[str, list[Any]], labels: list[Any]
-) -> tuple[list[dict[str, Any]], list[Secret | None]]:
+) -> tuple[list[str], list[dict[str, Any]], list[Secret | None]]:
     bodies: list[dict[str, Any]] = []
     secrets: list[Secret | None] = []
     problems: list[str] = []
@@ -414,7 +418,7 @@ def _check_rows(
         "first_name": lambda cell: check_text("first_name", cell),
         "last_name": lambda cell: check_text("last_name", cell),
         "license": lambda cell: check_choice("license", "viewer" if cell is None else cell, LICENSES),
-        "password": lambda cell: None if cell is None else _check_password(cell),
+        "password": lambda cell: None if cell is None else _check_password(Secret(cell)),
     }
     for row, label in enumerate(labels):
         body: dict[str, Any] = {}
@@ -429,9 +433,7 @@ def _check_rows(
         if address and address in first_labels:
             problems.append(f"row {label!r}: {body['email_address']} stands in row {first_labels[address]!r} too")
         first_labels.setdefault(address, label)
-    if problems:
-        raise InputError(problems)
-    return bodies, secrets
+    return problems, bodies, secrets
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -439,7 +441,7 @@ def _check_rows(
 
 
 def _call_with_secret(send: Callable[[], T], secret: Secret | None) -> T:
-    """Return what ``send`` returns. Remove the password from its errors, and the tracebacks that lead to it."""
+    """Call ``send``. If it fails, remove the password from the text of its error, and drop its traceback."""
     if secret is None:
         return send()
     try:

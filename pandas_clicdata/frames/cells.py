@@ -25,6 +25,7 @@ TOO_LONG = "an integer of thousands of digits: make it text"
 TOO_PRECISE = "a number with more digits than float64 holds: make it a Decimal or text"
 NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replace it"
 BAD_YEAR = "outside of the years 1 to 9999"
+BAD_DURATION = "a duration of months or years, or longer than pandas can hold"
 BEYOND_PANDAS = "beyond what pandas can hold"
 
 
@@ -34,7 +35,7 @@ class Unsendable(Exception):
 
 # ---------------------------------------------------------------- the JSON value of a cell
 
-# The order matters: bool is an int, datetime is a date, numpy's timedelta is an integer.
+# The order matters: bool is an int, datetime is a date, np.timedelta64 is an np.signedinteger.
 _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("checkbox", (bool, np.bool_)),
     ("text", (str, uuid.UUID, dt.time, dt.timedelta, np.timedelta64, pd.Period)),
@@ -113,10 +114,11 @@ def _convert_number(cell: Any) -> float | Decimal | None:
 def _convert_numpy_time(cell: Any) -> str | None:
     if np.isnat(cell):
         return None
+    is_time = isinstance(cell, np.datetime64)
     try:
-        value: str = to_json_value(pd.Timestamp(cell) if isinstance(cell, np.datetime64) else pd.Timedelta(cell))
+        value: str = to_json_value(pd.Timestamp(cell) if is_time else pd.Timedelta(cell))
     except (ValueError, OverflowError):
-        raise Unsendable(BAD_YEAR) from None
+        raise Unsendable(BAD_YEAR if is_time else BAD_DURATION) from None
     return value
 
 

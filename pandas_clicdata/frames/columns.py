@@ -73,7 +73,7 @@ def json_texts(array: Any) -> pa.LargeStringArray:
     dtype = array.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _category_texts(array)
-    if not _is_common(dtype):
+    if not _arrow_writes_json(dtype):
         return _datetime_texts(array) if dtype.kind == "M" else _json_lines(_json_values(array))
     values = pa.array(array, from_pandas=True)
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
@@ -87,8 +87,8 @@ def json_texts(array: Any) -> pa.LargeStringArray:
     return _quote_and_escape(texts) if values.type in (pa.string(), TEXT) else texts
 
 
-def _is_common(dtype: Any) -> bool:
-    """Return whether Arrow holds cells of this dtype, and writes them as JSON wants them."""
+def _arrow_writes_json(dtype: Any) -> bool:
+    """Return whether Arrow holds cells of this dtype, and writes them as JSON has them."""
     if isinstance(dtype, np.dtype):
         return dtype.isnative and (dtype.kind in "biu" or dtype == "f8")
     if isinstance(dtype, pd.ArrowDtype):
@@ -110,7 +110,7 @@ def _json_values(array: Any) -> list[Any]:
 
 def _category_texts(array: Any) -> pa.LargeStringArray:
     used, positions = np.unique(array.codes, return_inverse=True)
-    present = used[used >= 0]  # categories that are not in use need not be sendable
+    present = used[used >= 0]  # an unused category is not sent, so its type doesn't matter
     texts = json_texts(array_of(array.categories[present]))
     return texts.take(pa.array(positions - (len(used) - len(present)), mask=array.codes < 0))
 
@@ -142,7 +142,7 @@ _OFFSETS = pa.array(
 
 
 def _as_datetimes(array: Any) -> Any:
-    """Return times or dates of any dtype as an array of numpy's datetime64 or of pandas' datetimes with a zone."""
+    """Return datetimes or dates as numpy's datetime64, or as a pandas array with a time zone."""
     if isinstance(array.dtype, pd.ArrowDtype):
         kind = array.dtype.pyarrow_dtype
         unit, zone = ("s", None) if pa.types.is_date(kind) else (kind.unit, kind.tz)
@@ -157,7 +157,7 @@ def _time_texts(values: pa.Array) -> pa.LargeStringArray:
 
 
 def _iso_texts(values: pa.Array) -> pa.LargeStringArray:
-    """Return ISO 8601 without a fraction, with six digits of one, or with nine where there are nanoseconds."""
+    """Return ISO 8601. A fraction has six digits, or nine if there are nanoseconds; a zero one is left out."""
     unit = "ns" if values.type.unit == "ns" else "us"
     texts = values.cast(pa.timestamp(unit)).cast(TEXT)
     for zeros, length in (("000", 26), (".000000", 19)) if unit == "ns" else ((".000000", 19),):
@@ -211,7 +211,7 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     if dtype.kind == "f":
         masks[INFINITE] = np.isinf(array if isinstance(array, np.ndarray) else array.to_numpy(float, na_value=np.nan))
     problems = {reason: np.flatnonzero(mask).tolist() for reason, mask in masks.items() if mask.any()}
-    if problems or dtype.kind == "M" or (_is_common(dtype) and getattr(dtype, "storage", "") != "python"):
+    if problems or dtype.kind == "M" or (_arrow_writes_json(dtype) and getattr(dtype, "storage", "") != "python"):
         return problems
     try:
         for block in _blocks(array):

@@ -207,11 +207,12 @@ def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
         durations = _as_durations(cells, np.dtype(f"m8[{kind.unit}]"))
         return pa.chunked_array([pa.array(durations, kind, from_pandas=True)])
     column_type = "id" if pa.types.is_integer(kind) else type_of_arrow(kind)
+    reason = {"id": "it is no whole number", "checkbox": "it is neither true nor false"}.get(column_type or "")
     if column_type not in COLUMN_TYPES:
         raise NotImplementedError
     is_text_to_text = has_type(cells, TEXT) and column_type == "text" and not pa.types.is_time(kind)
     is_number_to_number = not isinstance(cells, list) and _is_number(cells.type) and _is_number(kind)
-    values = cells if is_text_to_text or is_number_to_number else _convert_cells(cells, column_type)
+    values = cells if is_text_to_text or is_number_to_number else _convert_cells(cells, column_type, reason)
     return _convert_all(lambda part: _cast(part, kind), values, f"it does not fit {kind} exactly")
 
 
@@ -238,18 +239,18 @@ def _cast(cells: Any, kind: pa.DataType) -> pa.ChunkedArray:
         narrow = cells.cast(kind, safe=False)  # narrow floats round
         infinite = pc.any(pc.is_inf(narrow)).as_py()
     if infinite:
-        raise ValueError
+        raise ValueError("a number is too large for the type")
     return narrow
 
 
-def _convert_cells(cells: Cells, column_type: str) -> list[Any]:
+def _convert_cells(cells: Cells, column_type: str, reason: str | None = None) -> list[Any]:
     """Return cells as the values of a ClicData type."""
     values = []
     for row, cell in enumerate(python_cells(cells)):
         try:
             values.append(convert(cell, column_type))
         except (Unsendable, TypeError):
-            raise CellError(row, f"it is no {column_type}") from None
+            raise CellError(row, reason or f"it is no {column_type}") from None
     return values
 
 
@@ -285,7 +286,7 @@ def _refuse_first(mask: Any, reason: str) -> None:
 _OFFSET = re.compile(r"T.*(Z|[+-][0-9:]+)$")
 _NANOSECONDS = re.compile(r"\.[0-9]{7,9}")
 _NEEDLESS_ZEROS = re.compile(r"(?<=\.[0-9]{6})0+(?![0-9])")
-# Nanoseconds hold these days with any offset. For other days, Arrow before 23 returns another year.
+# Nanoseconds hold these days with any offset. For other days, Arrow before 23 returns a wrong year.
 _FIRST_DAY, _LAST_DAY = "1677-09-23", "2262-04-10"
 
 
@@ -367,12 +368,12 @@ def _as_datetimes(cells: Cells, unit: str, tz: Any) -> Any:
 def _as_durations(cells: Cells, dtype: np.dtype[Any]) -> Any:
     def parse(texts: Any) -> Any:
         if not all(text is None or isinstance(text, str) for text in texts):
-            raise TypeError
+            raise TypeError("a duration must be text")
         durations = pd.to_timedelta(pd.Series(texts, dtype=object))
         narrow = durations.astype(dtype)
         exact = (narrow.isna() | (narrow == durations)).all() and (durations.isna() == pd.isna(texts)).all()
         if not exact:
-            raise ValueError
+            raise ValueError("a duration is too fine for the unit")
         return np.array(narrow)
 
     return _convert_all(parse, object_array(python_cells(cells)), f"it is no duration that fits {dtype}")
@@ -382,7 +383,7 @@ def _as_periods(cells: Cells, dtype: pd.PeriodDtype) -> Any:
     def parse(texts: Any) -> Any:
         periods = pd.array(texts, dtype=dtype)
         if [None if period is pd.NaT else str(period) for period in periods] != list(texts):
-            raise ValueError
+            raise ValueError("other text than that of a period")
         return periods
 
     return _convert_all(parse, object_array(python_cells(cells)), f"it is no period of {dtype}")

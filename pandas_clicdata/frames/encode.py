@@ -70,7 +70,7 @@ class FrameEncoder:
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
     frame, types, index, constants
-        The parameters; the frame is a shallow copy.
+        The parameters; the frame is a shallow copy without ``attrs``.
 
     Raises
     ------
@@ -87,7 +87,8 @@ class FrameEncoder:
         need_types: bool = False,
         constants: Mapping[str, str] | None = None,
     ) -> None:
-        self.frame = frame.copy(deep=False) if isinstance(frame, pd.DataFrame) else frame
+        # A shallow copy without attrs: pandas copies attrs deeply, and a lock, say, can't be copied.
+        self.frame = pd.DataFrame(frame, copy=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
         self.types = dict(types) if types else None
         self.index = index

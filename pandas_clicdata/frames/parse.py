@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Name: TypeAlias = "str | int"  # an int is the position of a column whose rows are lists
 
-# The cells of a column of one page: of one Arrow type, or a list of Python's objects as they came.
+# A column of one page: an Arrow array, or a list of Python objects if no type holds them all.
 PageCells: TypeAlias = "pa.Array | list[Any]"
 
 _KINDS: tuple[tuple[set[type], pa.DataType], ...] = (
@@ -63,7 +63,7 @@ def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], I
         raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
     if row_type is list:
         return len(rows), _names_of_lists(rows, names), zip(*rows, strict=True)
-    # msgspec keeps one of two columns of the same name. Every row has both, so the first row shows it.
+    # msgspec drops one of two equal keys. Every row has both, so a check of the first row will do.
     text = page.decode()
     _FIRST_ROW.raw_decode(text, text.index("{"))
     if len(set(map(tuple, rows))) == 1:  # all rows have the same keys in the same order

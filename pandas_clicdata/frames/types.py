@@ -78,6 +78,7 @@ def examine(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
+    frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
     if frame.columns.nlevels > 1:
         raise InputError("The columns are a MultiIndex: give each column one name.")
     levels = _index_levels(frame.index) if index else []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.frames.parse import PageCells
 
-# The cells of a column of all pages: of one Arrow type, or a list of Python's objects as they came.
+# A column of all pages: an Arrow array, or a list of Python objects if no type holds them all.
 Cells: TypeAlias = "pa.ChunkedArray | list[Any]"
 
 

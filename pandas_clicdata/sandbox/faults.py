@@ -315,11 +315,13 @@ class Faults:
         return self._add("edit", "answer", lambda answer: replace(answer, body=function(answer.body)), where)
 
     def rows_inserted(self, count: object, **where: Unpack[Where]) -> Fault:
-        """Claim another number of stored rows than is true."""
+        """Claim another number of stored rows than is true. A response without that number stays as it is."""
 
         def claim(body: bytes) -> bytes:
             fields = msgspec.json.decode(body)
-            fields["result"]["rows_inserted"] = count
+            result = fields.get("result") if isinstance(fields, dict) else None
+            if isinstance(result, dict) and "rows_inserted" in result:
+                result["rows_inserted"] = count
             return to_json(fields)
 
         return self.edit(claim, **where)

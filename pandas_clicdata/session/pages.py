@@ -185,7 +185,7 @@ def _prefetch(
 
 
 class _Reading:
-    """The checks of one read: each page belongs to it, comes once, and all pages add up to the total.
+    """The checks of one read: no page comes twice, and the rows of all pages add up to the total.
 
     A page that repeats the page before it, or is empty though more are promised, is requested again.
     """

@@ -34,7 +34,7 @@ CAP = 20.0  # seconds, the longest pause unless the service asks for more
 LONGEST_RETRY_AFTER = 120.0  # seconds; a longer wait raises at once
 TIMED_OUT = "no answer in time"  # the reason of a `TransportError` after a timeout
 
-# Each retry costs tokens, so that a service that is down gets few more requests than calls.
+# Each retry uses up a budget. A service that is down then gets few more requests than calls.
 FULL_BUDGET = 100
 RETRY_PRICE = 5
 TIMEOUT_PRICE = 10  # a retry after a timeout keeps a connection of the service busy for long

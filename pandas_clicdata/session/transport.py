@@ -105,7 +105,7 @@ class Transport:
         with wire.send(request, (min(limits.connect, limits.left), min(limits.read, limits.left))) as response:
             pieces: list[bytes] = []
             size = 0
-            # Not response.iter_content: before urllib3 2.8 it limits neither a chunk's length nor chunk "-1".
+            # Not response.iter_content: before urllib3 2.8 it reads chunks of any declared length, even -1.
             while piece := response.raw.read1(_PIECE, decode_content=True):
                 pieces.append(piece)
                 size += len(piece)
@@ -118,7 +118,7 @@ class Transport:
 class _Wire:
     """Requests' adapter with the settings of the environment.
 
-    Both are in closures, where no ``vars()`` or dump of attributes shows the password of a proxy.
+    Both are held in closures. ``vars()`` then shows no password of a proxy.
     """
 
     def __init__(self, url: str, verify: str | bool) -> None:
@@ -147,7 +147,7 @@ class _Wire:
 class _Exchange(threading.Thread):
     """One request and its response, on a thread of its own, so that the caller can stop waiting at any time.
 
-    Neither the lookup of a name nor headers that arrive byte by byte have a timeout of their own.
+    Requests has no timeout for the lookup of a name, nor for headers that arrive byte by byte.
     """
 
     def __init__(self, work: Callable[[], Answer], read_timeout: float) -> None:

@@ -351,7 +351,7 @@ _BY_STATUS: dict[int, type[ApiError | AuthError]] = {
     413: TooLarge,
     429: RateLimited,
 }
-# C: only the first two and "unauthorized" are known; here without case, blanks and dashes.
+# C: only the first two and "unauthorized" were seen. Compared without case, blanks and dashes.
 _CODES: dict[type[ApiError | AuthError], str] = {
     ApiVersionError: "apiversionrequired invalidversion",
     PermissionDenied: "unauthorized forbidden insufficientscope",

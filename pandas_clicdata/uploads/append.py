@@ -16,7 +16,15 @@ from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Job, ReceiptWriter, State, receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import (
+    AppendReceipt,
+    Chunk,
+    Job,
+    ReceiptWriter,
+    State,
+    receipt_on_interrupt,
+    run_alone,
+)
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ class AppendOptions:
         if self.chunksize is not None:
             self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
+        self.index = bool(check_flag("index", self.index))
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
@@ -150,7 +159,7 @@ class Append:
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
         self._session.last_receipt = writer.receipt
-        with receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
             return Run(self._session, encoder, writer, options).run()
 

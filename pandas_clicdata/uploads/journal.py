@@ -159,11 +159,12 @@ def checked_path(path: object) -> str:
     """Return the path of a journal as text; an InputError if it is none."""
     try:
         found = os.fspath(path)  # type: ignore[call-overload]  # anything may be given
-    except TypeError:
+        os.fsencode(found)
+    except (TypeError, UnicodeEncodeError):
         found = None
     if not isinstance(found, str) or not found or "\0" in found:
         raise InputError(f"journal must be the path of a file, not {path!r}")
-    return found
+    return os.path.abspath(found)  # noqa: PTH100  # the folder may change while the receipt lives
 
 
 def _connected(path: str, *, patience: float) -> sqlite3.Connection:
@@ -194,7 +195,9 @@ def _row(chunk: Chunk) -> tuple[Any, ...]:
 def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
     [found] = db.execute("PRAGMA user_version").fetchone()
     if not found and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise _problem(path, "it is empty: nothing was sent under it. Remove it and append anew")
+        raise _problem(
+            path, 'it is empty: no row was sent under it. Remove it and append anew (a push with if_exists="append")'
+        )
     if found != FORMAT:
         raise _problem(path, f"it has format {found}, and this version of the package reads format {FORMAT}")
     jobs = db.execute("SELECT text, run, audited FROM job").fetchall()

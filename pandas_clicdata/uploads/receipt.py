@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError
+from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError, JournalBusy
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.uploads.stamps import fingerprint
@@ -288,7 +288,11 @@ class AppendReceipt:
 
     def keep_refused(self, df: pd.DataFrame) -> None:
         """Keep the rows of the frame that were refused, for `refused`."""
-        self._refused_rows = df.iloc[[i for chunk in self.chunks_in(State.REFUSED) for i in chunk.span]]
+        positions = [i for chunk in self.chunks_in(State.REFUSED) for i in chunk.span]
+        try:
+            self._refused_rows = df.iloc[positions] if positions else df.iloc[:0]
+        except Exception:  # noqa: BLE001  # Arrow can't take rows of every type, and the rows are stored by now
+            self._refused_rows = None
 
     def _rows(self, df: pd.DataFrame, chunks: list[Chunk]) -> pd.DataFrame:
         if len(df) != self.rows_total:
@@ -428,6 +432,7 @@ class ReceiptWriter:
                 try:
                     self._journal.write({**self._unsaved, chunk.number: chunk}, self.receipt.audited)
                 except OSError as error:
+                    self.ended.set()  # other workers would each wait for the journal too
                     raise self._stopped(self._journal, error) from error
             self._unsaved = {}
             self.receipt.table[chunk.number] = chunk
@@ -489,6 +494,22 @@ class ReceiptWriter:
         )
         failure.receipt = self.receipt
         return failure
+
+
+_running: dict[str, object] = {}  # the appends that a call of this process works on
+
+
+@contextmanager
+def run_alone(append_id: str) -> Iterator[None]:
+    """Let one call at a time send the rows of an append; a second one raises JournalBusy."""
+    me = object()
+    try:
+        if _running.setdefault(append_id, me) is not me:
+            raise JournalBusy("this append is still running in another call: let it end. Nothing was sent.")
+        yield
+    finally:
+        if _running.get(append_id) is me:
+            del _running[append_id]
 
 
 @contextmanager

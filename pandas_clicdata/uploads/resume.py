@@ -15,7 +15,14 @@ from pandas_clicdata.uploads import verify as verification
 from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
 from pandas_clicdata.uploads.changes import delete_request
 from pandas_clicdata.uploads.chunk import write_body
-from pandas_clicdata.uploads.receipt import AppendReceipt, ReceiptWriter, State, ambiguous_error, receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import (
+    AppendReceipt,
+    ReceiptWriter,
+    State,
+    ambiguous_error,
+    receipt_on_interrupt,
+    run_alone,
+)
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
 if TYPE_CHECKING:
@@ -182,8 +189,10 @@ def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Jo
                 raise _mismatch(f"the journal {path} is of another append than the receipt")
             if found.run != receipt.run:  # it went on without this receipt
                 receipt.table, receipt.audited = found.table, found.audited
-        assert receipt is not None
-        yield receipt, journal, _encoded(df, receipt)
+        if receipt is None:
+            raise InputError("path_or_receipt must be a journal's path or an AppendReceipt, not None")
+        with run_alone(receipt.append_id):
+            yield receipt, journal, _encoded(df, receipt)
     finally:
         if journal is not None:
             journal.close()

@@ -215,6 +215,31 @@ def test_a_password_that_cannot_be_sent_is_not_repeated_in_the_error(bad: Any) -
     assert "c4nary" not in str(caught.value)
 
 
+WRONG_CALLS: dict[str, Any] = {
+    "address": lambda users, password: users.create_user(3, "F", "L", password=password),
+    "license": lambda users, password: users.create_user("a@x.example", "F", "L", license="boss", password=password),
+    "password": lambda users, password: users.create_user("a@x.example", "F", "L", password=password + "\0"),
+    "user_id": lambda users, password: users.set_password("7", password),
+    "no text": lambda users, password: users.set_password(7, [password]),
+    "row": lambda users, password: users.create_users(PEOPLE.assign(email=3, password=password)),
+    "column": lambda users, password: users.create_users(PEOPLE.assign(other=3, password=password)),
+    "cell": lambda users, password: users.create_users(PEOPLE.assign(password=password + "\0")),
+    "progress": lambda users, password: users.create_users(PEOPLE.assign(password=password), progress=5),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_CALLS)
+def test_no_local_variable_shows_a_password_when_an_argument_is_wrong(wrong: str) -> None:
+    session = LiteralSession()
+    with pytest.raises(InputError) as raised:
+        WRONG_CALLS[wrong](User(session=session), "Tr0ub4dor-pw")
+    shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if "pandas_clicdata" in frame.filename and frame.filename != __file__]
+    assert ours
+    assert "Tr0ub4dor" not in repr([frame.locals for frame in ours]) + str(raised.value)
+    assert session.calls() == []
+
+
 def test_the_report_of_many_users_holds_no_password() -> None:
     people = PEOPLE.assign(password=[SECRET, None, "other-0ne"])
     report = User(session=LiteralSession(refused(400, f"{SECRET} is weak"), 4, 5)).create_users(people)

@@ -804,3 +804,18 @@ def test_parse_dates_and_dtype() -> None:
     assert column(["2024-01-01"], parse_dates=["a"], dtype={"a": "datetime64[s]"}).dtype == "datetime64[s]"
     assert column(["2024-01-01"], parse_dates=["a"], dtype={"a": object}).dtype == f"datetime64[{UNIT}]"
     assert column(["2024"], parse_dates={"a": "%Y"}, dtype={"a": "datetime64[s]"})[0] == pd.Timestamp("2024-01-01")
+
+
+@pytest.mark.parametrize(
+    ("cell", "dtype", "said"),
+    [
+        ("a", "int8", "row 0: 'a' can't be read as int8: it is no whole number"),
+        (2, "bool", "row 0: 2 can't be read as bool: it is neither true nor false"),
+        ("a", "id", "row 0: 'a' can't be read as id: it is no whole number"),
+        ("a", "float64", "row 0: 'a' can't be read as float64: it is no number"),
+    ],
+)
+def test_an_error_names_the_dtype_in_words_of_pandas(cell: Any, dtype: Any, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        column([cell], dtype=dtype)
+    assert said in str(raised.value)

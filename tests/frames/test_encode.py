@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from frames.families import families
 from frames.reference_encoder import agrees, assert_cells, assert_object, expected, is_missing, parsed, scalars
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
+from pandas_clicdata.frames.types import clicdata_types
 
 FAMILIES = families()
 CHECKS = {RowFormat.CELLS: assert_cells, RowFormat.OBJECTS: assert_object}
@@ -784,3 +786,18 @@ def test_arrow_columns_of_many_chunks() -> None:
     parts = [pd.Series([f'{i}"', None, "x"], dtype="string[pyarrow]") for i in range(20)]
     frame = pd.DataFrame({"a": pd.concat(parts, ignore_index=True)}).iloc[1:-1].reset_index(drop=True)
     assert_encoded(frame, RowFormat.CELLS)
+
+
+def test_a_duration_without_a_length_is_named_as_one() -> None:
+    frame = pd.DataFrame({"a": pd.Series([np.timedelta64(3, "Y")], dtype=object)})
+    with pytest.raises(InputError, match="is a duration of months or years"):
+        FrameEncoder(frame)
+
+
+def test_attrs_that_can_not_be_copied_do_no_harm() -> None:
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs["lock"] = threading.Lock()
+    encoder = FrameEncoder(frame)
+    assert encoder.column_types == clicdata_types(frame) == {"a": "number"}
+    assert encoder.frame.iloc[:1].attrs == {}
+    assert list(frame.attrs) == ["lock"]

@@ -174,6 +174,10 @@ class TestAnswers:
         assert answer == {"rows_inserted": 3, "rows_found": 1}
         assert stored() == 1
 
+    def test_a_response_without_rows_inserted_stays_as_it_is(self, sandbox, legacy):
+        sandbox.faults.rows_inserted(3)
+        assert legacy("GET", "data").status_code == 200
+
     def test_a_part_is_stored(self, sandbox, modern, stored):
         keep_rows(sandbox.faults, 2)
         answer = modern.ok("POST", "data/1001/insert", json={"data": ROW["data"] * 5})

@@ -8,9 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from pandas_clicdata import AppendReceipt, errors, resume_append
+from pandas_clicdata import AppendReceipt, Data, errors, resume_append
 from pandas_clicdata.uploads.receipt import ReceiptWriter
 from uploads.test_journals import Quick, disk  # noqa: F401  # a fixture
 from uploads.test_schedules import CHUNK, FRAME, ROWS, answer
@@ -18,6 +19,7 @@ from uploads.test_schedules import CHUNK, FRAME, ROWS, answer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pandas_clicdata import Session
     from pandas_clicdata.session.wire import Answer, Request
     from uploads.test_journals import Disk
 
@@ -196,3 +198,57 @@ def test_a_journal_stays_in_use_while_a_chunk_is_on_the_wire_and_the_disk_is_ful
         with pytest.raises(errors.AppendInterrupted):
             FRAME.clicdata.append(5, chunksize=CHUNK, workers=2, session=service, progress=False, journal=path)
         watching.join(20)
+
+
+def test_two_calls_at_once_send_the_rows_of_a_receipt_once() -> None:
+    outcomes: list[object] = []
+    with Stopping() as service:
+        receipt = stopped(service)
+        inside, go_on = threading.Event(), threading.Event()
+        pass_time = service.pass_time
+
+        def wait(seconds: float) -> None:
+            inside.set()
+            assert go_on.wait(60)
+            pass_time(seconds)
+
+        service.pass_time = wait  # type: ignore[method-assign]
+        first = threading.Thread(
+            target=lambda: outcomes.append(resume_append(FRAME, receipt, session=service, progress=False))
+        )
+        first.start()
+        assert inside.wait(60)
+        with pytest.raises(errors.JournalBusy, match="still running in another call"):
+            resume_append(FRAME, receipt, session=service, progress=False)
+        go_on.set()
+        first.join()
+        service.pass_time = pass_time  # type: ignore[method-assign]
+        assert outcomes == [receipt]
+        assert resume_append(FRAME, receipt, session=service, progress=False).complete
+        assert service.land() == Counter(range(ROWS))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_rows_that_arrow_cannot_take_have_a_receipt(clicdata_session: Session, refused: bool) -> None:
+    """Arrow has no way to take rows of some types; ``refused`` then has the reasons alone."""
+    texts = pa.array(["x", "y"], pa.string_view())
+    frame = pd.DataFrame({"t": pd.Series(pd.arrays.ArrowExtensionArray(texts))})
+    rec_id = Data(session=clicdata_session).create_data("Texts", {"other" if refused else "t": "text"})
+    receipt = frame.clicdata.append(rec_id, errors="collect", session=clicdata_session)
+    assert (receipt.rows_appended, len(receipt.refused)) == ((0, 2) if refused else (2, 0))
+
+
+def test_a_relative_path_is_the_same_journal_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Quick() as service:
+        receipt = FRAME.clicdata.append(5, session=service, journal="rows.journal", progress=False)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert receipt.journal == str(tmp_path / "rows.journal")
+    assert AppendReceipt.load(receipt.journal).complete
+
+
+@pytest.mark.parametrize("path", [None, "\ud800", 5, ""])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with Quick() as service, pytest.raises(errors.InputError, match="path"):
+        resume_append(FRAME, path, session=service)
