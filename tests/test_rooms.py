@@ -35,7 +35,7 @@ ROOMS = {
     "session": Size(10, 2_345),
     "uploads": Size(9, 2_445),
     "endpoints": Size(10, 3_050),
-    "sandbox": Size(17, 3_560),
+    "sandbox": Size(19, 3_828),
 }
 MOST_LINES = 11_160  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pandas_clicdata.sandbox.answers import Settings
+    from pandas_clicdata.sandbox.database import Database
     from pandas_clicdata.sandbox.people import People
-    from pandas_clicdata.sandbox.store import Database, Store
+    from pandas_clicdata.sandbox.store import Store
 
 # The limits of the account. The numbers are the sandbox's own.
 _LIMITS = {"users": 25, "dashboards": 50, "rows": 10_000_000, "storage": 2**30, "refreshes": 1_000}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 from werkzeug.routing import Rule
 
+from pandas_clicdata.sandbox.switches import Switches
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,6 +78,7 @@ class Settings:
     requests_per_minute: int | None = None
     schedule_seconds: float = 2.0
     record: bool = True
+    switches: Switches = field(default_factory=Switches)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ class Call:
     def modern(self) -> bool:
         """Whether the caller named an ``api_version``."""
         return self.version is not None
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether rows are changed by filters: from version 2022.01 on."""
+        return self.version is not None and tuple(map(int, self.version.split("."))) >= (2022, 1)
 
     def text(self, name: str) -> str | None:
         """Return a parameter of the query; None for an empty one."""
@@ -204,7 +212,7 @@ def listing(call: Call, key: str, items: Sequence[Mapping[str, Any]], *, counted
         return Answer(body=to_json({**count, key: items}))
     page = Page.asked(call)
     shown = items[page.start : page.start + page.size]
-    return page.modern_answer(map(to_json, shown), len(shown), len(items))
+    return page.answer(call, key, map(to_json, shown), len(shown), len(items))
 
 
 @dataclass(frozen=True)
@@ -218,8 +226,14 @@ class Page:
     def asked(cls, call: Call) -> Page:
         """Return the page of the query; only the modern dialect lets the caller choose a size."""
         settings = call.settings
-        size = call.number("page_size", settings.page_size) if call.modern else settings.page_size
-        return cls(call.number("page", 1), min(size, settings.max_page_size))  # C: the service's own maximum
+        switches = settings.switches
+        chosen = call.modern and switches.large_page_size != "ignored"
+        size = call.number("page_size", settings.page_size) if chosen else settings.page_size
+        if size > settings.max_page_size and switches.large_page_size in ("refused", "error"):
+            status = 400 if switches.large_page_size == "refused" else 200
+            raise Refusal(status, "ValidationError", f"page_size is at most {settings.max_page_size}.")
+        number = call.number("page", 1) if switches.page_number == "honoured" else 1
+        return cls(number, min(size, settings.max_page_size))  # C: the service's own maximum
 
     @property
     def start(self) -> int:
@@ -228,15 +242,14 @@ class Page:
 
     def answer(self, call: Call, key: str, items: Iterable[bytes], count: int, total: int) -> Answer:
         """Return these items, each as JSON, in the caller's dialect."""
-        if call.modern:
-            return self.modern_answer(items, count, total)
-        more = b"true" if self.start + count < total and count else b"false"
-        return Answer(body=b'{"%b":[%b],"has_more_data":%b}' % (key.encode(), b",".join(items), more))
-
-    def modern_answer(self, items: Iterable[bytes], count: int, total: int) -> Answer:
-        """Return these items with their ``pagination``."""
         more = self.start + count < total and count > 0
-        pagination = {
+        said = call.settings.switches.paging
+        flags: dict[str, object]
+        if not call.modern:
+            flags = {"has_more_data": more} if said == "flags" else {"count": total} if said == "total" else {}
+            tail = b"".join(b",%b:%b" % (to_json(name), to_json(flag)) for name, flag in flags.items())
+            return Answer(body=b'{"%b":[%b]%b}' % (key.encode(), b",".join(items), tail))
+        flags = {
             "result_count": count,
             "result_total_count": total,
             "current_page": self.number,
@@ -244,4 +257,7 @@ class Page:
             "has_more_results": more,
             "last_page": not more,
         }
-        return Answer(body=b'{"success":true,"result":[%b],"pagination":%b}' % (b",".join(items), to_json(pagination)))
+        if said == "total":
+            del flags["has_more_results"], flags["last_page"]
+        tail = b"" if said == "none" else b',"pagination":%b' % to_json(flags)
+        return Answer(body=b'{"success":true,"result":[%b]%b}' % (b",".join(items), tail))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NULL = b"null"
 
-TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
+TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id", "money", "time")
 ALIASES = {"rec_id": "id"}  # C: other clients spell it so
 
 _NUMBER = re.compile(rb"null|-?[0-9].*", re.DOTALL)
@@ -27,6 +27,8 @@ _SHAPES: dict[str, tuple[re.Pattern[bytes], str]] = {
     "dropdown": (_TEXT, "text"),
     "number": (_NUMBER, "a number"),
     "percentage": (_NUMBER, "a number"),
+    "money": (_NUMBER, "a number"),
+    "time": (re.compile(rb'null|"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"'), "a time as text, HH:MM:SS"),
     "checkbox": (re.compile(rb"null|true|false"), "true or false"),
     "id": (re.compile(rb"null|-?[0-9]+"), "an integer"),
     "date": (_TEXT, "a date as text, YYYY-MM-DD"),
@@ -84,7 +86,7 @@ def key(data_type: str, value: bytes) -> Key:
     """Return a key to compare by: exact numbers, instants, exact text, null equal to null."""
     if value == NULL:
         return None
-    if data_type in ("number", "percentage", "id"):
+    if data_type in ("number", "percentage", "money", "id"):
         try:
             return Decimal(value.decode())
         except InvalidOperation:  # an exponent beyond what even Decimal holds

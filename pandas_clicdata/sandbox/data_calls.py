@@ -9,7 +9,18 @@ import msgspec
 
 from pandas_clicdata.sandbox.answers import Answer, Page, Refusal, done, invalid, listing, rule, value
 from pandas_clicdata.sandbox.cells import ALIASES, TYPES
-from pandas_clicdata.sandbox.rows import Change, Column, Deletion, read_cells, read_rows
+from pandas_clicdata.sandbox.rows import (
+    Change,
+    Column,
+    Deletion,
+    FilteredChange,
+    FilteredDeletion,
+    read_cells,
+    read_changes,
+    read_filter,
+    read_rows,
+    with_iso_datetimes,
+)
 
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox.answers import Call
@@ -46,10 +57,10 @@ class DataCalls:
         name = call.text("name")
         has_key, refreshable = call.flag("uniquekeyavailable"), call.flag("refresh")
         found = [
-            _shown(data_set)
+            _shown(data_set, call.settings.switches.ids)
             for data_set in self._store.data_sets()
             if (name is None or name.lower() in data_set.name.lower())
-            and has_key in (None, data_set.unique_key is not None)
+            and has_key in (None, bool(data_set.unique_key))
             and refreshable in (None, data_set.refreshable)
         ]
         return listing(call, "data", found, counted=True)
@@ -77,6 +88,9 @@ class DataCalls:
         """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
         page = Page.asked(call)
         rows, total = self._store.rows(rec_id, page.start, page.size, version)
+        if call.settings.switches.datetimes == "iso":
+            columns = self._store.data_set(rec_id).columns
+            rows = [with_iso_datetimes(row, columns) for row in rows]
         return page.answer(call, "data", rows, len(rows), total)
 
     def append(self, call: Call, rec_id: int) -> Answer:
@@ -86,15 +100,21 @@ class DataCalls:
 
     def insert(self, call: Call, rec_id: int) -> Answer:
         """``POST /data/{id}/insert``."""
-        stored = self._append(call, rec_id, call.settings.insert_limit)
-        return value(call, {"rows_inserted": stored, "rows_found": stored})  # C: what is "found"
+        inserted, found = self._append(call, rec_id, call.settings.insert_limit)
+        return value(call, {"rows_inserted": inserted, "rows_found": found})
 
-    def _append(self, call: Call, rec_id: int, limit: int | None = None) -> int:
+    def _append(self, call: Call, rec_id: int, limit: int | None = None) -> tuple[int, int]:
+        """Append the rows, and return how many were inserted and found."""
+        switches = call.settings.switches
         columns = self._store.data_set(rec_id).columns
-        texts = read_rows(call.json_body(), columns)
+        texts = read_rows(call.json_body(), columns, drop_unknown=switches.unknown_columns == "drop")
         if limit is not None and len(texts) > limit:
             raise Refusal(400, "TooManyRows", f"{len(texts)} rows were sent, {limit} is the most; none was stored.")
-        return self._store.append(rec_id, texts)
+        if switches.existing_keys == "skip":
+            inserted = self._store.append_new(rec_id, texts)
+            return inserted, len(texts) - inserted
+        stored = self._store.append(rec_id, texts)
+        return stored, stored  # C: what is "found"
 
     def update(self, call: Call, rec_id: int) -> Answer:
         """``PUT /data/{id}/row``."""
@@ -102,16 +122,41 @@ class DataCalls:
         wanted = call.decoded(Change)
         find = read_cells(wanted.find, columns, "find")
         values = read_cells(wanted.data, columns, "data")
-        self._store.update(rec_id, find, values, first_only=_first_only(wanted))
+        self._store.update(rec_id, _each(find), values, first_only=_first_only(wanted))
         return done(call)
 
     def delete(self, call: Call, rec_id: int) -> Answer:
         """``DELETE /data/{id}/row``."""
+        if call.has_filters and call.settings.switches.deletes == "/delete":
+            raise Refusal(405, "MethodNotAllowed", "Rows are deleted by POST /data/{id}/delete.")
         columns = self._store.data_set(rec_id).columns
         wanted = call.decoded(Deletion)
+        if (wanted.filter is None) != (wanted.multiple_rows is None):
+            raise invalid("filter and multiple_rows go together.")
         find = read_cells(wanted.find, columns, "find")
-        self._store.delete(rec_id, find, first_only=_first_only(wanted))
+        self._store.delete(rec_id, _each(find), first_only=_first_only(wanted))
         return done(call)
+
+    def update_filtered(self, call: Call, rec_id: int) -> Answer:
+        """``POST /data/{id}/update``: a refresh before version 2022.01, a row update from then on."""
+        if not call.has_filters or not call.body:  # C: no body, no row update
+            return self.refresh(call, rec_id, "update")
+        columns = self._store.data_set(rec_id).columns
+        wanted = call.decoded(FilteredChange)
+        find, values = read_filter(wanted, columns), read_changes(wanted, columns)
+        count = self._store.update(rec_id, find, values, first_only=wanted.multiple_rows == "first")
+        return value(call, {"rows_updated": count, "rows_found": count})
+
+    def delete_filtered(self, call: Call, rec_id: int) -> Answer:
+        """``POST /data/{id}/delete``, from version 2022.01 on."""
+        if not call.has_filters:
+            raise Refusal(404, "NotFound", f"There is no /data/{rec_id}/delete in version {call.version}.")
+        if call.settings.switches.deletes == "DELETE /row":
+            raise Refusal(404, "NotFound", "Rows are deleted by DELETE /data/{id}/row.")
+        wanted = call.decoded(FilteredDeletion)
+        find = read_filter(wanted, self._store.data_set(rec_id).columns)
+        count = self._store.delete(rec_id, find, first_only=wanted.multiple_rows == "first")
+        return value(call, {"rows_deleted": count, "rows_found": count})
 
     def versions(self, call: Call, rec_id: int) -> Answer:
         """``GET /data/{id}/versions``."""
@@ -138,16 +183,19 @@ class DataCalls:
         return self.refresh(call, rec_id, mode)
 
 
+def _each(find: dict[str, bytes]) -> dict[str, list[bytes]]:
+    return {name: [one] for name, one in find.items()}
+
+
 def _first_only(wanted: Change | Deletion) -> bool:
     if wanted.multiplerows not in ("all", "first"):
         raise invalid(f'multiplerows is "all" or "first", not {wanted.multiplerows!r}.')
     return wanted.multiplerows == "first"
 
 
-def _shown(data_set: DataSet) -> dict[str, Any]:
+def _shown(data_set: DataSet, ids: str) -> dict[str, Any]:
     return {
-        "id": data_set.rec_id,  # C: which of the two names the service uses is not known
-        "rec_id": data_set.rec_id,
+        **{name: data_set.rec_id for name in ("id", "rec_id") if ids in ("both", name)},
         "name": data_set.name,
         "description": data_set.description,
         "source": data_set.source,
@@ -166,11 +214,14 @@ RULES = [
     _rule("POST", "/data/{rec_id}/insert", DataCalls.insert, "data_write", needs_version=True),
     _rule("PUT", "/data/{rec_id}/row", DataCalls.update, "data_write"),
     _rule("DELETE", "/data/{rec_id}/row", DataCalls.delete, "data_write"),
+    _rule("POST", "/data/{rec_id}/update", DataCalls.update_filtered, "data_write"),
+    _rule("POST", "/data/{rec_id}/delete", DataCalls.delete_filtered, "data_write", needs_version=True),
     _rule("GET", "/data/{rec_id}/versions", DataCalls.versions, "data_read"),
     _rule("GET", "/data/{rec_id}/v/{version}", DataCalls.read, "data_read"),
     *(
         _rule("POST", f"/data/{{rec_id}}/{word}", partial(DataCalls.refresh, word=word), "data_write")
         for word in REFRESH_WORDS
+        if word != "update"
     ),
     _rule("GET", "/table", DataCalls.list_tables, "table_read", needs_version=True),
     _rule("POST", "/table/{rec_id}", DataCalls.append, "table_write", needs_version=True),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from pandas_clicdata.sandbox.store import Database
+    from pandas_clicdata.sandbox.database import Database
 
 LICENSES = ("viewer", "editor")  # C: how the two kinds are spelled
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -43,6 +43,36 @@ class Deletion(msgspec.Struct, forbid_unknown_fields=True):
 
     find: list[_Cell]
     multiplerows: str = "all"
+    multiple_rows: str | None = None  # a body may carry both grammars; find decides
+    filter: object = None
+
+
+class _Comparison(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    comparator: Literal["equals"]
+    values: list[msgspec.Raw]
+
+
+class _Condition(msgspec.Struct, forbid_unknown_fields=True):
+    columns: list[_Comparison]
+    operator: Literal["and"] = "and"
+
+
+class _Filter(msgspec.Struct, forbid_unknown_fields=True):
+    condition: list[_Condition]
+
+
+class FilteredDeletion(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a modern row delete."""
+
+    filter: _Filter
+    multiple_rows: Literal["all", "first"] = "all"
+
+
+class FilteredChange(FilteredDeletion, forbid_unknown_fields=True, kw_only=True):
+    """The body of a modern row update."""
+
+    data: dict[str, msgspec.Raw]
 
 
 _rows_decoder = msgspec.json.Decoder(_Rows)
@@ -53,8 +83,10 @@ _values_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _Values = list[Value]
 
 
-def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
+def read_rows(body: bytes, columns: Sequence[Column], *, drop_unknown: bool = False) -> list[bytes]:
     """Return the rows of a request, each as a JSON object with every column in order.
+
+    With ``drop_unknown``, the cells of unknown columns are lost instead of refused.
 
     Raises
     ------
@@ -63,7 +95,7 @@ def read_rows(body: bytes, columns: Sequence[Column]) -> list[bytes]:
     """
     sent = list(map(bytes, decoded(_rows_decoder, body).data))
     names = [column.name for column in columns]
-    rows = [_values(row, number, names) for number, row in enumerate(sent, start=1)]
+    rows = [_values(row, number, names, drop_unknown=drop_unknown) for number, row in enumerate(sent, start=1)]
     for column, values in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
         if found := problem(column.data_type, values):
             place, wrong = found
@@ -87,6 +119,15 @@ def row_values(text: bytes) -> dict[str, bytes]:
     return {name: bytes(value) for name, value in _object_decoder.decode(text).items()}
 
 
+def with_iso_datetimes(text: bytes, columns: Sequence[Column]) -> bytes:
+    """Return a stored row with a ``T`` between date and time."""
+    values = row_values(text)
+    for name, data_type in columns:
+        if data_type == "datetime" and values[name] != NULL:
+            values[name] = to_json(msgspec.json.decode(values[name], type=str).replace(" ", "T"))
+    return row_text(values, columns)
+
+
 def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) -> dict[str, bytes]:
     """Return the cells of ``find`` or ``data`` in an update or delete, checked against the columns."""
     types = dict(columns)
@@ -99,21 +140,42 @@ def read_cells(cells: Iterable[_Cell], columns: Sequence[Column], where: str) ->
     return {name: bytes(value) for name, value in found.items()}
 
 
-def _values(row: bytes, number: int, names: Sequence[str]) -> _Values:
+def read_filter(wanted: FilteredDeletion, columns: Sequence[Column]) -> dict[str, list[bytes]]:
+    """Return the values of each column that a modern filter accepts."""
+    if len(wanted.filter.condition) != 1 or not (compared := wanted.filter.condition[0].columns):
+        raise invalid("filter has one condition, with at least one column.")
+    types = dict(columns)
+    found: dict[str, list[bytes]] = {}
+    for one in compared:
+        if one.name not in types or one.name in found or not one.values:
+            raise invalid(f'filter: "{one.name}" is no column, appears twice, or has no values.')
+        if wrong := problem(types[one.name], one.values):
+            raise invalid(f'filter, column "{one.name}": {wrong[1]}.')
+        found[one.name] = list(map(bytes, one.values))
+    return found
+
+
+def read_changes(wanted: FilteredChange, columns: Sequence[Column]) -> dict[str, bytes]:
+    """Return the new values of a modern row update."""
+    return read_cells([_Cell(name, value) for name, value in wanted.data.items()], columns, "data")
+
+
+def _values(row: bytes, number: int, names: Sequence[str], *, drop_unknown: bool) -> _Values:
     """Return the values of a row of any of the three formats, in the order of the columns."""
     where = f"row {number}"
     if row.startswith(b"{"):
         by_name = _object_decoder.decode(row)
         if list(by_name) == names:
             return [*by_name.values()]
-        return _in_order(_by_column(by_name.items(), names, where), names)
+        return _in_order(_by_column(by_name.items(), names, where, drop_unknown=drop_unknown), names)
     if not row.startswith(b"["):
         raise invalid(f"{where} is neither an object nor a list.")
     if row[1:].lstrip().startswith(b"{"):
         cells = decoded(_cells_decoder, row)
         if [cell.column for cell in cells] == names:
             return [cell.value for cell in cells]
-        return _in_order(_by_column(((cell.column, cell.value) for cell in cells), names, where), names)
+        pairs = ((cell.column, cell.value) for cell in cells)
+        return _in_order(_by_column(pairs, names, where, drop_unknown=drop_unknown), names)
     values = _values_decoder.decode(row)
     if len(values) != len(names):
         raise invalid(f"{where} has {len(values)} values, the data set has {len(names)} columns.")
@@ -124,10 +186,14 @@ def _in_order(found: Mapping[str, Value], names: Sequence[str]) -> _Values:
     return [found.get(name, NULL) for name in names]
 
 
-def _by_column(pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], where: str) -> dict[str, msgspec.Raw]:
+def _by_column(
+    pairs: Iterable[tuple[str, msgspec.Raw]], names: Sequence[str], where: str, *, drop_unknown: bool = False
+) -> dict[str, msgspec.Raw]:
     found: dict[str, msgspec.Raw] = {}
     for name, value in pairs:
         if name not in names:
+            if drop_unknown:
+                continue
             raise invalid(f'{where}: there is no column "{name}"; the columns are: {", ".join(names)}.')
         if name in found:
             raise invalid(f'{where}: the column "{name}" appears twice.')

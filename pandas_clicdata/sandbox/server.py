@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pandas_clicdata.sandbox.account import Account
 from pandas_clicdata.sandbox.account_calls import AccountCalls
 from pandas_clicdata.sandbox.answers import Settings
 from pandas_clicdata.sandbox.data_calls import DataCalls
+from pandas_clicdata.sandbox.database import Database
 from pandas_clicdata.sandbox.faults import Faults, Received
 from pandas_clicdata.sandbox.listener import HOST, Listener
 from pandas_clicdata.sandbox.logins import Credentials, Logins
@@ -21,7 +22,8 @@ from pandas_clicdata.sandbox.people_calls import PeopleCalls
 from pandas_clicdata.sandbox.rows import Column, read_rows
 from pandas_clicdata.sandbox.sample import load_sample
 from pandas_clicdata.sandbox.service import Service
-from pandas_clicdata.sandbox.store import Database, DataSet, Store
+from pandas_clicdata.sandbox.store import DataSet, Store
+from pandas_clicdata.sandbox.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +52,15 @@ def start(
     requests_per_minute: int | None = None,
     schedule_seconds: float = 2.0,
     record: bool = True,
+    paging: Literal["flags", "none", "total"] = "flags",
+    page_number: Literal["honoured", "ignored"] = "honoured",
+    large_page_size: Literal["capped", "refused", "error", "ignored"] = "capped",
+    deletes: Literal["both", "/delete", "DELETE /row"] = "both",
+    text_comparison: Literal["exact", "sql_server"] = "exact",
+    datetimes: Literal["as sent", "iso"] = "as sent",
+    existing_keys: Literal["store", "skip"] = "store",
+    unknown_columns: Literal["refuse", "drop"] = "refuse",
+    ids: Literal["both", "id", "rec_id"] = "both",
 ) -> Sandbox:
     """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
 
@@ -83,6 +94,26 @@ def start(
         Seconds that a triggered schedule runs.
     record : bool, default True
         Whether ``.requests`` keeps every request. Switch it off for long runs.
+    paging : {"flags", "none", "total"}, default "flags"
+        Whether a page has flags and totals, neither, or only the total.
+    page_number : {"honoured", "ignored"}, default "honoured"
+        Whether ``page`` chooses the page; when ignored, each response is the first page.
+    large_page_size : {"capped", "refused", "error", "ignored"}, default "capped"
+        What a ``page_size`` above ``max_page_size`` gives: the maximum, a 400, or an error under HTTP 200.
+        With "ignored", the sandbox never reads ``page_size``.
+    deletes : {"both", "/delete", "DELETE /row"}, default "both"
+        Where a modern row delete is accepted; the other path responds 404 or 405.
+    text_comparison : {"exact", "sql_server"}, default "exact"
+        Whether filters and keys compare text exactly, or without letter case and trailing blanks.
+    datetimes : {"as sent", "iso"}, default "as sent"
+        How a read spells a datetime: as it was sent, or as ``YYYY-MM-DDTHH:MM:SS``. A fraction or offset stays.
+    existing_keys : {"store", "skip"}, default "store"
+        What an append does with a row whose key exists; `Sandbox.set_key` sets the key columns.
+        With "skip", ``rows_inserted`` counts the new rows and ``rows_found`` the rows whose key exists.
+    unknown_columns : {"refuse", "drop"}, default "refuse"
+        Whether an append with an unknown column is refused, or the cells of that column are dropped.
+    ids : {"both", "id", "rec_id"}, default "both"
+        The name of the identifier in lists of data sets.
 
     Returns
     -------
@@ -93,6 +124,8 @@ def start(
     ------
     OSError
         If the port is taken.
+    ValueError
+        If a word is none of the choices.
 
     Examples
     --------
@@ -114,6 +147,17 @@ def start(
         requests_per_minute=requests_per_minute,
         schedule_seconds=schedule_seconds,
         record=record,
+        switches=Switches(
+            paging=paging,
+            page_number=page_number,
+            large_page_size=large_page_size,
+            deletes=deletes,
+            text_comparison=text_comparison,
+            datetimes=datetimes,
+            existing_keys=existing_keys,
+            unknown_columns=unknown_columns,
+            ids=ids,
+        ),
     )
     return Sandbox(settings, port=port, path=path, sample=sample)
 
@@ -142,7 +186,9 @@ class Sandbox:
         self._settings = settings
         self._database = Database(path)
         try:
-            self._store = Store(self._database, row_limit=settings.row_limit)
+            self._store = Store(
+                self._database, row_limit=settings.row_limit, text_comparison=settings.switches.text_comparison
+            )
             people = People(self._database)
             self._account = Account(self._database, self._store, people, settings)
             if self._database.is_new:
@@ -258,6 +304,10 @@ class Sandbox:
         kept = self._settings.history if history is None else history
         return self._store.create(name, description, wanted, history=kept)
 
+    def set_key(self, rec_id: int, columns: Sequence[str]) -> None:
+        """Set the key columns of a data set, as its owner would by hand; an empty list removes the key."""
+        self._store.set_key(rec_id, columns)
+
     def append(self, rec_id: int, rows: Sequence[Mapping[str, object]]) -> None:
         """Append rows without the API, as another writer would."""
         body = msgspec.json.encode({"data": rows})
@@ -265,7 +315,7 @@ class Sandbox:
 
     def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
         """Delete the matching rows without the API, as another writer would, and return how many."""
-        wanted = {name: msgspec.json.encode(value) for name, value in find.items()}
+        wanted = {name: [msgspec.json.encode(value)] for name, value in find.items()}
         return self._store.delete(rec_id, wanted, first_only=False)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:

@@ -8,9 +8,6 @@ added (``born``) and the version in which it was removed (``died``). So a filter
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import repeat
@@ -21,8 +18,10 @@ from pandas_clicdata.sandbox.cells import Key, key
 from pandas_clicdata.sandbox.rows import Column, row_text, row_values
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from pandas_clicdata.sandbox.database import Database
 
 # Ids of different things don't overlap, so that a test notices a mixed-up id.
 _SCHEMA = """
@@ -55,70 +54,8 @@ WHERE rec_id = :rec_id AND born <= :version AND (died IS NULL OR died > :version
 ORDER BY position LIMIT :count OFFSET :skip
 """
 _END = 2**62
+_KEY_SEPARATOR = "\0"
 _CREATION_ZONE = timezone(timedelta(hours=2))  # the service mixes offsets from field to field
-
-
-class Database:
-    """One SQLite database, used by one thread at a time."""
-
-    def __init__(self, path: str | Path | None) -> None:
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            ":memory:" if path is None else str(path), isolation_level=None, check_same_thread=False
-        )
-        self._connection.row_factory = sqlite3.Row
-        self._connection.executescript(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-        )
-        self.is_new = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-
-    def create(self, schema: str) -> None:
-        """Create the tables."""
-        with self.transaction() as connection:
-            for statement in schema.split(";\n"):
-                connection.execute(statement)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit all or nothing; a transaction inside another is a part of it."""
-        with self._lock:
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.rollback()
-                raise
-            self._connection.commit()
-
-    def insert(self, table: str, **fields: object) -> int:
-        """Insert a row and return its id."""
-        names, values = ", ".join(fields), ", ".join(f":{name}" for name in fields)
-        with self.transaction() as connection:
-            cursor = connection.execute(f"INSERT INTO {table} ({names}) VALUES ({values})", fields)  # noqa: S608
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
-
-    def all(self, table: str, key: str = "id") -> list[sqlite3.Row]:
-        """Return the rows of a table in the order in which they were added."""
-        with self.transaction() as connection:
-            return connection.execute(f"SELECT * FROM {table} ORDER BY {key}").fetchall()  # noqa: S608
-
-    def one(self, table: str, value: int, key: str = "id") -> sqlite3.Row:
-        """Return the row with this id, or raise a 404."""
-        with self.transaction() as connection:
-            row = connection.execute(f"SELECT * FROM {table} WHERE {key} = ?", (value,)).fetchone()  # noqa: S608
-        if row is None:
-            raise not_found(f"{table.replace('_', ' ')} {value}")
-        found: sqlite3.Row = row
-        return found
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
 
 
 @dataclass(frozen=True)
@@ -130,7 +67,7 @@ class DataSet:
     description: str
     columns: tuple[Column, ...]
     source: str
-    unique_key: str | None
+    unique_key: tuple[str, ...]
     refreshable: bool
     history: bool
     created: str
@@ -144,9 +81,10 @@ class DataSet:
 class Store:
     """The data sets of the account."""
 
-    def __init__(self, database: Database, *, row_limit: int | None = None) -> None:
+    def __init__(self, database: Database, *, row_limit: int | None = None, text_comparison: str = "exact") -> None:
         self._database = database
         self._row_limit = row_limit
+        self._text_comparison = text_comparison
         if database.is_new:
             database.create(_SCHEMA)
 
@@ -188,6 +126,16 @@ class Store:
     def data_set(self, rec_id: int) -> DataSet:
         """Return a data set, or raise a 404."""
         return _data_set(self._database.one("data_set", rec_id, "rec_id"))
+
+    def set_key(self, rec_id: int, names: Sequence[str]) -> None:
+        """Set the columns by which a row counts as existing; none for no key."""
+        with self._database.transaction() as db:
+            known = dict(self.data_set(rec_id).columns)
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"Data set {rec_id} has no columns {unknown}; it has {', '.join(known)}.")
+            db.execute(
+                "UPDATE data_set SET unique_key = ? WHERE rec_id = ?", (_KEY_SEPARATOR.join(names) or None, rec_id)
+            )
 
     # -- reading ----------------------------------------------------------------------
 
@@ -264,7 +212,21 @@ class Store:
             self._written(data_set, added=len(texts))
             return len(texts)
 
-    def delete(self, rec_id: int, find: Mapping[str, bytes], *, first_only: bool) -> int:
+    def append_new(self, rec_id: int, texts: Sequence[bytes]) -> int:
+        """Add the rows whose key doesn't exist and return how many; without a key, all of them."""
+        with self._database.transaction():
+            data_set = self.data_set(rec_id)
+            if not data_set.unique_key:
+                return self.append(rec_id, texts)
+            known = {self._key(data_set, row) for _, row in self._alive(data_set)}
+            new: dict[tuple[Key, ...], bytes] = {}
+            for text in texts:
+                found = self._key(data_set, row_values(text))
+                if found not in known:
+                    new.setdefault(found, text)
+            return self.append(rec_id, list(new.values()))
+
+    def delete(self, rec_id: int, find: Mapping[str, Sequence[bytes]], *, first_only: bool) -> int:
         """Delete the rows whose values equal those of ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
@@ -274,7 +236,9 @@ class Store:
                 self._written(data_set, removed=len(found))
             return len(found)
 
-    def update(self, rec_id: int, find: Mapping[str, bytes], values: Mapping[str, bytes], *, first_only: bool) -> int:
+    def update(
+        self, rec_id: int, find: Mapping[str, Sequence[bytes]], values: Mapping[str, bytes], *, first_only: bool
+    ) -> int:
         """Set the values in the rows that equal ``find`` and return how many."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
@@ -285,17 +249,28 @@ class Store:
             return len(found)
 
     def _matching(
-        self, data_set: DataSet, find: Mapping[str, bytes], *, first_only: bool
+        self, data_set: DataSet, find: Mapping[str, Sequence[bytes]], *, first_only: bool
     ) -> list[tuple[int, dict[str, bytes]]]:
         types = dict(data_set.columns)
-        wanted: dict[str, Key] = {name: key(types[name], value) for name, value in find.items()}
+        wanted = {name: [self._compared(types[name], value) for value in values] for name, values in find.items()}
         found = []
         for position, row in self._alive(data_set):
-            if all(key(types[name], row[name]) == value for name, value in wanted.items()):
+            if all(self._compared(types[name], row[name]) in values for name, values in wanted.items()):
                 found.append((position, row))
                 if first_only:
                     break
         return found
+
+    def _compared(self, data_type: str, value: bytes) -> Key:
+        """Return what filters and keys compare by."""
+        found = key(data_type, value)
+        if self._text_comparison == "sql_server" and isinstance(found, str):
+            return found.lower().rstrip(" ")
+        return found
+
+    def _key(self, data_set: DataSet, row: Mapping[str, bytes]) -> tuple[Key, ...]:
+        types = dict(data_set.columns)
+        return tuple(self._compared(types[name], row[name]) for name in data_set.unique_key)
 
     def _alive(self, data_set: DataSet) -> Iterator[tuple[int, dict[str, bytes]]]:
         with self._database.transaction() as db:
@@ -382,15 +357,13 @@ class Store:
                 self.append(rec_id, source)
 
     def _merge(self, data_set: DataSet, source: Sequence[bytes], *, add_rest: bool) -> None:
-        if data_set.unique_key is None:
+        if not data_set.unique_key:
             raise Refusal(400, "NoUniqueKey", f"Data set {data_set.rec_id} has no unique key to update by.")
-        name = data_set.unique_key
-        data_type = dict(data_set.columns)[name]
-        position_of = {key(data_type, row[name]): position for position, row in self._alive(data_set)}
+        position_of = {self._key(data_set, row): position for position, row in self._alive(data_set)}
         updated, rest = [], []
         for text in source:
             row = row_values(text)
-            position = position_of.get(key(data_type, row[name]))
+            position = position_of.get(self._key(data_set, row))
             if position is None:
                 rest.append(text)
             else:
@@ -432,6 +405,7 @@ def timestamp(moment: datetime) -> str:
 def _data_set(row: sqlite3.Row) -> DataSet:
     fields: dict[str, Any] = dict(row)
     columns = tuple(Column(*pair) for pair in json.loads(fields.pop("columns")))
+    fields["unique_key"] = tuple(fields["unique_key"].split(_KEY_SEPARATOR)) if fields["unique_key"] else ()
     for name in ("refreshable", "history", "has_gaps"):
         fields[name] = bool(fields[name])
     return DataSet(columns=columns, **fields)
