@@ -11,6 +11,7 @@ from pandas_clicdata.arguments import (
     check_cells,
     check_choice,
     check_columns,
+    check_count,
     check_flag,
     check_id,
     check_output,
@@ -256,11 +257,9 @@ class Data(Endpoint):
         ReadError
             The pages are not the whole data set.
         """
-        rec_id = check_id("rec_id", rec_id)
-        request = rows_request(rec_id, None if ver_id is None else check_id("ver_id", ver_id))
-        return iter_pages(
-            self.session, request, page_size, workers=workers, wanted=wanted, total=total, on_torn=on_torn
-        )
+        version = None if ver_id is None else check_id("ver_id", ver_id)
+        request, size = rows_request(check_id("rec_id", rec_id), version), check_count("page_size", page_size, least=1)
+        return iter_pages(self.session, request, size, workers=workers, wanted=wanted, total=total, on_torn=on_torn)
 
     def _read(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)

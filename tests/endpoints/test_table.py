@@ -458,6 +458,16 @@ LISTS: dict[str, tuple[str, Callable[[Session], Any]]] = {
 }
 
 
+@pytest.mark.parametrize("size", [0, -1, "\ud800", "5", 1.5, True])
+def test_a_page_size_that_is_no_number_of_rows_is_refused(
+    size: object, server: ScriptedServer, session: Callable[[str | None], Session]
+) -> None:
+    server.seen.clear()
+    with pytest.raises(pandas_clicdata.errors.InputError, match="page_size"):
+        Data(session=session(LEGACY)).pages(5, page_size=size)  # type: ignore[arg-type]
+    assert not server.seen
+
+
 @pytest.mark.parametrize("name", LISTS)
 @pytest.mark.parametrize(
     "cell", ["9" * 5000, "1e" + "9" * 30, '"\\ud800"', '"\udcff"'], ids=["digits", "huge", "half", "bytes"]
