@@ -81,7 +81,8 @@ class Session:
         Where the service is. ``http://`` is accepted for this machine only.
     api_version : str or None, default "auto"
         ``"auto"`` speaks the dialect without version, and changes to ``"2022.01"`` when the service asks for
-        one (an API key starts there). None pins the dialect without version, any other text that version.
+        one (an API key starts there). None pins the dialect without version, any other text that version, which
+        must not be below 2022.01.
     timeout : float or (float, float), default (5, 60)
         Seconds to connect, and seconds that each step of sending and reading may take, of one attempt.
     deadline : float, default 300
@@ -311,8 +312,8 @@ class Session:
             return
         pinned = "api_version" if request.api_version is None else "the package's version of /table"
         error.args = (
-            f"{error.args[0]}. This call was made with api_version={api_version!r}: give {pinned} another value, "
-            f'such as connect(..., api_version="{wire.FIRST_MODERN}") or api_version="auto".',
+            f"{error.args[0]}. This call was made with api_version={api_version!r}: give {pinned} another value "
+            f"({arguments.VERSIONS}).",
         )
         raise error
 
