@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_text
+from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
@@ -261,7 +261,7 @@ class ClicDataAccessor:
         >>> df.clicdata.push("Rainfall", if_exists="append").rec_id == receipt.rec_id
         True
         """
-        check_text("name", name)
+        check_name("name", name)
         check_choice("if_exists", if_exists, IF_EXISTS)
         options = AppendOptions(
             types=types,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import InputError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 Output = Literal["df", "dict"]
 
 _LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # the last two break lines
 
 
 def check_id(name: str, value: Any) -> int:
@@ -67,6 +69,14 @@ def check_text(name: str, value: Any, *, empty: bool = False) -> str:
     if "\0" in value or not is_unicode(value):
         raise InputError(f"{name} has characters that can't be sent")
     return str.__str__(value)
+
+
+def check_name(name: str, value: Any) -> str:
+    """Return the name of an object of the account: a text of one line without control characters."""
+    text = check_text(name, value)
+    if _CONTROL.search(text):
+        raise InputError(f"{name} must have no line break or other control character, and is {text!a}")
+    return text
 
 
 def check_flag(name: str, value: Any) -> bool | None:

@@ -14,6 +14,7 @@ from pandas_clicdata.arguments import (
     check_count,
     check_flag,
     check_id,
+    check_name,
     check_output,
     check_text,
 )
@@ -144,7 +145,7 @@ class Data(Endpoint):
         """
         check_output(output)
         filters = query_of(
-            name=None if name is None else check_text("name", name),
+            name=None if name is None else check_name("name", name),
             uniquekeyavailable=check_flag("unique_key_available", unique_key_available),
             refresh=check_flag("refresh", refresh),
         )
@@ -314,7 +315,7 @@ class Data(Endpoint):
         True
         """
         body = {
-            "name": check_text("name", name),
+            "name": check_name("name", name),
             "description": check_text("desc", desc, empty=True),
             "columns": check_columns(cols),
         }

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from scripted import Says, ScriptedServer
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 # Redirects
 
 
+FRAME = pd.DataFrame({"a": ["x"]})
 BODY = b'{"multiplerows":"all","find":[{"column":"a","value":1}]}'
 DONE = Says({"success": True})
 
@@ -192,6 +195,45 @@ def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st
         assert set(made.headers) <= {
             "User-Agent", "Accept", "Accept-Encoding", "CLICDATA-API-KEY", "Content-Type", "Cache-Control",
         }  # fmt: skip
+
+
+NAMED: dict[str, Callable[[Session, str], object]] = {
+    "get_data": lambda session, name: Data(session=session).get_data(name=name),
+    "create_data": lambda session, name: Data(session=session).create_data(name, {"a": "text"}),
+    "static_send_data": lambda session, name: Data(session=session).static_send_data(name, FRAME),
+    "create_table": lambda session, name: FRAME.clicdata.create_table(name, session=session),
+    "push": lambda session, name: FRAME.clicdata.push(name, session=session),
+    "push, append": lambda session, name: FRAME.clicdata.push(name, if_exists="append", session=session),
+    "create_team": lambda session, name: Team(session=session).create_team(name),
+    "update_team": lambda session, name: Team(session=session).update_team(5, name),
+    "set_parameter": lambda session, name: Team(session=session).set_parameter(5, name, "x"),
+    "remove_parameter": lambda session, name: Team(session=session).remove_parameter(5, name),
+    "create_user": lambda session, name: User(session=session).create_user("jo@example.com", name, "Lee"),
+    "update_user": lambda session, name: User(session=session).update_user(5, last_name=name),
+    "create_users": lambda session, name: User(session=session).create_users(
+        pd.DataFrame({"email": ["jo@example.com"], "first_name": ["Jo"], "last_name": [name]}, dtype=object)
+    ),
+}
+
+
+@pytest.mark.parametrize("call", NAMED)
+def test_a_name_of_more_than_one_line_is_refused_before_any_request(call: str) -> None:
+    session = Recorder()
+    for odd in "\0\t\n\r\x0b\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\ud800":
+        for name in (f"a{odd}b", f"a{odd}", f"{odd}a"):
+            with pytest.raises(errors.InputError, match=r"control character|can't be sent"):
+                NAMED[call](session, name)
+    assert session.made == []
+    with pytest.raises(errors.ClicDataError):  # any other is sent
+        NAMED[call](session, "Zoë's 🦄\u00a0\u200d name")
+    assert session.made
+
+
+def test_a_column_may_have_a_name_of_several_lines(clicdata_sandbox: Any) -> None:
+    frame = pd.DataFrame({"price\r\nin EUR": [1.5], "a\u2028b\tc": ["x"]})
+    with clicdata_sandbox.session() as session:
+        rec_id = frame.clicdata.push("Spreadsheet", "of\nseveral lines", session=session).rec_id
+        pd.testing.assert_frame_equal(pandas_clicdata.read_clicdata(rec_id, session=session), frame)
 
 
 def test_the_recorder_sees_requests() -> None:
