@@ -110,6 +110,9 @@ class ClicDataAccessor:
         -------
         AppendReceipt
             Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
+            A data set with a unique key may leave out rows whose key exists: ``.rows_found`` is their number where
+            the service counts them, which is from version 2022.01 on. In the legacy dialect it says nothing of them,
+            and only ``verify`` or a count of your own finds that they are missing.
 
         Raises
         ------

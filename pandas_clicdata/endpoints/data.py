@@ -18,7 +18,7 @@ from pandas_clicdata.arguments import (
     check_output,
     check_text,
 )
-from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import has_unique_key, parse_integer, parse_new_id, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
@@ -54,10 +54,8 @@ VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  #
 
 # The legacy path and the modern mode of each method.
 REFRESHES = {
-    "reload": (
-        "rebuild",
-        "reload",
-    ),  # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
+    # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
+    "reload": ("rebuild", "reload"),
     "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
     "update": ("update", "update"),
     "append": ("append", "append"),
@@ -381,8 +379,10 @@ class Data(Endpoint):
         >>> Data().ids_named("Shops")
         [1001]
         """
-        listed = self.get_data(name=name, output="dict")
-        return [_parse_id(record) for record in listed if record.get("name") == name]
+        return [_parse_id(record) for record in self._named(name)]
+
+    def _named(self, name: str) -> list[dict[str, Any]]:
+        return [record for record in self.get_data(name=name, output="dict") if record.get("name") == name]
 
     def _is_empty(self, rec_id: int) -> bool:
         request = rows_request(rec_id, None)
@@ -692,13 +692,13 @@ def create_and_append(
     data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
-    session = data.session
-    with Append(session, frame, options, need_types=True) as append:
-        found = data.ids_named(name) if may_exist else []
-        if len(found) > 1:
-            raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
-        if found:
-            return append.send_to(found[0])
+    with Append(data.session, frame, options, need_types=True) as append:
+        found = data._named(name) if may_exist else []
+        ids = [_parse_id(record) for record in found]
+        if len(ids) > 1:
+            raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
+        if ids:
+            return append.send_to(ids[0], has_key=has_unique_key(found[0]))
         return append.send_to(data.create_data(name, append.column_types, desc), made=True)
 
 

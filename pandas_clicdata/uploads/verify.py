@@ -151,7 +151,7 @@ class StampCount:
     def differences(self, counted: Counter[str]) -> dict[int, int]:
         """Return the rows too many or too few of each chunk; `DATA_SET` has those of no chunk of the receipt."""
         chunks = self._receipt.chunks_in()
-        expected = {chunk.number: chunk.rows if chunk.state in STORED else 0 for chunk in chunks}
+        expected = {c.number: c.rows - c.rows_found if c.state in STORED else 0 for c in chunks}
         off = {number: counted[self._stamp(number)] - rows for number, rows in expected.items()}
         stray = counted.total() - sum(counted[self._stamp(number)] for number in expected)
         return {number: rows for number, rows in {**off, DATA_SET: stray}.items() if rows}
@@ -254,7 +254,9 @@ def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) 
         _note_wrong(writer, wrong)
         listed = ", ".join(f"{n:+,} in {_label(receipt, number)}" for number, n in list(wrong.items())[:10])
         raise ambiguous_error(
-            receipt, f"the service answered every chunk with success, but the final count is wrong: {listed}"
+            receipt,
+            f"the service answered every chunk with success, but the final count is wrong: {listed}",
+            "A data set with a unique key may leave out rows whose key exists." if sum(wrong.values()) < 0 else "",
         )
 
 
@@ -272,9 +274,9 @@ def _note_uncounted(writer: ReceiptWriter, error: ClicDataError) -> None:
 
 def _note_wrong(writer: ReceiptWriter, wrong: dict[int, int]) -> None:
     for chunk in writer.receipt.chunks_in(*STORED):
-        found = chunk.rows + wrong.get(chunk.number, 0)
-        if found != chunk.rows:
-            state = State.DOUBLED if found > chunk.rows else State.PARTIAL if found else State.IN_DOUBT
+        found = chunk.rows - chunk.rows_found + wrong.get(chunk.number, 0)
+        if chunk.number in wrong:
+            state = State.DOUBLED if found > chunk.rows else State.PARTIAL if 0 < found < chunk.rows else State.IN_DOUBT
             reason = f"the audit found {found} of {chunk.rows} rows"
             writer.note(chunk, state, rows_inserted=chunk.rows_inserted, reason=reason)
         elif DATA_SET in wrong and chunk.doubted:
