@@ -24,6 +24,11 @@ def rename_id(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {name: found, **{key: value for key, value in record.items() if key not in keys}}
 
 
+def count(nested: Any) -> Any:
+    """Return the length of a list or of an object of values by name; anything else, such as a number, as it came."""
+    return len(nested) if isinstance(nested, (list, dict)) else nested
+
+
 def has_unique_key(record: Mapping[str, Any]) -> bool:
     """Return whether the record of a data set says that it has a unique key."""
     values = [record.get(name) for name in HAS_KEY]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_id, check_name, check_output, check_text
-from pandas_clicdata.endpoints.answers import create, rename_id
+from pandas_clicdata.endpoints.answers import count, create, rename_id
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import InputError
@@ -468,13 +468,9 @@ def _check_value(value: Any) -> str | float | bool:
 def _count_members(team: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rename_id(team, "team_id"),
-        "users": _count(team.get("users")),
-        "parameters": _count(team.get("parameters")),
+        "users": count(team.get("users")),
+        "parameters": count(team.get("parameters")),
     }
-
-
-def _count(nested: Any) -> int | None:
-    return len(nested) if isinstance(nested, (list, dict)) else None
 
 
 def _team_cells(team: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
+from endpoints.literal import LiteralSession
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User
 from scripted import Says, ScriptedServer, Seen
 
@@ -499,3 +500,18 @@ def test_an_id_that_is_no_number_is_a_protocol_error(
     server.script = lambda _: Says({"data": [{"id": [1], "name": "x"}]})
     with pytest.raises(pandas_clicdata.errors.ProtocolError):
         FRAME.clicdata.push("x", if_exists="append", session=session(LEGACY))
+
+
+def test_versions_may_come_with_size_and_kind_instead_of_a_number_of_rows() -> None:
+    listed = [
+        {"version": 7, "date": "2026-01-02T03:04:05+00:00", "size": {"bytes": 2048, "unit": "B"}, "kind": "append"},
+        {"version": 4, "date": "2026-01-01T03:04:05+00:00", "size": 5, "kind": None},
+    ]
+    versions = Data(session=LiteralSession({"versions": listed})).get_data_history(5)
+    assert list(versions) == ["version", "date", "row_count", "size.bytes", "size.unit", "kind", "size"]
+    assert versions["row_count"].isna().all()
+    assert [str(versions[name].dtype) for name in ("version", "row_count", "size.bytes")] == ["Int64"] * 3
+    assert Data(session=LiteralSession({"versions": listed})).get_data_history(5, output="dict") == listed
+    rows = LiteralSession({"versions": listed}, {"data": [{"a": 1}], "has_more_data": False})
+    assert Data(session=rows).get_data_history(5, "latest")["a"].tolist() == [1]
+    assert rows.calls()[-1] == "GET /data/5/v/7"
