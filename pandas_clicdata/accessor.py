@@ -60,6 +60,7 @@ class ClicDataAccessor:
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
         before the first request. A chunk whose response is lost is not sent again, unless ``verify`` finds it missing.
+        A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any other spelling is sent as it is.
 
         Parameters
         ----------

@@ -183,6 +183,11 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
         ("date", [pd.Timestamp("2024-01-02", tz="Europe/Berlin"), "2024-01-02 00:00"], ["2024-01-02", "2024-01-02"]),
         (
             "datetime",
+            ["2024-01-02T03:04:05.120-0130", "2024-01-02 03:04:10.0000000", "9999-12-31 23:59:59.9999999"],
+            ["2024-01-02 04:34:05.12", "2024-01-02 03:04:10", "9999-12-31 23:59:59.9999999"],
+        ),
+        (
+            "datetime",
             [
                 "2024-01-02",
                 "2024-01-02 03:04",
@@ -192,11 +197,11 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
                 None,
             ],
             [
-                "2024-01-02T00:00:00",
-                "2024-01-02T03:04",
-                "2024-01-02T03:04:05.123Z",
-                "2024-01-02T03:04:05+02:00",
-                "2024-01-02T00:00:00",
+                "2024-01-02 00:00:00",
+                "2024-01-02 03:04:00",
+                "2024-01-02 03:04:05.123",
+                "2024-01-02 01:04:05",
+                "2024-01-02 00:00:00",
                 None,
             ],
         ),
@@ -208,20 +213,26 @@ def test_types_convert_cells(column_type: str, cells: list[Any], values: list[An
         assert written([cell], column_type) == [value]
 
 
+BERLIN = [pd.Timestamp("2024-01-02", tz="Europe/Berlin")]
+
+
 @pytest.mark.parametrize(
     ("column_type", "cells", "dtype", "values"),
     [
         ("text", [1, 2], "int64", ["1", "2"]),
         ("text", [0.1, None], "float32", ["0.1", None]),
         ("text", [True], "bool", ["true"]),
-        ("text", ["2024-01-02T00:00:01"], "datetime64[us]", ["2024-01-02T00:00:01"]),
+        ("text", ["2024-01-02T00:00:01"], "datetime64[us]", ["2024-01-02 00:00:01"]),
         ("number", [True, None], "boolean", [1, None]),
         ("number", ["1", None], "category", [1, None]),
         ("number", ["1", '2.5"'[:3]], "string", [1, Decimal("2.5")]),
         ("id", [1.0, 2.0], "float64", [1, 2]),
         ("checkbox", [1, 0], "uint8", [True, False]),
         ("date", ["2024-01-02", None], "datetime64[ns]", ["2024-01-02", None]),
-        ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02T03:04:05"]),
+        ("date", [*BERLIN, None], "datetime64[us, Europe/Berlin]", ["2024-01-02", None]),
+        ("date", [*BERLIN, None], pd.ArrowDtype(pa.timestamp("us", "Europe/Berlin")), ["2024-01-02", None]),
+        ("date", [*BERLIN, None], "category", ["2024-01-02", None]),
+        ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02 03:04:05"]),
     ],
 )
 def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dtype: str, values: list[Any]) -> None:
@@ -256,7 +267,7 @@ def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dt
         ("date", "01/02/2024"),
         ("date", 20240101),
         ("date", "0000-01-01"),
-        ("date", pd.Timestamp("2024-01-01T00:00:00.000000001")),
+        ("date", pd.Timestamp("2024-01-01T00:00:00.0000001")),
         ("date", dt.datetime(2024, 1, 1, 0, 0, 0, 1)),
         ("date", True),
         ("datetime", "soon"),
@@ -267,6 +278,8 @@ def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dt
         ("datetime", "2024-01-01T"),
         ("datetime", "2024-1-1"),
         ("datetime", "2024-01-01T10:00:00\n"),
+        ("datetime", "2024-01-01T10:00:00.0000000000"),
+        ("date", pd.Timestamp("2024-01-02", tz="UTC").tz_convert("America/Lima")),
     ],
 )
 def test_cells_that_a_type_cannot_hold(column_type: str, cell: Any) -> None:
