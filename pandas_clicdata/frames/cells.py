@@ -27,6 +27,7 @@ NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replac
 BAD_YEAR = "outside of the years 1 to 9999"
 TOO_FINE = 'finer than 100 ns, the finest that SQL Server holds: cut it with pd.Timestamp(...).floor("100ns")'
 BAD_DURATION = "a duration of months or years, or longer than pandas can hold"
+NO_TIME_OF_DAY = "a duration, which is no time of day: (pd.Timestamp(0) + df[...]).dt.time makes it one"
 BEYOND_PANDAS = "beyond what pandas can hold"
 
 
@@ -195,6 +196,8 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _ZONE = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?"
 _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])(\.[0-9]{1,9})?)?"
+_TIME_OF_DAY = re.compile(_TIME)
+_DURATION = re.compile(r"P-?[0-9]+DT.*")  # as pandas writes one
 _DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
 
 
@@ -256,6 +259,17 @@ def _datetime_parts(value: Any, text: str) -> tuple[str, str, str] | None:
     return f"{day} {minute or '00:00'}{second or ':00'}", fraction, offset
 
 
+def _to_time(_: Any, text: str) -> str | None:
+    if _DURATION.fullmatch(text):
+        raise Unsendable(NO_TIME_OF_DAY)
+    found = _TIME_OF_DAY.fullmatch(text)
+    if found is None:
+        return None
+    minute, second, fraction = found.groups("")
+    fraction = fraction.rstrip("0").rstrip(".")
+    return f"{minute}{second or ':00'}{fraction}" if len(fraction) <= len(".1234567") else None
+
+
 def _is_date(value: Any, text: str) -> bool:
     try:
         dt.date.fromisoformat(text)
@@ -269,9 +283,11 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "dropdown": lambda _, text: text,
     "number": _to_number,
     "percentage": _to_number,
+    "money": _to_number,
     "id": _to_id,
     "checkbox": _to_checkbox,
     "date": _to_date,
     "datetime": _to_datetime,
+    "time": _to_time,
     "ISO 8601": _to_iso,  # no type of ClicData: for reading
 }

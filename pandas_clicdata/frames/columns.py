@@ -101,7 +101,8 @@ def _arrow_writes_json(dtype: Any) -> bool:
 
 def _json_values(array: Any) -> list[Any]:
     """Return cells one by one as the values that msgspec writes."""
-    if array.dtype.kind == "M":  # pandas 2 can't iterate over aware times near the year 1 or 9999
+    if array.dtype.kind == "M" or str(array.dtype).startswith(("time32", "time64")):
+        # pandas 2 can't iterate over aware times near the year 1 or 9999, or over Arrow's nanoseconds.
         return [text and text[1:-1] for text in json_texts(array).to_pylist()]
     if str(array.dtype) == "float[pyarrow]":  # pandas gives these as float64, with digits that they never had
         array = array.to_numpy(np.float32, na_value=np.nan)

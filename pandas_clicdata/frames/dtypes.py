@@ -148,7 +148,9 @@ def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: 
         return parse_datetimes(cells, {}, backend)
     if column_type == "date":
         return from_arrow(pd.ArrowDtype(pa.date32()), _as_arrow(cells, pa.date32()))
-    if column_type in ("number", "percentage"):
+    if column_type == "time":
+        return from_arrow(pd.ArrowDtype(pa.time64("us")), _as_arrow(cells, pa.time64("us")))
+    if column_type in ("number", "percentage", "money"):
         return default_array(_as_numbers(cells), seen.has_null, backend)
     kind = {"text": TEXT, "checkbox": pa.bool_(), "id": pa.int64()}[column_type]
     return default_array(_as_arrow(cells, kind), seen.has_null, backend)

@@ -38,11 +38,15 @@ from pandas_clicdata.frames.unify import object_array
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COLUMN_TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
+COLUMN_TYPES = (
+    *("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id"),
+    "money",  # C: the name, and that its cells are numbers
+    "time",  # C: the name, and that its cells are HH:MM:SS, with a fraction where there is one
+)
 
 _AWARE = "datetime with an offset from UTC"
 # Types whose cells are written alike.
-_SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage"}}
+_SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", "money"}}
 
 
 def clicdata_types(
@@ -257,7 +261,7 @@ def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[
     more = ", ..." if len(rows) > 5 else ""
     cells_of_frame = f"df[{JSON.encode(column.name).decode()}]"
     datetimes = cells_of_frame if column.array.dtype.kind == "M" else f"pd.to_datetime({cells_of_frame})"
-    reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt")
+    reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt").replace("df[...]", cells_of_frame)
     cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
     return f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more})."
 

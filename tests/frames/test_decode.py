@@ -540,6 +540,8 @@ def test_a_frame_without_rows_has_the_named_columns() -> None:
         (["2024-01-01", None], "date", [dt.date(2024, 1, 1), pd.NA]),
         (["2024-01-01 00:00:01", None], "datetime", [pd.Timestamp("2024-01-01T00:00:01"), pd.NaT]),
         (["x", "y"], "dropdown", ["x", "y"]),
+        (["1.5", 2, None], "money", [1.5, 2.0, pd.NA]),
+        (["01:02:03.5", None, "01:02:03"], "time", [dt.time(1, 2, 3, 500_000), pd.NA, dt.time(1, 2, 3)]),
     ],
     ids=repr,
 )
@@ -553,6 +555,8 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         "date",
         "datetime",
         "dropdown",
+        "money",
+        "time",
     )
     if not named_by_clicdata:
         wanted = pd.CategoricalDtype if dtype == "category" else pd.api.types.pandas_dtype(dtype)
@@ -601,6 +605,8 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         (["maybe"], "checkbox", 0, "maybe"),
         (["2024-13-01"], "date", 0, "2024-13-01"),
         ([1], "datetime", 0, "1"),
+        (["01:00:00", "01:02:03.1234567"], "time", 1, "1234567"),
+        (["01:00:00", "soon"], "time", 1, "soon"),
         (["1.5"], pd.ArrowDtype(pa.decimal128(5, 0)), 0, "1.5"),
         ([[1]], "int64", 0, "[1]"),
         ([{"a": 1}], "float64", 0, "{'a': 1}"),
