@@ -60,13 +60,15 @@ class ClicDataAccessor:
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
         before the first request. A chunk whose response is lost is not sent again, unless ``verify`` finds it missing.
+        A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any other spelling is sent as it is.
 
         Parameters
         ----------
         rec_id : int
             The data set. Its columns are matched by name.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``.
+            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
+            those of `Data.create_data`, ``"money"`` and ``"time"`` among them.
         chunksize : int, optional
             Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
@@ -168,7 +170,7 @@ class ClicDataAccessor:
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
+            ClicData type of columns whose own would not do: ``{"share": "percentage", "opens": "time"}``.
         index : bool, default False
             Whether the index makes columns too, the first ones.
         session : Session, optional
@@ -233,7 +235,7 @@ class ClicDataAccessor:
         if_exists : {"fail", "append"}, default "fail"
             What to do if there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, session
             As in `append`. A new table has a column for the stamps too.
         audit : bool, optional

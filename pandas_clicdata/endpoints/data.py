@@ -288,7 +288,7 @@ class Data(Endpoint):
             Its name. No other data set of the account may have it.
         cols : mapping of str to str
             The ClicData type of each column: ``"text"``, ``"number"``, ``"datetime"``, ``"date"``,
-            ``"percentage"``, ``"checkbox"``, ``"dropdown"`` or ``"id"``.
+            ``"time"``, ``"money"``, ``"percentage"``, ``"checkbox"``, ``"dropdown"`` or ``"id"``.
         desc : str, default ""
             A description.
 
@@ -491,7 +491,7 @@ class Data(Endpoint):
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
             As in `df.clicdata.append`. The data set has a column for the stamps too.
         audit : bool, default True

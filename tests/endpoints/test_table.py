@@ -391,7 +391,7 @@ def test_a_bad_id_is_refused_before_any_request(
         ({"\ud800": "text"}, r"'\\ud800': its name has characters that can't be sent"),
         ({" ": "text"}, "its name must be text and not empty"),
         ({5: "text"}, "column 5: its name must be text"),
-        ({"a": "money"}, "'money' is no ClicData type"),
+        ({"a": "currency"}, "'currency' is no ClicData type"),
         ({"a": ["text"]}, "is no ClicData type"),
         ({}, "cols must name each column's type"),
     ],
