@@ -66,7 +66,7 @@ def has_rows(session: Session, rec_id: int, rows: int) -> bool:
     first = last = _page(session, rec_id, 1)
     if first.total is not None:
         return first.total == rows
-    if 0 < first.count < rows:
+    if first.more is not False and 0 < first.count < rows:
         last = _page(
             session, rec_id, -(-rows // first.count)
         )  # C: all pages but the last are as long as the first (O1)
