@@ -158,6 +158,8 @@ class Session:
         self._tokens = Tokens(credentials, on_new_refresh_token)
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
+        # The least page size that was refused, and what was taken instead. Threads set it as a whole.
+        self.refused_page_size: tuple[int, int | None] | None = None
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random

@@ -477,7 +477,9 @@ def test_a_list_that_cannot_be_read_is_a_protocol_error(
     name: str, cell: str, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     key, call = LISTS[name]
-    body = f'{{"{key}": [{{"id": 1, "name": "x", "n": {cell}}}]}}'.encode(errors="surrogateescape")
+    body = f'{{"{key}": [{{"id": 1, "name": "x", "n": {cell}}}], "has_more_data": false}}'.encode(
+        errors="surrogateescape"
+    )
     server.script = lambda _: Says(body)
     with pytest.raises(pandas_clicdata.errors.ProtocolError):
         call(session(LEGACY))
