@@ -157,6 +157,7 @@ class Session:
         self._tokens = Tokens(credentials, on_new_refresh_token)
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
+        self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random

@@ -124,6 +124,7 @@ class Caller(Protocol):
     """What an endpoint uses of a session."""
 
     last_receipt: Any  # of the last append
+    modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
 
     @property
     def dialect(self) -> Dialect:
