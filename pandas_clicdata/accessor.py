@@ -11,7 +11,7 @@ from pandas_clicdata.arguments import check_choice, check_count, check_flag, che
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads import changes, matching
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
@@ -476,12 +476,12 @@ class ClicDataAccessor:
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
         _check_match(match)
         session = manager.current(session)
-        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match=match)
+        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match)
 
 
 def _check_match(match: str | None) -> None:
     if match is not None:
-        check_choice("match", match, changes.MATCH)
+        check_choice("match", match, matching.MATCH)
 
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from pandas_clicdata.arguments import (
@@ -584,8 +583,7 @@ class Data(Endpoint):
         rec_id = check_id("rec_id", rec_id)
         find, data = cells(check_filters(filters)), cells(check_cells("values", values))
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        send = partial(changes.send_update, self.session, rec_id, find, data, multiple_rows)
-        return self._change("update rows", send, multiple_rows)
+        return self._change("update rows", multiple_rows, changes.send_update, rec_id, find, data)
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
@@ -629,12 +627,11 @@ class Data(Endpoint):
         rec_id = check_id("rec_id", rec_id)
         find = cells(check_filters(filters))
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        send = partial(changes.send_delete, self.session, rec_id, find, multiple_rows)
-        return self._change("delete rows", send, multiple_rows)
+        return self._change("delete rows", multiple_rows, changes.send_delete, rec_id, find)
 
-    def _change(self, operation: str, send: Callable[[], Reply], multiple_rows: str) -> dict[str, Any]:
+    def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
-            reply = send()
+            reply = send(self.session, *what, multiple_rows)
             result = parse_result(reply)
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import (
     ApiError,
@@ -17,15 +16,14 @@ from pandas_clicdata.errors import (
     NotFound,
     UpdateAmbiguous,
     WriteError,
-    server_text,
 )
-from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
+from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Caller, Dialect, Reply, Request, call_in_dialect, json_body, parsed
-from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number, parse_filter
+from pandas_clicdata.session.wire import Caller, Dialect, Reply, Request, call_in_dialect, json_body
+from pandas_clicdata.uploads.matching import Finder, Kept, MatchBy, Reach, count_rows, frame_of_rows, parse_filter
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
@@ -33,16 +31,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    Pages = Callable[[], Iterable[Page]]
+
 _log = logging.getLogger(__name__)
 
-MatchBy = Literal["exact", "wide"]
-
 MULTIPLE_ROWS = ("all", "first")
-MATCH = ("exact", "wide")
 DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
 COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
-_MOST_EXAMPLES = 3  # of rows, in an error
-_LONGEST_EXAMPLE = 100  # characters
 _STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
 
 
@@ -78,12 +73,7 @@ def send_update(caller: Caller, rec_id: int, find: bytes, data: bytes, multiple_
 
 
 def delete_request(
-    rec_id: int,
-    find: bytes,
-    multiple_rows: str,
-    dialect: Dialect = Dialect.LEGACY,
-    *,
-    place: tuple[str, str] = DELETES[0],
+    rec_id: int, find: bytes, multiple_rows: str, dialect: Dialect = Dialect.LEGACY, place: tuple[str, str] = DELETES[0]
 ) -> Request:
     """Return the request that deletes the rows whose cells equal those of ``find``."""
     legacy, modern = _legacy(multiple_rows, find), _modern(multiple_rows, find)
@@ -136,11 +126,8 @@ def _nowhere(rec_id: int, missing: Sequence[ApiError]) -> ApiError:
     """Return the error to raise: a `NotFound` if one of the places had it, as the other may not exist."""
     error = next((one for one in missing if isinstance(one, NotFound)), missing[-1])
     if len(missing) > 1:
-        places = " nor at ".join(f"{method} /data/{rec_id}/{path}" for method, path in DELETES)
-        error.args = (
-            f"{error.args[0]}. There is no data set {rec_id}, or ClicData deletes rows neither at {places}: "
-            "nothing was deleted.",
-        )
+        places = " nor by ".join(f"{method} /data/{rec_id}/{path}" for method, path in DELETES)
+        error.args = (f"{error.args[0]}. There is no data set {rec_id}, or it can be changed neither by {places}.",)
     return error
 
 
@@ -179,13 +166,6 @@ def lost_error(operation: str, failure: ClicDataError, *, repeatable: bool) -> U
     error = kind(f"{operation}: the response was lost, it may be done or not ({failure}). {advice}")
     error.safe_to_repeat = repeatable
     return error
-
-
-class Kept(NamedTuple):
-    """The rows that a delete may reach, and for each key the first one that the service may take for the same."""
-
-    matches: list[Match]
-    first_keys: list[int]
 
 
 class ChangeReceipt:
@@ -336,22 +316,17 @@ class ChangeReceipt:
     def summary(self) -> str:
         """Return one line: what was done."""
         parts = [f"{self.operation} of data set {self.rec_id}: {self.keys_applied:,} of {self.keys_total:,} keys done"]
-        empty = sum(self._changed(position) == 0 for position in range(self.keys_total))
-        if empty:
-            parts.append(f"{empty:,} of them changed no row")
+        if empty := [position for position in range(self.keys_total) if self._changed(position) == 0]:
+            parts.append(f"{len(empty):,} of them changed no row")
         if self.keys_in_doubt:
             parts.append(f"{self.keys_in_doubt:,} in doubt")
         if self._kept is not None:
             kept, doubted = len(self._rows_of("deleted")), len(self._rows_of("in doubt"))
-            parts.append(f"{_rows(kept)} kept: .rows")
-            parts += [f"{_rows(doubted)} deleted or not: .rows_in_doubt"] if doubted else []
+            parts.append(f"{count_rows(kept)} kept: .rows")
+            parts += [f"{count_rows(doubted)} deleted or not: .rows_in_doubt"] if doubted else []
         elif self.rows_changed:
-            parts.append(f"{_rows(self.rows_changed)} {'deleted' if self.operation == 'delete rows' else 'updated'}")
+            parts.append(f"{count_rows(self.rows_changed)} changed")
         return "; ".join(parts)
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -367,7 +342,7 @@ def delete_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
-    pages: Callable[[], Iterable[Page]] | None = None,
+    pages: Pages | None = None,
     max_rows: int | None = None,
 ) -> ChangeReceipt:
     """Delete the rows whose values in the columns ``on`` equal those of a row of the frame.
@@ -379,8 +354,7 @@ def delete_rows(
     keys = _distinct_keys(frame, columns)
     kept = None
     if pages is not None:
-        reach = _Reach(rec_id, list(keys), columns, multiple_rows, pages, progress)
-        kept = reach.kept(match)
+        kept = _reach(rec_id, keys, multiple_rows, pages, progress).kept(match)
         if max_rows is not None and len(kept.matches) > max_rows:
             raise InputError(
                 f"{len(kept.matches):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. "
@@ -399,105 +373,26 @@ def matching_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
-    pages: Callable[[], Iterable[Page]],
+    pages: Pages,
 ) -> pd.DataFrame:
     """Return the rows that `delete_rows` may delete now. Nothing is deleted."""
-    columns = _key_columns(frame, on)
-    reach = _Reach(rec_id, list(_distinct_keys(frame, columns)), columns, multiple_rows, pages, progress)
+    keys = _distinct_keys(frame, _key_columns(frame, on))
+    reach = _reach(rec_id, keys, multiple_rows, pages, progress)
     shown = reach.shown(match)
     if match is None and reach.question:  # which holds cells
         _log.warning("delete_rows would refuse without match=: not all %d rows shown equal a key exactly", len(shown))
     return frame_of_rows([found.row for found in shown])
 
 
-class _Reach:
-    """The rows that the keys match if text is compared exactly, and if it is compared widely.
+def _reach(rec_id: int, keys: Iterable[bytes], multiple_rows: str, pages: Pages, progress: bool | None) -> Reach:
+    def read() -> Reach:
+        finder = Finder(list(keys), first_only=multiple_rows == "first")
+        with bar(progress, f"read {rec_id}", None) as shown:
+            for page in pages():
+                shown.update(finder.add(page.rows))
+        return Reach(finder)
 
-    ``question`` says how they differ, and is None if they don't.
-    """
-
-    def __init__(
-        self,
-        rec_id: int,
-        keys: list[bytes],
-        columns: list[str],
-        multiple_rows: str,
-        pages: Callable[[], Iterable[Page]],
-        progress: bool | None,
-    ) -> None:
-        self._columns = columns
-        self._deciding = ("exact",) if multiple_rows == "first" else MATCH  # the first row of a wide view is a guess
-
-        def read() -> Finder:
-            finder = Finder(keys, first_only=multiple_rows == "first")
-            with bar(progress, f"read {rec_id}", None) as shown:
-                for page in pages():
-                    shown.update(finder.add(page.rows))
-            return finder
-
-        finder = retry_while_changing(read)
-        self._views = {
-            match: Kept(finder.matches(wide=match == "wide"), finder.first_keys(wide=match == "wide"))
-            for match in MATCH
-        }
-        exact, wide = (self._views[match].matches for match in MATCH)
-        differ = exact != wide if multiple_rows == "first" else len(exact) != len(wide)
-        self.question = self._difference(exact, wide) if differ else None
-
-    def kept(self, match: MatchBy | None) -> Kept:
-        """Return the rows that may go; an InputError if it isn't known which, and ``match`` doesn't decide."""
-        if self.question and match not in self._deciding:
-            decides = " or ".join(f'match="{one}"' for one in self._deciding)
-            raise InputError(
-                f"{self.question}. Nothing was deleted. {decides} decides, if you know what ClicData does or want; "
-                "dry_run=True shows the rows"
-            )
-        return self._views[match or "wide"]
-
-    def shown(self, match: MatchBy | None) -> list[Match]:
-        """Return the rows that may go, each once, in their order."""
-        views = MATCH if match is None else (match,)
-        rows = {found.place: found for view in views for found in self._views[view].matches}
-        return [rows[place] for place in sorted(rows)]
-
-    def _difference(self, exact: list[Match], wide: list[Match]) -> str:
-        named = {found.place for found in exact}
-        others = [found for found in wide if found.place not in named]
-        return (
-            f"{_rows(len(exact))} would go if ClicData compares text exactly{self._examples(exact)}, and "
-            f"{_rows(len(wide))} if it ignores letter case and trailing blanks{self._examples(others or wide)}: it is "
-            "not known which"
-        )
-
-    def _examples(self, matches: Sequence[Match]) -> str:
-        """Return the key cells of a few rows."""
-        texts = []
-        for match in matches[:_MOST_EXAMPLES]:
-            cells = cells_of(match.row)
-            shown = (f"{name}={parsed(bytes(cells.get(name, b'null')))!a}" for name in self._columns)
-            texts.append(server_text(", ".join(shown))[:_LONGEST_EXAMPLE])
-        return f" ({'; '.join(texts)}{', ...' if len(matches) > _MOST_EXAMPLES else ''})" if texts else ""
-
-
-def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
-    """Return rows of JSON as a frame that holds every digit of their numbers."""
-    builder = FrameBuilder()
-    builder.add(b"[" + b",".join(rows) + b"]")
-    frame = builder.take()
-    named = [cells_of(row) for row in rows]
-    for name in frame.columns:
-        cells = [bytes(row[name]) if name in row else b"null" for row in named]
-        if any(map(_exceeds_float, cells)):
-            exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
-            frame = frame.assign(**{name: exact})
-    return frame
-
-
-def _exceeds_float(cell: bytes) -> bool:
-    """Whether a number that is no integer has more digits than a float."""
-    if not is_number(cell) or not any(mark in cell for mark in b".eE"):
-        return False
-    return Decimal(cell.decode()) != Decimal(repr(float(cell)))
+    return retry_while_changing(read)
 
 
 def update_rows(
@@ -507,8 +402,7 @@ def update_rows(
     on: Any,
     multiple_rows: str,
     progress: bool | None,
-    *,
-    match: MatchBy | None = None,
+    match: str | None,
 ) -> ChangeReceipt:
     """Set the other columns of the rows whose values in ``on`` equal those of a row of the frame."""
     columns = _key_columns(frame, on)
@@ -568,7 +462,7 @@ def _distinct_keys(
         )
     if values is not None:
         rows = list(keys.values())
-        firsts = Finder(list(keys), first_only=False).first_keys(wide=wide)
+        firsts = Finder(list(keys), first_only=False).first_keys("wide" if wide else "exact")
         alike = [
             (rows[first], row) for first, row in zip(firsts, rows, strict=True) if values[rows[first]] != values[row]
         ]
@@ -610,11 +504,9 @@ def _change(receipt: ChangeReceipt, sends: Sequence[Callable[[], Reply]], progre
 
 
 def _overrun(receipt: ChangeReceipt, position: int, known: int, counted: int) -> WriteError:
-    label = receipt.keys.index[position]
     error = WriteError(
-        f"stopped: ClicData counts {_rows(counted)} for the key of row {label!r} of the frame, and only {known:,} may "
-        f"have matched it: others were changed that were neither meant nor kept. Nothing more was sent. "
-        f"{receipt.summary()}."
+        f"stopped: ClicData counts {count_rows(counted)} for the key of row label {receipt.keys.index[position]!r}, "
+        f"and {known:,} may have matched it: others changed that were neither meant nor kept. {receipt.summary()}."
     )
     error.receipt = receipt
     return error
