@@ -11,7 +11,7 @@ from pandas_clicdata.arguments import check_choice, check_count, check_flag, che
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads import changes, matching
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
@@ -292,6 +292,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = ...,
+        match: Literal["exact", "wide"] | None = ...,
         dry_run: Literal[False] = ...,
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -306,6 +307,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = ...,
+        match: Literal["exact", "wide"] | None = ...,
         dry_run: Literal[True],
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -319,6 +321,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
         dry_run: bool = False,
         keep: bool = True,
         max_rows: int | None = None,
@@ -327,11 +330,13 @@ class ClicDataAccessor:
     ) -> changes.ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
-        ``DELETE /data/{id}/row``, once per distinct key. Before, the data set is read (``GET /data/{id}``, a request
-        per page; not with ``keep=False``) and the rows that match are kept. A row matches as in ClicData: all cells of
-        a key are equal, numbers as numbers, text letter by letter, timestamps as instants. Another writer may come
-        between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept
-        nor counted.
+        ``DELETE /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/delete``, or the
+        former where ClicData lacks that. Before, the data set is read (``GET /data/{id}``, a request per page; not with
+        ``keep=False``) and the rows that match are kept. A row matches if all cells of a key are equal, numbers as
+        numbers, timestamps as instants. It isn't known how ClicData compares text: if it may delete rows that are equal
+        to a key but for letter case or trailing blanks, nothing is deleted unless ``match`` decides. Another writer may
+        come between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown
+        nor kept. If ClicData counts more rows for a key than were kept, no further key is deleted.
 
         Parameters
         ----------
@@ -341,8 +346,13 @@ class ClicDataAccessor:
             The key columns. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are deleted, or the first.
+        match : {"exact", "wide"}, optional
+            Which rows match where some differ from a key only in letter case, trailing blanks, or the form of a letter.
+            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too; not
+            with ``multiple_rows="first"``, where it isn't known which row is the first.
         dry_run : bool, default False
-            Whether to delete nothing, and return the rows that would be deleted.
+            Whether to delete nothing, and return the rows that would be deleted. Without ``match`` they are all that
+            may be deleted, and a warning is logged if the delete would be refused.
         keep : bool, default True
             Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
             back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
@@ -363,13 +373,14 @@ class ClicDataAccessor:
         Raises
         ------
         InputError
-            The keys can't be used, or more than ``max_rows`` rows would be deleted; nothing was deleted.
+            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which and ``match``
+            doesn't decide; nothing was deleted.
         ReadError
             The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
             The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
-            It stopped after some keys: ``.receipt``.
+            It stopped after some keys, or ClicData counts more rows than were kept: ``.receipt``.
 
         Examples
         --------
@@ -391,12 +402,13 @@ class ClicDataAccessor:
         """
         rec_id = check_id("rec_id", rec_id)
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        _check_match(match)
         dry_run, keep = bool(check_flag("dry_run", dry_run)), bool(check_flag("keep", keep))
         most = None if max_rows is None else check_count("max_rows", max_rows)
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
+            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, match=match, pages=pages)
         read_before = keep or most is not None
         return changes.delete_rows(
             session,
@@ -405,6 +417,7 @@ class ClicDataAccessor:
             on,
             multiple_rows,
             progress,
+            match=match,
             pages=pages if read_before else None,
             max_rows=most,
         )
@@ -415,12 +428,14 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> changes.ChangeReceipt:
         """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
 
-        ``PUT /data/{id}/row``, once per distinct key.
+        ``PUT /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/update``. It isn't
+        known how ClicData compares text: it may set rows that equal a key but for letter case or trailing blanks too.
 
         Parameters
         ----------
@@ -430,6 +445,10 @@ class ClicDataAccessor:
             The key columns. Missing values in them are refused, and so are two rows of a key that differ.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are set, or the first.
+        match : {"exact", "wide"}, optional
+            ``"exact"`` permits keys that differ only in letter case, trailing blanks, or the form of a letter to have
+            other values, as you know that ClicData compares text exactly. Else they are refused, as the later value
+            could overwrite the earlier one.
         progress : bool, optional
             Whether to show a bar on stderr; by default if stderr is a terminal.
         session : Session, optional
@@ -447,7 +466,7 @@ class ClicDataAccessor:
         UpdateAmbiguous
             The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
-            It stopped after some keys: ``.receipt``.
+            It stopped after some keys, or with ``"first"`` ClicData counts more rows than one: ``.receipt``.
 
         Examples
         --------
@@ -460,7 +479,14 @@ class ClicDataAccessor:
         """
         rec_id = check_id("rec_id", rec_id)
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        return changes.update_rows(manager.current(session), rec_id, self._frame, on, multiple_rows, progress)
+        _check_match(match)
+        session = manager.current(session)
+        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match)
+
+
+def _check_match(match: str | None) -> None:
+    if match is not None:
+        check_choice("match", match, matching.MATCH)
 
 
 if TYPE_CHECKING:

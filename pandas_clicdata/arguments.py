@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import is_missing
 from pandas_clicdata.frames.types import COLUMN_TYPES, is_unicode
 
 if TYPE_CHECKING:
@@ -116,3 +117,14 @@ def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     if not list(values.items()):
         raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
     return values
+
+
+def check_filters(filters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a mapping of column to value that chooses rows: no value is missing."""
+    missing = [name for name, value in check_cells("filters", filters).items() if is_missing(value)]
+    if missing:
+        raise InputError(
+            f"filters: the value of {', '.join(map(repr, missing))} is missing, and it isn't known which rows ClicData "
+            "matches with null, at worst every row: filter by columns with a value"
+        )
+    return filters

@@ -12,6 +12,7 @@ from pandas_clicdata.arguments import (
     check_choice,
     check_columns,
     check_count,
+    check_filters,
     check_flag,
     check_id,
     check_name,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.session.pages import OnTorn, Page
-    from pandas_clicdata.session.wire import Caller
+    from pandas_clicdata.session.wire import Caller, Reply
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _log = logging.getLogger(__name__)
@@ -546,14 +547,14 @@ class Data(Endpoint):
     ) -> dict[str, Any]:
         """Set columns of the rows that match.
 
-        ``PUT /data/{id}/row``
+        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         values : mapping
             New value by column.
         multiple_rows : {"all", "first"}, default "all"
@@ -562,7 +563,7 @@ class Data(Endpoint):
         Returns
         -------
         dict
-            The response of ClicData.
+            The response of ClicData, with the numbers of rows that it states.
 
         Raises
         ------
@@ -570,6 +571,8 @@ class Data(Endpoint):
             An argument can't be used; nothing was sent.
         UpdateAmbiguous
             The response was lost: the rows may be changed or not. The request was not sent again.
+        WriteError
+            With ``"first"``, ClicData counts more rows than one.
 
         Examples
         --------
@@ -578,34 +581,33 @@ class Data(Endpoint):
         >>> Data().get_data(rec_id)["left"].tolist()
         [1, 0]
         """
-        request = changes.update_request(
-            check_id("rec_id", rec_id),
-            cells(check_cells("filters", filters)),
-            cells(check_cells("values", values)),
-            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
-        )
-        return self._change(request, repeatable=multiple_rows == "all")
+        rec_id = check_id("rec_id", rec_id)
+        find, data = cells(check_filters(filters)), cells(check_cells("values", values))
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        return self._change("update rows", multiple_rows, changes.send_update, rec_id, find, data)
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
     ) -> dict[str, Any]:
         """Delete the rows that match.
 
-        ``DELETE /data/{id}/row``
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the former where ClicData
+        lacks that. It isn't known how ClicData compares text: it may delete rows that are equal but for letter case or
+        trailing blanks. `df.clicdata.delete_rows` shows them before.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         multiple_rows : {"all", "first"}, default "all"
             Whether to delete all rows that match, or the first one.
 
         Returns
         -------
         dict
-            The response of ClicData.
+            The response of ClicData, with the numbers of rows that it states.
 
         Raises
         ------
@@ -613,6 +615,8 @@ class Data(Endpoint):
             An argument can't be used; nothing was sent.
         DeleteAmbiguous
             The response was lost: the rows may be deleted or not. The request was not sent again.
+        WriteError
+            With ``"first"``, ClicData counts more rows than one.
 
         Examples
         --------
@@ -621,22 +625,23 @@ class Data(Endpoint):
         >>> Data().get_data(rec_id)["job"].tolist()
         [1]
         """
-        request = changes.delete_request(
-            check_id("rec_id", rec_id),
-            cells(check_cells("filters", filters)),
-            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
-        )
-        return self._change(request, repeatable=multiple_rows == "all")
+        rec_id = check_id("rec_id", rec_id)
+        find = cells(check_filters(filters))
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        return self._change("delete rows", multiple_rows, changes.send_delete, rec_id, find)
 
-    def _change(self, request: Request, *, repeatable: bool) -> dict[str, Any]:
-        """Send a change. ``repeatable`` only decides what the error says if the response is lost."""
+    def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
-            return parse_result(self._call(request))
+            reply = send(self.session, *what, multiple_rows)
+            result = parse_result(reply)
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        raise changes.lost_error(request.operation, failure, repeatable=repeatable) from failure
+        else:
+            changes.check_first(operation, reply, multiple_rows)
+            return result
+        raise changes.lost_error(operation, failure, repeatable=multiple_rows == "all") from failure
 
     def rebuild_data(
         self,

@@ -160,6 +160,7 @@ class Session:
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
+        self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random

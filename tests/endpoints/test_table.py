@@ -90,6 +90,15 @@ def find(**values: Any) -> list[dict[str, Any]]:
     return [{"column": column, "value": value} for column, value in values.items()]
 
 
+def filtered(multiple_rows: str, **values: Any) -> dict[str, Any]:
+    columns = [{"name": column, "comparator": "equals", "values": [value]} for column, value in values.items()]
+    return {"multiple_rows": multiple_rows, "filter": {"condition": [{"columns": columns, "operator": "and"}]}}
+
+
+def changes(name: str, call: Callable[[Session], Any], legacy: Any, modern: Any) -> list[Row]:
+    return [Row(name, call, DONE, legacy, (LEGACY,)), Row(name, call, DONE, modern, (MODERN,))]
+
+
 CREATE = ("POST", "/data", {}, {"name": "T", "description": "d", "columns": COLUMNS})
 
 TABLE: list[Row] = [
@@ -118,17 +127,17 @@ TABLE: list[Row] = [
     ),
     *appends("append_data", lambda s: Data(session=s).append_data(5, FRAME)),
     *appends("static_send_data", lambda s: Data(session=s).static_send_data("T", FRAME, "d", audit=False), [CREATE]),
-    *both(
+    *changes(
         "update_data",
         lambda s: Data(session=s).update_data(5, {"a": 1}, {"b": None}),
-        DONE,
         one("PUT", "/data/5/row", {"multiplerows": "all", "find": find(a=1), "data": find(b=None)}),
+        one("POST", "/data/5/update", {**filtered("all", a=1), "data": {"b": None}}),
     ),
-    *both(
+    *changes(
         "delete_data",
         lambda s: Data(session=s).delete_data(5, {"a": 1, "b": "x"}, multiple_rows="first"),
-        DONE,
         one("DELETE", "/data/5/row", {"multiplerows": "first", "find": find(a=1, b="x")}),
+        one("POST", "/data/5/delete", filtered("first", a=1, b="x")),
     ),
     *refreshes(),
     # the pandas face
@@ -139,20 +148,20 @@ TABLE: list[Row] = [
     *appends("df.clicdata.append", lambda s: FRAME.clicdata.append(5, session=s)),
     *both("df.clicdata.create_table", lambda s: FRAME.clicdata.create_table("T", "d", session=s), 5, [CREATE]),
     *appends("df.clicdata.push", lambda s: FRAME.clicdata.push("T", "d", audit=False, session=s), [CREATE]),
-    *both(
+    *changes(
         "df.clicdata.delete_rows",
         lambda s: FRAME.clicdata.delete_rows(5, on=["a"], keep=False, session=s),
-        DONE,
         [("DELETE", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n)}) for n in (1, 2)],
+        [("POST", "/data/5/delete", {}, filtered("all", a=n)) for n in (1, 2)],
     ),
-    *both(
+    *changes(
         "df.clicdata.update_rows",
         lambda s: FRAME.clicdata.update_rows(5, on=["a"], session=s),
-        DONE,
         [
             ("PUT", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n), "data": find(b=b)})
             for n, b in ((1, "x"), (2, None))
         ],
+        [("POST", "/data/5/update", {}, {**filtered("all", a=n), "data": {"b": b}}) for n, b in ((1, "x"), (2, None))],
     ),
     # Account
     *both(

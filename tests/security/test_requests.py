@@ -17,7 +17,7 @@ import pandas_clicdata
 from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User, errors
 from pandas_clicdata.session import retry
-from pandas_clicdata.session.wire import Request
+from pandas_clicdata.session.wire import Dialect, Request
 from pandas_clicdata.uploads import changes
 from scripted import Says, ScriptedServer
 
@@ -90,22 +90,28 @@ def test_a_login_that_is_redirected_is_not_followed_either() -> None:
 @pytest.mark.fault(67)
 @pytest.mark.parametrize("find", [b"", b" ", b"[]", b" [] "])
 def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
-    for made in (
-        lambda: changes.delete_request(5, find, "all"),
-        lambda: changes.update_request(5, find, b"[1]", "all"),
-    ):
-        with pytest.raises(errors.InputError, match="empty filter"):
-            made()
+    for dialect in Dialect:
+        for made in (
+            lambda: changes.delete_request(5, find, "all", dialect),  # noqa: B023  # called at once
+            lambda: changes.delete_request(5, find, "all", dialect, place=("DELETE", "row")),  # noqa: B023
+            lambda: changes.update_request(5, find, b"[1]", "all", dialect),  # noqa: B023
+        ):
+            with pytest.raises(errors.InputError, match="empty filter"):
+                made()
 
 
 @pytest.mark.fault(67)
 def test_every_delete_carries_its_filter(clicdata_sandbox: Any) -> None:
+    compared = {"name": "shop_code", "comparator": "equals", "values": ["nothing like it"]}
+    legacy = {"multiplerows": "all", "find": [{"column": "shop_code", "value": "nothing like it"}]}
+    modern = {"multiple_rows": "all", "filter": {"condition": [{"columns": [compared], "operator": "and"}]}}
     with clicdata_sandbox.session() as session:
         Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})
-        deletes = [seen for seen in clicdata_sandbox.requests if seen.method == "DELETE"]
-    assert [json.loads(seen.body)["find"] for seen in deletes] == [
-        [{"column": "shop_code", "value": "nothing like it"}]
-    ]
+    clicdata_sandbox.faults.status(405, path="/data/1001/delete")
+    with clicdata_sandbox.session(api_version="2022.01") as session:
+        Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})
+    sent = [(seen.method, json.loads(seen.body)) for seen in clicdata_sandbox.requests if "1001" in seen.path]
+    assert sent == [("DELETE", legacy), ("POST", modern), ("DELETE", legacy | modern)]
 
 
 # ---------------------------------------------------------------------------------------------------------
