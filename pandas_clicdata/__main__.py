@@ -53,8 +53,9 @@ def _make_parser() -> argparse.ArgumentParser:
     serve.add_argument("--path", help="a file to store the data in; default: memory")
     doctor = commands.add_parser("doctor", help="show where each setting comes from, and whether a call succeeds")
     how = doctor.add_mutually_exclusive_group()
-    how.add_argument("--probe", action="store_const", const="reads", help="ask what isn't known of the service")
-    how.add_argument("--probe-writes", dest="probe", action="store_const", const="writes", help="... by writing")
+    kinds = {"--probe": ("reads", "by reading"), "--probe-writes": ("writes", "by writing to a new data set")}
+    for name, (what, by) in kinds.items():
+        how.add_argument(name, dest="probe", action="store_const", const=what, help=f"ask what isn't known, {by}")
     doctor.add_argument("--json", metavar="FILE", help="of a probe: a file for its report as JSON")
     doctor.add_argument("--yes", action="store_true", help="of --probe-writes: agree to the data set that it makes")
     doctor.add_argument(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pandas_clicdata.commands.questions import Service, print_report, settle, write_json
 from pandas_clicdata.commands.reads import Reads
 from pandas_clicdata.commands.writes import Writes
-from pandas_clicdata.errors import PermissionDenied, UsageError
+from pandas_clicdata.errors import ApiError, PermissionDenied, UsageError
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.wire import FIRST_MODERN
 
@@ -63,7 +63,7 @@ def probe(options: argparse.Namespace) -> int:
 def _is_reached(service: Service) -> bool:
     """Return whether the log-in is accepted, in any version."""
     responses = [service.get("/account", version) for version in (None, FIRST_MODERN)]
-    return any(one.error is None or isinstance(one.error, PermissionDenied) for one in responses)
+    return any(one.error is None or isinstance(one.error, (ApiError, PermissionDenied)) for one in responses)
 
 
 def _agree(name: str, data_set: int | None) -> bool:

@@ -303,7 +303,7 @@ SWITCHES = {
 }
 # The questions that settle a switch, and their words for its values, where these differ.
 _SETTLED_BY = {"large_page_size": ("page_size",), "datetimes": ("datetimes", "dates")}
-_WORDS = {"with a T": "iso", "with a blank": "as sent"}
+_WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped"}
 
 
 def switches_of(report: list[dict[str, Any]]) -> dict[str, str]:

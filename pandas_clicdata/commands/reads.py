@@ -205,7 +205,8 @@ class Reads:
             seen.append("no data set of more than 5 rows was found: whether page_size is ignored can't be seen")
             return Result("not known", None, seen)
         under_200 = [page for page in refused if page.answer and page.answer.status == 200]
-        answer = "error" if under_200 else "refused" if refused else "capped"
+        capped = any(page.flags.get("page_size") not in (None, size) for size, page in pages.items())
+        answer = "error" if under_200 else "refused" if refused else "capped" if capped else "all three"
         return Result(answer, pages[1000].error is None, seen)
 
     # -- keys of lists ----------------------------------------------------------------
