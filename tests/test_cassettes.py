@@ -7,14 +7,13 @@ records from the service instead, into ``tests/cassettes/real``: only what reads
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -368,16 +367,6 @@ def test_recording_the_service_sends_no_write(api_version: str | None, write: st
 RECORD = ("--record-mode=rewrite", "-p", "no:cacheprovider")
 
 
-class Tapes(NamedTuple):
-    """What was recorded from a sandbox in the place of the service, by a process of its own."""
-
-    folder: Path
-    output: str
-    owned: list[str]  # what may not be in the recording
-    requests: list[Any]
-    changed: bool
-
-
 SERVICES: dict[str, dict[str, Any]] = {
     "one": {
         "paging": "none",
@@ -428,65 +417,8 @@ def _fill(sandbox: Sandbox) -> list[str]:
     return owned
 
 
-@pytest.fixture(scope="module")
-def tapes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tapes]:
-    running: dict[str, Any] = {}
-    with contextlib.ExitStack() as stack:
-        for name, switches in SERVICES.items():
-            sandbox = stack.enter_context(start(sample=False, **switches))
-            owned, folder = _fill(sandbox), tmp_path_factory.mktemp(name)
-            before = _state(sandbox)
-            sandbox.requests.clear()
-            login = real_service.login_of(sandbox)
-            variables = {f"CLICDATA_{key.upper()}": value for key, value in login.items()}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "test_the_service", *RECORD],
-                env={**os.environ, **variables, "CLICDATA_CASSETTES": str(folder)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            running[name] = sandbox, folder, owned, before, process
-        found = {}
-        for name, (sandbox, folder, owned, before, process) in running.items():
-            output = process.communicate(timeout=100)[0]
-            found[name] = Tapes(folder, output, owned, [*sandbox.requests], _state(sandbox) != before)
-    return found
-
-
 def _state(sandbox: Sandbox) -> list[Any]:
     return [(data_set, sandbox.rows(data_set.rec_id)) for data_set in sandbox.data_sets()] + sandbox.refreshes()
-
-
-@pytest.fixture(params=SERVICES)
-def tape(request: pytest.FixtureRequest, tapes: dict[str, Tapes]) -> Tapes:
-    return tapes[request.param]
-
-
-def test_every_conversation_with_the_service_is_recorded(tape: Tapes) -> None:
-    assert sorted(path.stem for path in tape.folder.iterdir()) == sorted(real_service.NAMES), tape.output
-    assert f"{len(real_service.NAMES)} passed" in tape.output
-
-
-def test_recording_the_service_only_reads(tape: Tapes) -> None:
-    assert len(tape.requests) > 100
-    assert {(one.method, one.path) for one in tape.requests if one.method != "GET"} == {("POST", "/oauth20/token")}
-    assert not tape.changed
-
-
-def test_a_recording_of_the_service_holds_nothing_that_is_the_accounts(tape: Tapes) -> None:
-    for path in tape.folder.iterdir():
-        text = path.read_text(encoding="utf-8").replace("\n        ", " ")
-        found = [word for word in tape.owned if word.lower() in text.lower()]
-        assert not found, f"{path.name}: {found}"
-
-
-def test_a_recording_of_the_service_plays(tape: Tapes) -> None:
-    for name in real_service.NAMES:
-        path = str(tape.folder / f"{name}.yaml")
-        with vcr.use_cassette(path, record_mode="none", **real_service.CONFIG) as cassette:
-            assert not real_service.play(name, cassette)
-            assert cassette.all_played, name
 
 
 # What is told of each switch, and what else a service with other rows and names would be blamed for: nothing.
@@ -510,24 +442,39 @@ TOLD = {
 }
 
 
-@pytest.fixture(scope="module")
-def sandbox_tapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sandbox")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VCRHTTPResponse, "read1", real_service.read_pieces)
-        real_service.record_sandbox(folder)
-    return folder
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_recorded_without_a_write_and_without_what_is_its_own(service: str, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    with start(sample=False, **SERVICES[service]) as sandbox:
+        owned, before = _fill(sandbox), _state(sandbox)
+        sandbox.requests.clear()
+        login = {f"CLICDATA_{name.upper()}": value for name, value in real_service.login_of(sandbox).items()}
+        recorded = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "test_the_service", *RECORD],
+            env={**os.environ, **login, "CLICDATA_CASSETTES": str(there)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert f"{len(real_service.NAMES)} passed" in recorded.stdout, recorded.stdout
+        asked = {(one.method, one.path) for one in sandbox.requests}
+        assert {one for one in asked if one[0] != "GET"} == {("POST", "/oauth20/token")}
+        assert _state(sandbox) == before
 
+    for path in there.iterdir():
+        text = " ".join(path.read_text(encoding="utf-8").split()).lower()
+        assert not [word for word in owned if word.lower() in text], path.name
+    for name in real_service.NAMES:
+        with vcr.use_cassette(str(there / f"{name}.yaml"), record_mode="none", **real_service.CONFIG) as cassette:
+            assert not real_service.play(name, cassette)
+            assert cassette.all_played, name
 
-@pytest.mark.parametrize("service", TOLD)
-def test_the_differences_name_each_switch(service: str, tapes: dict[str, Tapes], sandbox_tapes: Path) -> None:
-    lines = real_service.differences(tapes[service].folder, sandbox_tapes)
+    real_service.record_sandbox(here)
+    lines = real_service.differences(there, here)
     missing = [switch for switch, line in TOLD[service].items() if not any(each.startswith(line) for each in lines)]
     assert not missing, "\n".join(lines)
-    asked = {line.partition(" ")[0] for line in lines if line.startswith("O")}
-    assert asked == {line.partition(" ")[0] for line in TOLD[service].values()}, "\n".join(lines)
-
-
-def test_the_differences_of_what_was_recorded_can_be_listed(sandbox_tapes: Path) -> None:
-    assert not real_service.differences(sandbox_tapes, sandbox_tapes)
-    assert isinstance(real_service.differences(REAL_FOLDER, sandbox_tapes), list)
+    numbers = {line.partition(" ")[0] for line in lines if line.startswith("O")}
+    assert numbers == {line.partition(" ")[0] for line in TOLD[service].values()}, "\n".join(lines)
+    assert not real_service.differences(here, here)
+    assert isinstance(real_service.differences(REAL_FOLDER, here), list)
