@@ -1,26 +1,37 @@
 """The conversation of each endpoint, as it was recorded, played to the client.
 
 The cassettes were recorded from this package's own sandbox, not from the service. To record them anew:
-``pytest tests/test_cassettes.py --record-mode=rewrite``.
+``pytest tests/test_cassettes.py --record-mode=rewrite``. With the credentials of an account in the environment, this
+records from the service instead, into ``tests/cassettes/real``: only what reads, and nothing that is the account's own.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+import vcr
 from vcr.request import Request
 from vcr.stubs import VCRHTTPResponse
 
 import pandas_clicdata
+import real_service
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.session.manager import environment_params, environment_sources
+from scrubbing import Scrubber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pandas_clicdata.sandbox import Sandbox
 
 PORT = 18_099  # where the sandbox stood when the cassettes were recorded
 FOLDER = Path(__file__).parent / "cassettes" / "test_cassettes"
@@ -53,25 +64,56 @@ def _masked_response(response: Any) -> Any:
     return response
 
 
-@pytest.fixture(scope="module")
-def vcr_config() -> dict[str, Any]:
-    return {
-        "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
-        "filter_headers": ["authorization", "clicdata-api-key", "user-agent"],
-        "before_record_request": _masked_request,
-        "before_record_response": _masked_response,
-        "decode_compressed_response": True,
-    }
+# Whoever records with the credentials of an account in the environment records the service. The tests see neither.
+_METHOD = environment_sources(os.environ)[0]
+REAL_LOGIN = {"url": "https://api.clicdata.com/", **(environment_params(os.environ, _METHOD) if _METHOD else {})}
+REAL_LOGIN.pop("api_version", None)
+REAL_FOLDER = Path(os.environ.get("CLICDATA_CASSETTES", real_service.FOLDER))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    records_service = _METHOD is not None and metafunc.config.getoption("--record-mode") not in (None, "none")
+    if "name" in metafunc.fixturenames:
+        there = [name for name in real_service.NAMES if (REAL_FOLDER / f"{name}.yaml").exists()]
+        metafunc.parametrize("name", real_service.NAMES if records_service else there)
+    if "conversation" in metafunc.fixturenames:
+        marks = [pytest.mark.skip("what is recorded is the service")] if records_service else []
+        each = [pytest.param(one, id=one.__name__, marks=marks) for one in CONVERSATIONS]
+        metafunc.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])
+        metafunc.parametrize("conversation", each)
+
+
+@pytest.fixture
+def scrubber() -> Scrubber:
+    return Scrubber(REAL_LOGIN["url"])
+
+
+@pytest.fixture
+def vcr_config(request: pytest.FixtureRequest, scrubber: Scrubber, record_mode: str) -> dict[str, Any]:
+    if not is_of_the_service(request):
+        return {
+            **real_service.CONFIG,
+            "match_on": [*real_service.CONFIG["match_on"], "body"],
+            "filter_headers": ["authorization", "clicdata-api-key", "user-agent"],
+            "before_record_request": _masked_request,
+            "before_record_response": _masked_response,
+        }
+    return {**real_service.CONFIG, **(scrubber.hooks if record_mode != "none" else {})}
+
+
+@pytest.fixture
+def default_cassette_name(request: pytest.FixtureRequest, default_cassette_name: str) -> str:
+    of_service = is_of_the_service(request)
+    return str(REAL_FOLDER / request.node.callspec.params["name"]) if of_service else default_cassette_name
+
+
+def is_of_the_service(request: pytest.FixtureRequest) -> bool:
+    return request.function is test_the_service_answers_as_recorded
 
 
 @pytest.fixture(autouse=True)
 def read_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the responses of vcrpy what urllib3's have: ``read1`` takes ``decode_content``."""
-
-    def read1(response: Any, amount: int, decode_content: bool = False) -> bytes:
-        return response._content.read1(amount)
-
-    monkeypatch.setattr(VCRHTTPResponse, "read1", read1)
+    monkeypatch.setattr(VCRHTTPResponse, "read1", real_service.read_pieces)
 
 
 @pytest.fixture
@@ -207,8 +249,6 @@ CONVERSATIONS = [
 
 
 @pytest.mark.vcr
-@pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda function: function.__name__)
-@pytest.mark.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])
 def test_a_recorded_conversation_still_holds(
     account: Callable[[str | None], Session],
     conversation: Callable[[Session], None],
@@ -233,7 +273,7 @@ def test_each_cassette_is_played_by_a_test() -> None:
 
 
 def test_no_cassette_holds_a_secret() -> None:
-    for path in FOLDER.iterdir():
+    for path in [*FOLDER.iterdir(), *REAL_FOLDER.glob("*.yaml")]:
         found = SECRETS.search(path.read_text(encoding="utf-8"))
         assert found is None, f"{path.name}: {found}"
 
@@ -285,3 +325,156 @@ def test_every_endpoint_is_in_a_cassette() -> None:
         PUT /user/{id}/password
     """
     assert {tuple(line.split()) for line in spec.strip().splitlines()} <= seen
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Recordings of the service itself
+
+
+@pytest.mark.vcr
+def test_the_service_answers_as_recorded(name: str, vcr: Any, record_mode: str, scrubber: Scrubber) -> None:
+    records = record_mode != "none"
+    unread = real_service.record(name, REAL_LOGIN, scrubber) if records else real_service.play(name, vcr)
+    assert not unread, "the client can't read these answers; the recording is kept"
+
+
+WRITES: dict[str, Callable[[Session, int], object]] = {
+    "append": lambda s, rec_id: FRAME.clicdata.append(rec_id, session=s),
+    "create": lambda s, rec_id: FRAME.clicdata.create_table("New", session=s),
+    "update": lambda s, rec_id: Data(session=s).update_data(rec_id, {"shop": "01"}, {"visits": 0}),
+    "delete": lambda s, rec_id: Data(session=s).delete_data(rec_id, {"shop": "01"}),
+    "refresh": lambda s, rec_id: Data(session=s).rebuild_data(rec_id),
+    "trigger": lambda s, rec_id: Schedule(session=s).trigger_schedule(3001),
+    "create a user": lambda s, rec_id: User(session=s).create_user("new@shops.example", "Ada", "New"),
+    "update a team": lambda s, rec_id: Team(session=s).update_team(4001, "Other"),
+    "delete a team": lambda s, rec_id: Team(session=s).delete_team(4001),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("api_version", [None, "2022.01"], ids=["legacy", "modern"])
+def test_recording_the_service_sends_no_write(api_version: str | None, write: str, tmp_path: Path) -> None:
+    with start() as sandbox, sandbox.session(api_version=api_version) as session:
+        rec_id = sandbox.create("Visits", {"shop": "text", "visits": "number"})
+        scrubber = Scrubber(sandbox.url)
+        with vcr.use_cassette(str(tmp_path / "new.yaml"), **real_service.CONFIG, **scrubber.hooks):
+            with pytest.raises(pandas_clicdata.errors.ClicDataError):
+                WRITES[write](session, rec_id)
+        assert len(scrubber.refused) == 1
+        assert {request.method for request in sandbox.requests if request.path != "/oauth20/token"} <= {"GET"}
+
+
+RECORD = ("--record-mode=rewrite", "-p", "no:cacheprovider")
+
+
+SERVICES: dict[str, dict[str, Any]] = {
+    "one": {
+        "paging": "none",
+        "large_page_size": "refused",
+        "datetimes": "iso",
+        "ids": "id",
+        "shapes": "rich",
+    },
+    "other": {
+        "require_version": True,
+        "paging": "total",
+        "page_number": "ignored",
+        "large_page_size": "error",
+        "ids": "rec_id",
+    },
+}
+
+
+def _fill(sandbox: Sandbox) -> list[str]:
+    """Put canaries into every name, text, cell and id; return them, and all else that is the account's own."""
+    with sandbox._database.transaction() as db:
+        db.execute("UPDATE sqlite_sequence SET seq = seq + ?", (first := 730_000_000 + secrets.randbelow(10**6),))
+
+    def canary() -> str:
+        owned.append(f"C{secrets.token_hex(6)}")
+        return f"{owned[-1]} é's"
+
+    owned = [str(first)[:6], "sandbox-", "Sandbox Trading", "sandbox.example", "127.0.0.1", "Jane", "Doe"]
+    number = secrets.randbelow(10**12) + 10**12
+    owned += [str(number), str(number)[:9]]
+    columns = {canary(): name for name in ("text", "number", "datetime", "date", "text", "number")}
+    cells = (canary(), number, "1987-06-05 14:43:21.25", "1987-06-05", "name", number / 1000)
+    owned += ["1987", "14:43:21"]
+    rec_id = sandbox.create(canary(), columns, canary())
+    sandbox.append(rec_id, [dict(zip(columns, cells, strict=True)), dict.fromkeys(columns)])
+    sandbox.append(sandbox.create(canary(), {canary(): "number"}), [])
+    with sandbox.session(auth_method="basic") as s:
+        user = User(session=s).create_user(f"{canary()[:13]}@{canary()[:13]}.example", canary(), canary())
+        team = Team(session=s).create_team(canary(), canary())
+        Team(session=s).add_user(team, user)
+        Team(session=s).set_parameter(team, canary(), canary())
+        series = {"name": canary(), "rec_id": rec_id, "group": next(iter(columns)), "product": [[*columns][1]]}
+        chart = {"kind": "bars", "unit": canary(), "series": [{**series, "prefix": 10}]}
+        dashboard = sandbox._account.create_dashboard(canary(), canary(), chart)
+        task = {"type": "refresh", "rec_id": rec_id, "mode": "reload"}
+        sandbox._account.create_schedule(canary(), canary(), "daily", [task], enabled=True)
+        Dashboard(session=s).get_dashboard_snapshot(rec_id=dashboard)
+    return owned
+
+
+def _state(sandbox: Sandbox) -> list[Any]:
+    return [(data_set, sandbox.rows(data_set.rec_id)) for data_set in sandbox.data_sets()] + sandbox.refreshes()
+
+
+# What is told of each switch, and what else a service with other rows and names would be blamed for: nothing.
+TOLD = {
+    "one": {
+        "paging": "O1 flags: none; sandbox: has_more_data",
+        "large_page_size": "O1 status: 400, error ValidationError; sandbox: 200",
+        "datetimes": "O4 cells: YYYY-MM-DDTHH:MM:SS.ff; sandbox: none such",
+        "ids": "O18 key rec_id: missing; sandbox: an integer",
+        "shapes": "O18 key frequency: an object; sandbox: a text",
+        "shapes of versions": "O7 key row_count: missing; sandbox: an integer",
+        "shapes of users": "O18 key parameters[].name: a text; sandbox: missing",
+    },
+    "other": {
+        "require_version": "O12 status: 200, error APIVersionRequired; sandbox: 200",
+        "paging": "O1 flags: current_page, page_size, result_count, result_total_count; sandbox: current_page,",
+        "page_number": "O1 rows: some; sandbox: none",
+        "large_page_size": "O1 status: 200, error ValidationError; sandbox: 200",
+        "ids": "O18 key id: missing; sandbox: an integer",
+    },
+}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_recorded_without_a_write_and_without_what_is_its_own(service: str, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    with start(sample=False, **SERVICES[service]) as sandbox:
+        owned, before = _fill(sandbox), _state(sandbox)
+        sandbox.requests.clear()
+        login = {f"CLICDATA_{name.upper()}": value for name, value in real_service.login_of(sandbox).items()}
+        recorded = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "test_the_service", *RECORD],
+            env={**os.environ, **login, "CLICDATA_CASSETTES": str(there)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert f"{len(real_service.NAMES)} passed" in recorded.stdout, recorded.stdout
+        asked = {(one.method, one.path) for one in sandbox.requests}
+        assert {one for one in asked if one[0] != "GET"} == {("POST", "/oauth20/token")}
+        assert _state(sandbox) == before
+
+    for path in there.iterdir():
+        text = " ".join(path.read_text(encoding="utf-8").split()).lower()
+        assert not [word for word in owned if word.lower() in text], path.name
+    for name in real_service.NAMES:
+        with vcr.use_cassette(str(there / f"{name}.yaml"), record_mode="none", **real_service.CONFIG) as cassette:
+            assert not real_service.play(name, cassette)
+            assert cassette.all_played, name
+
+    real_service.record_sandbox(here)
+    lines = real_service.differences(there, here)
+    missing = [switch for switch, line in TOLD[service].items() if not any(each.startswith(line) for each in lines)]
+    assert not missing, "\n".join(lines)
+    numbers = {line.partition(" ")[0] for line in lines if line.startswith("O")}
+    assert numbers == {line.partition(" ")[0] for line in TOLD[service].values()}, "\n".join(lines)
+    assert not real_service.differences(here, here)
+    assert isinstance(real_service.differences(REAL_FOLDER, here), list)

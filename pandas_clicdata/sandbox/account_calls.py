@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.store import Store
 
 _NAME = "Sandbox Trading"
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS = {"daily": [*_WEEK], "weekly": ["monday"], "monthly": [1]}  # C: the spelling of a rich frequency (O18)
 _THUMBNAIL = (320, 200)  # pixels
 _SNAPSHOT = (1200, 750)
 
@@ -88,17 +90,25 @@ class AccountCalls:
 
     def schedules(self, call: Call) -> Answer:
         """``GET /schedule``."""
-        return listing(call, "schedules", self._account.schedules(), counted=False)
+        found = [_with_shape(call, schedule) for schedule in self._account.schedules()]
+        return listing(call, "schedules", found, counted=False)
 
     def schedule(self, call: Call, schedule_id: int) -> Answer:
         """``GET /schedule/{id}``."""
-        found = self._account.schedule(schedule_id)
+        found = _with_shape(call, self._account.schedule(schedule_id))
         return value(call, {"schedules": [found]}, found)  # C: in which wrapping
 
     def trigger(self, call: Call, schedule_id: int) -> Answer:
         """``POST /schedule/{id}/trigger``."""
         self._account.trigger(schedule_id)
         return done(call)
+
+
+def _with_shape(call: Call, schedule: dict[str, Any]) -> dict[str, Any]:
+    if call.settings.switches.shapes == "plain":
+        return schedule
+    frequency = {"days": _DAYS[schedule["frequency"]], "times": ["06:00"], "time_zone": "UTC"}
+    return {**schedule, "frequency": frequency}
 
 
 _rule = partial(rule, AccountCalls)

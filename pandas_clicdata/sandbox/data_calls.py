@@ -160,7 +160,13 @@ class DataCalls:
 
     def versions(self, call: Call, rec_id: int) -> Answer:
         """``GET /data/{id}/versions``."""
-        return listing(call, "versions", self._store.versions(rec_id), counted=False)
+        found = self._store.versions(rec_id)
+        if call.settings.switches.shapes == "rich":
+            for one in found:
+                del one["row_count"]
+                one["size"] = sum(map(len, self._store.rows(rec_id, version=one["version"])[0]))
+                one["kind"] = "append"  # C: how a version was made (O7)
+        return listing(call, "versions", found, counted=False)
 
     def refresh(self, call: Call, rec_id: int, word: str) -> Answer:
         """``POST /data/{id}/reload`` and its five siblings."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.answers import Call
     from pandas_clicdata.sandbox.people import People
 
+_PARAMETERS = [{"name": "country", "value": "FR"}, {"name": "level", "value": 2}]  # C: the shape (O18)
+
 
 class _NewUser(msgspec.Struct, forbid_unknown_fields=True):
     email_address: str
@@ -66,11 +68,11 @@ class PeopleCalls:
 
     def users(self, call: Call) -> Answer:
         """``GET /user``."""
-        return listing(call, "users", self._people.users(), counted=True)
+        return listing(call, "users", [_shown(call, user) for user in self._people.users()], counted=True)
 
     def user(self, call: Call, user_id: int) -> Answer:
         """``GET /user/{id}``."""
-        return value(call, self._people.user(user_id))
+        return value(call, _shown(call, self._people.user(user_id)))
 
     def create_user(self, call: Call) -> Answer:
         """``POST /user``."""
@@ -148,6 +150,10 @@ class PeopleCalls:
         else:
             self._people.remove_parameter(team_id, call.decoded(_ParameterName).name)
         return done(call)
+
+
+def _shown(call: Call, user: dict[str, Any]) -> dict[str, Any]:
+    return {**user, "parameters": _PARAMETERS} if call.settings.switches.shapes == "rich" else user
 
 
 def _changes(wanted: msgspec.Struct) -> dict[str, Any]:

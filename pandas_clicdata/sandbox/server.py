@@ -61,6 +61,7 @@ def start(
     existing_keys: Literal["store", "skip"] = "store",
     unknown_columns: Literal["refuse", "drop"] = "refuse",
     ids: Literal["both", "id", "rec_id"] = "both",
+    shapes: Literal["plain", "rich"] = "plain",
 ) -> Sandbox:
     """Start a sandbox: a ClicData on this machine, at 127.0.0.1.
 
@@ -114,6 +115,9 @@ def start(
         Whether an append with an unknown column is refused, or the cells of that column are dropped.
     ids : {"both", "id", "rec_id"}, default "both"
         The name of the identifier in lists of data sets.
+    shapes : {"plain", "rich"}, default "plain"
+        With "rich", the ``frequency`` of a schedule is an object with days, times and a time zone, a version has
+        ``size`` and ``kind`` instead of ``row_count``, and a user has ``parameters``.
 
     Returns
     -------
@@ -157,6 +161,7 @@ def start(
             existing_keys=existing_keys,
             unknown_columns=unknown_columns,
             ids=ids,
+            shapes=shapes,
         ),
     )
     return Sandbox(settings, port=port, path=path, sample=sample)

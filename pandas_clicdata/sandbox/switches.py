@@ -27,7 +27,9 @@ class Switches:
     unknown_columns: Literal["refuse", "drop"] = "refuse"
     """O10: whether an append with a column that the data set lacks is refused, or loses its cells."""
     ids: Literal["both", "id", "rec_id"] = "both"
-    """How lists of data sets name the identifier."""
+    """O18: how lists of data sets name the identifier."""
+    shapes: Literal["plain", "rich"] = "plain"
+    """O7, O18: whether schedules, versions and users have the keys that only the product is known to show."""
 
     def __post_init__(self) -> None:
         kinds = get_type_hints(Switches)

@@ -73,6 +73,26 @@ def test_ids(caller_of: Callers, word: Any, names: set[str]) -> None:
         assert {"id", "rec_id"} & caller_of(sandbox).ok("GET", "data")["data"][0].keys() == names
 
 
+@pytest.mark.parametrize("version", [None, MODERN])
+def test_rich_shapes(caller_of: Callers, version: str | None) -> None:
+    with start(shapes="rich") as sandbox:
+        caller = caller_of(sandbox, version)
+
+        def entries(path: str, key: str) -> list[dict[str, Any]]:
+            found = caller.ok("GET", path)
+            return found[key] if version is None else found
+
+        days = [schedule["frequency"].pop("days") for schedule in entries("schedule", "schedules")]
+        assert [len(each) for each in days] == [7, 1, 1]
+        one = caller.ok("GET", "schedule/3002")
+        one = one["schedules"][0] if version is None else one
+        assert one["frequency"] == {"days": ["monday"], "times": ["06:00"], "time_zone": "UTC"}
+        [stored] = entries("data/1001/versions", "versions")
+        assert stored.keys() == {"version", "date", "size", "kind"}
+        assert stored["size"] > 100
+        assert all(user["parameters"] for user in [*entries("user", "users"), caller.ok("GET", "user/5001")])
+
+
 def test_bad_word_names_the_choices() -> None:
     with pytest.raises(ValueError, match="paging is one of 'flags', 'none', 'total', not 'maybe'"):
         start(paging="maybe")  # type: ignore[arg-type]
