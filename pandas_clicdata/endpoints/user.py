@@ -73,8 +73,8 @@ class User(Endpoint):
         -------
         DataFrame, list of dict or dict
             A row per user: ``user_id`` (Int64), ``email_address``, ``first_name``, ``last_name``, ``license`` (text),
-            ``last_login_date`` (datetime, UTC), and any other key that ClicData sends. Each key of an object is a
-            column, such as ``address.city``; a list, such as one of parameters, is a cell.
+            ``last_login_date`` (datetime, UTC), and any other key that ClicData sends. Each parameter
+            is a column, such as ``parameters.region``, and so is each key of an object.
 
         Raises
         ------

@@ -35,7 +35,8 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
     DataFrame
         The known columns in their order, then what else the records have, in order of appearance. A value
         that is not what the schema says is missing there; nothing else of its record is. Each key of an object is a
-        column: ``frequency.type``. A list is one cell; in a text column it is JSON.
+        column: ``frequency.type``. So is each name in a list of names and values: ``parameters.region``. Any other
+        list is one cell, JSON in a text column.
     """
     unknown = set(schema.values()) - set(_MAKERS)
     if unknown:
@@ -52,7 +53,7 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
 
 def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
     """Return records with a cell for each key of their objects, but for objects whose columns would share a name."""
-    if not any(isinstance(cell, dict) for record in records for cell in record.values()):
+    if not any(isinstance(cell, (dict, list)) for record in records for cell in record.values()):
         return records
     whole = {key for key, kind in schema.items() if kind == "object"}
     owners: dict[str, tuple[str, ...]] = {
@@ -75,12 +76,21 @@ def _cells(
     """Return the cells of a record, each with the keys that lead to it. Objects under keys of ``whole`` stay whole."""
     for key, cell in record.items():
         path = (*above, key)
-        if not isinstance(cell, dict) or path[0] in whole or len(path) == _DEEPEST:
+        inner = _by_name(cell)
+        if not isinstance(inner, dict) or path[0] in whole or len(path) == _DEEPEST:
             yield path, cell
-        elif cell:
-            yield from _cells(cell, whole, path)
+        elif inner:
+            yield from _cells(inner, whole, path)
         else:
             yield path, None
+
+
+def _by_name(cell: Any) -> Any:
+    """Return a list of names and values, such as parameters, as an object; anything else as it came."""
+    if not isinstance(cell, list) or not all(isinstance(item, dict) and {*item} == {"name", "value"} for item in cell):
+        return cell
+    values = {item["name"]: item["value"] for item in cell if isinstance(item["name"], str)}
+    return values if values and len(values) == len(cell) else cell
 
 
 def _number(cell: Any, kind: type[int | float]) -> Any:

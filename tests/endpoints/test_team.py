@@ -306,10 +306,9 @@ def test_teams_and_their_users_and_parameters_may_hold_objects() -> None:
     assert teams.drop(columns=["name", "description"]).fillna(0).to_numpy().tolist() == [[9, 2, 2, 3], [10, 7, 0, 0]]
     assert list(teams)[-1] == "owner.id"
     people = team.get_team_users()
-    assert list(people) == ["team_id", "team", "user_id", "role.name", "role.since", "parameters"]
-    assert people["parameters"].tolist() == [[{"name": "a", "value": 1}], None]
+    assert list(people) == ["team_id", "team", "user_id", "role.name", "role.since", "parameters.a"]
     both = people.merge(User(session=LiteralSession({"users": users})).get_user(), on="user_id")
-    assert both["role.name_y"].tolist()[0] == "owner"
+    assert both.loc[0, ["role.name_y", "parameters.a_y"]].tolist() == ["owner", 1]
     rows = team.get_team_parameters()
     assert rows["value"].fillna("-").tolist() == ["-", "[1, 2]"]
     assert rows["value.text"].tolist()[0] == "north"

@@ -143,6 +143,28 @@ NESTED: dict[str, tuple[list[dict[str, Any]], dict[str, list[Any]]]] = {
     "an object or null": ([{"a": None}, {"a": {"b": 1}}, {"a": {}}, {}], {"a.b": [None, 1, None, None]}),
     "an empty object": ([{"a": {}, "b": {"c": {}}}], {"a": [None], "b.c": [None]}),
     "lists": ([{"a": [1, {"b": 2}], "c": []}], {"a": [[1, {"b": 2}]], "c": [[]]}),
+    "names and values": (
+        [{"a": [{"name": "region", "value": "north"}, {"name": "top", "value": [1]}]}, {"a": {"top": [2]}}, {"a": []}],
+        {"a.region": ["north", None, None], "a.top": [[1], [2], None], "a": [None, None, []]},
+    ),
+    "names and values that are no object": (
+        [
+            {
+                "a": [{"name": "x", "value": 1}] * 2,
+                "b": [{"name": 5, "value": 1}],
+                "c": [{"name": "x", "value": 1, "d": 2}],
+            }
+        ],
+        {
+            "a": [[{"name": "x", "value": 1}] * 2],
+            "b": [[{"name": 5, "value": 1}]],
+            "c": [[{"name": "x", "value": 1, "d": 2}]],
+        },
+    ),
+    "names and values whose columns would share a name": (
+        [{"a": [{"name": "b", "value": 1}], "a.b": 2}],
+        {"a": [[{"name": "b", "value": 1}]], "a.b": [2]},
+    ),
     "a list where text is known": ([{"name": ["é", {"b": None}]}], {"name": ['["é", {"b": null}]']}),
     "a key of the same name": ([{"a": {"b": 1}, "a.b": 2, "d": {"e": 3}}], {"a": [{"b": 1}], "a.b": [2], "d.e": [3]}),
     "a key of the same name elsewhere": (
