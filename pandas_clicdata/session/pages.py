@@ -264,7 +264,11 @@ class _Reading:
             # C: a page beyond the end is refused as 400 or 404, or with a code that means one of them (O1).
             if self._last is None or self._last.more is not None or not means(error, 400, 404):
                 raise
-            page = self._end_at_refusal(self._last)
+            # A data set that was deleted meanwhile refuses its last page too.
+            self._check_unchanged(self._last, f"page {number} is refused")
+            page = Page(number, b"[]", 0, more=False, total=None)
+        if page.more is None and self._last is not None and self._last.count < self._size:
+            self._check_unchanged(self._last, f"page {number} follows a page that was shorter than others")
         self._rows += page.count
         self._size = max(self._size, page.count)
         self._last = page
@@ -330,12 +334,10 @@ class _Reading:
             raise self._changed(f"page {page.number} is page 1 again")
         return Page(page.number, b"[]", 0, more=False, total=None, repeating=True)
 
-    def _end_at_refusal(self, last: Page) -> Page:
-        """Return the page that ends a read whose next page is refused, or raise if the last page is another now."""
-        # A data set that was deleted meanwhile refuses its last page too.
+    def _check_unchanged(self, last: Page, what: str) -> None:
+        """Request the last page again, and raise if it has other rows now."""
         if self.request(last.number, fresh=True).rows != last.rows:
-            raise self._changed(f"page {last.number + 1} is refused, and page {last.number} has other rows now")
-        return Page(last.number + 1, b"[]", 0, more=False, total=None)
+            raise self._changed(f"{what}, and page {last.number} has other rows now")
 
     def _loop(self, what: str) -> PagingLoop:
         return PagingLoop(

@@ -148,6 +148,12 @@ def test_a_shorter_page_ends_nothing() -> None:
     assert read(service) == ROWS
 
 
+def test_a_shorter_page_that_grew_before_the_next_one_came_is_a_torn_read() -> None:
+    before = iter([{"data": ROWS[:3]}])
+    with pytest.raises(TornRead, match="page 2 has other rows now"):
+        read(Service(lambda n: next(before, {"data": part(2)}) if n == 2 else {"data": part(n)}))
+
+
 @pytest.mark.parametrize("workers", [1, 8])
 def test_the_same_rows_for_every_page_number_are_the_whole(workers: int) -> None:
     service = Service(lambda n: {"data": ROWS})
