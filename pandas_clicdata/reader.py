@@ -93,7 +93,8 @@ def read_clicdata(
     ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on it counts
     the rows: if the count changes during a read, the data set is read again, twice at most. A count doesn't show one
     row more and another one less between two pages. A stored version can't change: ``ver_id="latest"``, where Data
-    History is on.
+    History is on. A page that doesn't say whether more follow costs one request more: the read goes on until a page is
+    empty, refused, or the same for every page number.
 
     Parameters
     ----------

@@ -235,7 +235,7 @@ class Data(Endpoint):
         ver_id : int, optional
             A stored version of it.
         page_size : int, default 1000
-            Rows of a page. The legacy dialect ignores it.
+            Rows of a page. The legacy dialect ignores it. If ClicData refuses it, 100 is requested, then none.
         workers : int, default 1
             Requests at the same time.
         wanted : callable, optional
@@ -248,7 +248,8 @@ class Data(Endpoint):
         Yields
         ------
         Page
-            Rows as JSON, and whether more pages follow.
+            Rows as JSON, and whether more pages follow: None where ClicData doesn't say. Then the last page has no
+            rows: it shows that none follow.
 
         Raises
         ------

@@ -228,6 +228,7 @@ class _Reading:
         self._operation = request.operation
         self._total = total
         self._on_torn = on_torn
+        self._first: Page | None = None
         self._last: Page | None = None
         self._repeats = False  # whether the data set was found to hold the same page twice
         self._flagged = False  # whether a page said if there are more
@@ -264,10 +265,14 @@ class _Reading:
             # C: a page beyond the end is refused as 400 or 404, or with a code that means one of them (O1).
             if self._last is None or self._last.more is not None or not means(error, 400, 404):
                 raise
-            page = self._end_at_refusal(self._last)
+            # A data set that was deleted meanwhile refuses its last page too.
+            self._check_unchanged(self._last, f"page {number} is refused")
+            page = Page(number, b"[]", 0, more=False, total=None)
+        if self._last is not None and self._last.more is None:
+            self._check_was_full(page, self._last)
         self._rows += page.count
         self._size = max(self._size, page.count)
-        self._last = page
+        self._first, self._last = self._first or page, page
         self._check_total(page)
         if page.more is not False and page.number >= MOST_PAGES:
             raise PagingLoop(f"{self._operation}: more is promised after page {page.number:,}")
@@ -330,12 +335,18 @@ class _Reading:
             raise self._changed(f"page {page.number} is page 1 again")
         return Page(page.number, b"[]", 0, more=False, total=None, repeating=True)
 
-    def _end_at_refusal(self, last: Page) -> Page:
-        """Return the page that ends a read whose next page is refused, or raise if the last page is another now."""
-        # A data set that was deleted meanwhile refuses its last page too.
+    def _check_was_full(self, page: Page, last: Page) -> None:
+        """Raise if rows were added to a short page before the next one came: nothing said that it was short."""
+        if page.count and last.count < self._size:
+            self._check_unchanged(last, f"page {page.number} follows a page that was shorter than others")
+        # Page 1 alone shows how long a page is. It is looked at when page 2 is not the last wanted.
+        if page.number == 3 and self._first is not None and self._first.count != self._page_size:
+            self._check_unchanged(self._first, "more pages came")
+
+    def _check_unchanged(self, last: Page, what: str) -> None:
+        """Request a page again, and raise if it has other rows now."""
         if self.request(last.number, fresh=True).rows != last.rows:
-            raise self._changed(f"page {last.number + 1} is refused, and page {last.number} has other rows now")
-        return Page(last.number + 1, b"[]", 0, more=False, total=None)
+            raise self._changed(f"{what}, and page {last.number} has other rows now")
 
     def _loop(self, what: str) -> PagingLoop:
         return PagingLoop(

@@ -366,7 +366,7 @@ _CODES: dict[type[ApiError | AuthError], str] = {
     ApiError: "badrequest validation validationerror validationfailed invalidrequest invalidinput toomanyrows",
 }
 _BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
-_STATUSES: dict[object, int] = {ApiError: 400} | {kind: status for status, kind in _BY_STATUS.items()}
+_STATUSES: dict[object, int] = {ApiError: 400, **{kind: status for status, kind in _BY_STATUS.items()}}
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 422, 429})
 
 

@@ -58,8 +58,8 @@ def count_rows(session: Session, rec_id: int) -> int:
 def has_rows(session: Session, rec_id: int, rows: int) -> bool:
     """Whether a data set seems to have this number of rows, in the legacy dialect with at most three requests.
 
-    Where the service doesn't count, the page with the last row has to end with that row, and to be the last page. False
-    also means that a count has to show it.
+    Where the service doesn't count, the page with the last row has to end with that row, and to be the last page. If it
+    ends so and is not the last page, all rows are counted.
     """
     if session.dialect is Dialect.MODERN:
         return count_rows(session, rec_id) == rows
@@ -67,9 +67,8 @@ def has_rows(session: Session, rec_id: int, rows: int) -> bool:
     if first.total is not None:
         return first.total == rows
     if first.more is not False and 0 < first.count < rows:
-        last = _page(
-            session, rec_id, -(-rows // first.count)
-        )  # C: all pages but the last are as long as the first (O1)
+        number = -(-rows // first.count)  # C: that each page but the last is as long as the first (O1)
+        last = _page(session, rec_id, number)
     if (last.number - 1) * first.count + last.count != rows:
         return False
     if last.more is not None or not last.count:
@@ -80,9 +79,7 @@ def has_rows(session: Session, rec_id: int, rows: int) -> bool:
         if not means(error, 400, 404):
             raise
         return True
-    if beyond.rows == last.rows:
-        raise _uncountable()
-    return beyond.count == 0
+    return beyond.count == 0 or count_rows(session, rec_id) == rows
 
 
 def _rows_request(rec_id: int) -> Request:
@@ -97,16 +94,12 @@ def _page(session: Session, rec_id: int, number: int) -> Page:
 def _pages(session: Session, rec_id: int) -> Generator[Page, None, None]:
     for page in iter_pages(session, _rows_request(rec_id), PAGE_SIZE):
         if page.repeating:
-            raise _uncountable()
+            # Rows beyond such a page look as if they were not stored: they would be sent again.
+            raise PagingLoop(
+                "count rows: ClicData gives the same rows for any page number, and doesn't count them: if there are "
+                "further rows, they can't be counted. Append without verify=."
+            )
         yield page
-
-
-def _uncountable() -> PagingLoop:
-    # Rows beyond such a page look as if they were not stored: they would be sent again.
-    return PagingLoop(
-        "count rows: ClicData gives the same rows for any page number, and doesn't count them: if there are further "
-        "rows, they can't be counted. Append without verify=."
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------
