@@ -469,9 +469,9 @@ def _distinct_keys(
         if alike:
             labels = ", ".join(f"{frame.index[first]!r} and {frame.index[row]!r}" for first, row in alike[:5])
             raise InputError(
-                f"on: {len(alike)} rows have other values than an earlier row whose key may be the same to ClicData, "
-                f"as it may ignore letter case and trailing blanks (row labels {labels}): keep one row per key"
-                + (', or give match="exact" if you know that it compares text exactly' if wide else "")
+                f"on: {len(alike)} rows have other values than an earlier row whose key may be the same to ClicData "
+                f"(row labels {labels}): keep one row per key"
+                + (', or give match="exact" if you know that it sees letter case and trailing blanks' if wide else "")
             )
     return keys
 
