@@ -297,7 +297,7 @@ class TornReadWarning(UserWarning):
 
 
 class WriteError(ClicDataError):
-    """A write stopped midway, or its result is unknown. ``.receipt`` shows what is stored."""
+    """A write stopped midway, changed more than was meant, or its result is unknown: see ``.receipt``."""
 
 
 class AppendInterrupted(WriteError):

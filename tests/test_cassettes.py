@@ -297,6 +297,7 @@ def test_every_endpoint_is_in_a_cassette() -> None:
         POST /data/{id}/rebuild
         POST /data/{id}/recreate
         POST /data/{id}/update
+        POST /data/{id}/delete
         POST /data/{id}/append
         POST /data/{id}/updateappend
         POST /table/{id}/refresh

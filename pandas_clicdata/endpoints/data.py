@@ -634,13 +634,13 @@ class Data(Endpoint):
     def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
             reply = send(self.session, *what, multiple_rows)
-            result = parse_result(reply)
+            result, counts = parse_result(reply), changes.counts_of(reply)
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
         else:
-            changes.check_first(operation, reply, multiple_rows)
+            changes.check_first(operation, counts, multiple_rows)
             return result
         raise changes.lost_error(operation, failure, repeatable=multiple_rows == "all") from failure
 

@@ -136,7 +136,7 @@ def counts_of(reply: Reply) -> dict[str, int]:
     value = reply.value()
     named = value if isinstance(value, dict) else {}
     found = {name: named.get(name, reply.field(name)) for name in COUNTS}
-    return {name: count for name, count in found.items() if type(count) is int and count >= 0}
+    return {name: count for name, count in found.items() if type(count) is int and 0 <= count < 2**63}
 
 
 def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) -> int | None:
@@ -148,9 +148,9 @@ def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) 
     return max(said, default=None)
 
 
-def check_first(operation: str, reply: Reply, multiple_rows: str) -> None:
+def check_first(operation: str, counts: Mapping[str, int], multiple_rows: str) -> None:
     """Raise if a change of the first row reached more."""
-    counted = rows_changed(operation, counts_of(reply), multiple_rows)
+    counted = rows_changed(operation, counts, multiple_rows)
     if multiple_rows == "first" and counted is not None and counted > 1:
         raise WriteError(f"{operation}: the first row was meant, and ClicData counts {counted:,} that it changed")
 
@@ -469,9 +469,9 @@ def _distinct_keys(
         if alike:
             labels = ", ".join(f"{frame.index[first]!r} and {frame.index[row]!r}" for first, row in alike[:5])
             raise InputError(
-                f"on: {len(alike)} rows have other values than an earlier row whose key may be the same to ClicData, "
-                f"as it may ignore letter case and trailing blanks (row labels {labels}): keep one row per key"
-                + (', or give match="exact" if you know that it compares text exactly' if wide else "")
+                f"on: {len(alike)} rows have other values than an earlier row whose key may be the same to ClicData "
+                f"(row labels {labels}): keep one row per key"
+                + (', or give match="exact" if you know that it sees letter case and trailing blanks' if wide else "")
             )
     return keys
 

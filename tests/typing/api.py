@@ -21,8 +21,9 @@ assert_type(pandas_clicdata.read_clicdata(5, chunksize=10), Iterator[DataFrame])
 assert_type(df.clicdata.append(5), AppendReceipt)
 assert_type(df.clicdata.create_table("T"), int)
 assert_type(df.clicdata.push("T", if_exists="append"), AppendReceipt)
-assert_type(df.clicdata.delete_rows(5, on=["a"]), ChangeReceipt)
-assert_type(df.head().clicdata.update_rows(5, on="a"), ChangeReceipt)
+assert_type(df.clicdata.delete_rows(5, on=["a"], match="exact"), ChangeReceipt)
+assert_type(df.clicdata.delete_rows(5, on=["a"], match="wide", dry_run=True), pd.DataFrame)
+assert_type(df.head().clicdata.update_rows(5, on="a", match="exact"), ChangeReceipt)
 assert_type(df.assign(b=1).clicdata.push("T").remaining(df), pd.DataFrame)
 
 assert_type(Data().get_data(), pd.DataFrame)
@@ -39,4 +40,5 @@ def receipt_of(error: errors.WriteError, frame: pd.DataFrame) -> pd.DataFrame | 
         assert_type(receipt.summary(), str)
     if isinstance(receipt, ChangeReceipt):
         assert_type(receipt.keys_applied, int)
+        assert_type(receipt.rows_changed, int | None)
     return receipt.remaining(frame) if isinstance(receipt, AppendReceipt) else None

@@ -13,6 +13,7 @@ import pytest
 from grid import GRID, Paging
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.session.wire import Dialect
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.uploads.verify import count_rows, has_rows
 from uploads.oracle import FRAME, LOST, arm, assert_true, patience, receipt_of, stored
@@ -56,6 +57,11 @@ def patient(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox, asleep: S
 def on(rec_id: int, after: int = 1) -> dict[str, Any]:
     """The second append to the data set."""
     return {"path": f"/data/{rec_id}", "method": "POST", "after": after}
+
+
+def deletes(session: Session, rec_id: int) -> dict[str, Any]:
+    """The deletes from the data set."""
+    return {"method": "DELETE"} if session.dialect is Dialect.LEGACY else {"path": f"/data/{rec_id}/delete"}
 
 
 @pytest.mark.fault(5)
@@ -146,10 +152,14 @@ def test_the_audit_of_stamps_names_the_doubled_chunk_and_repair_deletes_a_copy(
     assert receipt.complete
     assert receipt.audited
     assert stored(clicdata_sandbox, rec_id) == Counter([*range(25), 15, 100])
-    deletes = [seen.json for seen in clicdata_sandbox.requests if seen.method == "DELETE"]
-    assert len(deletes) == 1
-    assert deletes[0]["multiplerows"] == "all"  # type: ignore[index, call-overload]
-    assert [cell["column"] for cell in deletes[0]["find"]] == ["load"]  # type: ignore[index, call-overload]
+    paths = ("DELETE", f"/data/{rec_id}/row"), ("POST", f"/data/{rec_id}/delete")
+    [body] = [seen.json for seen in clicdata_sandbox.requests if (seen.method, seen.path) in paths]
+    found: Any = body
+    if patient.dialect is Dialect.LEGACY:
+        assert (found["multiplerows"], [cell["column"] for cell in found["find"]]) == ("all", ["load"])
+    else:
+        [condition] = found["filter"]["condition"]
+        assert (found["multiple_rows"], [cell["name"] for cell in condition["columns"]]) == ("all", ["load"])
 
 
 @pytest.mark.parametrize("fault", ["partial", "lost"])
@@ -161,8 +171,8 @@ def test_repair_sends_a_chunk_again_that_is_stored_in_part(
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
     receipt = receipt_of(caught)
     if fault == "lost":
-        clicdata_sandbox.faults.drop(applied=True, method="DELETE")
-        clicdata_sandbox.faults.drop(method="DELETE")
+        clicdata_sandbox.faults.drop(applied=True, **deletes(patient, rec_id))
+        clicdata_sandbox.faults.drop(**deletes(patient, rec_id))
     receipt.repair(FRAME, session=patient)
     assert receipt.rows_in_doubt == 0
     assert stored(clicdata_sandbox, rec_id) == Counter(range(20))
@@ -175,14 +185,23 @@ def test_repair_stops_if_the_rows_are_not_deleted(patient: Session, clicdata_san
     with pytest.raises(errors.AppendAmbiguous) as caught:
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
     receipt = receipt_of(caught)
-    clicdata_sandbox.faults.answer('{"success": true}', method="DELETE")  # says so, and does nothing
+    clicdata_sandbox.faults.answer('{"success": true}', **deletes(patient, rec_id))  # says so, and does nothing
     with pytest.raises(errors.AppendAmbiguous, match="still there"):
         receipt.repair(FRAME, session=patient)
     assert receipt.rows_in_doubt == 10
-    clicdata_sandbox.faults.status(403, method="DELETE")
+    clicdata_sandbox.faults.status(403, **deletes(patient, rec_id))
     with pytest.raises(errors.PermissionDenied):
         receipt.repair(FRAME, session=patient)
     assert stored(clicdata_sandbox, rec_id) == Counter(range(14))
+
+
+def test_repair_deletes_where_the_service_does(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    store_in_part(clicdata_sandbox, rec_id)
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+    clicdata_sandbox.faults.status(405, path=f"/data/{rec_id}/delete", times=None)
+    receipt_of(caught).repair(FRAME, session=patient)
+    assert stored(clicdata_sandbox, rec_id) == Counter(range(20))
 
 
 def test_only_stamped_rows_can_be_repaired(patient: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
