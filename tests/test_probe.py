@@ -180,6 +180,23 @@ def test_without_a_clear_id_of_its_own_it_stops(body: bytes) -> None:
     assert {one["verdict"] for one in report} == {"not known"}
 
 
+def test_a_data_set_with_rows_is_not_its_own() -> None:
+    with start() as sandbox, service_of(sandbox) as service:
+        sandbox.faults.answer(b'{"success":true,"result":[{"k":"x"}]}', method="GET", path="/data/1004")
+        settle(Writes(service, ignore).finders())
+        assert [one.path for one in sent(sandbox) if one.method != "GET"] == ["/data"]
+
+
+@pytest.mark.parametrize("body", [b'{"success":true,"result":4001}', b'{"success":true}', b"{}"])
+def test_a_team_without_a_clear_id_is_left_alone(body: bytes) -> None:
+    with start() as sandbox, service_of(sandbox) as service:
+        sandbox.faults.answer(body, applied=True, method="POST", path="/team")
+        told: list[str] = []
+        settle(Writes(service, told.append).finders())
+        assert not [one.path for one in sent(sandbox) if one.path.startswith("/team/")]
+    assert "remove it" in told[1]
+
+
 def test_an_id_that_the_list_gives_to_another_name_is_not_its_own() -> None:
     with start() as sandbox, service_of(sandbox) as service:
         sandbox.faults.edit(lambda body: body.replace(b"zz_probe", b"zz_other"), method="GET", path="/data", times=None)
@@ -265,6 +282,27 @@ def test_each_combination_of_switches_is_told(names: tuple[str, ...], paging: st
     for chosen in itertools.product(*(sorted(SWITCHES[name]) for name in names)):
         switches = {**usual, "paging": paging, **dict(zip(names, chosen, strict=True))}
         assert found_out(**switches) == switches
+
+
+def test_equal_rows_are_no_ignored_page_number() -> None:
+    with start(sample=False) as sandbox, service_of(sandbox) as service:
+        sandbox.append(sandbox.create("ones", {"n": "number"}), [{"n": 1}] * 12)
+        finders = Reads(service).finders()
+        assert answers(settle({"page_number": finders["page_number"]})) == {"page_number": "honoured"}
+
+
+def test_rows_that_others_put_among_its_own_are_not_shown() -> None:
+    known = Canaries()
+    with start() as sandbox, service_of(sandbox) as service:
+
+        def add() -> None:
+            row = sandbox.rows(1004)[-1]
+            sandbox.append(1004, [{**row, "k": f"{row['part']} {known.cell}"}])
+
+        sandbox.faults.call(add, method="POST", path="/data/1004/update", times=None)
+        report = settle(Writes(service, ignore).finders())
+    assert not known.sightings(json.dumps(report))
+    assert "outside" in str({one["key"]: one for one in report}["other_comparison"]["found"])
 
 
 @pytest.mark.parametrize(("word", "count"), [("store", 2), ("skip", 1)])
@@ -425,7 +463,10 @@ HOSTILE: dict[str, Callable[[Canaries], Says]] = {
     "code": lambda known: Says({"error": {"code": known.cell, "description": known.owner}}, 400),
     "text": lambda known: Says(known.cell.encode(), 500, {"Content-Type": f"text/{known.owner}"}),
     "page": lambda known: Says(f"<html>{known.cell}</html>".encode(), 200, {"Content-Type": "text/html"}),
-    "list": lambda known: Says({known.owner: [{known.cell: known.owner, "id": 424242, "name": known.cell}]}),
+    "list": lambda known: Says(
+        {known.owner: [{known.cell: known.owner, "id": 424242, "name": known.cell}]},
+        headers={"Content-Type": f"image/{known.owner}"},
+    ),
     "rows": lambda known: Says({"data": [[known.cell, 424242]] * 7, "pagination": {known.owner: 424242}}),
     "flags": lambda known: Says(
         {"success": True, "result": [{"id": 424242, known.cell: known.cell}] * 9, known.owner: "x"}
@@ -464,6 +505,7 @@ def test_whatever_the_service_sends(
         methods = {seen.method for seen in server.seen if seen.path != "/oauth20/token"}
         assert methods <= ({"GET"} if command == "--probe" else {"GET", "POST"})
     assert not known.sightings(shown)
+    assert known.owner.split("-")[1] not in shown  # in lower case too, as names of headers are
     assert "424242" not in shown
     assert "failed here" not in shown
 
