@@ -27,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "doctor":
             from pandas_clicdata.commands.doctor import doctor
+            from pandas_clicdata.commands.probe import probe
 
-            return doctor()
+            return probe(options) if options.probe else doctor()
         if options.command == "demo":
             from pandas_clicdata.commands.demo import demo
 
@@ -50,7 +51,16 @@ def _make_parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("sandbox", help="serve a ClicData on this machine until interrupted")
     serve.add_argument("--port", type=_port, metavar="N", default=0, help="default: any free one")
     serve.add_argument("--path", help="a file to store the data in; default: memory")
-    commands.add_parser("doctor", help="show where each setting comes from, and whether a call succeeds")
+    doctor = commands.add_parser("doctor", help="show where each setting comes from, and whether a call succeeds")
+    how = doctor.add_mutually_exclusive_group()
+    kinds = {"--probe": ("reads", "by reading"), "--probe-writes": ("writes", "by writing to a new data set")}
+    for name, (what, by) in kinds.items():
+        how.add_argument(name, dest="probe", action="store_const", const=what, help=f"ask what isn't known, {by}")
+    doctor.add_argument("--json", metavar="FILE", help="of a probe: a file for its report as JSON")
+    doctor.add_argument("--yes", action="store_true", help="of --probe-writes: agree to the data set that it makes")
+    doctor.add_argument(
+        "--data-set", type=int, metavar="ID", help="of --probe-writes: one that it made, now with a key"
+    )
     return parser
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_text
+from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads import changes, matching
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
@@ -60,13 +60,15 @@ class ClicDataAccessor:
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
         before the first request. A chunk whose response is lost is not sent again, unless ``verify`` finds it missing.
+        A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any other spelling is sent as it is.
 
         Parameters
         ----------
         rec_id : int
             The data set. Its columns are matched by name.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``.
+            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
+            those of `Data.create_data`, ``"money"`` and ``"time"`` among them.
         chunksize : int, optional
             Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
@@ -110,6 +112,9 @@ class ClicDataAccessor:
         -------
         AppendReceipt
             Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
+            A data set with a unique key may leave out rows whose key exists: ``.rows_found`` is their number where
+            the service counts them, which is from version 2022.01 on. In the legacy dialect it says nothing of them,
+            and only ``verify`` or a count of your own finds that they are missing.
 
         Raises
         ------
@@ -165,7 +170,7 @@ class ClicDataAccessor:
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"share": "percentage"}``.
+            ClicData type of columns whose own would not do: ``{"share": "percentage", "opens": "time"}``.
         index : bool, default False
             Whether the index makes columns too, the first ones.
         session : Session, optional
@@ -230,7 +235,7 @@ class ClicDataAccessor:
         if_exists : {"fail", "append"}, default "fail"
             What to do if there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, session
             As in `append`. A new table has a column for the stamps too.
         audit : bool, optional
@@ -261,7 +266,7 @@ class ClicDataAccessor:
         >>> df.clicdata.push("Rainfall", if_exists="append").rec_id == receipt.rec_id
         True
         """
-        check_text("name", name)
+        check_name("name", name)
         check_choice("if_exists", if_exists, IF_EXISTS)
         options = AppendOptions(
             types=types,
@@ -287,6 +292,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = ...,
+        match: Literal["exact", "wide"] | None = ...,
         dry_run: Literal[False] = ...,
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -301,6 +307,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = ...,
+        match: Literal["exact", "wide"] | None = ...,
         dry_run: Literal[True],
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -314,6 +321,7 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
         dry_run: bool = False,
         keep: bool = True,
         max_rows: int | None = None,
@@ -322,11 +330,13 @@ class ClicDataAccessor:
     ) -> changes.ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
-        ``DELETE /data/{id}/row``, once per distinct key. Before, the data set is read (``GET /data/{id}``, a request
-        per page; not with ``keep=False``) and the rows that match are kept. A row matches as in ClicData: all cells of
-        a key are equal, numbers as numbers, text letter by letter, timestamps as instants. Another writer may come
-        between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown, kept
-        nor counted.
+        ``DELETE /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/delete``, or the
+        former where ClicData lacks that. Before, the data set is read (``GET /data/{id}``, a request per page; not with
+        ``keep=False``) and the rows that match are kept. A row matches if all cells of a key are equal, numbers as
+        numbers, timestamps as instants. It isn't known how ClicData compares text: if it may delete rows that are equal
+        to a key but for letter case or trailing blanks, nothing is deleted unless ``match`` decides. Another writer may
+        come between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown
+        nor kept. If ClicData counts more rows for a key than were kept, no further key is deleted.
 
         Parameters
         ----------
@@ -336,8 +346,13 @@ class ClicDataAccessor:
             The key columns. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are deleted, or the first.
+        match : {"exact", "wide"}, optional
+            Which rows match where some differ from a key only in letter case, trailing blanks, or the form of a letter.
+            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too; not
+            with ``multiple_rows="first"``, where it isn't known which row is the first.
         dry_run : bool, default False
-            Whether to delete nothing, and return the rows that would be deleted.
+            Whether to delete nothing, and return the rows that would be deleted. Without ``match`` they are all that
+            may be deleted, and a warning is logged if the delete would be refused.
         keep : bool, default True
             Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
             back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
@@ -358,13 +373,14 @@ class ClicDataAccessor:
         Raises
         ------
         InputError
-            The keys can't be used, or more than ``max_rows`` rows would be deleted; nothing was deleted.
+            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which and ``match``
+            doesn't decide; nothing was deleted.
         ReadError
             The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
             The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
-            It stopped after some keys: ``.receipt``.
+            It stopped after some keys, or ClicData counts more rows than were kept: ``.receipt``.
 
         Examples
         --------
@@ -386,12 +402,13 @@ class ClicDataAccessor:
         """
         rec_id = check_id("rec_id", rec_id)
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        _check_match(match)
         dry_run, keep = bool(check_flag("dry_run", dry_run)), bool(check_flag("keep", keep))
         most = None if max_rows is None else check_count("max_rows", max_rows)
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, pages=pages)
+            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, match=match, pages=pages)
         read_before = keep or most is not None
         return changes.delete_rows(
             session,
@@ -400,6 +417,7 @@ class ClicDataAccessor:
             on,
             multiple_rows,
             progress,
+            match=match,
             pages=pages if read_before else None,
             max_rows=most,
         )
@@ -410,12 +428,14 @@ class ClicDataAccessor:
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> changes.ChangeReceipt:
         """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
 
-        ``PUT /data/{id}/row``, once per distinct key.
+        ``PUT /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/update``. It isn't
+        known how ClicData compares text: it may set rows that equal a key but for letter case or trailing blanks too.
 
         Parameters
         ----------
@@ -425,6 +445,10 @@ class ClicDataAccessor:
             The key columns. Missing values in them are refused, and so are two rows of a key that differ.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are set, or the first.
+        match : {"exact", "wide"}, optional
+            ``"exact"`` permits keys that differ only in letter case, trailing blanks, or the form of a letter to have
+            other values, as you know that ClicData compares text exactly. Else they are refused, as the later value
+            could overwrite the earlier one.
         progress : bool, optional
             Whether to show a bar on stderr; by default if stderr is a terminal.
         session : Session, optional
@@ -442,7 +466,7 @@ class ClicDataAccessor:
         UpdateAmbiguous
             The response to a key was lost: ``.receipt`` says which, and what was done before.
         WriteError
-            It stopped after some keys: ``.receipt``.
+            It stopped after some keys, or with ``"first"`` ClicData counts more rows than one: ``.receipt``.
 
         Examples
         --------
@@ -455,7 +479,14 @@ class ClicDataAccessor:
         """
         rec_id = check_id("rec_id", rec_id)
         check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        return changes.update_rows(manager.current(session), rec_id, self._frame, on, multiple_rows, progress)
+        _check_match(match)
+        session = manager.current(session)
+        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match)
+
+
+def _check_match(match: str | None) -> None:
+    if match is not None:
+        check_choice("match", match, matching.MATCH)
 
 
 if TYPE_CHECKING:

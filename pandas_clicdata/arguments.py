@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import is_missing
 from pandas_clicdata.frames.types import COLUMN_TYPES, is_unicode
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 Output = Literal["df", "dict"]
 
 _LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # the last two break lines
 
 
 def check_id(name: str, value: Any) -> int:
@@ -69,6 +72,14 @@ def check_text(name: str, value: Any, *, empty: bool = False) -> str:
     return str.__str__(value)
 
 
+def check_name(name: str, value: Any) -> str:
+    """Return the name of an object of the account: a text of one line without control characters."""
+    text = check_text(name, value)
+    if _CONTROL.search(text):
+        raise InputError(f"{name} must have no line break or other control character, and is {text!a}")
+    return text
+
+
 def check_flag(name: str, value: Any) -> bool | None:
     """Return True, False or None, NumPy's booleans as Python's."""
     if value is None:
@@ -106,3 +117,14 @@ def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     if not list(values.items()):
         raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
     return values
+
+
+def check_filters(filters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a mapping of column to value that chooses rows: no value is missing."""
+    missing = [name for name, value in check_cells("filters", filters).items() if is_missing(value)]
+    if missing:
+        raise InputError(
+            f"filters: the value of {', '.join(map(repr, missing))} is missing, and it isn't known which rows ClicData "
+            "matches with null, at worst every row: filter by columns with a value"
+        )
+    return filters

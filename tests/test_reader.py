@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 import pandas_clicdata
 from faults.kinds import cut, endless_pages, repeat_page
+from grid import GRID, Paging
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
@@ -134,6 +136,65 @@ def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
     endless_pages(service.faults, path=f"/data/{rec_id}", times=None)
     with pytest.raises(errors.ReadError):
         pandas_clicdata.read_clicdata(rec_id)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What pages may say, and which page sizes are taken (O1)
+
+
+@pytest.mark.parametrize("paging", GRID, ids=str)
+def test_no_read_is_short_whatever_pages_say(paging: Paging) -> None:
+    # A service that ignores the page number has one page, which holds every row.
+    with paging.start(10 if paging.page_number == "honoured" else 40) as (sandbox, session):
+        for rows in (0, 7, 10, 35):
+            rec_id, numbers = sandbox.create(f"{rows} rows", {"n": "number"}), list(range(rows))
+            sandbox.append(rec_id, [{"n": n} for n in numbers])
+            read = partial(pandas_clicdata.read_clicdata, rec_id, session=session)
+            found = {
+                "read": read(),
+                "workers": read(workers=4),
+                "dtype_backend": read(dtype_backend="pyarrow"),
+                "chunks": pd.concat(read(chunksize=8)),
+                "get_data": pandas_clicdata.Data(session=session).get_data(rec_id),
+                "nrows": read(nrows=12),
+                "chunks of nrows": pd.concat(read(chunksize=5, nrows=12, workers=4)),
+                **({"a version": read(ver_id="latest", workers=4)} if rows else {}),
+            }
+            for name, df in found.items():
+                assert (df["n"].tolist() if len(df) else []) == (numbers[:12] if "nrows" in name else numbers), name
+        assert len(pandas_clicdata.Data(session=session).get_data()) == 4
+
+
+@pytest.mark.parametrize("version", [None, "2022.01"])
+@pytest.mark.parametrize("paging", ["flags", "total"])
+def test_rows_that_cannot_be_reached_are_a_loop(paging: Any, version: str | None) -> None:
+    with (
+        start(sample=False, page_size=10, max_page_size=10, paging=paging, page_number="ignored") as sandbox,
+        sandbox.session(api_version=version) as session,
+    ):
+        with pytest.raises(errors.PagingLoop):
+            pandas_clicdata.read_clicdata(table(sandbox, 35), session=session)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_page_without_flags_is_followed_by_one_request(workers: int) -> None:
+    with start(page_size=10, paging="none") as sandbox, sandbox.session() as session:
+        rec_id = table(sandbox, 25)
+        assert len(pandas_clicdata.read_clicdata(rec_id, nrows=20, workers=workers, session=session)) == 20
+        assert pages(sandbox) == ["1", "2"]
+        sandbox.requests.clear()
+        assert len(pandas_clicdata.read_clicdata(rec_id, workers=1, session=session)) == 25
+        assert pages(sandbox) == ["1", "2", "3", "4"]
+
+
+def test_a_refused_page_size_is_remembered_by_the_session() -> None:
+    with start(max_page_size=100, large_page_size="error", sample=False) as sandbox:
+        rec_id = table(sandbox, 150)
+        with sandbox.session(api_version="2022.01") as session:
+            for _ in range(2):
+                assert len(pandas_clicdata.read_clicdata(rec_id, session=session)) == 150
+            sizes = [seen.query["page_size"] for seen in sandbox.requests if seen.method == "GET"]
+            assert sizes == ["1000", *["100"] * 4]
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -281,10 +342,8 @@ def test_the_newest_version_is_read_whole_while_others_write(service: Sandbox) -
     df = pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
     assert df["n"].tolist() == [*range(35), 99]
     assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": 2}
-    assert [seen.path for seen in service.requests if seen.method == "GET"] == [
-        f"/data/{rec_id}/versions",
-        *[f"/data/{rec_id}/v/2"] * 4,
-    ]
+    gets = [seen.path for seen in service.requests if seen.method == "GET"]
+    assert [path for path in gets if path.endswith("2")] == [f"/data/{rec_id}/v/2"] * 4
     again = pandas_clicdata.Data().get_data_history(rec_id, "latest")
     assert again["n"].tolist() == [*range(3), *range(4, 35), 99]
     assert pandas_clicdata.read_clicdata(rec_id, ver_id="latest", nrows=2)["n"].tolist() == [0, 1]
@@ -294,7 +353,7 @@ def test_the_newest_version_is_read_whole_while_others_write(service: Sandbox) -
 def test_a_version_that_holds_fewer_rows_than_it_should_is_torn(service: Sandbox) -> None:
     rec_id = table(service, 35)
     wrong = lambda body: body.replace(b'"row_count":35', b'"row_count":36')  # noqa: E731
-    service.faults.edit(wrong, path=f"/data/{rec_id}/versions")
+    service.faults.edit(wrong, path=f"/data/{rec_id}/versions", times=None)
     with pytest.raises(errors.TornRead, match="36"):
         pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
 
@@ -312,7 +371,7 @@ def test_latest_without_any_version_is_not_found(service: Sandbox) -> None:
 @pytest.mark.parametrize("versions", ["[{}]", '[{"version":null}]', '[{"version":"x"}]', '[{"version":true}]'])
 def test_a_version_without_a_number_is_a_protocol_error(service: Sandbox, versions: str) -> None:
     rec_id = table(service, 5)
-    service.faults.answer(f'{{"versions":{versions}}}', path=f"/data/{rec_id}/versions")
+    service.faults.answer(f'{{"versions":{versions}}}', path=f"/data/{rec_id}/versions", times=None)
     with pytest.raises(errors.ProtocolError, match="without a number"):
         pandas_clicdata.read_clicdata(rec_id, ver_id="latest")
 

@@ -75,7 +75,7 @@ class Account(Endpoint):
         if output == "dict":
             return account
         metrics = _parse_metrics(account)
-        parsed = {*_METRIC_KEYS, *(metric["metric"] for metric in metrics)}
+        parsed = {*_METRIC_KEYS, *(metric["metric"] for metric in metrics if isinstance(metric["metric"], str))}
         repeated = {key: account.get(key) for key in ("id", "name", "domain")}
         repeated.update({key: value for key, value in account.items() if key not in parsed})
         frame = frame_of_records([{**metric, **repeated} for metric in metrics] or [repeated], METRICS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.wire import Reply, Request
 
 ID_KEYS = ("id", "rec_id", "RecId")  # C: which one the service uses (O18)
+HAS_KEY = ("unique_key", "unique_key_available", "uniquekeyavailable")  # C: every one (O18)
 _MOST_DIGITS = 19  # of an id; int() raises ValueError beyond some thousand digits
 
 
@@ -21,6 +22,17 @@ def rename_id(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     keys = dict.fromkeys(("id", name, *ID_KEYS))
     found = next((record[key] for key in keys if record.get(key) is not None), None)
     return {name: found, **{key: value for key, value in record.items() if key not in keys}}
+
+
+def count(nested: Any) -> Any:
+    """Return the length of a list or of an object of values by name; anything else, such as a number, as it came."""
+    return len(nested) if isinstance(nested, (list, dict)) else nested
+
+
+def has_unique_key(record: Mapping[str, Any]) -> bool:
+    """Return whether the record of a data set says that it has a unique key."""
+    values = [record.get(name) for name in HAS_KEY]
+    return any(value and str(value).lower() != "false" for value in values)
 
 
 def parse_integer(value: object) -> int | None:

@@ -12,12 +12,14 @@ from pandas_clicdata.arguments import (
     check_choice,
     check_columns,
     check_count,
+    check_filters,
     check_flag,
     check_id,
+    check_name,
     check_output,
     check_text,
 )
-from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import has_unique_key, parse_integer, parse_new_id, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.session.pages import OnTorn, Page
-    from pandas_clicdata.session.wire import Caller
+    from pandas_clicdata.session.wire import Caller, Reply
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _log = logging.getLogger(__name__)
@@ -53,10 +55,8 @@ VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  #
 
 # The legacy path and the modern mode of each method.
 REFRESHES = {
-    "reload": (
-        "rebuild",
-        "reload",
-    ),  # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
+    # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
+    "reload": ("rebuild", "reload"),
     "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
     "update": ("update", "update"),
     "append": ("append", "append"),
@@ -144,7 +144,7 @@ class Data(Endpoint):
         """
         check_output(output)
         filters = query_of(
-            name=None if name is None else check_text("name", name),
+            name=None if name is None else check_name("name", name),
             uniquekeyavailable=check_flag("unique_key_available", unique_key_available),
             refresh=check_flag("refresh", refresh),
         )
@@ -289,7 +289,7 @@ class Data(Endpoint):
             Its name. No other data set of the account may have it.
         cols : mapping of str to str
             The ClicData type of each column: ``"text"``, ``"number"``, ``"datetime"``, ``"date"``,
-            ``"percentage"``, ``"checkbox"``, ``"dropdown"`` or ``"id"``.
+            ``"time"``, ``"money"``, ``"percentage"``, ``"checkbox"``, ``"dropdown"`` or ``"id"``.
         desc : str, default ""
             A description.
 
@@ -314,7 +314,7 @@ class Data(Endpoint):
         True
         """
         body = {
-            "name": check_text("name", name),
+            "name": check_name("name", name),
             "description": check_text("desc", desc, empty=True),
             "columns": check_columns(cols),
         }
@@ -380,8 +380,10 @@ class Data(Endpoint):
         >>> Data().ids_named("Shops")
         [1001]
         """
-        listed = self.get_data(name=name, output="dict")
-        return [_parse_id(record) for record in listed if record.get("name") == name]
+        return [_parse_id(record) for record in self._named(name)]
+
+    def _named(self, name: str) -> list[dict[str, Any]]:
+        return [record for record in self.get_data(name=name, output="dict") if record.get("name") == name]
 
     def _is_empty(self, rec_id: int) -> bool:
         request = rows_request(rec_id, None)
@@ -490,7 +492,7 @@ class Data(Endpoint):
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"share": "percentage"}``.
+            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
             As in `df.clicdata.append`. The data set has a column for the stamps too.
         audit : bool, default True
@@ -545,14 +547,14 @@ class Data(Endpoint):
     ) -> dict[str, Any]:
         """Set columns of the rows that match.
 
-        ``PUT /data/{id}/row``
+        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         values : mapping
             New value by column.
         multiple_rows : {"all", "first"}, default "all"
@@ -561,7 +563,7 @@ class Data(Endpoint):
         Returns
         -------
         dict
-            The response of ClicData.
+            The response of ClicData, with the numbers of rows that it states.
 
         Raises
         ------
@@ -569,6 +571,8 @@ class Data(Endpoint):
             An argument can't be used; nothing was sent.
         UpdateAmbiguous
             The response was lost: the rows may be changed or not. The request was not sent again.
+        WriteError
+            With ``"first"``, ClicData counts more rows than one.
 
         Examples
         --------
@@ -577,34 +581,33 @@ class Data(Endpoint):
         >>> Data().get_data(rec_id)["left"].tolist()
         [1, 0]
         """
-        request = changes.update_request(
-            check_id("rec_id", rec_id),
-            cells(check_cells("filters", filters)),
-            cells(check_cells("values", values)),
-            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
-        )
-        return self._change(request, repeatable=multiple_rows == "all")
+        rec_id = check_id("rec_id", rec_id)
+        find, data = cells(check_filters(filters)), cells(check_cells("values", values))
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        return self._change("update rows", multiple_rows, changes.send_update, rec_id, find, data)
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
     ) -> dict[str, Any]:
         """Delete the rows that match.
 
-        ``DELETE /data/{id}/row``
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the former where ClicData
+        lacks that. It isn't known how ClicData compares text: it may delete rows that are equal but for letter case or
+        trailing blanks. `df.clicdata.delete_rows` shows them before.
 
         Parameters
         ----------
         rec_id : int
             The data set.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty.
+            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         multiple_rows : {"all", "first"}, default "all"
             Whether to delete all rows that match, or the first one.
 
         Returns
         -------
         dict
-            The response of ClicData.
+            The response of ClicData, with the numbers of rows that it states.
 
         Raises
         ------
@@ -612,6 +615,8 @@ class Data(Endpoint):
             An argument can't be used; nothing was sent.
         DeleteAmbiguous
             The response was lost: the rows may be deleted or not. The request was not sent again.
+        WriteError
+            With ``"first"``, ClicData counts more rows than one.
 
         Examples
         --------
@@ -620,22 +625,23 @@ class Data(Endpoint):
         >>> Data().get_data(rec_id)["job"].tolist()
         [1]
         """
-        request = changes.delete_request(
-            check_id("rec_id", rec_id),
-            cells(check_cells("filters", filters)),
-            check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS),
-        )
-        return self._change(request, repeatable=multiple_rows == "all")
+        rec_id = check_id("rec_id", rec_id)
+        find = cells(check_filters(filters))
+        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        return self._change("delete rows", multiple_rows, changes.send_delete, rec_id, find)
 
-    def _change(self, request: Request, *, repeatable: bool) -> dict[str, Any]:
-        """Send a change. ``repeatable`` only decides what the error says if the response is lost."""
+    def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
-            return parse_result(self._call(request))
+            reply = send(self.session, *what, multiple_rows)
+            result = parse_result(reply)
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
-        raise changes.lost_error(request.operation, failure, repeatable=repeatable) from failure
+        else:
+            changes.check_first(operation, reply, multiple_rows)
+            return result
+        raise changes.lost_error(operation, failure, repeatable=multiple_rows == "all") from failure
 
     def rebuild_data(
         self,
@@ -691,13 +697,13 @@ def create_and_append(
     data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
-    session = data.session
-    with Append(session, frame, options, need_types=True) as append:
-        found = data.ids_named(name) if may_exist else []
-        if len(found) > 1:
-            raise InputError(f"several data sets are called {name!r} ({found}): append to one by its rec_id")
-        if found:
-            return append.send_to(found[0])
+    with Append(data.session, frame, options, need_types=True) as append:
+        found = data._named(name) if may_exist else []
+        ids = [_parse_id(record) for record in found]
+        if len(ids) > 1:
+            raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
+        if ids:
+            return append.send_to(ids[0], has_key=has_unique_key(found[0]))
         return append.send_to(data.create_data(name, append.column_types, desc), made=True)
 
 

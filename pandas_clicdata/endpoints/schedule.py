@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_id, check_output
-from pandas_clicdata.endpoints.answers import parse_object, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import count, parse_object, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
 from pandas_clicdata.frames.decode import frame_of_records
@@ -78,6 +78,7 @@ class Schedule(Endpoint):
             A row per schedule: ``rec_id`` (Int64), ``name``, ``description`` (text), ``enabled`` (boolean),
             ``frequency`` (text), ``last_run_date``, ``next_run_date`` (datetime, UTC), ``last_status`` (text),
             ``tasks`` (Int64: their number; `get_schedule_tasks` lists them), and any other key that ClicData sends.
+            Each key of an object is a column, such as ``frequency.type``.
 
         Raises
         ------
@@ -224,13 +225,8 @@ class Schedule(Endpoint):
 
 
 def _to_frame(schedules: list[dict[str, Any]]) -> pd.DataFrame:
-    rows = [{**rename_id(schedule, "rec_id"), "tasks": _count_tasks(schedule)} for schedule in schedules]
+    rows = [{**rename_id(schedule, "rec_id"), "tasks": count(schedule.get("tasks"))} for schedule in schedules]
     return frame_of_records(rows, SCHEDULES)
-
-
-def _count_tasks(schedule: Mapping[str, Any]) -> int | None:
-    tasks = schedule.get("tasks")
-    return len(tasks) if isinstance(tasks, list) else None
 
 
 def _parse_tasks(schedule: Mapping[str, Any]) -> list[dict[str, Any]]:

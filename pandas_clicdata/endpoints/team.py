@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.arguments import Output, check_flag, check_id, check_output, check_text
-from pandas_clicdata.endpoints.answers import create, rename_id
+from pandas_clicdata.arguments import Output, check_flag, check_id, check_name, check_output, check_text
+from pandas_clicdata.endpoints.answers import count, create, rename_id
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import InputError
@@ -147,7 +147,7 @@ class Team(Endpoint):
         >>> team_id in Team().get_team()["team_id"].tolist()
         True
         """
-        body = {"name": check_text("name", name), "description": check_text("desc", desc, empty=True)}
+        body = {"name": check_name("name", name), "description": check_text("desc", desc, empty=True)}
 
         def find() -> list[Any]:
             return [rename_id(team, "team_id")["team_id"] for team in self._list() if team.get("name") == name]
@@ -190,7 +190,7 @@ class Team(Endpoint):
         team_id = check_id("team_id", team_id)
         body = {}
         if name is not None:
-            body["name"] = check_text("name", name)
+            body["name"] = check_name("name", name)
         if desc is not None:
             body["description"] = check_text("desc", desc, empty=True)
         if not body:
@@ -389,7 +389,7 @@ class Team(Endpoint):
         >>> Team().set_parameter(team_id, "region", "south")
         {'success': True}
         """
-        body = {"name": check_text("name", name), "value": _check_value(value)}
+        body = {"name": check_name("name", name), "value": _check_value(value)}
         path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("set a parameter of a team", "POST", path, body)
 
@@ -425,7 +425,7 @@ class Team(Endpoint):
         >>> Team().remove_parameter(first["team_id"], first["name"])
         {'success': True}
         """
-        body = {"name": check_text("name", name)}  # C: that it goes in the body (O19)
+        body = {"name": check_name("name", name)}  # C: that it goes in the body (O19)
         path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("remove a parameter of a team", "DELETE", path, body)
 
@@ -468,13 +468,9 @@ def _check_value(value: Any) -> str | float | bool:
 def _count_members(team: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rename_id(team, "team_id"),
-        "users": _count(team.get("users")),
-        "parameters": _count(team.get("parameters")),
+        "users": count(team.get("users")),
+        "parameters": count(team.get("parameters")),
     }
-
-
-def _count(nested: Any) -> int | None:
-    return len(nested) if isinstance(nested, (list, dict)) else None
 
 
 def _team_cells(team: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
+from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_name, check_output, check_text
 from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
@@ -73,7 +73,8 @@ class User(Endpoint):
         -------
         DataFrame, list of dict or dict
             A row per user: ``user_id`` (Int64), ``email_address``, ``first_name``, ``last_name``, ``license`` (text),
-            ``last_login_date`` (datetime, UTC), and any other key that ClicData sends.
+            ``last_login_date`` (datetime, UTC), and any other key that ClicData sends. Each key of an object is a
+            column, such as ``address.city``; a list, such as one of parameters, is a cell.
 
         Raises
         ------
@@ -150,8 +151,8 @@ class User(Endpoint):
         del password  # a traceback can show local variables
         body: dict[str, Any] = {
             "email_address": _check_address("email", email),
-            "first_name": check_text("first_name", first_name),
-            "last_name": check_text("last_name", last_name),
+            "first_name": check_name("first_name", first_name),
+            "last_name": check_name("last_name", last_name),
             "license": check_choice("license", license, LICENSES),
         }
         return self._create(body, None if hidden is None else _check_password(hidden))
@@ -271,9 +272,9 @@ class User(Endpoint):
         if email is not None:
             body["email_address"] = _check_address("email", email)
         if first_name is not None:
-            body["first_name"] = check_text("first_name", first_name)
+            body["first_name"] = check_name("first_name", first_name)
         if last_name is not None:
-            body["last_name"] = check_text("last_name", last_name)
+            body["last_name"] = check_name("last_name", last_name)
         if license is not None:
             body["license"] = check_choice("license", license, LICENSES)
         if not body:
@@ -415,8 +416,8 @@ def _check_rows(
     first_labels: dict[str, Any] = {}  # the label of the first row with each address
     checks: dict[str, Callable[[Any], Any]] = {
         "email_address": lambda cell: _check_address("email_address", cell),
-        "first_name": lambda cell: check_text("first_name", cell),
-        "last_name": lambda cell: check_text("last_name", cell),
+        "first_name": lambda cell: check_name("first_name", cell),
+        "last_name": lambda cell: check_name("last_name", cell),
         "license": lambda cell: check_choice("license", "viewer" if cell is None else cell, LICENSES),
         "password": lambda cell: None if cell is None else _check_password(Secret(cell)),
     }

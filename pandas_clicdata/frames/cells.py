@@ -25,7 +25,9 @@ TOO_LONG = "an integer of thousands of digits: make it text"
 TOO_PRECISE = "a number with more digits than float64 holds: make it a Decimal or text"
 NOT_UNICODE = "text that is not valid Unicode (a lone surrogate): mend or replace it"
 BAD_YEAR = "outside of the years 1 to 9999"
+TOO_FINE = 'finer than 100 ns, the finest that SQL Server holds: cut it with pd.Timestamp(...).floor("100ns")'
 BAD_DURATION = "a duration of months or years, or longer than pandas can hold"
+NO_TIME_OF_DAY = "a duration, which is no time of day: (pd.Timestamp(0) + df[...]).dt.time makes it one"
 BEYOND_PANDAS = "beyond what pandas can hold"
 
 
@@ -66,14 +68,14 @@ def to_json_value(cell: Any) -> Any:
         return str.__str__(cell)  # str() of a text enum would be the name of its member
     if isinstance(cell, (bool, np.bool_)):
         return bool(cell)
+    if isinstance(cell, dt.datetime):
+        return _convert_datetime(cell)
     if isinstance(cell, (np.datetime64, np.timedelta64)):
         return _convert_numpy_time(cell)
     if isinstance(cell, (int, np.integer)):
         return int(cell)
     if isinstance(cell, (float, np.floating, Decimal)):
         return _convert_number(cell)
-    if isinstance(cell, dt.datetime):
-        return _convert_datetime(cell)
     if isinstance(cell, dt.date):
         return dt.date(cell.year, cell.month, cell.day)
     if isinstance(cell, dt.time):
@@ -116,19 +118,39 @@ def _convert_numpy_time(cell: Any) -> str | None:
         return None
     is_time = isinstance(cell, np.datetime64)
     try:
-        value: str = to_json_value(pd.Timestamp(cell) if is_time else pd.Timedelta(cell))
+        time: Any = pd.Timestamp(cell) if is_time else pd.Timedelta(cell)
     except (ValueError, OverflowError):
         raise Unsendable(BAD_YEAR if is_time else BAD_DURATION) from None
+    if is_time and time.asm8 != cell:  # numpy's units are finer than those of pandas
+        raise Unsendable(TOO_FINE)
+    value: str = to_json_value(time)
     return value
 
 
+# C: that dates and times are taken so, with seven digits at most (O4); `columns` writes them alike
+_LONGEST_DATETIME = len("2024-01-31 23:59:59.1234567")
+
+
 def _convert_datetime(cell: dt.datetime) -> str:
-    offset = cell.utcoffset()
-    if offset is not None and (offset.seconds % 60 or offset.microseconds):
-        cell = cell.astimezone(dt.timezone.utc)  # ISO 8601 has no seconds in an offset
+    """Return a date and time as it is written; an aware one in UTC, without an offset."""
+    if isinstance(cell, pd.Timestamp):
+        cell = cell if cell.tzinfo is None else cell.tz_convert(None)
+    elif (offset := cell.utcoffset()) is not None:
+        try:
+            cell = cell.replace(tzinfo=None) - offset
+        except OverflowError:
+            raise Unsendable(BAD_YEAR) from None
     if not dt.MINYEAR <= cell.year <= dt.MAXYEAR:  # a Timestamp may lie outside
         raise Unsendable(BAD_YEAR)
-    return cell.isoformat()
+    return _trimmed(cell.isoformat(" "))
+
+
+def _trimmed(text: str) -> str:
+    """Return a date and time with as many digits of a second as it needs."""
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    if len(text) > _LONGEST_DATETIME:
+        raise Unsendable(TOO_FINE)
+    return text
 
 
 def is_missing(cell: Any) -> bool:
@@ -173,7 +195,10 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _ZONE = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?"
 _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
-_TIME = re.compile(rf"[T ](([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?{_ZONE})")
+_TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])(\.[0-9]{1,9})?)?"
+_TIME_OF_DAY = re.compile(_TIME)
+_DURATION = re.compile(r"P-?[0-9]+DT.*")  # as pandas writes one
+_DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
 
 
 def _to_number(value: Any, text: str) -> Any:
@@ -204,11 +229,45 @@ def _to_date(value: Any, text: str) -> str | None:
     return text[:10] if _is_date(value, text[:10]) and (not time or _MIDNIGHT.fullmatch(time)) else None
 
 
+def _to_iso(value: Any, text: str) -> str | None:
+    """Return ISO 8601 as it came, but for the blank or ``T`` before the time."""
+    parts = _datetime_parts(value, text)
+    return parts and "".join(parts)
+
+
 def _to_datetime(value: Any, text: str) -> str | None:
-    time = _TIME.fullmatch(text[10:]) if text[10:] else None
-    if not _is_date(value, text[:10]) or (text[10:] and not time):
+    parts = _datetime_parts(value, text)
+    if parts is None:
         return None
-    return f"{text[:10]}T{time[1] if time else '00:00:00'}"
+    time, fraction, offset = parts
+    if offset not in ("", "Z"):
+        minutes = int(offset[1:3]) * 60 + int(offset[-2:])
+        ahead = dt.timedelta(minutes=-minutes if offset[0] == "-" else minutes)
+        try:
+            time = (dt.datetime.fromisoformat(time) - ahead).isoformat(" ")
+        except OverflowError:
+            raise Unsendable(BAD_YEAR) from None
+    return _trimmed(time + fraction) if fraction else time
+
+
+def _datetime_parts(value: Any, text: str) -> tuple[str, str, str] | None:
+    """Return date with time, fraction and offset of ISO 8601; None for anything else."""
+    found = _DATETIME.fullmatch(text)
+    if found is None or not _is_date(value, found[1]):
+        return None
+    day, minute, second, fraction, offset, _ = found.groups("")
+    return f"{day} {minute or '00:00'}{second or ':00'}", fraction, offset
+
+
+def _to_time(_: Any, text: str) -> str | None:
+    if _DURATION.fullmatch(text):
+        raise Unsendable(NO_TIME_OF_DAY)
+    found = _TIME_OF_DAY.fullmatch(text)
+    if found is None:
+        return None
+    minute, second, fraction = found.groups("")
+    fraction = fraction.rstrip("0").rstrip(".")
+    return f"{minute}{second or ':00'}{fraction}" if len(fraction) <= len(".1234567") else None
 
 
 def _is_date(value: Any, text: str) -> bool:
@@ -224,8 +283,11 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "dropdown": lambda _, text: text,
     "number": _to_number,
     "percentage": _to_number,
+    "money": _to_number,
     "id": _to_id,
     "checkbox": _to_checkbox,
     "date": _to_date,
     "datetime": _to_datetime,
+    "time": _to_time,
+    "ISO 8601": _to_iso,  # no type of ClicData: for reading
 }

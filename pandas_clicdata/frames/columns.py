@@ -18,6 +18,7 @@ from pandas_clicdata.frames.cells import (
     BEYOND_PANDAS,
     INFINITE,
     JSON,
+    TOO_FINE,
     Unsendable,
     convert,
     find_problem,
@@ -32,7 +33,6 @@ TEXT = pa.large_string()
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
 _STEP = 1_000  # cells that are converted in one go
-_DAY = 24 * 60  # minutes
 
 
 class Column(NamedTuple):
@@ -74,7 +74,7 @@ def json_texts(array: Any) -> pa.LargeStringArray:
     if isinstance(dtype, pd.CategoricalDtype):
         return _category_texts(array)
     if not _arrow_writes_json(dtype):
-        return _datetime_texts(array) if dtype.kind == "M" else _json_lines(_json_values(array))
+        return quoted(_datetime_texts(array)) if dtype.kind == "M" else _json_lines(_json_values(array))
     values = pa.array(array, from_pandas=True)
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if pa.types.is_floating(values.type):
@@ -101,7 +101,8 @@ def _arrow_writes_json(dtype: Any) -> bool:
 
 def _json_values(array: Any) -> list[Any]:
     """Return cells one by one as the values that msgspec writes."""
-    if array.dtype.kind == "M":  # pandas 2 crashes where it iterates over aware times near the year 1 or 9999
+    if array.dtype.kind == "M" or str(array.dtype).startswith(("time32", "time64")):
+        # pandas 2 can't iterate over aware times near the year 1 or 9999, or over Arrow's nanoseconds.
         return [text and text[1:-1] for text in json_texts(array).to_pylist()]
     if str(array.dtype) == "float[pyarrow]":  # pandas gives these as float64, with digits that they never had
         array = array.to_numpy(np.float32, na_value=np.nan)
@@ -122,49 +123,30 @@ def _float_texts(values: Any) -> pa.LargeStringArray:
 
 
 def _datetime_texts(array: Any) -> pa.LargeStringArray:
-    """Return ISO 8601; of aware times the wall time and its offset."""
-    array = _as_datetimes(array)
-    if not isinstance(array.dtype, pd.DatetimeTZDtype):
-        return quoted(_iso_texts(pa.array(array, from_pandas=True)))
-    utc, wall = array.tz_convert(None).to_numpy(), array.tz_localize(None).to_numpy()
-    seconds = (wall - utc).astype("m8[s]").view(np.int64)
-    odd = seconds % 60 != 0  # ISO 8601 has no seconds in an offset: such times are written in UTC
-    wall, minutes = np.where(odd, utc, wall), np.where(odd, 0, seconds // 60)
-    offsets = _OFFSETS.take(pa.array(minutes + _DAY))
-    return quoted(
-        pc.binary_join_element_wise(_iso_texts(pa.array(wall, from_pandas=True)), offsets, pa.scalar("", TEXT))
-    )
+    """Return dates and times as `cells` writes one, without quotes."""
+    values = pa.array(as_datetimes(array), from_pandas=True)
+    try:
+        return values.cast(pa.timestamp("s")).cast(TEXT)
+    except pa.ArrowInvalid:  # some have a fraction
+        return pc.utf8_rtrim(pc.utf8_rtrim(values.cast(TEXT), "0"), ".")
 
 
-_OFFSETS = pa.array(
-    [f"{'-' if at < 0 else '+'}{abs(at) // 60:02}:{abs(at) % 60:02}" for at in range(-_DAY, _DAY + 1)], TEXT
-)
-
-
-def _as_datetimes(array: Any) -> Any:
-    """Return datetimes or dates as numpy's datetime64, or as a pandas array with a time zone."""
+def as_datetimes(array: Any) -> Any:
+    """Return datetimes or dates as numpy's datetime64; aware ones in UTC."""
     if isinstance(array.dtype, pd.ArrowDtype):
         kind = array.dtype.pyarrow_dtype
-        unit, zone = ("s", None) if pa.types.is_date(kind) else (kind.unit, kind.tz)
-        array = pa.array(array).cast(pa.timestamp(unit)).to_numpy(zero_copy_only=False)
-        array = array if zone is None else pd.DatetimeIndex(array).tz_localize("UTC").tz_convert(zone).array
-    return array if isinstance(array.dtype, pd.DatetimeTZDtype) else np.asarray(array)
+        unit = "s" if pa.types.is_date(kind) else kind.unit
+        return pa.array(array).cast(pa.timestamp(unit)).to_numpy(zero_copy_only=False)
+    return np.asarray(array.tz_convert(None) if isinstance(array.dtype, pd.DatetimeTZDtype) else array)
 
 
 def _time_texts(values: pa.Array) -> pa.LargeStringArray:
-    numbers = values.cast(pa.int32() if pa.types.is_time32(values.type) else pa.int64()).cast(pa.int64())
-    return pc.utf8_slice_codeunits(_iso_texts(numbers.cast(pa.timestamp(values.type.unit))), len("1970-01-01T"))
-
-
-def _iso_texts(values: pa.Array) -> pa.LargeStringArray:
-    """Return ISO 8601. A fraction has six digits, or nine if there are nanoseconds; a zero one is left out."""
-    unit = "ns" if values.type.unit == "ns" else "us"
-    texts = values.cast(pa.timestamp(unit)).cast(TEXT)
-    for zeros, length in (("000", 26), (".000000", 19)) if unit == "ns" else ((".000000", 19),):
-        is_short = pc.ends_with(texts, zeros)
-        if pc.any(is_short).as_py():
-            texts = pc.if_else(is_short, pc.utf8_slice_codeunits(texts, 0, length), texts)
-    return pc.binary_replace_slice(texts, 10, 11, b"T")
+    """Return times of day as ISO 8601. A fraction has six digits, or nine if there are nanoseconds; a zero one none."""
+    is_fine = values.type.unit == "ns"
+    texts = values.cast(pa.time64("ns" if is_fine else "us")).cast(TEXT)
+    for zeros, length in (("000", 15), (".000000", 8)) if is_fine else ((".000000", 8),):
+        texts = pc.if_else(pc.ends_with(texts, zeros), pc.utf8_slice_codeunits(texts, 0, length), texts)
+    return texts
 
 
 def quoted(texts: pa.LargeStringArray) -> pa.LargeStringArray:
@@ -205,9 +187,7 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     if isinstance(dtype, pd.CategoricalDtype):
         reasons = {code: why for why, codes in unsendable(array_of(array.categories)).items() for code in codes}
         return _grouped(reasons.get(code) for code in array.codes.tolist()) if reasons else {}
-    masks = {}
-    if dtype.kind == "M":
-        masks[BAD_YEAR] = _has_bad_year(_as_datetimes(array))
+    masks = _masks_of_datetimes(as_datetimes(array)) if dtype.kind == "M" else {}
     if dtype.kind == "f":
         masks[INFINITE] = np.isinf(array if isinstance(array, np.ndarray) else array.to_numpy(float, na_value=np.nan))
     problems = {reason: np.flatnonzero(mask).tolist() for reason, mask in masks.items() if mask.any()}
@@ -230,17 +210,13 @@ def _problem_at(array: Any, row: int) -> str | None:
         return BEYOND_PANDAS
 
 
-def _has_bad_year(times: Any) -> Any:
-    """Return a mask of the times outside of the years that four digits can write."""
-    bad = _is_outside(np.asarray(times, dtype="M8[s]"))
-    if isinstance(times.dtype, pd.DatetimeTZDtype) and not bad.any():  # else pandas may not know the wall times
-        bad = _is_outside(np.asarray(times.tz_localize(None), dtype="M8[s]"))
-    return bad
-
-
-def _is_outside(times: Any) -> Any:
-    seconds = times.view(np.int64)
-    return ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)) & (seconds != np.iinfo(np.int64).min)
+def _masks_of_datetimes(times: Any) -> dict[str, Any]:
+    """Return masks of the times that four digits of a year, or seven of a second, can't write."""
+    is_there = ~np.isnat(times)
+    if times.dtype == "M8[ns]":  # which holds no other years
+        return {TOO_FINE: (times.view(np.int64) % 100 != 0) & is_there}
+    seconds = times.astype("M8[s]").view(np.int64)
+    return {BAD_YEAR: ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)) & is_there}
 
 
 def _blocks(array: Any) -> Iterator[Any]:

@@ -148,7 +148,9 @@ def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: 
         return parse_datetimes(cells, {}, backend)
     if column_type == "date":
         return from_arrow(pd.ArrowDtype(pa.date32()), _as_arrow(cells, pa.date32()))
-    if column_type in ("number", "percentage"):
+    if column_type == "time":
+        return from_arrow(pd.ArrowDtype(pa.time64("us")), _as_arrow(cells, pa.time64("us")))
+    if column_type in ("number", "percentage", "money"):
         return default_array(_as_numbers(cells), seen.has_null, backend)
     kind = {"text": TEXT, "checkbox": pa.bool_(), "id": pa.int64()}[column_type]
     return default_array(_as_arrow(cells, kind), seen.has_null, backend)
@@ -283,7 +285,7 @@ def _refuse_first(mask: Any, reason: str) -> None:
 # ---------------------------------------------------------------- times
 
 
-_OFFSET = re.compile(r"T.*(Z|[+-][0-9:]+)$")
+_OFFSET = re.compile(r" .*(Z|[+-][0-9:]+)$")
 _NANOSECONDS = re.compile(r"\.[0-9]{7,9}")
 _NEEDLESS_ZEROS = re.compile(r"(?<=\.[0-9]{6})0+(?![0-9])")
 # Nanoseconds hold these days with any offset. For other days, Arrow before 23 returns a wrong year.
@@ -329,7 +331,7 @@ def _parse_iso(cells: Cells) -> tuple[pa.ChunkedArray, bool]:
                     return cells.cast(pa.timestamp(unit, tz)), tz is not None  # type: ignore[union-attr]
                 except pa.ArrowInvalid:
                     continue
-    texts = _convert_cells(cells, "datetime")
+    texts = _convert_cells(cells, "ISO 8601", "it is no datetime")
     has_offset = [text is not None and bool(_OFFSET.search(text)) for text in texts]
     aware = any(has_offset)
     if aware:
@@ -347,7 +349,7 @@ def _parse_iso(cells: Cells) -> tuple[pa.ChunkedArray, bool]:
 
 
 def _as_datetimes(cells: Cells, unit: str, tz: Any) -> Any:
-    """Return texts as times of one unit, in one time zone or none."""
+    """Return texts as times of one unit, in one time zone or none. With one, times without an offset are in UTC."""
     times, aware = _parse_iso(cells)
     if aware and tz is None:
         _refuse_first(times.is_valid(), "it has an offset from UTC: ask for a dtype with a time zone")
@@ -356,13 +358,7 @@ def _as_datetimes(cells: Cells, unit: str, tz: Any) -> Any:
     values = numpy_array(_convert_all(lambda part: part.cast(kind), naive, reason))
     if tz is None:
         return values
-    series = pd.Series(values, copy=False)
-    if aware:
-        return series.dt.tz_localize("UTC").dt.tz_convert(tz).array
-    # As in pandas, a naive time is a wall time of the zone.
-    local = series.dt.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
-    _refuse_first(local.isna() & series.notna(), f"its offset is not clear, since {tz} changes its clocks then")
-    return local.array
+    return pd.Series(values, copy=False).dt.tz_localize("UTC").dt.tz_convert(tz).array
 
 
 def _as_durations(cells: Cells, dtype: np.dtype[Any]) -> Any:

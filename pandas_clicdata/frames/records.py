@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +14,9 @@ from pandas_clicdata.frames.parse import infer_cells
 from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, object_array, text_array, unify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_DEEPEST = 5  # names in the name of a column; an object that is nested deeper stays whole
 
 
 def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> pd.DataFrame:
@@ -31,11 +34,13 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
     -------
     DataFrame
         The known columns in their order, then what else the records have, in order of appearance. A value
-        that is not what the schema says is missing there; nothing else of its record is.
+        that is not what the schema says is missing there; nothing else of its record is. Each key of an object is a
+        column: ``frequency.type``. A list is one cell; in a text column it is JSON.
     """
     unknown = set(schema.values()) - set(_MAKERS)
     if unknown:
         raise InputError(f"A schema can't hold {sorted(unknown)}; it knows {', '.join(_MAKERS)}.")
+    records = _spread(records, schema)
     names = list(dict.fromkeys([*schema, *(key for record in records for key in record)]))
     columns = {name: [record.get(name) for record in records] for name in names}
     index = pd.RangeIndex(len(records))
@@ -43,6 +48,39 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
         name: _MAKERS[schema[name]](cells) if name in schema else _inferred(cells) for name, cells in columns.items()
     }
     return pd.DataFrame({name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index)
+
+
+def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """Return records with a cell for each key of their objects, but for objects whose columns would share a name."""
+    if not any(isinstance(cell, dict) for record in records for cell in record.values()):
+        return records
+    whole = {key for key, kind in schema.items() if kind == "object"}
+    owners: dict[str, tuple[str, ...]] = {
+        key: (key,) for key in (*schema, *(key for record in records for key in record))
+    }
+    spread = set()  # names of objects that are columns no more
+    for path, _ in (cell for record in records for cell in _cells(record, whole)):
+        owner = owners.setdefault(".".join(path), path)
+        if owner != path:
+            whole |= {owner[0], path[0]}
+        spread |= {".".join(path[:end]) for end in range(1, len(path))}
+    spread -= {*schema, *whole}
+    named = [[(".".join(path), cell) for path, cell in _cells(record, whole)] for record in records]
+    return [{name: cell for name, cell in cells if cell is not None or name not in spread} for cells in named]
+
+
+def _cells(
+    record: Mapping[str, Any], whole: set[str], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Return the cells of a record, each with the keys that lead to it. Objects under keys of ``whole`` stay whole."""
+    for key, cell in record.items():
+        path = (*above, key)
+        if not isinstance(cell, dict) or path[0] in whole or len(path) == _DEEPEST:
+            yield path, cell
+        elif cell:
+            yield from _cells(cell, whole, path)
+        else:
+            yield path, None
 
 
 def _number(cell: Any, kind: type[int | float]) -> Any:
@@ -67,8 +105,12 @@ _BOOLEANS: dict[Any, bool] = {0: False, 1: True, "true": True, "false": False, "
 
 
 def _texts(cells: list[Any]) -> Any:
-    texts = [cell if cell is None or isinstance(cell, str) else str(cell) for cell in cells]
+    texts = [cell if cell is None or isinstance(cell, str) else _text(cell) for cell in cells]
     return text_array(pa.chunked_array([texts], TEXT))
+
+
+def _text(cell: Any) -> str:
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, (dict, list)) else str(cell)
 
 
 def _datetimes(cells: list[Any]) -> Any:

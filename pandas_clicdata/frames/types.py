@@ -13,6 +13,9 @@ objects that mix those, or aware with naive times         none of itself: ``type
 anything else                                             refused
 ========================================================  ==========================================
 
+A datetime is written as ``2024-01-31 23:59:59``, with a fraction only where it has one. An aware one is written in
+UTC, without an offset. So those of both kinds in one column are refused, and one that is finer than 100 ns is.
+
 A float32 is written with its shortest digits, so it comes back as the float64 of those digits.
 """
 
@@ -28,16 +31,22 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import Unsendable, infer_type, is_missing
-from pandas_clicdata.frames.columns import Column, array_of
+from pandas_clicdata.frames.cells import JSON, Unsendable, infer_type, is_missing
+from pandas_clicdata.frames.columns import Column, array_of, as_datetimes
+from pandas_clicdata.frames.unify import object_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COLUMN_TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id")
+COLUMN_TYPES = (
+    *("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id"),
+    "money",  # C: the name, and that its cells are numbers
+    "time",  # C: the name, and that its cells are HH:MM:SS, with a fraction where there is one
+)
 
 _AWARE = "datetime with an offset from UTC"
-_SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage"}}  # types whose cells are written alike
+# Types whose cells are written alike.
+_SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", "money"}}
 
 
 def clicdata_types(
@@ -73,8 +82,8 @@ def examine(
 ) -> list[Column]:
     """Check every column and cell of a frame, and return its columns, the levels of the index first.
 
-    With ``need_types``, a column that has no one ClicData type is a problem, as it is for a new table. Raises an
-    `InputError` that names every problem.
+    With ``need_types``, a column that has no one ClicData type is a problem, as it is for a new table. Without, only
+    one of naive and aware times is. Raises an `InputError` that names every problem.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
@@ -90,15 +99,17 @@ def examine(
     columns: list[Column] = []
     for name, cells in sources:
         try:
-            column = _column(str.__str__(name), array_of(cells), types.get(name))
+            asked = types.get(name)
+            array = array_of(cells)
+            column = _column(str.__str__(name), _wall_times(array) if asked == "date" else array, asked)
         except Unsendable as problem:
             problems.append(f"Column {name!r} is {problem}.")
             continue
         columns.append(column)
         for reason, rows in column.problems().items():
             problems.append(_cell_problem(column, reason, rows, frame.index))
-    if need_types:
-        problems += [_mixed_problem(column) for column in columns if column.column_type is None]
+    mixed = [column for column in columns if column.column_type is None]
+    problems += [_mixed_problem(column) for column in mixed if need_types or _AWARE in column.cell_types]
     if problems:
         raise InputError(problems)
     return columns
@@ -115,6 +126,17 @@ def _column(name: str, array: Any, asked: str | None) -> Column:
     # A column without any value could be anything; text takes whatever comes later.
     inferred = next(iter(cell_types), "text") if len(cell_types) < 2 else None
     return Column(name, array, cell_types, asked or inferred, asked is not None and not written_alike)
+
+
+def _wall_times(array: Any) -> Any:
+    """Return aware times without their time zone: the date of one is that of its zone."""
+    dtype = array.dtype
+    zone = getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
+    if zone is not None:
+        return pd.DatetimeIndex(as_datetimes(array)).tz_localize("UTC").tz_convert(zone).tz_localize(None).to_numpy()
+    if dtype != np.dtype(object) and not isinstance(dtype, pd.CategoricalDtype):
+        return array
+    return object_array(cell.replace(tzinfo=None) if isinstance(cell, dt.datetime) else cell for cell in array)
 
 
 # ---------------------------------------------------------------- the table
@@ -237,6 +259,9 @@ def _checked_types(types: Mapping[str, str], names: list[str], problems: list[st
 def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[Any]) -> str:
     labels = [repr(label) for label in index[rows[:5]].tolist()]
     more = ", ..." if len(rows) > 5 else ""
+    cells_of_frame = f"df[{JSON.encode(column.name).decode()}]"
+    datetimes = cells_of_frame if column.array.dtype.kind == "M" else f"pd.to_datetime({cells_of_frame})"
+    reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt").replace("df[...]", cells_of_frame)
     cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
     return f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more})."
 

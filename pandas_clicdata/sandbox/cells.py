@@ -28,7 +28,7 @@ _SHAPES: dict[str, tuple[re.Pattern[bytes], str]] = {
     "number": (_NUMBER, "a number"),
     "percentage": (_NUMBER, "a number"),
     "money": (_NUMBER, "a number"),
-    "time": (re.compile(rb'null|"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"'), "a time as text, HH:MM:SS"),
+    "time": (re.compile(rb'null|"([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,7})?"'), "a time as text, HH:MM:SS"),
     "checkbox": (re.compile(rb"null|true|false"), "true or false"),
     "id": (re.compile(rb"null|-?[0-9]+"), "an integer"),
     "date": (_TEXT, "a date as text, YYYY-MM-DD"),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.session.credentials import Secret
-from pandas_clicdata.session.wire import FIRST_MODERN
+from pandas_clicdata.session.wire import FIRST_MODERN, TABLE_VERSION
 
 if TYPE_CHECKING:
     from pandas_clicdata.session.credentials import Credentials
+
+VERSIONS = (
+    f'"{FIRST_MODERN}" and "{TABLE_VERSION}" are known to work, "auto" uses what the service requires, '
+    "and None is the dialect without version"
+)
+_YEAR_AND_NUMBER = re.compile(r"(\d{4})\.(\d{1,2})")
 
 
 def check_url(url: object) -> str:
@@ -46,11 +53,15 @@ def check_version(api_version: object, method: str) -> str | None:
         return FIRST_MODERN if method == "api_key" else None
     if api_version is None:
         return None
-    if isinstance(api_version, str) and api_version and api_version.isascii() and api_version.isprintable():
-        return api_version
-    raise InputError(
-        f'api_version must be "auto", None or text such as "{FIRST_MODERN}", not {type(api_version).__name__}'
-    )
+    if not (isinstance(api_version, str) and api_version and api_version.isascii() and api_version.isprintable()):
+        raise InputError(f"api_version must be text or None, not {type(api_version).__name__}: {VERSIONS}")
+    release = _YEAR_AND_NUMBER.fullmatch(api_version)  # a version of any other form can't be compared
+    if release and [*map(int, release.groups())] < [*map(int, FIRST_MODERN.split("."))]:
+        raise InputError(
+            f"api_version {api_version!r} is too old: a version below {FIRST_MODERN} speaks neither dialect whole. "
+            f"Give another to api_version= or CLICDATA_API_VERSION: {VERSIONS}"
+        )
+    return api_version
 
 
 def check_seconds(name: str, value: object) -> float:

@@ -15,7 +15,7 @@ import msgspec
 
 from pandas_clicdata.errors import ApiError, PagingLoop, ProtocolError, SchemaDrift, TornRead
 from pandas_clicdata.session.ahead import Ahead
-from pandas_clicdata.session.wire import NOT_JSON, Dialect, DialectChanged, Query, Reply, Request, parsed
+from pandas_clicdata.session.wire import NOT_JSON, Dialect, DialectChanged, Query, Reply, Request, means, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Caller
 
-PAGE_SIZE = 1000  # C: rows a page to request in the modern dialect; 100 is seen, the maximum is unknown
+PAGE_SIZE = 1000  # C: rows a page to request in the modern dialect; the maximum is unknown (O1)
+SEEN_PAGE_SIZE = 100  # C: the page size to request where another is refused; it is the only one that was seen (O1)
 MOST_PAGES = 10_000_000  # pages of one read; a service that promises more has lost count
 MOST_CELLS = 5_000_000  # cells of one page: ten million tiny ones fit into one response, but not into memory
 FIRST_WINDOW = 3  # pages to request after the first; 2 costs a round trip at 8 workers, 4 wastes a page more
 REREADS = 2  # reads after the first one, if the data set changes while it is read
-_FAR = 1_000_000_000  # a page number beyond the end of any data set
+_FAR = 2_000_000  # a page number beyond the end of any data set; times 1,000 rows it still fits into 32 bits
 
 OnTorn: TypeAlias = Literal["raise", "warn"]
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -43,7 +44,8 @@ class Page:
     """The rows of one response as a JSON array.
 
     ``more`` is whether more pages follow, ``total`` the rows of all pages; None if the response doesn't say. ``torn``
-    says why this page and those before it are not one state of the data set.
+    says why this page and those before it are not one state of the data set. ``repeating`` is the page without rows
+    that ends a read because the service gives the same rows for any further page number.
     """
 
     number: int
@@ -52,6 +54,7 @@ class Page:
     more: bool | None
     total: int | None
     torn: str | None = None
+    repeating: bool = False
 
 
 def page_query(dialect: Dialect | None, number: int, size: int | None = None) -> Query:
@@ -71,10 +74,10 @@ def page_of(reply: Reply, number: int) -> Page:
         count = len(_array.decode(rows))
     except NOT_JSON:
         raise ProtocolError(f"{operation}: page {number} holds no list of rows", operation=operation) from None
-    return Page(number, rows, count, *_more(reply, operation))
+    return Page(number, rows, count, *_more(reply, operation, count))
 
 
-def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
+def _more(reply: Reply, operation: str, rows: int) -> tuple[bool | None, int | None]:
     """Return whether there are more pages, and the total of rows; None if the response doesn't say."""
     flags = reply.field("pagination") or {}
     if not isinstance(flags, dict):
@@ -88,10 +91,12 @@ def _more(reply: Reply, operation: str) -> tuple[bool | None, int | None]:
             return flag is not (name == "last_page"), total
         if flag is not None or (name in flags and name == "has_more_data"):
             raise ProtocolError(f"{operation}: {name} is neither true nor false", operation=operation)
-    current, size = _number(flags, "current_page"), _number(flags, "page_size")
-    if current is not None and size is not None and total is not None:
-        return current * size < total, total
-    return None, _number(flags, "count")
+    if total is None:
+        total = _number(flags, "count")
+        # C: a list counts all its items (O18); the count of a page of rows may be of this page alone (O1).
+        if total == rows and reply.request.dialect is not None:
+            total = None
+    return None, total
 
 
 def _number(flags: dict[str, Any], name: str) -> int | None:
@@ -116,42 +121,60 @@ def iter_pages(
     """Yield every page of a read once and in order, all in one dialect and one page size.
 
     The ``request`` has no page number yet. ``page_size`` counts in the modern dialect only; by default the service
-    decides. ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
+    decides. Where it is refused, `SEEN_PAGE_SIZE` is requested, then none, and the session remembers what was taken.
+    ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
     ``total`` is how many rows the service counted before the read. If the data set changes while it is read, this
     raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``.
+
+    A response may not say whether more pages follow. Then the next page is requested, and the read ends if it is empty,
+    refused, or the same as any other: the last page that is yielded has no rows.
     """
-    begun = False
+    begun, next_size = False, page_size
+    refused: dict[int, ApiError] = {}  # by page size
     while True:
         dialect = caller.dialect
-        reading = _Reading(caller.call, replace(request, dialect=dialect), page_size, total, on_torn)
+        size = next_size if dialect is Dialect.MODERN else None
+        if size is not None and caller.refused_page_size is not None:
+            least, taken = caller.refused_page_size
+            size = taken if size >= least else size
+        reading = _Reading(caller.call, replace(request, dialect=dialect), size, total, on_torn)
         try:
             for page in _prefetch(reading, workers, wanted):
+                if refused and not begun:
+                    caller.refused_page_size = (min(refused), size)
                 begun = True
                 yield page
         except DialectChanged:
             if begun:
                 raise TornRead(f"{request.operation}: the service changed its dialect midway; read again") from None
         except ApiError as error:
-            # C: the largest page_size is unknown. If it is refused, the service decides.
-            if begun or page_size is None or dialect is Dialect.LEGACY or error.status not in (400, 422):
+            # C: how a size is refused: as 400, 422, or under 200 with a code that means nothing else (O1).
+            if begun or not means(error, 400, 422, None):
                 raise
-            page_size = None
+            if size is None:
+                raise next(iter(refused.values()), error) from None
+            refused[size] = error
+            next_size = None if SEEN_PAGE_SIZE in refused else SEEN_PAGE_SIZE
         else:
             return
 
 
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
     """Return the objects of a short list (data sets, versions, ...), however many pages it takes."""
-    listed: list[dict[str, Any]] = []
-    for page in _prefetch(_Reading(call, request), workers=1):
-        for item in parsed(page.rows, request.operation):
-            if not isinstance(item, dict):
-                raise ProtocolError(
-                    f"{request.operation}: the list holds something that is not an object",
-                    operation=request.operation,
-                )
-            listed.append(item)
-    return listed
+
+    def read() -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = []
+        for page in _prefetch(_Reading(call, request), workers=0):  # the second page is seldom needed
+            for item in parsed(page.rows, request.operation):
+                if not isinstance(item, dict):
+                    raise ProtocolError(
+                        f"{request.operation}: the list holds something that is not an object",
+                        operation=request.operation,
+                    )
+                listed.append(item)
+        return listed
+
+    return retry_while_changing(read)
 
 
 def retry_while_changing(read: Callable[[], _T], last: Callable[[], _T] | None = None) -> _T:
@@ -171,23 +194,24 @@ def _prefetch(
     requested: dict[int, Future[Page]] = {}
     window = min(FIRST_WINDOW, workers)
     with Ahead(workers) as ahead:
-        page = reading.check(reading.request(1))
+        page = reading.take(1, partial(reading.request, 1))
         while True:
             for number in reading.numbers_ahead(page, window, workers, wanted and wanted()):
                 if number not in requested:
                     requested[number] = ahead.submit(partial(reading.request, number))
             yield page
-            if not page.more:
+            if page.more is False:
                 return
             window = min(2 * window, workers)
             number = page.number + 1
-            page = reading.check(requested.pop(number).result() if number in requested else reading.request(number))
+            ahead_of_it = requested.pop(number, None)
+            page = reading.take(number, ahead_of_it.result if ahead_of_it else partial(reading.request, number))
 
 
 class _Reading:
     """The checks of one read: no page comes twice, and the rows of all pages add up to the total.
 
-    A page that repeats the page before it, or is empty though more are promised, is requested again.
+    A page that repeats the page before it, or is empty though more are promised, is looked at again.
     """
 
     def __init__(
@@ -221,28 +245,36 @@ class _Reading:
 
     def numbers_ahead(self, page: Page, window: int, workers: int, wanted: int | None) -> range:
         """Return the pages to request while this page is used: all that the service counts, else the window."""
-        pages = window if page.more else 0
+        pages = 0 if page.more is False else window
         if page.total is not None and self._size:
             pages = min(workers, -(-(page.total - self._rows) // self._size))
+        elif page.more is None and page.number == 1:
+            pages = min(pages, 1)  # the service may give the whole data set for each page number
         if wanted is not None:
             pages = min(pages, -(-(wanted - page.count) // max(1, self._size)))
         return range(page.number + 1, page.number + 1 + max(0, pages))
 
-    def check(self, page: Page) -> Page:
+    def take(self, number: int, ask: Callable[[], Page]) -> Page:
         """Return the page that follows the last one, or raise."""
-        page = self._with_more(page)
-        if self._is_suspicious(page):
-            page = self._request_again(page.number)
+        try:
+            page = self._with_more(ask())
+            if self._is_suspicious(page):
+                page = self._look_again(page)
+        except ApiError as error:
+            # C: a page beyond the end is refused as 400 or 404, or with a code that means one of them (O1).
+            if self._last is None or self._last.more is not None or not means(error, 400, 404):
+                raise
+            page = self._end_at_refusal(self._last)
         self._rows += page.count
         self._size = max(self._size, page.count)
         self._last = page
         self._check_total(page)
-        if page.more and page.number >= MOST_PAGES:
+        if page.more is not False and page.number >= MOST_PAGES:
             raise PagingLoop(f"{self._operation}: more is promised after page {page.number:,}")
         return page if self._torn is None else replace(page, torn=self._torn)
 
     def _with_more(self, page: Page) -> Page:
-        """Decide whether there are more pages, where the response only counts all rows."""
+        """Decide whether there are more pages, where the response only counts all rows or says nothing."""
         if page.more is not None:
             self._flagged = True
             return page
@@ -251,36 +283,68 @@ class _Reading:
                 f"{self._operation}: page {page.number} doesn't say whether there are more, as the others did",
                 operation=self._operation,
             )
-        return replace(page, more=page.total is not None and self._rows + page.count < page.total)
+        if page.total is not None:
+            return replace(page, more=self._rows + page.count < page.total)
+        return page if page.count else replace(page, more=False)
 
     def _is_suspicious(self, page: Page) -> bool:
         if page.count == 0:
             return bool(page.more)
         return not self._repeats and self._last is not None and page.rows == self._last.rows
 
-    def _request_again(self, number: int) -> Page:
-        """Request a suspicious page again: a cache may have answered, the service may loop, or the page is right."""
+    def _look_again(self, page: Page) -> Page:
+        """Decide on a suspicious page: a cache may have answered, the service may loop, or the page is right."""
+        number, far = page.number, None
+        if page.more is None:
+            far = self._far_page()
+            if far.rows == page.rows:
+                return self._end_at_repetition(page)
         page = self._with_more(self.request(number, fresh=True))
         if not self._is_suspicious(page):
             return page
-        if page.count and self._is_empty_beyond_the_end():
+        if not page.count:
+            what = f"page {number} is empty, yet more pages are promised"
+        elif (far or self._far_page()).count == 0:
             self._repeats = True
             return page
-        if page.count:
-            what = f"page {number} repeats page {number - 1}, and so does one far beyond the end"
+        elif page.more is None:
+            raise self._changed(f"page {number} repeats page {number - 1}, and one far beyond the end has other rows")
         else:
-            what = f"page {number} is empty, yet more pages are promised"
-        raise PagingLoop(
+            what = f"page {number} repeats page {number - 1}, and so does one far beyond the end"
+        raise self._loop(what)
+
+    def _far_page(self) -> Page:
+        """Return a page far beyond the end: without rows, if the service honours page numbers."""
+        try:
+            return self.request(_FAR, fresh=True)
+        except ApiError as error:
+            if not means(error, 400, 404):
+                raise
+            return Page(_FAR, b"[]", 0, None, None)
+
+    def _end_at_repetition(self, page: Page) -> Page:
+        """Return the page that ends a read whose further pages are all the same, or raise if rows are missing."""
+        if page.count == self._page_size:
+            raise self._loop(f"page 1 has as many rows as requested, {page.count:,}, and any further page is the same")
+        if page.number > 2 and self.request(1, fresh=True).rows == page.rows:
+            raise self._changed(f"page {page.number} is page 1 again")
+        return Page(page.number, b"[]", 0, more=False, total=None, repeating=True)
+
+    def _end_at_refusal(self, last: Page) -> Page:
+        """Return the page that ends a read whose next page is refused, or raise if the last page is another now."""
+        # A data set that was deleted meanwhile refuses its last page too.
+        if self.request(last.number, fresh=True).rows != last.rows:
+            raise self._changed(f"page {last.number + 1} is refused, and page {last.number} has other rows now")
+        return Page(last.number + 1, b"[]", 0, more=False, total=None)
+
+    def _loop(self, what: str) -> PagingLoop:
+        return PagingLoop(
             f"{self._operation}: {what}. The rows read so far were thrown away: they would "
             "not be the whole data set. Try again; if it stays so, the service has a fault."
         )
 
-    def _is_empty_beyond_the_end(self) -> bool:
-        """Return whether a page far beyond the end is empty or refused: then the service honours page numbers."""
-        try:
-            return self.request(_FAR).count == 0
-        except ApiError as error:
-            return error.status is None or error.status < 500
+    def _changed(self, what: str) -> TornRead:
+        return TornRead(f"{self._operation}: {what}. Something changed while it was read: read it again.")
 
     def _check_total(self, page: Page) -> None:
         """Compare the rows so far, and the total that the service counts now, with the total at first."""
@@ -289,12 +353,13 @@ class _Reading:
         if self._total is None:
             return
         now = self._total if page.total is None else page.total
-        if now == self._total and (self._rows <= now if page.more else self._rows == now):
+        ends = page.more is False
+        if now == self._total and (self._rows == now if ends else self._rows <= now):
             return
         self._torn = (
             f"{self._operation}: {self._rows:,} rows came; ClicData counted {self._total:,} at first and {now:,} at "
             f"page {page.number}. The data set changed while it was read, or rows are missing."
         )
-        endless = page.more and self._rows > 2 * max(now, self._total) + self._size
+        endless = not ends and self._rows > 2 * max(now, self._total) + self._size
         if self._on_torn == "raise" or endless:
             raise TornRead(f'{self._torn} Read it again, or a stored version: ver_id="latest".')

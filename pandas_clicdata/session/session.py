@@ -81,7 +81,8 @@ class Session:
         Where the service is. ``http://`` is accepted for this machine only.
     api_version : str or None, default "auto"
         ``"auto"`` speaks the dialect without version, and changes to ``"2022.01"`` when the service asks for
-        one (an API key starts there). None pins the dialect without version, any other text that version.
+        one (an API key starts there). None pins the dialect without version, any other text that version, which
+        must not be below 2022.01.
     timeout : float or (float, float), default (5, 60)
         Seconds to connect, and seconds that each step of sending and reading may take, of one attempt.
     deadline : float, default 300
@@ -157,6 +158,9 @@ class Session:
         self._tokens = Tokens(credentials, on_new_refresh_token)
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
+        # The least page size that was refused, and what was taken instead. Threads set it as a whole.
+        self.refused_page_size: tuple[int, int | None] | None = None
+        self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -311,8 +315,8 @@ class Session:
             return
         pinned = "api_version" if request.api_version is None else "the package's version of /table"
         error.args = (
-            f"{error.args[0]}. This call was made with api_version={api_version!r}: give {pinned} another value, "
-            f'such as connect(..., api_version="{wire.FIRST_MODERN}") or api_version="auto".',
+            f"{error.args[0]}. This call was made with api_version={api_version!r}: give {pinned} another value "
+            f"({arguments.VERSIONS}).",
         )
         raise error
 

@@ -19,6 +19,7 @@ from pandas_clicdata.errors import (
     ApiVersionError,
     AuthError,
     BadCredentials,
+    ClicDataError,
     Conflict,
     NotFound,
     PermissionDenied,
@@ -124,6 +125,8 @@ class Caller(Protocol):
     """What an endpoint uses of a session."""
 
     last_receipt: Any  # of the last append
+    refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
+    modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
 
     @property
     def dialect(self) -> Dialect:
@@ -363,6 +366,7 @@ _CODES: dict[type[ApiError | AuthError], str] = {
     ApiError: "badrequest validation validationerror validationfailed invalidrequest invalidinput toomanyrows",
 }
 _BY_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+_STATUSES: dict[object, int] = {ApiError: 400} | {kind: status for status, kind in _BY_STATUS.items()}
 _REFUSING = frozenset({400, 401, 403, 404, 405, 406, 409, 411, 413, 414, 415, 422, 429})
 
 
@@ -377,6 +381,20 @@ def nothing_was_done(error: ApiError | AuthError) -> bool:
         return error.status in _REFUSING
     code = _plain(error.code)
     return code in _BY_CODE or (code.isdigit() and int(code[:4]) in _REFUSING)
+
+
+def means(error: ClicDataError, *statuses: int | None) -> bool:
+    """Return whether an error of the service means one of these statuses; None is an unknown code under 2xx.
+
+    Under 2xx only its code says which. Otherwise its code must not mean another one.
+    """
+    if not isinstance(error, ApiError) or isinstance(error, ApiVersionError) or error.status is None:
+        return False
+    code = _plain(error.code)
+    stated = int(code) if code.isdigit() and len(code) == 3 else _STATUSES.get(_BY_CODE.get(code))
+    if 200 <= error.status < 300:
+        return stated in statuses
+    return error.status in statuses and (stated is None or stated in statuses)
 
 
 def _kind(status: int, code: str | None) -> type[ApiError | AuthError]:

@@ -17,6 +17,7 @@ from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
 from pandas_clicdata.uploads.receipt import (
+    STORED,
     AppendReceipt,
     Chunk,
     Job,
@@ -133,8 +134,8 @@ class Append:
         if self._journal is not None:
             self._journal.close()
 
-    def send_to(self, rec_id: int, *, made: bool = False) -> AppendReceipt:
-        """Append the rows to a data set; ``made`` says that it was created for them."""
+    def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
+        """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
         options, encoder = self._options, self._encoder
         if options.audit and options.verify is None and not made:
             raise InputError("audit=True needs verify=, which says how to count these rows among others")
@@ -156,6 +157,7 @@ class Append:
             tag_column=options.tag_column,
             rows_before=rows_before,
             made=made,
+            has_key=has_key,
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
         self._session.last_receipt = writer.receipt
@@ -195,7 +197,7 @@ class Run:
             with bar(self._options.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
                 if receipt.doubtful():
                     self._resolve_doubt()
-                shown.update(receipt.rows_appended)
+                shown.update(receipt.rows_in(*STORED))
                 while not self._send_pending(shown):
                     pass
             self._writer.save()
@@ -225,12 +227,12 @@ class Run:
             if not self._may_resolve():
                 raise
             self._writer.save()
-            appended = self._receipt.rows_appended
+            stored = self._receipt.rows_in(*STORED)
             try:
                 self._resolve_doubt()
             except AppendAmbiguous as error:
                 raise error from failure.__cause__
-            shown.update(self._receipt.rows_appended - appended)
+            shown.update(self._receipt.rows_in(*STORED) - stored)
             return False
         return True
 
@@ -296,5 +298,5 @@ class Run:
         wanted = self._options.audit
         if wanted is None:
             wanted = self._options.verify is not None or self._receipt.job.made
-        if wanted and self._receipt.rows_appended:
+        if wanted and self._receipt.rows_in(*STORED):
             verify.audit(self._session, self._writer, self._options.verify or "count", self._sender.slowest)

@@ -2,45 +2,157 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import ClicDataError, DeleteAmbiguous, InputError, UpdateAmbiguous, WriteError
-from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.errors import (
+    ApiError,
+    ClicDataError,
+    DeleteAmbiguous,
+    InputError,
+    NotFound,
+    UpdateAmbiguous,
+    WriteError,
+)
+from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Caller, Request
-from pandas_clicdata.uploads.matching import Finder, Match, cells_of, is_number
+from pandas_clicdata.session.wire import Caller, Dialect, Reply, Request, call_in_dialect, json_body
+from pandas_clicdata.uploads.matching import Finder, Kept, MatchBy, Reach, count_rows, frame_of_rows, parse_filter
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
+    Pages = Callable[[], Iterable[Page]]
+
+_log = logging.getLogger(__name__)
+
 MULTIPLE_ROWS = ("all", "first")
+DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
+COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
 _STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
 
 
-def delete_request(rec_id: int, find: bytes, multiple_rows: str) -> Request:
+# ---------------------------------------------------------------------------------------------------------
+# One change
+
+
+def send_delete(caller: Caller, rec_id: int, find: bytes, multiple_rows: str) -> Reply:
+    """Delete the rows whose cells equal those of ``find``, where the service does that.
+
+    The session remembers the place. A place that doesn't exist has done nothing, so the next one may follow.
+    """
+    missing: list[ApiError] = []
+    for place in [caller.modern_delete] if caller.modern_delete else DELETES:
+        try:
+            reply = call_in_dialect(caller, partial(delete_request, rec_id, find, multiple_rows, place=place))
+        except ApiError as error:
+            if not _is_missing(error):
+                raise
+            missing.append(error)
+            if caller.dialect is Dialect.LEGACY:
+                break
+        else:
+            if reply.request.dialect is Dialect.MODERN:
+                caller.modern_delete = place
+            return reply
+    raise _nowhere(rec_id, missing)
+
+
+def send_update(caller: Caller, rec_id: int, find: bytes, data: bytes, multiple_rows: str) -> Reply:
+    """Set the cells of ``data`` in the rows whose cells equal those of ``find``."""
+    return call_in_dialect(caller, partial(update_request, rec_id, find, data, multiple_rows))
+
+
+def delete_request(
+    rec_id: int, find: bytes, multiple_rows: str, dialect: Dialect = Dialect.LEGACY, place: tuple[str, str] = DELETES[0]
+) -> Request:
     """Return the request that deletes the rows whose cells equal those of ``find``."""
-    return Request("delete rows", "DELETE", f"/data/{rec_id}/row", body=_body(multiple_rows, find))
+    legacy, modern = _legacy(multiple_rows, find), _modern(multiple_rows, find)
+    if dialect is Dialect.LEGACY:
+        return Request("delete rows", "DELETE", f"/data/{rec_id}/row", body=_body(legacy))
+    method, path = place
+    # C: no reader takes a body in both grammars for a delete without a filter (O3).
+    fields = {**legacy, **modern} if path == "row" else modern
+    return Request("delete rows", method, f"/data/{rec_id}/{path}", body=_body(fields))
 
 
-def update_request(rec_id: int, find: bytes, data: bytes, multiple_rows: str) -> Request:
+def update_request(
+    rec_id: int, find: bytes, data: bytes, multiple_rows: str, dialect: Dialect = Dialect.LEGACY
+) -> Request:
     """Return the request that sets the cells of ``data`` in the rows whose cells equal those of ``find``."""
-    return Request("update rows", "PUT", f"/data/{rec_id}/row", body=_body(multiple_rows, find, data))
+    legacy, modern = _legacy(multiple_rows, find), _modern(multiple_rows, find)
+    if dialect is Dialect.LEGACY:
+        # C: that "data" is one flat list of cells like "find" (O3).
+        return Request("update rows", "PUT", f"/data/{rec_id}/row", body=_body({**legacy, "data": data}))
+    values = b",".join(b"%b:%b" % (json_body(cell.column), cell.value) for cell in parse_filter(data))
+    # In the legacy dialect this path is a refresh: `Request.dialect` keeps the two apart.
+    return Request("update rows", "POST", f"/data/{rec_id}/update", body=_body({**modern, "data": b"{%b}" % values}))
 
 
-def _body(multiple_rows: str, find: bytes, data: bytes | None = None) -> bytes:
-    if find.strip() in (b"", b"[]"):
+def _legacy(multiple_rows: str, find: bytes) -> dict[str, bytes]:
+    if not find.strip() or not parse_filter(find):
         raise InputError("an empty filter would mean every row: nothing was sent")
-    # C: the names of these keys, and that "data" is one flat list of cells like "find".
-    body = b'{"multiplerows":"%b","find":%b' % (multiple_rows.encode(), find)
-    return body + (b"}" if data is None else b',"data":%b}' % data)
+    return {"multiplerows": json_body(multiple_rows), "find": find}  # C: the names of these keys (O3)
+
+
+def _modern(multiple_rows: str, find: bytes) -> dict[str, bytes]:
+    # C: that "equals" with one value means this value (O3, O17).
+    cells = [(json_body(cell.column), cell.value) for cell in parse_filter(find)]
+    columns = b",".join(b'{"name":%b,"comparator":"equals","values":[%b]}' % cell for cell in cells)
+    condition = b'{"condition":[{"columns":[%b],"operator":"and"}]}' % columns
+    return {"multiple_rows": json_body(multiple_rows), "filter": condition}
+
+
+def _body(fields: Mapping[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), value) for name, value in fields.items())
+
+
+def _is_missing(error: ApiError) -> bool:
+    """Whether there is no such path or no such data set, so that nothing was done."""
+    no_such_method = error.status == 405 or error.code == "405"
+    return outcome(error) is Outcome.REFUSED and (isinstance(error, NotFound) or no_such_method)
+
+
+def _nowhere(rec_id: int, missing: Sequence[ApiError]) -> ApiError:
+    """Return the error to raise: a `NotFound` if one of the places had it, as the other may not exist."""
+    error = next((one for one in missing if isinstance(one, NotFound)), missing[-1])
+    if len(missing) > 1:
+        places = " nor by ".join(f"{method} /data/{rec_id}/{path}" for method, path in DELETES)
+        error.args = (f"{error.args[0]}. There is no data set {rec_id}, or it can be changed neither by {places}.",)
+    return error
+
+
+def counts_of(reply: Reply) -> dict[str, int]:
+    """Return the rows that a response counts; what is no whole number of rows says nothing."""
+    value = reply.value()
+    named = value if isinstance(value, dict) else {}
+    found = {name: named.get(name, reply.field(name)) for name in COUNTS}
+    return {name: count for name, count in found.items() if type(count) is int and count >= 0}
+
+
+def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) -> int | None:
+    """Return how many rows a change reached by the counts of its response; None if it didn't say."""
+    own = counts.get("rows_deleted" if operation == "delete rows" else "rows_updated")
+    if own is not None:
+        return own
+    said = [count for name, count in counts.items() if multiple_rows == "all" or name != "rows_found"]
+    return max(said, default=None)
+
+
+def check_first(operation: str, reply: Reply, multiple_rows: str) -> None:
+    """Raise if a change of the first row reached more."""
+    counted = rows_changed(operation, counts_of(reply), multiple_rows)
+    if multiple_rows == "first" and counted is not None and counted > 1:
+        raise WriteError(f"{operation}: the first row was meant, and ClicData counts {counted:,} that it changed")
 
 
 def lost_error(operation: str, failure: ClicDataError, *, repeatable: bool) -> UpdateAmbiguous | DeleteAmbiguous:
@@ -66,19 +178,48 @@ class ChangeReceipt:
     operation : {"delete rows", "update rows"}
         What was done.
     keys_total, keys_applied, keys_in_doubt : int
-        Distinct keys, keys whose change was made, and keys whose response was lost.
+        Distinct keys, keys whose change ClicData confirmed, and keys whose response was lost.
+    rows_changed : int or None
+        The rows that ClicData says it changed for the confirmed keys.
     """
 
-    def __init__(self, rec_id: int, operation: str, keys: pd.DataFrame, kept: Sequence[Match] | None = None) -> None:
+    def __init__(
+        self, rec_id: int, operation: str, keys: pd.DataFrame, multiple_rows: str = "all", kept: Kept | None = None
+    ) -> None:
         self.rec_id = rec_id
         self.operation = operation
+        self.multiple_rows = multiple_rows
         self._keys = keys
         self._kept = kept
         self._states = ["pending"] * len(keys)
+        self._counts: list[dict[str, int]] = [{} for _ in self._states]
+        self._group_of = range(len(keys)) if kept is None else kept.first_keys
+        self._groups: dict[int, list[int]] = {}
+        for position, first in enumerate(self._group_of):
+            self._groups.setdefault(first, []).append(position)
+        self._kept_rows = Counter() if kept is None else Counter(self._group_of[match.key] for match in kept.matches)
 
-    def mark(self, position: int, state: str) -> None:
-        """Note the state of a key."""
+    def mark(self, position: int, state: str, counts: dict[str, int] | None = None) -> None:
+        """Note the state of a key, and the rows that the response counts."""
+        self._counts[position] = counts or {}
         self._states[position] = state
+
+    def known(self, position: int) -> int | None:
+        """Return how many rows the change of a key may reach, with those of the same group; None if not known."""
+        if self._kept is not None:
+            return self._kept_rows[self._group_of[position]]
+        return 1 if self.multiple_rows == "first" else None
+
+    def counted(self, position: int) -> int | None:
+        """Return how many rows the changes of a group of keys reached so far; None if one response didn't say."""
+        return self._total(self._groups[self._group_of[position]])
+
+    def _total(self, positions: Iterable[int]) -> int | None:
+        said = [self._changed(position) for position in positions if self._states[position] == "applied"]
+        return None if None in said else sum(filter(None, said))
+
+    def _changed(self, position: int) -> int | None:
+        return rows_changed(self.operation, self._counts[position], self.multiple_rows)
 
     @property
     def keys_total(self) -> int:
@@ -87,7 +228,7 @@ class ChangeReceipt:
 
     @property
     def keys_applied(self) -> int:
-        """Keys whose change was made."""
+        """Keys whose change ClicData confirmed, be it of no row."""
         return self._states.count("applied")
 
     @property
@@ -96,16 +237,27 @@ class ChangeReceipt:
         return self._states.count("in doubt") + self._states.count("sending")
 
     @property
+    def rows_changed(self) -> int | None:
+        """Rows that ClicData says it changed for the keys that were applied; None if it didn't say for each."""
+        return self._total(range(self.keys_total))
+
+    @property
     def keys(self) -> pd.DataFrame:
         """A row per distinct key.
 
         Returns
         -------
         DataFrame
-            The key columns with the dtypes of the frame, and ``state`` (text: pending, sending, applied,
-            refused, in doubt); the index is that of the first row of each key.
+            The key columns with the dtypes of the frame, ``state`` (text: pending, sending, applied, refused, in
+            doubt), and the rows that ClicData says it reached (Int64, missing where it didn't say): ``rows_deleted``
+            or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any response has them. The index is that
+            of the first row of each key.
         """
-        return self._keys.assign(state=self._states)
+        said = set().union(*self._counts) | {"rows_deleted" if self.operation == "delete rows" else "rows_updated"}
+        table = frame_of_records(self._counts, {name: "integer" for name in COUNTS if name in said})
+        columns = {"state": self._states, **{name: table[name].array for name in table.columns}}
+        taken = self._keys.columns
+        return self._keys.assign(**{f"{name} (ClicData)" if name in taken else name: columns[name] for name in columns})
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -114,18 +266,19 @@ class ChangeReceipt:
         Returns
         -------
         DataFrame
-            The rows of the keys that were applied, in the order they had in the data set.
+            The rows of the keys that were applied, in the order they had in the data set, as far as it is known
+            that they were deleted.
 
         Raises
         ------
         InputError
             They were not kept: it was an update, or they were deleted with ``keep=False``.
         """
-        return self._rows_of("applied")
+        return frame_of_rows(self._rows_of("deleted"))
 
     @property
     def rows_in_doubt(self) -> pd.DataFrame:
-        """The rows of the key whose response was lost: deleted or not.
+        """The rows of the key whose response was lost, or that counts fewer rows than were kept: deleted or not.
 
         Returns
         -------
@@ -137,14 +290,25 @@ class ChangeReceipt:
         InputError
             They were not kept.
         """
-        return self._rows_of("in doubt", "sending")
+        return frame_of_rows(self._rows_of("in doubt"))
 
-    def _rows_of(self, *states: str) -> pd.DataFrame:
+    def _rows_of(self, fate: str) -> list[bytes]:
         if self._kept is None:
             raise InputError(
                 "the rows were not kept: delete_rows reads and keeps them before they go, unless keep=False"
             )
-        return frame_of_rows([match.row for match in self._kept if self._states[match.key] in states])
+        fates = {first: self._fate(first) for first in self._kept_rows}
+        return [match.row for match in self._kept.matches if fates[self._group_of[match.key]] == fate]
+
+    def _fate(self, first: int) -> str:
+        """Return what is known of the kept rows of a group of keys, which the service may take for one key."""
+        states = {self._states[position] for position in self._groups[first]}
+        counted = self.counted(first)  # 0 as well if no key was applied
+        if counted == 0 and not states & {"in doubt", "sending"}:
+            return "there"
+        if counted is None:
+            return "deleted" if states == {"applied"} else "in doubt"
+        return "deleted" if counted >= self._kept_rows[first] else "in doubt"
 
     def __repr__(self) -> str:
         return f"<ChangeReceipt: {self.summary()}>"
@@ -152,12 +316,21 @@ class ChangeReceipt:
     def summary(self) -> str:
         """Return one line: what was done."""
         parts = [f"{self.operation} of data set {self.rec_id}: {self.keys_applied:,} of {self.keys_total:,} keys done"]
+        if empty := [position for position in range(self.keys_total) if self._changed(position) == 0]:
+            parts.append(f"{len(empty):,} of them changed no row")
         if self.keys_in_doubt:
             parts.append(f"{self.keys_in_doubt:,} in doubt")
         if self._kept is not None:
-            kept = sum(self._states[match.key] == "applied" for match in self._kept)
-            parts.append(f"{kept:,} {'row' if kept == 1 else 'rows'} kept: .rows")
+            kept, doubted = len(self._rows_of("deleted")), len(self._rows_of("in doubt"))
+            parts.append(f"{count_rows(kept)} kept: .rows")
+            parts += [f"{count_rows(doubted)} deleted or not: .rows_in_doubt"] if doubted else []
+        elif self.rows_changed:
+            parts.append(f"{count_rows(self.rows_changed)} changed")
         return "; ".join(parts)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Keys of a frame
 
 
 def delete_rows(
@@ -168,24 +341,28 @@ def delete_rows(
     multiple_rows: str,
     progress: bool | None,
     *,
-    pages: Callable[[], Iterable[Page]] | None = None,
+    match: MatchBy | None = None,
+    pages: Pages | None = None,
     max_rows: int | None = None,
 ) -> ChangeReceipt:
     """Delete the rows whose values in the columns ``on`` equal those of a row of the frame.
 
-    With ``pages``, which returns the pages of the data set, the rows are read before and kept; if they are more than
-    ``max_rows``, nothing is deleted.
+    With ``pages``, which returns the pages of the data set, the rows are read before and kept. Nothing is deleted if
+    they are more than ``max_rows``, or if it is not known which would go and ``match`` doesn't decide.
     """
     columns = _key_columns(frame, on)
     keys = _distinct_keys(frame, columns)
-    kept = None if pages is None else _matches(rec_id, list(keys), multiple_rows, pages, progress)
-    if kept is not None and max_rows is not None and len(kept) > max_rows:
-        raise InputError(
-            f"{len(kept):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. dry_run=True shows them"
-        )
-    requests = [delete_request(rec_id, find, multiple_rows) for find in keys]
-    receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())], kept)
-    return _change(caller, receipt, requests, progress, repeatable=multiple_rows == "all")
+    kept = None
+    if pages is not None:
+        kept = _reach(rec_id, keys, multiple_rows, pages, progress).kept(match)
+        if max_rows is not None and len(kept.matches) > max_rows:
+            raise InputError(
+                f"{len(kept.matches):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. "
+                "dry_run=True shows them"
+            )
+    sends = [partial(send_delete, caller, rec_id, find, multiple_rows) for find in keys]
+    receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())], multiple_rows, kept)
+    return _change(receipt, sends, progress)
 
 
 def matching_rows(
@@ -195,49 +372,37 @@ def matching_rows(
     multiple_rows: str,
     progress: bool | None,
     *,
-    pages: Callable[[], Iterable[Page]],
+    match: MatchBy | None = None,
+    pages: Pages,
 ) -> pd.DataFrame:
-    """Return the rows that `delete_rows` would delete now. Nothing is deleted."""
+    """Return the rows that `delete_rows` may delete now. Nothing is deleted."""
     keys = _distinct_keys(frame, _key_columns(frame, on))
-    return frame_of_rows([match.row for match in _matches(rec_id, list(keys), multiple_rows, pages, progress)])
+    reach = _reach(rec_id, keys, multiple_rows, pages, progress)
+    shown = reach.shown(match)
+    if match is None and reach.question:  # which holds cells
+        _log.warning("delete_rows would refuse without match=: not all %d rows shown equal a key exactly", len(shown))
+    return frame_of_rows([found.row for found in shown])
 
 
-def _matches(
-    rec_id: int, keys: list[bytes], multiple_rows: str, pages: Callable[[], Iterable[Page]], progress: bool | None
-) -> list[Match]:
-    def read() -> list[Match]:
-        finder = Finder(keys, first_only=multiple_rows == "first")
+def _reach(rec_id: int, keys: Iterable[bytes], multiple_rows: str, pages: Pages, progress: bool | None) -> Reach:
+    def read() -> Reach:
+        finder = Finder(list(keys), first_only=multiple_rows == "first")
         with bar(progress, f"read {rec_id}", None) as shown:
             for page in pages():
                 shown.update(finder.add(page.rows))
-        return finder.matches()
+        return Reach(finder)
 
     return retry_while_changing(read)
 
 
-def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
-    """Return rows of JSON as a frame that holds every digit of their numbers."""
-    builder = FrameBuilder()
-    builder.add(b"[" + b",".join(rows) + b"]")
-    frame = builder.take()
-    named = [cells_of(row) for row in rows]
-    for name in frame.columns:
-        cells = [bytes(row[name]) if name in row else b"null" for row in named]
-        if any(map(_exceeds_float, cells)):
-            exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
-            frame = frame.assign(**{name: exact})
-    return frame
-
-
-def _exceeds_float(cell: bytes) -> bool:
-    """Whether a number that is no integer has more digits than a float."""
-    if not is_number(cell) or not any(mark in cell for mark in b".eE"):
-        return False
-    return Decimal(cell.decode()) != Decimal(repr(float(cell)))
-
-
 def update_rows(
-    caller: Caller, rec_id: int, frame: pd.DataFrame, on: Any, multiple_rows: str, progress: bool | None
+    caller: Caller,
+    rec_id: int,
+    frame: pd.DataFrame,
+    on: Any,
+    multiple_rows: str,
+    progress: bool | None,
+    match: str | None,
 ) -> ChangeReceipt:
     """Set the other columns of the rows whose values in ``on`` equal those of a row of the frame."""
     columns = _key_columns(frame, on)
@@ -245,10 +410,10 @@ def update_rows(
     if not others:
         raise InputError("there is no column beside those of on=: nothing would be set")
     values = list(FrameEncoder(frame[others]).rows_as(RowFormat.CELLS))
-    keys = _distinct_keys(frame, columns, values)
-    requests = [update_request(rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
-    receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())])
-    return _change(caller, receipt, requests, progress, repeatable=multiple_rows == "all")
+    keys = _distinct_keys(frame, columns, values, wide=match != "exact")
+    sends = [partial(send_update, caller, rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
+    receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())], multiple_rows)
+    return _change(receipt, sends, progress)
 
 
 def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
@@ -267,8 +432,14 @@ def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
     return names
 
 
-def _distinct_keys(frame: pd.DataFrame, columns: list[str], values: Sequence[bytes] | None = None) -> dict[bytes, int]:
-    """Return each distinct key, as JSON, with the position of its first row in the frame."""
+def _distinct_keys(
+    frame: pd.DataFrame, columns: list[str], values: Sequence[bytes] | None = None, *, wide: bool = False
+) -> dict[bytes, int]:
+    """Return each distinct key, as JSON, with the position of its first row in the frame.
+
+    An InputError if a row has other ``values`` than an earlier one of the same key, or of one that the service may take
+    for the same if it compares text widely.
+    """
     keyed = frame[columns]
     missing = keyed.isna().any(axis=1).to_numpy()
     if missing.any():
@@ -289,28 +460,56 @@ def _distinct_keys(frame: pd.DataFrame, columns: list[str], values: Sequence[byt
             f"on: {len(conflicting)} rows have other values for a key than an earlier row of the frame (row "
             f"labels {labels}): keep one row per key"
         )
+    if values is not None:
+        rows = list(keys.values())
+        firsts = Finder(list(keys), first_only=False).first_keys("wide" if wide else "exact")
+        alike = [
+            (rows[first], row) for first, row in zip(firsts, rows, strict=True) if values[rows[first]] != values[row]
+        ]
+        if alike:
+            labels = ", ".join(f"{frame.index[first]!r} and {frame.index[row]!r}" for first, row in alike[:5])
+            raise InputError(
+                f"on: {len(alike)} rows have other values than an earlier row whose key may be the same to ClicData, "
+                f"as it may ignore letter case and trailing blanks (row labels {labels}): keep one row per key"
+                + (', or give match="exact" if you know that it compares text exactly' if wide else "")
+            )
     return keys
 
 
-def _change(
-    caller: Caller, receipt: ChangeReceipt, requests: Sequence[Request], progress: bool | None, *, repeatable: bool
-) -> ChangeReceipt:
-    """Send the requests one by one, up to the first that fails."""
+# ---------------------------------------------------------------------------------------------------------
+# All changes of a frame
+
+
+def _change(receipt: ChangeReceipt, sends: Sequence[Callable[[], Reply]], progress: bool | None) -> ChangeReceipt:
+    """Send the change of each key, up to the first that fails or reaches more rows than were known before."""
+    repeatable = receipt.multiple_rows == "all"
     with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
-        with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(requests), "key") as shown:
-            for position, request in enumerate(requests):
+        with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(sends), "key") as shown:
+            for position, send in enumerate(sends):
                 receipt.mark(position, "sending")
                 try:
-                    caller.call(request).value()
+                    counts = counts_of(send())
                 except BaseException as error:
                     receipt.mark(position, _STATE_AFTER[outcome(error)])
                     if not isinstance(error, ClicDataError):
                         raise
                     stopped = _stopped(receipt, error, repeatable=repeatable)
                     raise stopped from (error.__cause__ if stopped is error else error)
-                receipt.mark(position, "applied")
+                receipt.mark(position, "applied", counts)
+                known, counted = receipt.known(position), receipt.counted(position)
+                if known is not None and counted is not None and counted > known:
+                    raise _overrun(receipt, position, known, counted)
                 shown.update(1)
         return receipt
+
+
+def _overrun(receipt: ChangeReceipt, position: int, known: int, counted: int) -> WriteError:
+    error = WriteError(
+        f"stopped: ClicData counts {count_rows(counted)} for the key of row label {receipt.keys.index[position]!r}, "
+        f"and {known:,} may have matched it: others changed that were neither meant nor kept. {receipt.summary()}."
+    )
+    error.receipt = receipt
+    return error
 
 
 def _stopped(receipt: ChangeReceipt, error: ClicDataError, *, repeatable: bool) -> ClicDataError:

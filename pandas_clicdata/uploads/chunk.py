@@ -102,7 +102,7 @@ class ChunkSender:
         self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
         began = self._session.now()
         try:
-            inserted = rows_inserted(self._session.call(request))
+            inserted, found = row_counts(self._session.call(request))
         except DialectChanged:
             self._writer.note(chunk, State.PENDING)
             raise
@@ -112,8 +112,10 @@ class ChunkSender:
             self._writer.note(chunk, _STATE_AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
             raise
         self.slowest = max(self.slowest, self._session.now() - began)
-        if inserted not in (None, chunk.rows):
-            raise self._partial(chunk, inserted)
+        if inserted is not None and inserted != chunk.rows:
+            left_out = chunk.rows - inserted
+            if not 0 < left_out <= chunk.rows or found != left_out:  # C: found rows were there before (O5)
+                raise self._partial(chunk, inserted, found)
         self._writer.note(chunk, State.APPLIED, rows_inserted=inserted)
         self._refused_in_a_row = 0
         return None
@@ -180,25 +182,25 @@ class ChunkSender:
         failure.__cause__ = error
         return failure
 
-    def _partial(self, chunk: Chunk, inserted: int | None) -> AppendAmbiguous:
-        reason = f"{inserted} of {chunk.rows} rows inserted"
+    def _partial(self, chunk: Chunk, inserted: int, found: int | None) -> AppendAmbiguous:
+        reason = f"{inserted} of {chunk.rows} rows inserted" + ("" if found is None else f", {found} found")
         self._writer.note(chunk, State.PARTIAL, rows_inserted=inserted, reason=reason)
-        what = f"ClicData says that it stored {inserted} of the {chunk.rows} {chunk.label} of the frame, not which"
-        return ambiguous_error(self._receipt, what)
+        return ambiguous_error(self._receipt, f"{chunk.label} of the frame: ClicData says {reason}, not which")
 
 
-def rows_inserted(reply: Reply) -> int | None:
-    """Return how many rows the service says it stored, None where it only says that it did."""
+def row_counts(reply: Reply) -> tuple[int | None, int | None]:
+    """Return how many rows the service says it inserted and found, None where it only says that it stored them."""
     value = reply.value()
     if isinstance(value, dict) and value.get("rows_inserted") is not None:
-        count = value["rows_inserted"]
-        if isinstance(count, int) and not isinstance(count, bool):
-            return count
+        counts = [value.get(key) for key in ("rows_inserted", "rows_found")]
+        inserted, found = (n if isinstance(n, int) and not isinstance(n, bool) else None for n in counts)
+        if inserted is not None:
+            return inserted, found
     elif isinstance(value, dict):
         if value.get("success", reply.field("success")) is True:  # both dialects say so after an append
-            return None
+            return None, None
     elif isinstance(value, int) and value > 0:  # True too
-        return None
+        return None, None
     raise ProtocolError(
         "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"
     )

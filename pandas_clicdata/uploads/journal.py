@@ -228,6 +228,8 @@ def _check_chunks(receipt: AppendReceipt) -> None:
     for chunk in receipt.table.values():
         if not end <= chunk.start < chunk.stop <= receipt.rows_total:
             raise ValueError(f"chunk {chunk.number} has the {chunk.label}")
+        if not 0 <= chunk.rows_found <= chunk.rows:
+            raise ValueError(f"of the {chunk.label}, {chunk.rows_inserted} were inserted")
         if chunk.row_format is not None or chunk.sha256 is not None:
             RowFormat(chunk.row_format)
         end = chunk.stop

@@ -66,6 +66,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tag_column: str | None = None
     rows_before: int | None = None  # of the data set, if they were counted
     made: bool = False
+    has_key: bool = False  # whether the data set is known to have a unique key
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Chunk:
     def rows(self) -> int:
         """The number of rows."""
         return self.stop - self.start
+
+    @property
+    def rows_found(self) -> int:
+        """The rows of a stored chunk that the service left out, because it found them there."""
+        return self.rows - self.rows_inserted if self.state in STORED and self.rows_inserted is not None else 0
 
     @property
     def span(self) -> range:
@@ -178,33 +184,39 @@ class AppendReceipt:
         """Return the chunks in doubt, by position."""
         return self.chunks_in(*DOUBTFUL)
 
-    def _count(self, states: tuple[State, ...]) -> int:
+    def rows_in(self, *states: State) -> int:
+        """Return the number of rows of the chunks in these states."""
         return sum(chunk.rows for chunk in tuple(self.table.values()) if chunk.state in states)
 
     @property
     def rows_appended(self) -> int:
-        """Rows that are known to be stored, each once."""
-        return self._count(STORED)
+        """Rows that this append is known to have stored, each once; without the rows that were there before."""
+        return self.rows_in(*STORED) - self.rows_found
+
+    @property
+    def rows_found(self) -> int:
+        """Rows that the service left out because their key was there before, by its own count; 0 if it gives none."""
+        return sum(chunk.rows_found for chunk in tuple(self.table.values()))
 
     @property
     def rows_in_doubt(self) -> int:
         """Rows that are not known to be stored once: they may be missing, stored in part, or stored twice."""
-        return self._count(DOUBTFUL)
+        return self.rows_in(*DOUBTFUL)
 
     @property
     def rows_refused(self) -> int:
         """Rows that the service refused; `rows_remaining` includes them."""
-        return self._count((State.REFUSED,))
+        return self.rows_in(State.REFUSED)
 
     @property
     def rows_remaining(self) -> int:
         """Rows that are known not to be stored."""
-        return self.rows_total - self.rows_appended - self.rows_in_doubt
+        return self.rows_total - self.rows_in(*STORED, *DOUBTFUL)
 
     @property
     def complete(self) -> bool:
-        """Whether every row is known to be stored."""
-        return self.rows_appended == self.rows_total
+        """Whether every row is known to be stored, by this append or before."""
+        return self.rows_in(*STORED) == self.rows_total
 
     # -----------------------------------------------------------------------------------------------------
     # Rows
@@ -218,7 +230,8 @@ class AppendReceipt:
         DataFrame
             ``start`` and ``stop`` (positions in the frame, Int64), ``rows`` (Int64), ``state`` (text:
             pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
-            of the service, Int64, missing where it gives none) and ``error`` (text).
+            of the service, Int64, missing where it gives none; the other rows of an applied chunk were there before)
+            and ``error`` (text).
         """
         schema = dict.fromkeys(("start", "stop", "rows", "state", "rows_inserted"), "integer")
         schema |= {"state": "text", "error": "text"}
@@ -364,9 +377,20 @@ class AppendReceipt:
             parts.append(f"{self.rows_remaining:,} not stored: .remaining(df)")
         if self.rows_refused:
             parts.append(f"{self.rows_refused:,} of them refused: .refused")
+        parts += self._left_out()
         if self.audited is False:
             parts.append("the audit found another number of rows")
         return "; ".join(parts)
+
+    def _left_out(self) -> list[str]:
+        """Return sentences about rows that the service left out, or may have left out."""
+        found, notes = self.rows_found, []
+        if found:
+            notes.append(f"{_counted(found, 'row')} {'was' if found == 1 else 'were'} there before")
+        uncounted = any(chunk.rows_inserted is None for chunk in self.chunks_in(State.APPLIED))
+        if self.job.has_key and uncounted and not self.audited:
+            notes.append("the data set has a unique key: rows whose key existed may have been left out")
+        return notes
 
     def _repr_html_(self) -> str:
         counts = {
@@ -375,6 +399,7 @@ class AppendReceipt:
             "appended": f"{self.rows_appended:,}",
             "in doubt": f"{self.rows_in_doubt:,}",
             "not stored": f"{self.rows_remaining:,}",
+            "left out": "; ".join(self._left_out()) or "none known",
             "chunks": f"{len(self.chunks_in()):,}",
             "audited": {None: "no", True: "yes", False: "yes, and found wrong"}[self.audited],
         }

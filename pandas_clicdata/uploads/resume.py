@@ -13,7 +13,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
 from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
-from pandas_clicdata.uploads.changes import delete_request
+from pandas_clicdata.uploads.changes import send_delete
 from pandas_clicdata.uploads.chunk import write_body
 from pandas_clicdata.uploads.receipt import (
     AppendReceipt,
@@ -284,13 +284,12 @@ def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
 
 def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
     """Delete by a stamp; again if the response was lost, since no other rows match."""
-    request = delete_request(receipt.rec_id, find, "all")
     failure: ClicDataError | None = None
     for attempt in range(_MAX_DELETES):
         if attempt:
             session.sleep(verification.APART)
         try:
-            session.call(request).value()
+            send_delete(session, receipt.rec_id, find, "all").value()
             return
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:

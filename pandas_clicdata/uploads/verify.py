@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pandas_clicdata.errors import ApiError, ClicDataError, ReadError
+from pandas_clicdata.errors import ApiError, ClicDataError, PagingLoop, ReadError
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, page_of, page_query
-from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
+from pandas_clicdata.session.wire import Dialect, Request, get, means
 from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
 from pandas_clicdata.uploads.stamps import stamp, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from pandas_clicdata.session.session import Session
 
@@ -39,50 +40,73 @@ def _wait(session: Session, slowest: float) -> None:
 
 
 def count_rows(session: Session, rec_id: int) -> int:
-    """Count the rows of a data set: one request if the service counts them, else one for each page."""
-    page = _first_page(session, rec_id, 1) if session.dialect is Dialect.MODERN else None
-    if page is not None and page.more is not None and page.total is not None:
-        return page.total
-    return sum(page.count for page in _pages(session, rec_id))
+    """Count the rows of a data set: one request if the service counts them, else one for each page at least."""
+    if session.dialect is Dialect.MODERN:
+        with closing(iter_pages(session, _rows_request(rec_id), 1, wanted=lambda: 1)) as pages:
+            total = next(pages).total
+        if total is not None:
+            return total
+    rows = 0
+    with closing(_pages(session, rec_id)) as pages:
+        for page in pages:
+            if page.total is not None:
+                return page.total
+            rows += page.count
+    return rows
 
 
 def has_rows(session: Session, rec_id: int, rows: int) -> bool:
-    """Whether a data set seems to have this number of rows, with at most three requests.
+    """Whether a data set seems to have this number of rows, in the legacy dialect with at most three requests.
 
-    Where the service doesn't count, the page with the last row has to end with that row.
+    Where the service doesn't count, the page with the last row has to end with that row, and to be the last page. False
+    also means that a count has to show it.
     """
     if session.dialect is Dialect.MODERN:
         return count_rows(session, rec_id) == rows
-    first = page_of(session.call(_page_request(session.dialect, rec_id, 1)), 1)
-    if not first.more or not 0 < first.count < rows:
-        return not first.more and first.count == rows
-    number = -(-rows // first.count)  # C: that each page but the last is as long as the first
-    last = page_of(session.call(_page_request(session.dialect, rec_id, number)), number)
-    return not last.more and (number - 1) * first.count + last.count == rows
+    first = last = _page(session, rec_id, 1)
+    if first.total is not None:
+        return first.total == rows
+    if first.more is not False and 0 < first.count < rows:
+        last = _page(
+            session, rec_id, -(-rows // first.count)
+        )  # C: all pages but the last are as long as the first (O1)
+    if (last.number - 1) * first.count + last.count != rows:
+        return False
+    if last.more is not None or not last.count:
+        return not last.more
+    try:
+        beyond = _page(session, rec_id, last.number + 1)
+    except ApiError as error:
+        if not means(error, 400, 404):
+            raise
+        return True
+    if beyond.rows == last.rows:
+        raise _uncountable()
+    return beyond.count == 0
 
 
 def _rows_request(rec_id: int) -> Request:
     return get("count rows", f"/data/{rec_id}", key="data", fresh=True)
 
 
-def _page_request(dialect: Dialect, rec_id: int, number: int, size: int | None = None) -> Request:
-    return replace(_rows_request(rec_id), query=page_query(dialect, number, size), dialect=dialect)
+def _page(session: Session, rec_id: int, number: int) -> Page:
+    request = replace(_rows_request(rec_id), query=page_query(session.dialect, number), dialect=session.dialect)
+    return page_of(session.call(request), number)
 
 
-def _first_page(session: Session, rec_id: int, size: int) -> Page | None:
-    """Return the first page of that size, None if the service refuses the size."""
-    try:
-        return page_of(session.call(_page_request(session.dialect, rec_id, 1, size)), 1)
-    except ApiError as error:
-        if error.status not in (400, 422):
-            raise
-    except DialectChanged:
-        pass
-    return None
+def _pages(session: Session, rec_id: int) -> Generator[Page, None, None]:
+    for page in iter_pages(session, _rows_request(rec_id), PAGE_SIZE):
+        if page.repeating:
+            raise _uncountable()
+        yield page
 
 
-def _pages(session: Session, rec_id: int) -> Iterator[Page]:
-    return iter_pages(session, _rows_request(rec_id), PAGE_SIZE)
+def _uncountable() -> PagingLoop:
+    # Rows beyond such a page look as if they were not stored: they would be sent again.
+    return PagingLoop(
+        "count rows: ClicData gives the same rows for any page number, and doesn't count them: if there are further "
+        "rows, they can't be counted. Append without verify=."
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -151,7 +175,7 @@ class StampCount:
     def differences(self, counted: Counter[str]) -> dict[int, int]:
         """Return the rows too many or too few of each chunk; `DATA_SET` has those of no chunk of the receipt."""
         chunks = self._receipt.chunks_in()
-        expected = {chunk.number: chunk.rows if chunk.state in STORED else 0 for chunk in chunks}
+        expected = {c.number: c.rows - c.rows_found if c.state in STORED else 0 for c in chunks}
         off = {number: counted[self._stamp(number)] - rows for number, rows in expected.items()}
         stray = counted.total() - sum(counted[self._stamp(number)] for number in expected)
         return {number: rows for number, rows in {**off, DATA_SET: stray}.items() if rows}
@@ -254,7 +278,9 @@ def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) 
         _note_wrong(writer, wrong)
         listed = ", ".join(f"{n:+,} in {_label(receipt, number)}" for number, n in list(wrong.items())[:10])
         raise ambiguous_error(
-            receipt, f"the service answered every chunk with success, but the final count is wrong: {listed}"
+            receipt,
+            f"the service answered every chunk with success, but the final count is wrong: {listed}",
+            "A data set with a unique key may leave out rows whose key exists." if sum(wrong.values()) < 0 else "",
         )
 
 
@@ -272,9 +298,9 @@ def _note_uncounted(writer: ReceiptWriter, error: ClicDataError) -> None:
 
 def _note_wrong(writer: ReceiptWriter, wrong: dict[int, int]) -> None:
     for chunk in writer.receipt.chunks_in(*STORED):
-        found = chunk.rows + wrong.get(chunk.number, 0)
-        if found != chunk.rows:
-            state = State.DOUBLED if found > chunk.rows else State.PARTIAL if found else State.IN_DOUBT
+        found = chunk.rows - chunk.rows_found + wrong.get(chunk.number, 0)
+        if chunk.number in wrong:
+            state = State.DOUBLED if found > chunk.rows else State.PARTIAL if 0 < found < chunk.rows else State.IN_DOUBT
             reason = f"the audit found {found} of {chunk.rows} rows"
             writer.note(chunk, state, rows_inserted=chunk.rows_inserted, reason=reason)
         elif DATA_SET in wrong and chunk.doubted:

@@ -54,6 +54,18 @@ def test_an_account_without_metrics_is_one_row(shape: str) -> None:
     assert usage[["metric", "used", "limit", "share"]].isna().all(axis=None)
 
 
+def test_an_account_may_hold_objects_where_numbers_were_guessed() -> None:
+    storage = {"used": {"data": 5, "history": 2}, "limit": 10}
+    metrics = [{"metric": {"id": 1}, "used": 1}, {"metric": "storage", **storage}]
+    body = {"id": {"n": 1}, "name": "A", "metrics": metrics, "plan": {"name": "pro", "seats": [1, 2]}}
+    usage = Account(session=LiteralSession(body)).get_account()
+    assert usage["id"].tolist() == [{"n": 1}] * 2
+    assert usage["used.data"].fillna(0).tolist() == [0, 5]
+    assert usage["share"].isna().tolist() == [True, True]
+    assert usage[["plan.name", "limit"]].iloc[1].tolist() == ["pro", 10.0]
+    assert usage["plan.seats"].tolist() == [[1, 2]] * 2
+
+
 def test_the_dtypes_are_the_same_with_and_without_metrics() -> None:
     full, bare = (Account(session=LiteralSession({"name": "A", **m})).get_account() for m in ({"metrics": METRICS}, {}))
     pd.testing.assert_series_equal(full.dtypes, bare.dtypes)

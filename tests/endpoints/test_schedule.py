@@ -74,6 +74,36 @@ def test_several_schedules_instead_of_one_are_refused() -> None:
         Schedule(session=LiteralSession({"schedules": [NIGHTLY, NIGHTLY]})).get_schedule(8)
 
 
+WEEKLY = {
+    **NIGHTLY,
+    "frequency": {"type": "weekly", "days": ["Mon", "Tue"], "times": ["08:00", "20:00"]},
+    "time_zone": {"id": "Europe/Paris", "offset": 60},
+    "next_run_date": {"date": "2026-01-03T03:04:05+01:00"},
+    "tasks": [{"type": "refresh", "data": {"id": 5, "name": "Orders"}}],
+}
+
+
+def test_a_frequency_may_be_an_object() -> None:
+    body = {"schedules": [NIGHTLY, WEEKLY, {**NIGHTLY, "tasks": 3}]}
+    schedules = Schedule(session=LiteralSession(body)).get_schedule()
+    added = [f"frequency.{key}" for key in ("type", "days", "times")]
+    added += ["next_run_date.date", "time_zone.id", "time_zone.offset"]
+    assert list(schedules.columns) == [*SCHEDULES, *added]
+    assert schedules["frequency"].dropna().tolist() == ["daily", "daily"]
+    assert schedules.loc[1, ["tasks", *added]].tolist() == [
+        1, "weekly", ["Mon", "Tue"], ["08:00", "20:00"], "2026-01-03T03:04:05+01:00", "Europe/Paris", 60,
+    ]  # fmt: skip
+    assert schedules["tasks"].tolist() == [2, 1, 3]
+    plain = Schedule(session=LiteralSession({"schedules": [NIGHTLY]})).get_schedule()
+    pd.testing.assert_series_equal(schedules.dtypes[list(SCHEDULES)], plain.dtypes)
+    tasks = Schedule(session=LiteralSession(body)).get_schedule_tasks()
+    assert tasks[["schedule_id", "position", "type", "data.id", "data.name"]].to_numpy().tolist()[2] == [
+        8, 1, "refresh", 5, "Orders",
+    ]  # fmt: skip
+    assert Schedule(session=LiteralSession(body)).get_schedule(output="dict") == body["schedules"]
+    assert "weekly" in schedules.to_html()
+
+
 @pytest.mark.parametrize("rec_id", [None, 8])
 def test_tasks_are_rows_in_order_with_all_their_keys(rec_id: int | None) -> None:
     tasks = Schedule(session=LiteralSession({"schedules": [NIGHTLY]})).get_schedule_tasks(rec_id)
@@ -112,6 +142,12 @@ def seen(status: str | None, date: str = "2026-01-01T00:00:00+00:00") -> dict[st
 
 
 LATER = "2026-01-02T00:00:00+00:00"
+
+
+def test_a_run_of_a_schedule_with_an_object_is_followed() -> None:
+    ended = {**WEEKLY, **seen("succeeded", LATER)}
+    session = LiteralSession({**WEEKLY, **seen("succeeded")}, {"success": True}, {**WEEKLY, **seen("running")}, ended)
+    assert watched(session)[0].trigger_schedule(8, wait=True) == ended
 
 
 def test_a_trigger_without_waiting_is_one_request() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
+from endpoints.literal import LiteralSession
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User
 from scripted import Says, ScriptedServer, Seen
 
@@ -89,6 +90,15 @@ def find(**values: Any) -> list[dict[str, Any]]:
     return [{"column": column, "value": value} for column, value in values.items()]
 
 
+def filtered(multiple_rows: str, **values: Any) -> dict[str, Any]:
+    columns = [{"name": column, "comparator": "equals", "values": [value]} for column, value in values.items()]
+    return {"multiple_rows": multiple_rows, "filter": {"condition": [{"columns": columns, "operator": "and"}]}}
+
+
+def changes(name: str, call: Callable[[Session], Any], legacy: Any, modern: Any) -> list[Row]:
+    return [Row(name, call, DONE, legacy, (LEGACY,)), Row(name, call, DONE, modern, (MODERN,))]
+
+
 CREATE = ("POST", "/data", {}, {"name": "T", "description": "d", "columns": COLUMNS})
 
 TABLE: list[Row] = [
@@ -117,17 +127,17 @@ TABLE: list[Row] = [
     ),
     *appends("append_data", lambda s: Data(session=s).append_data(5, FRAME)),
     *appends("static_send_data", lambda s: Data(session=s).static_send_data("T", FRAME, "d", audit=False), [CREATE]),
-    *both(
+    *changes(
         "update_data",
         lambda s: Data(session=s).update_data(5, {"a": 1}, {"b": None}),
-        DONE,
         one("PUT", "/data/5/row", {"multiplerows": "all", "find": find(a=1), "data": find(b=None)}),
+        one("POST", "/data/5/update", {**filtered("all", a=1), "data": {"b": None}}),
     ),
-    *both(
+    *changes(
         "delete_data",
         lambda s: Data(session=s).delete_data(5, {"a": 1, "b": "x"}, multiple_rows="first"),
-        DONE,
         one("DELETE", "/data/5/row", {"multiplerows": "first", "find": find(a=1, b="x")}),
+        one("POST", "/data/5/delete", filtered("first", a=1, b="x")),
     ),
     *refreshes(),
     # the pandas face
@@ -138,20 +148,20 @@ TABLE: list[Row] = [
     *appends("df.clicdata.append", lambda s: FRAME.clicdata.append(5, session=s)),
     *both("df.clicdata.create_table", lambda s: FRAME.clicdata.create_table("T", "d", session=s), 5, [CREATE]),
     *appends("df.clicdata.push", lambda s: FRAME.clicdata.push("T", "d", audit=False, session=s), [CREATE]),
-    *both(
+    *changes(
         "df.clicdata.delete_rows",
         lambda s: FRAME.clicdata.delete_rows(5, on=["a"], keep=False, session=s),
-        DONE,
         [("DELETE", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n)}) for n in (1, 2)],
+        [("POST", "/data/5/delete", {}, filtered("all", a=n)) for n in (1, 2)],
     ),
-    *both(
+    *changes(
         "df.clicdata.update_rows",
         lambda s: FRAME.clicdata.update_rows(5, on=["a"], session=s),
-        DONE,
         [
             ("PUT", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n), "data": find(b=b)})
             for n, b in ((1, "x"), (2, None))
         ],
+        [("POST", "/data/5/update", {}, {**filtered("all", a=n), "data": {"b": b}}) for n, b in ((1, "x"), (2, None))],
     ),
     # Account
     *both(
@@ -390,7 +400,7 @@ def test_a_bad_id_is_refused_before_any_request(
         ({"\ud800": "text"}, r"'\\ud800': its name has characters that can't be sent"),
         ({" ": "text"}, "its name must be text and not empty"),
         ({5: "text"}, "column 5: its name must be text"),
-        ({"a": "money"}, "'money' is no ClicData type"),
+        ({"a": "currency"}, "'currency' is no ClicData type"),
         ({"a": ["text"]}, "is no ClicData type"),
         ({}, "cols must name each column's type"),
     ],
@@ -476,7 +486,9 @@ def test_a_list_that_cannot_be_read_is_a_protocol_error(
     name: str, cell: str, server: ScriptedServer, session: Callable[[str | None], Session]
 ) -> None:
     key, call = LISTS[name]
-    body = f'{{"{key}": [{{"id": 1, "name": "x", "n": {cell}}}]}}'.encode(errors="surrogateescape")
+    body = f'{{"{key}": [{{"id": 1, "name": "x", "n": {cell}}}], "has_more_data": false}}'.encode(
+        errors="surrogateescape"
+    )
     server.script = lambda _: Says(body)
     with pytest.raises(pandas_clicdata.errors.ProtocolError):
         call(session(LEGACY))
@@ -499,3 +511,18 @@ def test_an_id_that_is_no_number_is_a_protocol_error(
     server.script = lambda _: Says({"data": [{"id": [1], "name": "x"}]})
     with pytest.raises(pandas_clicdata.errors.ProtocolError):
         FRAME.clicdata.push("x", if_exists="append", session=session(LEGACY))
+
+
+def test_versions_may_come_with_size_and_kind_instead_of_a_number_of_rows() -> None:
+    listed = [
+        {"version": 7, "date": "2026-01-02T03:04:05+00:00", "size": {"bytes": 2048, "unit": "B"}, "kind": "append"},
+        {"version": 4, "date": "2026-01-01T03:04:05+00:00", "size": 5, "kind": None},
+    ]
+    versions = Data(session=LiteralSession({"versions": listed})).get_data_history(5)
+    assert list(versions) == ["version", "date", "row_count", "size.bytes", "size.unit", "kind", "size"]
+    assert versions["row_count"].isna().all()
+    assert [str(versions[name].dtype) for name in ("version", "row_count", "size.bytes")] == ["Int64"] * 3
+    assert Data(session=LiteralSession({"versions": listed})).get_data_history(5, output="dict") == listed
+    rows = LiteralSession({"versions": listed}, {"data": [{"a": 1}], "has_more_data": False})
+    assert Data(session=rows).get_data_history(5, "latest")["a"].tolist() == [1]
+    assert rows.calls()[-1] == "GET /data/5/v/7"

@@ -294,6 +294,28 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
     assert "add users" in capsys.readouterr().err
 
 
+def test_teams_and_their_users_and_parameters_may_hold_objects() -> None:
+    users = [
+        {"id": 3, "role": {"name": "owner", "since": "2026"}, "parameters": [{"name": "a", "value": 1}]},
+        {"id": 4},
+    ]
+    parameters = [{"name": "region", "value": {"id": 1, "text": "north"}}, {"name": "top", "value": [1, 2]}]
+    body = {"teams": [{**NORTH, "users": users, "parameters": parameters, "owner": {"id": 3}}, {"id": 10, "users": 7}]}
+    team = Team(session=LiteralSession(body))
+    teams = team.get_team()
+    assert teams.drop(columns=["name", "description"]).fillna(0).to_numpy().tolist() == [[9, 2, 2, 3], [10, 7, 0, 0]]
+    assert list(teams)[-1] == "owner.id"
+    people = team.get_team_users()
+    assert list(people) == ["team_id", "team", "user_id", "role.name", "role.since", "parameters"]
+    assert people["parameters"].tolist() == [[{"name": "a", "value": 1}], None]
+    both = people.merge(User(session=LiteralSession({"users": users})).get_user(), on="user_id")
+    assert both["role.name_y"].tolist()[0] == "owner"
+    rows = team.get_team_parameters()
+    assert rows["value"].fillna("-").tolist() == ["-", "[1, 2]"]
+    assert rows["value.text"].tolist()[0] == "north"
+    assert team.get_team("dict") == body["teams"]
+
+
 def test_on_the_sandbox(session: Session) -> None:
     team_id = Team().create_team("Reviewers", "they look")
     with pytest.raises(Conflict, match=f"Team {team_id}"):

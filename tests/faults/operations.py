@@ -64,7 +64,7 @@ class Operation:
     """
 
     name: str
-    method: str
+    method: str | None  # None: another one in each dialect
     path: str  # a pattern
     call: Callable[[Bench], Any]
     fine: Callable[[Any, Bench], bool]
@@ -78,6 +78,9 @@ class Operation:
     @property
     def reads(self) -> bool:
         return self.ledger is None
+
+    def is_sent_by(self, method: str) -> bool:
+        return self.method in (None, method)
 
     def on(self, bench: Bench) -> str:
         return self.path.format(rec_id=bench.rec_id, schedule=SCHEDULE)
@@ -156,8 +159,8 @@ OPERATIONS = (
     ),
     Operation(
         "update",
-        "PUT",
-        "^/data/{rec_id}/row$",
+        None,
+        "^/data/{rec_id}/(row|update)$",
         changed("update_rows", {"k": [1], "v": [-1]}, progress=False),
         applied,
         ledger=rows,
@@ -168,8 +171,8 @@ OPERATIONS = (
     ),
     Operation(
         "delete all",
-        "DELETE",
-        "^/data/{rec_id}/row$",
+        None,
+        "^/data/{rec_id}/(row|delete)$",
         changed("delete_rows", {"k": [2]}, keep=False, progress=False),
         applied,
         ledger=rows,
@@ -180,8 +183,8 @@ OPERATIONS = (
     ),
     Operation(
         "delete first",
-        "DELETE",
-        "^/data/{rec_id}/row$",
+        None,
+        "^/data/{rec_id}/(row|delete)$",
         changed("delete_rows", {"k": [2]}, keep=False, multiple_rows="first", progress=False),
         applied,
         ledger=rows,

@@ -104,7 +104,7 @@ def families() -> dict[str, pd.Series]:
         "arrow decimal256": _arrow([Decimal("1.10"), None, Decimal("-7")], pa.decimal256(60, 3)),
         "number objects": pd.Series([1, 2.5, Decimal("3.75"), np.int8(4), Level.HIGH, None], dtype=object),
         "tz utc": _moments(FAR_MOMENTS, "us").dt.tz_localize("UTC"),
-        "tz ns": _moments([*MOMENTS, "2024-03-10T01:30:00.000000001"], "ns")
+        "tz ns": _moments([*MOMENTS, "2024-03-10T01:30:00.0000001"], "ns")
         .dt.tz_localize("UTC")
         .dt.tz_convert("Asia/Kolkata"),
         "tz zone": _moments([*MOMENTS, "1850-06-01", "2023-10-29T00:30:00", "2023-10-29T01:30:00"], "us")
@@ -113,14 +113,14 @@ def families() -> dict[str, pd.Series]:
         "tz zoneinfo": _moments(MOMENTS, "us").dt.tz_localize("UTC").dt.tz_convert(ZoneInfo("America/St_Johns")),
         "tz fixed": _moments(MOMENTS, "s").dt.tz_localize("UTC").dt.tz_convert(odd),
         "arrow timestamp": _arrow([*pd.to_datetime(MOMENTS, format="ISO8601"), None], pa.timestamp("us")),
-        "arrow timestamp ns": _arrow([pd.Timestamp("2024-01-01T00:00:00.000000001"), None], pa.timestamp("ns")),
+        "arrow timestamp ns": _arrow([pd.Timestamp("2024-01-01T00:00:00.0000001"), None], pa.timestamp("ns")),
         "arrow timestamp tz": _arrow([pd.Timestamp("2024-07-01", tz="UTC"), None], pa.timestamp("ms", "Europe/Berlin")),
         "arrow timestamp offset": _arrow([pd.Timestamp("2024-07-01", tz="UTC"), None], pa.timestamp("s", "+05:30")),
         "datetime objects": pd.Series(
             [
                 dt.datetime(2024, 1, 1),
                 dt.datetime(1, 1, 1, 2, 3, 4, 5),
-                pd.Timestamp("2024-01-01T00:00:00.000000001"),
+                pd.Timestamp("2024-01-01T00:00:00.0000001"),
                 pd.NaT,
                 None,
                 np.datetime64("2024-01-01T00:00:01"),
@@ -197,7 +197,7 @@ def families() -> dict[str, pd.Series]:
     }
     for unit in ("s", "ms", "us"):
         found[f"datetime64 {unit}"] = _moments(FAR_MOMENTS, unit)
-    found["datetime64 ns"] = _moments([*MOMENTS, "2024-01-01T00:00:00.000000001", "2024-01-01T00:00:00.1"], "ns")
+    found["datetime64 ns"] = _moments([*MOMENTS, "2024-01-01T00:00:00.0000001", "2024-01-01T00:00:00.1"], "ns")
     for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32"):
         limits = np.iinfo(name)
         found[name] = pd.Series([limits.min, limits.max], dtype=name)

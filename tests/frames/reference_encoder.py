@@ -56,10 +56,10 @@ def expected(cell: Any) -> Any:
     if isinstance(cell, Decimal):
         return cell
     if isinstance(cell, dt.datetime):
-        offset = cell.utcoffset()
-        if offset is not None and offset.total_seconds() % 60:
-            cell = cell.astimezone(dt.timezone.utc)
-        return cell.isoformat()
+        cell = cell if cell.utcoffset() is None else cell.astimezone(dt.timezone.utc)
+        day, time = (cell.year, cell.month, cell.day), (cell.hour, cell.minute, cell.second)
+        fraction = f"{cell.microsecond:06}{getattr(cell, 'nanosecond', 0):03}".rstrip("0")
+        return "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*day, *time) + (f".{fraction}" if fraction else "")
     if isinstance(cell, (dt.date, dt.time)):
         return cell.isoformat()
     if isinstance(cell, dt.timedelta):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +27,8 @@ def type_of(family: str) -> str | None:
 
 
 def test_the_types_that_clicdata_has() -> None:
-    assert set(COLUMN_TYPES) == {"text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id"}
+    known = {"text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id", "money", "time"}
+    assert set(COLUMN_TYPES) == known
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if type_of(family)])
@@ -183,6 +185,17 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
         ("date", [pd.Timestamp("2024-01-02", tz="Europe/Berlin"), "2024-01-02 00:00"], ["2024-01-02", "2024-01-02"]),
         (
             "datetime",
+            ["2024-01-02T03:04:05.120-0130", "2024-01-02 03:04:10.0000000", "9999-12-31 23:59:59.9999999"],
+            ["2024-01-02 04:34:05.12", "2024-01-02 03:04:10", "9999-12-31 23:59:59.9999999"],
+        ),
+        ("money", ["12.50", 7, Decimal("1.10"), None], [Decimal("12.50"), 7, Decimal("1.10"), None]),
+        (
+            "time",
+            [dt.time(1, 2), dt.time(23, 4, 50, 60), None, "07:08", "07:08:09.1234567", "07:08:10.000000000"],
+            ["01:02:00", "23:04:50.00006", None, "07:08:00", "07:08:09.1234567", "07:08:10"],
+        ),
+        (
+            "datetime",
             [
                 "2024-01-02",
                 "2024-01-02 03:04",
@@ -192,11 +205,11 @@ def written(cells: list[Any], column_type: str, dtype: Any = object) -> list[Any
                 None,
             ],
             [
-                "2024-01-02T00:00:00",
-                "2024-01-02T03:04",
-                "2024-01-02T03:04:05.123Z",
-                "2024-01-02T03:04:05+02:00",
-                "2024-01-02T00:00:00",
+                "2024-01-02 00:00:00",
+                "2024-01-02 03:04:00",
+                "2024-01-02 03:04:05.123",
+                "2024-01-02 01:04:05",
+                "2024-01-02 00:00:00",
                 None,
             ],
         ),
@@ -208,20 +221,29 @@ def test_types_convert_cells(column_type: str, cells: list[Any], values: list[An
         assert written([cell], column_type) == [value]
 
 
+BERLIN = [pd.Timestamp("2024-01-02", tz="Europe/Berlin")]
+
+
 @pytest.mark.parametrize(
     ("column_type", "cells", "dtype", "values"),
     [
         ("text", [1, 2], "int64", ["1", "2"]),
         ("text", [0.1, None], "float32", ["0.1", None]),
         ("text", [True], "bool", ["true"]),
-        ("text", ["2024-01-02T00:00:01"], "datetime64[us]", ["2024-01-02T00:00:01"]),
+        ("text", ["2024-01-02T00:00:01"], "datetime64[us]", ["2024-01-02 00:00:01"]),
         ("number", [True, None], "boolean", [1, None]),
         ("number", ["1", None], "category", [1, None]),
         ("number", ["1", '2.5"'[:3]], "string", [1, Decimal("2.5")]),
         ("id", [1.0, 2.0], "float64", [1, 2]),
         ("checkbox", [1, 0], "uint8", [True, False]),
         ("date", ["2024-01-02", None], "datetime64[ns]", ["2024-01-02", None]),
-        ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02T03:04:05"]),
+        ("date", [*BERLIN, None], "datetime64[us, Europe/Berlin]", ["2024-01-02", None]),
+        ("date", [*BERLIN, None], pd.ArrowDtype(pa.timestamp("us", "Europe/Berlin")), ["2024-01-02", None]),
+        ("date", [*BERLIN, None], "category", ["2024-01-02", None]),
+        ("money", [1, 2], "int64", [1, 2]),
+        ("time", [dt.time(1, 2, 3), None], pd.ArrowDtype(pa.time32("s")), ["01:02:03", None]),
+        ("time", [3_723_000_000_100, None], pd.ArrowDtype(pa.time64("ns")), ["01:02:03.0000001", None]),
+        ("datetime", ["2024-01-02T03:04:05"], "string", ["2024-01-02 03:04:05"]),
     ],
 )
 def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dtype: str, values: list[Any]) -> None:
@@ -256,7 +278,7 @@ def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dt
         ("date", "01/02/2024"),
         ("date", 20240101),
         ("date", "0000-01-01"),
-        ("date", pd.Timestamp("2024-01-01T00:00:00.000000001")),
+        ("date", pd.Timestamp("2024-01-01T00:00:00.0000001")),
         ("date", dt.datetime(2024, 1, 1, 0, 0, 0, 1)),
         ("date", True),
         ("datetime", "soon"),
@@ -267,16 +289,37 @@ def test_types_convert_cells_of_any_dtype(column_type: str, cells: list[Any], dt
         ("datetime", "2024-01-01T"),
         ("datetime", "2024-1-1"),
         ("datetime", "2024-01-01T10:00:00\n"),
+        ("datetime", "2024-01-01T10:00:00.0000000000"),
+        ("date", pd.Timestamp("2024-01-02", tz="UTC").tz_convert("America/Lima")),
+        ("money", "1,50"),
+        ("time", "24:00"),
+        ("time", "1:02"),
+        ("time", "01:02:03Z"),
+        ("time", "01:02:03."),
+        ("time", "01:02:03.12345678"),
+        ("time", dt.time(1, tzinfo=dt.timezone.utc)),
+        ("time", dt.datetime(2024, 1, 1, 1)),
+        ("time", 1),
     ],
 )
 def test_cells_that_a_type_cannot_hold(column_type: str, cell: Any) -> None:
-    good = {"number": 1, "percentage": 1, "id": 1, "checkbox": True, "date": "2024-01-01", "datetime": "2024-01-01"}[
-        column_type
-    ]
+    others = {"checkbox": True, "date": "2024-01-01", "datetime": "2024-01-01", "time": "01:02"}
+    good = others.get(column_type, 1)
     frame = pd.DataFrame({"a": pd.Series([good, None, cell], dtype=object)})
     for call in (clicdata_types, lambda frame, types: FrameEncoder(frame, types=types)):
         with pytest.raises(InputError, match=rf"Column 'a': 1 cell is no {column_type} .* \(row 2\)"):
             call(frame, {"a": column_type})
+
+
+@pytest.mark.parametrize("cells", [pd.to_timedelta(["1h", None]), [dt.timedelta(seconds=-1), None]], ids=str)
+def test_durations_are_no_times_of_day_and_the_error_says_how_to_make_some(cells: Any) -> None:
+    frame = pd.DataFrame({"a": cells})
+    with pytest.raises(InputError, match=r"'a': 1 cell is a duration, .*: (.*) makes it one \(row 0\)") as caught:
+        clicdata_types(frame, {"a": "time"})
+    advice = re.search(r"day: (.*) makes", str(caught.value))
+    assert advice is not None
+    frame["a"] = eval(advice[1], {"df": frame, "pd": pd})
+    assert clicdata_types(frame, {"a": "time"}) == {"a": "time"}
 
 
 def test_unsendable_cells_keep_their_reason_under_types() -> None:

@@ -523,7 +523,8 @@ def test_a_frame_without_rows_has_the_named_columns() -> None:
             "datetime64[ns, Europe/Berlin]",
             [pd.Timestamp("2024-07-01T02:00:00", tz="Europe/Berlin")],
         ),
-        (["2024-07-01"], "datetime64[us, Europe/Berlin]", [pd.Timestamp("2024-07-01", tz="Europe/Berlin")]),
+        (["2024-07-01"], "datetime64[us, Europe/Berlin]", [pd.Timestamp("2024-07-01T02:00", tz="Europe/Berlin")]),
+        (["2024-03-31T02:30:00"], "datetime64[us, Europe/Berlin]", [pd.Timestamp("2024-03-31T02:30:00", tz="UTC")]),
         (["2024-07-01T00:00:00Z"], pd.ArrowDtype(pa.timestamp("us", "UTC")), [pd.Timestamp("2024-07-01", tz="UTC")]),
         ([None, None], "Int64", [pd.NA, pd.NA]),
         ([None], "float64", [math.nan]),
@@ -539,6 +540,8 @@ def test_a_frame_without_rows_has_the_named_columns() -> None:
         (["2024-01-01", None], "date", [dt.date(2024, 1, 1), pd.NA]),
         (["2024-01-01 00:00:01", None], "datetime", [pd.Timestamp("2024-01-01T00:00:01"), pd.NaT]),
         (["x", "y"], "dropdown", ["x", "y"]),
+        (["1.5", 2, None], "money", [1.5, 2.0, pd.NA]),
+        (["01:02:03.5", None, "01:02:03"], "time", [dt.time(1, 2, 3, 500_000), pd.NA, dt.time(1, 2, 3)]),
     ],
     ids=repr,
 )
@@ -552,6 +555,8 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         "date",
         "datetime",
         "dropdown",
+        "money",
+        "time",
     )
     if not named_by_clicdata:
         wanted = pd.CategoricalDtype if dtype == "category" else pd.api.types.pandas_dtype(dtype)
@@ -590,7 +595,6 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         (["2024-01-01", "1500-01-01"], "datetime64[ns]", 1, "1500"),
         ([None, "2024-01-01T00:00:00Z"], "datetime64[us]", 1, "Z"),
         (["2024-01-01", "2024-01-01T00:00:00Z"], "datetime64[us, UTC]", 0, "2024-01-01"),
-        (["2024-03-31T02:30:00"], "datetime64[us, Europe/Berlin]", 0, "02:30"),
         (["2024-01-01T00:00:01"], pd.ArrowDtype(pa.date32()), 0, "00:00:01"),
         (["25:00:00"], pd.ArrowDtype(pa.time64("us")), 0, "25"),
         (["P1DT0H0M0.5S"], "timedelta64[s]", 0, "0.5S"),
@@ -601,6 +605,8 @@ def test_dtype(cells: list[Any], dtype: Any, values: list[Any]) -> None:
         (["maybe"], "checkbox", 0, "maybe"),
         (["2024-13-01"], "date", 0, "2024-13-01"),
         ([1], "datetime", 0, "1"),
+        (["01:00:00", "01:02:03.1234567"], "time", 1, "1234567"),
+        (["01:00:00", "soon"], "time", 1, "soon"),
         (["1.5"], pd.ArrowDtype(pa.decimal128(5, 0)), 0, "1.5"),
         ([[1]], "int64", 0, "[1]"),
         ([{"a": 1}], "float64", 0, "{'a': 1}"),
@@ -683,6 +689,28 @@ def test_dates_with_offsets_become_utc() -> None:
     assert column(["2024-07-01T00:00:00Z"], parse_dates=["a"], dtype_backend="pyarrow").dtype == pd.ArrowDtype(
         pa.timestamp("us", "UTC")
     )
+
+
+NAIVE_SPELLINGS = ["2024-07-01 10:00:00", "2024-07-01T10:00:00", "2024-07-01 10:00", "2024-07-01T10:00:00.0"]
+AWARE_SPELLINGS = [
+    *("2024-07-01 10:00:00Z", "2024-07-01T10:00:00+00:00", "2024-07-01 12:00:00+02:00", "2024-07-01T05:00:00-0500"),
+    *("2024-07-01 10:00:00.000000000Z", "2024-07-01T06:30:00.0000000-03:30"),
+]
+
+
+@pytest.mark.parametrize("cells", [NAIVE_SPELLINGS, AWARE_SPELLINGS], ids=["naive", "aware"])
+@pytest.mark.parametrize("how", [{"parse_dates": ["a"]}, {"dtype": "datetime"}], ids=repr)
+@pytest.mark.parametrize("backend", [None, "numpy_nullable", "pyarrow"])
+def test_every_spelling_of_a_time_in_one_column(cells: list[str], how: dict[str, Any], backend: str | None) -> None:
+    one = pd.Timestamp("2024-07-01T10:00:00", tz="UTC" if cells is AWARE_SPELLINGS else None)
+    digits = [f"{cells[1]:.19}.{'123456789'[:count]}{cells[1][19:]}" for count in range(1, 10)]
+    got = column([*cells, None], digits, **how, **({"dtype_backend": backend} if backend else {})).tolist()
+    assert got[: len(cells)] == [one] * len(cells)
+    assert pd.isna(got[len(cells)])
+    assert got[len(cells) + 1 :] == [one + pd.Timedelta(int("123456789"[:n].ljust(9, "0"))) for n in range(1, 10)]
+    for odd in ("2024-07-01T10:00:00.1234567890", "2024-07-01T10:00:00\N{MINUS SIGN}05:00", "2024-07-01t10:00:00"):
+        with pytest.raises(InputError, match="Column 'a', row 1"):
+            column([cells[0], odd], **how)
 
 
 def test_dates_that_nanoseconds_cannot_hold() -> None:

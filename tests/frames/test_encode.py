@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import threading
 from decimal import Decimal
 from typing import Any
@@ -162,12 +163,12 @@ def test_literals() -> None:
     )
     assert body_of(frame, RowFormat.CELLS) == (
         b'{"data":[[{"column":"n","value":1},{"column":"t","value":"a\\"b"},{"column":"d","value":"2024-01-02"},'
-        b'{"column":"at","value":"2024-01-02T03:04:05"}],[{"column":"n","value":2},{"column":"t","value":null},'
-        b'{"column":"d","value":null},{"column":"at","value":"2024-01-02T03:04:05.500000"}]]}'
+        b'{"column":"at","value":"2024-01-02 03:04:05"}],[{"column":"n","value":2},{"column":"t","value":null},'
+        b'{"column":"d","value":null},{"column":"at","value":"2024-01-02 03:04:05.5"}]]}'
     )
     assert body_of(frame, RowFormat.OBJECTS) == (
-        b'{"data":[{"n":1,"t":"a\\"b","d":"2024-01-02","at":"2024-01-02T03:04:05"},'
-        b'{"n":2,"t":null,"d":null,"at":"2024-01-02T03:04:05.500000"}]}'
+        b'{"data":[{"n":1,"t":"a\\"b","d":"2024-01-02","at":"2024-01-02 03:04:05"},'
+        b'{"n":2,"t":null,"d":null,"at":"2024-01-02 03:04:05.5"}]}'
     )
 
 
@@ -181,9 +182,11 @@ def test_literals() -> None:
         (pd.Series([Decimal("0.10")]), b"0.10"),
         (pd.Series([2**64 - 1], dtype="uint64"), b"18446744073709551615"),
         (pd.Series([10**30], dtype=object), b"1" + b"0" * 30),
-        (pd.Series([pd.Timestamp("2024-07-01", tz="Europe/Berlin")]), b'"2024-07-01T00:00:00+02:00"'),
-        (pd.Series([pd.Timestamp("2024-07-01", tz="UTC")]), b'"2024-07-01T00:00:00+00:00"'),
-        (pd.Series([pd.Timestamp("2024-07-01T00:00:00.000000001")]), b'"2024-07-01T00:00:00.000000001"'),
+        (pd.Series([pd.Timestamp("2024-07-01", tz="Europe/Berlin")]), b'"2024-06-30 22:00:00"'),
+        (pd.Series([pd.Timestamp("2024-07-01", tz="UTC")]), b'"2024-07-01 00:00:00"'),
+        (pd.Series([pd.Timestamp("2024-07-01T00:00:00.0000001")]), b'"2024-07-01 00:00:00.0000001"'),
+        (pd.Series([pd.Timestamp("2024-07-01T00:00:10.100")]), b'"2024-07-01 00:00:10.1"'),
+        (pd.Series([dt.datetime(999, 7, 1, 0, 0, 10)], dtype=object), b'"0999-07-01 00:00:10"'),
         (pd.Series([pd.Timedelta("-1 s")]), b'"P-1DT23H59M59S"'),
     ],
 )
@@ -206,8 +209,8 @@ def test_aware_times_keep_their_instant() -> None:
     )
     frame = pd.DataFrame({"at": hours.tz_convert(zone)})
     written = [row["at"] for row in json.loads(body_of(frame))["data"]]
-    assert [pd.Timestamp(text) for text in written] == list(hours)
-    assert written[-1] == "2024-11-03T20:30:00-05:00"
+    assert [pd.Timestamp(text, tz="UTC") for text in written] == list(hours)
+    assert written[-1] == "2024-11-04 01:30:00"
 
 
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Kolkata"])
@@ -217,6 +220,7 @@ def test_every_minute_second_and_digit_of_times(unit: str, tz: str | None) -> No
     seconds = 1_700_000_000 // 86_400 * 86_400 + numbers % 1440 * 60 + numbers % 60
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     parts = (numbers * 1_000_000 + (numbers + 1) % 1000 * 1000 + (numbers + 2) % 1000) % per_second
+    parts = parts // 100 * 100 if unit == "ns" else parts  # finer ones are refused
     series = pd.Series((seconds * per_second + parts).view(f"M8[{unit}]"))
     assert_encoded(pd.DataFrame({"a": series if tz is None else series.dt.tz_localize(tz)}), RowFormat.OBJECTS)
 
@@ -241,15 +245,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAIVE = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
 AWARE = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2250, 1, 1), timezones=st.timezones())
 FINITE = st.decimals(allow_nan=False, allow_infinity=False)
-ANY_CELL = st.one_of(
+ANY_OTHER_CELL = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
     st.floats(allow_infinity=False),
     TEXT,
     st.dates(),
-    NAIVE,
-    AWARE,
     FINITE,
     st.uuids(),
     st.times(),
@@ -257,6 +259,9 @@ ANY_CELL = st.one_of(
     st.just(pd.NA),
     st.timedeltas(dt.timedelta(-9999), dt.timedelta(9999)),
 )
+
+
+ANY_CELL = st.one_of(NAIVE, AWARE, ANY_OTHER_CELL)
 
 
 def _column(draw: st.DrawFn, rows: int) -> pd.Series:
@@ -281,7 +286,7 @@ def _column(draw: st.DrawFn, rows: int) -> pd.Series:
         "text": lambda: pd.Series(listed(optional(TEXT)), dtype=object),
         "category": lambda: pd.Series(listed(optional(TEXT)), dtype="category"),
         "moments": lambda: pd.Series(np.array(listed(NAIVE), dtype="M8[us]")),
-        "any": lambda: pd.Series(listed(ANY_CELL), dtype=object),
+        "any": lambda: pd.Series(listed(draw(st.sampled_from([NAIVE, AWARE])) | ANY_OTHER_CELL), dtype=object),
     }
     return makers[draw(st.sampled_from(sorted(makers)))]()
 
@@ -316,7 +321,7 @@ def test_cells_of_scalars_of_numpy_and_pandas() -> None:
     values = {"a": np.int8(1), "b": np.float32(0.1), "c": np.bool_(True), "d": np.datetime64("2024-01-01"), "e": pd.NA}
     assert cells(values) == (
         b'[{"column":"a","value":1},{"column":"b","value":0.1},{"column":"c","value":true},'
-        b'{"column":"d","value":"2024-01-01T00:00:00"},{"column":"e","value":null}]'
+        b'{"column":"d","value":"2024-01-01 00:00:00"},{"column":"e","value":null}]'
     )
 
 
@@ -414,7 +419,7 @@ def test_index_of_several_levels() -> None:
     moments = pd.to_datetime(["2024-01-01", "2024-01-02"])
     index = pd.MultiIndex.from_arrays([["x", None], moments], names=["key", "at"])
     assert body_of(pd.DataFrame({"a": [1, 2]}, index=index), index=True) == (
-        b'{"data":[{"key":"x","at":"2024-01-01T00:00:00","a":1},{"key":null,"at":"2024-01-02T00:00:00","a":2}]}'
+        b'{"data":[{"key":"x","at":"2024-01-01 00:00:00","a":1},{"key":null,"at":"2024-01-02 00:00:00","a":2}]}'
     )
 
 
@@ -595,12 +600,74 @@ def test_years_of_more_than_four_digits(year: int, tz: str | None) -> None:
     assert "years 1 to 9999 (row 1)" in problem
 
 
-def test_the_year_of_the_wall_time_counts() -> None:
-    last = pd.Series(np.array(["9999-12-31T20:00:00"], "M8[s]")).dt.tz_localize("UTC")
-    assert b"9999-12-31T15:00:00-05:00" in body_of(
-        pd.DataFrame({"a": last.dt.tz_convert(dt.timezone(dt.timedelta(hours=-5)))})
-    )
-    assert "years" in problems_of(pd.DataFrame({"a": last.dt.tz_convert(dt.timezone(dt.timedelta(hours=5)))}))[0]
+@pytest.mark.parametrize("as_objects", [False, True])
+def test_the_year_in_utc_counts(as_objects: bool) -> None:
+    east, west = (dt.timezone(dt.timedelta(hours=hours)) for hours in (5, -5))
+    last, first = (np.array([text], "M8[s]") for text in ("9999-12-31T23:00:00", "0001-01-01T01:00:00"))
+    for time, good, bad, written in (
+        (last, east, west, b"9999-12-31 18:00:00"),
+        (first, west, east, b"0001-01-01 06:00:00"),
+    ):
+        wall = pd.Series(time)
+        aware = {
+            zone: pd.Series([time.item(0).replace(tzinfo=zone)], dtype=object)
+            if as_objects
+            else wall.dt.tz_localize(zone)
+            for zone in (good, bad)
+        }
+        assert written in body_of(pd.DataFrame({"a": aware[good]}))
+        assert "years 1 to 9999 (row 0)" in problems_of(pd.DataFrame({"a": aware[bad]}))[0]
+
+
+FINE = pd.Timestamp("2024-01-01T00:00:00.000000150")
+FINER_THAN_100_NS: dict[str, Any] = {
+    "ns": np.array([FINE.asm8, "NaT"]),
+    "ns aware": pd.array([FINE.tz_localize("Europe/Berlin"), None]),
+    "arrow ns": pd.array([FINE, None], pd.ArrowDtype(pa.timestamp("ns"))),
+    "arrow ns aware": pd.array([FINE.tz_localize("UTC"), None], pd.ArrowDtype(pa.timestamp("ns", "Asia/Kolkata"))),
+    "category": pd.Categorical([FINE, None]),
+    "Timestamps": [FINE, dt.datetime(2024, 1, 1)],
+    "numpy's": [np.datetime64(FINE.value, "ns"), None],
+    "mixed": [FINE, 1],
+    "text": ["2024-01-01T00:00:00.000000150", None],
+}
+
+
+@pytest.mark.parametrize("family", FINER_THAN_100_NS)
+def test_times_finer_than_100_ns_are_refused_with_what_to_do(family: str) -> None:
+    name = 'a "t"'
+    cells = FINER_THAN_100_NS[family]
+    cells = pd.Series(cells, dtype=object) if isinstance(cells, list) else cells
+    frame = pd.DataFrame({name: cells}).set_axis(["x", "y"])
+    types = {name: "datetime"} if family == "text" else None
+    (problem,) = problems_of(frame, types=types)
+    found = re.fullmatch(r"Column 'a \"t\"': 1 cell is finer than 100 ns, .*: cut it with (.*) \(row 'x'\)\.", problem)
+    assert found is not None
+    assert found[1].endswith('.dt.floor("100ns")')
+    if family != "mixed":
+        frame[name] = eval(found[1], {"df": frame, "pd": pd})
+        assert b':00.0000001"' in body_of(frame)
+
+
+def test_times_finer_than_100_ns_are_refused_in_an_index_and_beside_other_problems() -> None:
+    times = pd.to_datetime([FINE, "2024-01-01", FINE + pd.Timedelta("50ns"), FINE])
+    frame = pd.DataFrame({"f": [0.5, np.inf, 1, 2]}, index=pd.Index(times, name="at"))
+    of_index, of_column = problems_of(frame, index=True)
+    assert "Column 'at': 2 cells are finer than 100 ns" in of_index
+    assert "Column 'f': 1 cell is infinite" in of_column
+    for cell in (FINE, FINE.tz_localize("UTC"), FINE.asm8, np.datetime64(1, "ps"), np.datetime64(10**5 + 1, "ps")):
+        with pytest.raises(InputError, match=r"Column 'at': the value is finer than 100 ns.*\.floor\(.100ns.\)"):
+            cells({"at": cell})
+
+
+def test_naive_and_aware_times_in_one_column_are_refused() -> None:
+    naive, aware = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-01", tz="Europe/Berlin")
+    frame = pd.DataFrame({"a": pd.Series([naive, None, aware, "x"], dtype=object)})
+    (problem,) = problems_of(frame)
+    assert "mixes text, datetime, datetime with an offset from UTC" in problem
+    for column_type in ("text", "datetime"):
+        body = body_of(frame.iloc[:3], types={"a": column_type})
+        assert body == b'{"data":[{"a":"2024-01-01 00:00:00"},{"a":null},{"a":"2023-12-31 23:00:00"}]}'
 
 
 def test_arrow_types_that_are_refused() -> None:
@@ -656,7 +723,7 @@ def test_a_dictionary_of_string_views() -> None:
     [
         (pa.timestamp("s"), 400_000_000_000, "years"),
         (pa.timestamp("s", "Europe/Berlin"), 400_000_000_000, "years"),
-        (pa.timestamp("s", "Asia/Tokyo"), 253_402_300_000, "years"),
+        (pa.timestamp("s", "America/Lima"), 253_402_300_800, "years"),
         (pa.date32(), 5_000_000, "years"),
         (pa.duration("s"), 2**62, "pandas"),
     ],

@@ -1,7 +1,7 @@
 """The bytes of every family's body in both row formats, as the package has written them since its first release.
 
-``golden_bodies.json`` holds the text of short bodies and the SHA-256 of long ones; where versions of pandas know
-other offsets of a time zone, it holds both. orjson writes an exponent as ``1e16`` or, from 3.11 on, as ``1e+16``.
+Dates with times are written as issue 24 says. ``golden_bodies.json`` holds the text of short bodies and the SHA-256 of
+long ones. orjson writes an exponent as ``1e16`` or, from 3.11 on, as ``1e+16``.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import frame_of_records
@@ -110,3 +113,108 @@ def test_times_beyond_nanoseconds_leave_the_others_readable() -> None:
 def test_unknown_schema_types_are_refused() -> None:
     with pytest.raises(InputError, match="money"):
         frame_of_records([], {"a": "money"})
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Objects and lists
+
+
+WEEKLY = {"type": "weekly", "days": ["Mon", "Tue"], "zone": {"id": "Europe/Paris", "offset": 60}}
+NESTED: dict[str, tuple[list[dict[str, Any]], dict[str, list[Any]]]] = {
+    "an object": (
+        [{"new": WEEKLY}],
+        {
+            "new.type": ["weekly"],
+            "new.days": [["Mon", "Tue"]],
+            "new.zone.id": ["Europe/Paris"],
+            "new.zone.offset": [60],
+        },
+    ),
+    "an object where text is known": (
+        [{"name": {"type": "weekly"}}, {"name": "daily"}],
+        {"name": [None, "daily"], "name.type": ["weekly", None]},
+    ),
+    "an object where a number is known": ([{"id": {"value": 5}}], {"id": [None], "id.value": [5]}),
+    "an object where objects are known": ([{"more": WEEKLY, "b": {"c": 1}}], {"more": [WEEKLY], "b.c": [1]}),
+    "an object, a scalar, a list, null": (
+        [{"a": {"b": 1}}, {"a": 5}, {"a": [1]}, {"a": None}],
+        {"a.b": [1, None, None, None], "a": [None, 5, [1], None]},
+    ),
+    "an object or null": ([{"a": None}, {"a": {"b": 1}}, {"a": {}}, {}], {"a.b": [None, 1, None, None]}),
+    "an empty object": ([{"a": {}, "b": {"c": {}}}], {"a": [None], "b.c": [None]}),
+    "lists": ([{"a": [1, {"b": 2}], "c": []}], {"a": [[1, {"b": 2}]], "c": [[]]}),
+    "a list where text is known": ([{"name": ["é", {"b": None}]}], {"name": ['["é", {"b": null}]']}),
+    "a key of the same name": ([{"a": {"b": 1}, "a.b": 2, "d": {"e": 3}}], {"a": [{"b": 1}], "a.b": [2], "d.e": [3]}),
+    "a key of the same name elsewhere": (
+        [{"a": {"b": 1}}, {"a.b": 2}],
+        {"a": [{"b": 1}, None], "a.b": [None, 2]},
+    ),
+    "two objects whose keys make the same name": (
+        [{"a": {"b.c": 1, "x": 0}}, {"a": {"b": {"c": 2}}}],
+        {"a": [{"b.c": 1, "x": 0}, {"b": {"c": 2}}]},
+    ),
+    "a known key of the same name": ([{"x": {"y": 1}, "z": 2}], {"x": [{"y": 1}], "z": [2]}),
+    "an object of the same name where text is known": (
+        [{"name": {"b": 1}, "name.b": 2}],
+        {"name": ['{"b": 1}'], "name.b": [2]},
+    ),
+    "objects in objects": ([{"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}}], {"a.b.c.d.e": [{"f": 1}]}),
+}
+
+
+@pytest.mark.parametrize("shape", NESTED)
+def test_objects_are_columns_and_lists_are_cells(shape: str) -> None:
+    records, columns = NESTED[shape]
+    before = copy.deepcopy(records)
+    schema = {**SCHEMA, "x.y": "integer"} if "known key" in shape else SCHEMA
+    got = frame_of_records(records, schema)
+    assert records == before
+    assert list(got) == [*schema, *(name for name in columns if name not in schema)]
+    for name, cells in columns.items():
+        found = got[name].astype(object).tolist()
+        assert ["null" if is_missing(cell) else cell for cell in found] == ["null" if c is None else c for c in cells]
+    assert [got[name].dtype == dtype for name, dtype in zip(SCHEMA, DTYPES, strict=True)] == [True] * 6
+
+
+def is_missing(cell: Any) -> bool:
+    return not isinstance(cell, (list, dict)) and bool(pd.isna(cell))
+
+
+def scalars(cell: Any) -> list[str]:
+    """All scalars in a cell, sorted; null and empty objects are none."""
+    if isinstance(cell, (list, dict)):
+        return sorted(
+            found for inner in (cell.values() if isinstance(cell, dict) else cell) for found in scalars(inner)
+        )
+    return [] if is_missing(cell) else [str(cell)]
+
+
+KEYS = st.sampled_from(["a", "b", "c", "a.b", "a.b.c", "b.c", ""])
+CELLS = st.recursive(
+    st.none() | st.sampled_from(["x", "yy", "zzz"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(KEYS, CELLS, max_size=4), max_size=4))
+def test_no_cell_is_lost_whatever_the_keys_are_called(records: list[dict[str, Any]]) -> None:
+    got = frame_of_records(records, {"c": "object"})
+    assert len(got) == len(records)
+    assert got.columns.is_unique
+    rows = got.astype(object).to_dict("records")
+    assert [scalars(row) for row in rows] == [scalars(record) for record in records]
+
+
+def test_columns_of_objects_have_the_dtypes_of_others() -> None:
+    got = frame_of_records([{"a": {"n": 2**53 + 1, "t": "01", "b": True}}, {"a": {"n": None, "t": "é"}}], {})
+    assert [str(got[name].dtype) for name in ("a.n", "a.b")] == ["Int64", "boolean"]
+    assert got["a.t"].dtype == TEXT_DTYPE
+    assert got["a.n"][0] == 2**53 + 1
+
+
+def test_the_deepest_object_is_read() -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = {"k": [deep]}
+    assert list(frame_of_records([{"a": deep, "b": {"c": {"d": {"e": {"f": deep}}}}}], {})) == ["a.k", "b.c.d.e.f"]

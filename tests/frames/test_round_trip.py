@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,17 @@ def test_a_column_comes_back_as_its_dtype(family: str) -> None:
         assert got["a"].dropna().tolist() == frame["a"].dropna().tolist()
     else:
         pd.testing.assert_frame_equal(got, frame)
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_an_aware_column_comes_back_as_naive_times_in_utc(unit: str) -> None:
+    berlin = pd.Series(np.array(["2024-07-01T00:00:00.5", "NaT"], f"M8[{unit}]")).dt.tz_localize("Europe/Berlin")
+    frame = pd.DataFrame({"a": berlin})
+    naive = there_and_back(frame, parse_dates=["a"])["a"]
+    assert naive.dt.tz is None
+    assert naive.dt.tz_localize("UTC").iloc[0] == berlin.iloc[0]
+    for dtype in (berlin.dtype, pd.ArrowDtype(pa.timestamp(unit, "Europe/Berlin"))):
+        assert there_and_back(frame, dtype={"a": dtype})["a"].iloc[0] == berlin.iloc[0]
 
 
 def come_back(cell: Any) -> Any:

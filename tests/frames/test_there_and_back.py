@@ -148,3 +148,16 @@ def test_any_frame_returns_unchanged_or_is_refused_before_a_request(
     for position, row in enumerate(stored):
         for at, (column, cell) in enumerate(row.items()):
             hold_back(back.iloc[position, at], cell, (position, column))
+
+
+def test_money_and_times_of_day_come_back_through_the_service(any_sandbox: Sandbox) -> None:
+    times = [dt.time(9, 30), None, dt.time(23, 59, 59, 500_000)]
+    frame = pd.DataFrame({"fee": ["1.50", None, "-7"], "opens": pd.Series(times, dtype=object)})
+    types = {"fee": "money", "opens": "time"}
+    with any_sandbox.session() as session:
+        rec_id = frame.clicdata.push("Fees", types=types, session=session, progress=False).rec_id
+        back = pandas_clicdata.read_clicdata(rec_id, dtype=types, session=session, progress=False)
+    assert any_sandbox.rows(rec_id)[2] == {"fee": -7, "opens": "23:59:59.5"}
+    assert back["fee"].tolist()[::2] == [1.5, -7]
+    assert back["opens"].tolist()[::2] == times[::2]
+    assert back.isna().sum().tolist() == [1, 1]

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,13 @@ import pandas_clicdata
 from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User, errors
 from pandas_clicdata.session import retry
-from pandas_clicdata.session.wire import Request
+from pandas_clicdata.session.wire import Dialect, Request
 from pandas_clicdata.uploads import changes
 from scripted import Says, ScriptedServer
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 # Redirects
 
 
+FRAME = pd.DataFrame({"a": ["x"]})
 BODY = b'{"multiplerows":"all","find":[{"column":"a","value":1}]}'
 DONE = Says({"success": True})
 
@@ -87,22 +90,28 @@ def test_a_login_that_is_redirected_is_not_followed_either() -> None:
 @pytest.mark.fault(67)
 @pytest.mark.parametrize("find", [b"", b" ", b"[]", b" [] "])
 def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
-    for made in (
-        lambda: changes.delete_request(5, find, "all"),
-        lambda: changes.update_request(5, find, b"[1]", "all"),
-    ):
-        with pytest.raises(errors.InputError, match="empty filter"):
-            made()
+    for dialect in Dialect:
+        for made in (
+            lambda: changes.delete_request(5, find, "all", dialect),  # noqa: B023  # called at once
+            lambda: changes.delete_request(5, find, "all", dialect, place=("DELETE", "row")),  # noqa: B023
+            lambda: changes.update_request(5, find, b"[1]", "all", dialect),  # noqa: B023
+        ):
+            with pytest.raises(errors.InputError, match="empty filter"):
+                made()
 
 
 @pytest.mark.fault(67)
 def test_every_delete_carries_its_filter(clicdata_sandbox: Any) -> None:
+    compared = {"name": "shop_code", "comparator": "equals", "values": ["nothing like it"]}
+    legacy = {"multiplerows": "all", "find": [{"column": "shop_code", "value": "nothing like it"}]}
+    modern = {"multiple_rows": "all", "filter": {"condition": [{"columns": [compared], "operator": "and"}]}}
     with clicdata_sandbox.session() as session:
         Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})
-        deletes = [seen for seen in clicdata_sandbox.requests if seen.method == "DELETE"]
-    assert [json.loads(seen.body)["find"] for seen in deletes] == [
-        [{"column": "shop_code", "value": "nothing like it"}]
-    ]
+    clicdata_sandbox.faults.status(405, path="/data/1001/delete")
+    with clicdata_sandbox.session(api_version="2022.01") as session:
+        Data(session=session).delete_data(1001, {"shop_code": "nothing like it"})
+    sent = [(seen.method, json.loads(seen.body)) for seen in clicdata_sandbox.requests if "1001" in seen.path]
+    assert sent == [("DELETE", legacy), ("POST", modern), ("DELETE", legacy | modern)]
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -192,6 +201,45 @@ def test_no_argument_changes_where_a_request_goes(noun: Any, name: str, data: st
         assert set(made.headers) <= {
             "User-Agent", "Accept", "Accept-Encoding", "CLICDATA-API-KEY", "Content-Type", "Cache-Control",
         }  # fmt: skip
+
+
+NAMED: dict[str, Callable[[Session, str], object]] = {
+    "get_data": lambda session, name: Data(session=session).get_data(name=name),
+    "create_data": lambda session, name: Data(session=session).create_data(name, {"a": "text"}),
+    "static_send_data": lambda session, name: Data(session=session).static_send_data(name, FRAME),
+    "create_table": lambda session, name: FRAME.clicdata.create_table(name, session=session),
+    "push": lambda session, name: FRAME.clicdata.push(name, session=session),
+    "push, append": lambda session, name: FRAME.clicdata.push(name, if_exists="append", session=session),
+    "create_team": lambda session, name: Team(session=session).create_team(name),
+    "update_team": lambda session, name: Team(session=session).update_team(5, name),
+    "set_parameter": lambda session, name: Team(session=session).set_parameter(5, name, "x"),
+    "remove_parameter": lambda session, name: Team(session=session).remove_parameter(5, name),
+    "create_user": lambda session, name: User(session=session).create_user("jo@example.com", name, "Lee"),
+    "update_user": lambda session, name: User(session=session).update_user(5, last_name=name),
+    "create_users": lambda session, name: User(session=session).create_users(
+        pd.DataFrame({"email": ["jo@example.com"], "first_name": ["Jo"], "last_name": [name]}, dtype=object)
+    ),
+}
+
+
+@pytest.mark.parametrize("call", NAMED)
+def test_a_name_of_more_than_one_line_is_refused_before_any_request(call: str) -> None:
+    session = Recorder()
+    for odd in "\0\t\n\r\x0b\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\ud800":
+        for name in (f"a{odd}b", f"a{odd}", f"{odd}a"):
+            with pytest.raises(errors.InputError, match=r"control character|can't be sent"):
+                NAMED[call](session, name)
+    assert session.made == []
+    with pytest.raises(errors.ClicDataError):  # any other is sent
+        NAMED[call](session, "Zoë's 🦄\u00a0\u200d name")
+    assert session.made
+
+
+def test_a_column_may_have_a_name_of_several_lines(clicdata_sandbox: Any) -> None:
+    frame = pd.DataFrame({"price\r\nin EUR": [1.5], "a\u2028b\tc": ["x"]})
+    with clicdata_sandbox.session() as session:
+        rec_id = frame.clicdata.push("Spreadsheet", "of\nseveral lines", session=session).rec_id
+        pd.testing.assert_frame_equal(pandas_clicdata.read_clicdata(rec_id, session=session), frame)
 
 
 def test_the_recorder_sees_requests() -> None:

@@ -42,6 +42,7 @@ class Service:
 
     dialect = Dialect.LEGACY
     last_receipt = None
+    refused_page_size: tuple[int, int | None] | None = None
 
     def __init__(self, shape: Callable[[int, int], Any], pages: int, *, hangs: bool = False) -> None:
         self.shape, self.pages, self.hangs = shape, pages, hangs

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pandas_clicdata import errors
-from pandas_clicdata.session import retry, transport
+from pandas_clicdata.session import manager, retry, transport
 from pandas_clicdata.session.session import Session
 from pandas_clicdata.session.transport import LONGEST_BODY, Transport
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Request, get
@@ -338,13 +338,39 @@ def test_a_request_made_for_one_dialect_is_never_sent_in_the_other() -> None:
         assert server.paths() == ["POST /oauth20/token", "POST /data/5/row"]
 
 
-@pytest.mark.parametrize("pinned", [None, "2021.08"])
+@pytest.mark.parametrize("pinned", [None, "2022.01", "2099.1"])
 def test_a_pinned_session_says_which_argument_to_change(pinned: str | None) -> None:
     answer = VERSION_PLEASE if pinned is None else Says({"success": False, "error": {"code": "InvalidVersion"}})
     with ScriptedServer(with_token(lambda _: answer)) as server, opened(server, api_version=pinned)[0] as session:
-        with pytest.raises(errors.ApiVersionError, match="api_version="):
+        with pytest.raises(errors.ApiVersionError, match="api_version=") as caught:
             session.call(READ)
+        assert all(word in str(caught.value) for word in ('"2022.01"', '"2025.3"', '"auto"', "None"))
         assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("old", ["2021.08", "2021.8", "2021.12", "2022.0", "2022.00", "1999.1"])
+@pytest.mark.parametrize("how", ["Session", "connect", "environment"])
+def test_a_version_below_the_modern_ones_is_refused_with_those_that_work(
+    monkeypatch: pytest.MonkeyPatch, old: str, how: str
+) -> None:
+    monkeypatch.setenv("CLICDATA_API_KEY", "k")
+    monkeypatch.setenv("CLICDATA_API_VERSION", old)
+    calls: dict[str, Callable[[], object]] = {
+        "Session": lambda: Session(api_key="k", api_version=old),
+        "connect": lambda: manager.connect(api_key="k", api_version=old),
+        "environment": manager.current,
+    }
+    with pytest.raises(errors.InputError) as caught:
+        calls[how]()
+    for word in (old, '"2022.01"', '"2025.3"', '"auto"', "None"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given", ["2022.01", "2022.1", "2022.2", "2025.3", "10000.1", "2021", "2021.08-beta", "v1", None]
+)
+def test_a_version_of_another_form_is_not_compared(given: str | None) -> None:
+    assert Session(api_key="k", api_version=given).api_version == given
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import threading
 import time
@@ -13,15 +14,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pandas_clicdata import errors
+from pandas_clicdata import errors, resume_append
+from pandas_clicdata.sandbox import start
 from pandas_clicdata.session.wire import Dialect
 from pandas_clicdata.uploads.chunk import LEGACY_ROWS, MODERN_ROWS
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from uploads.oracle import FRAME, LOST, arm, assert_true, patience, stored
+from uploads.test_journals import Quick
+from uploads.test_schedules import answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
+    from pandas_clicdata.session.wire import Answer
 
 
 def test_every_row_is_stored_once_and_in_order(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
@@ -300,6 +308,158 @@ def test_a_receipt_reads_well(session: Session, rec_id: int) -> None:
     parser = Tags()
     parser.feed(receipt._repr_html_())
     assert parser.tags == {"table", "caption", "tbody", "tr", "th", "td"}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Rows that were there before
+
+
+class Counts(Quick):
+    """A service that stores all rows and answers each append with a result of the test's."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__("2022.01")
+        self.result = result
+
+    def applied(self, rows: list[dict[str, Any]]) -> Answer:
+        super().applied(rows)
+        return answer({"success": True, "result": self.result})
+
+
+@pytest.mark.parametrize("found", [10, 0, 3, -1, None, "10", True, 1e300, [], "missing"])
+def test_a_chunk_that_is_inserted_whole_was_not_there_before_whatever_was_found(found: Any) -> None:
+    result = {"rows_inserted": 10} if found == "missing" else {"rows_inserted": 10, "rows_found": found}
+    with Counts(result) as service:
+        receipt = FRAME.head(10).clicdata.append(5, session=service)
+    assert (receipt.rows_appended, receipt.rows_found, receipt.complete) == (10, 0, True)
+    assert repr(receipt) == "<AppendReceipt: 10 of 10 rows appended to data set 5 in 1 chunk>"
+
+
+@pytest.mark.parametrize(
+    ("inserted", "found", "words"), [(7, 3, "3 rows were"), (9, 1, "1 row was"), (0, 10, "10 rows were")]
+)
+def test_rows_that_were_inserted_or_found_are_done(inserted: int, found: int, words: str) -> None:
+    frame = FRAME.head(10)
+    with Counts({"rows_inserted": inserted, "rows_found": found}) as service:
+        receipt = frame.clicdata.append(5, session=service)
+        assert (receipt.rows_appended, receipt.rows_found, receipt.rows_total) == (inserted, found, 10)
+        assert receipt.complete
+        assert (receipt.rows_in_doubt, receipt.rows_remaining) == (0, 0)
+        assert receipt.remaining(frame).empty
+        assert receipt.in_doubt(frame).empty
+        assert receipt.chunks[["state", "rows_inserted"]].to_numpy().tolist() == [["applied", inserted]]
+        assert repr(receipt).endswith(f"data set 5 in 1 chunk; {words} there before>")
+        assert f"{words} there before" in receipt._repr_html_()
+        requests = service.requests
+        assert resume_append(frame, receipt, session=service, audit=False) is receipt
+        assert service.requests == requests
+    again = pickle.loads(pickle.dumps(receipt))
+    assert (again.rows_appended, again.rows_found, again.complete) == (inserted, found, True)
+
+
+@pytest.mark.parametrize(
+    ("inserted", "found"),
+    [
+        (7, None),
+        (7, 2),
+        (7, 7),
+        (7, 4),
+        (7, "3"),
+        (7, 3.0),
+        (9, True),
+        (11, -1),
+        (-1, 11),
+        (0, 0),
+        (12, 10),
+        (0, "missing"),
+    ],
+)
+def test_counts_that_do_not_add_up_are_a_doubt(inserted: int, found: Any) -> None:
+    result = {"rows_inserted": inserted} if found == "missing" else {"rows_inserted": inserted, "rows_found": found}
+    with (
+        Counts(result) as service,
+        pytest.raises(errors.AppendAmbiguous, match=f"{inserted} of 10 rows inserted") as caught,
+    ):
+        FRAME.head(10).clicdata.append(5, session=service)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert (receipt.rows_appended, receipt.rows_found, receipt.rows_in_doubt, receipt.complete) == (0, 0, 10, False)
+    assert "before" not in repr(receipt)
+
+
+@pytest.fixture
+def keyed() -> Iterator[tuple[Sandbox, int]]:
+    """A data set with a unique key, three rows of the frame, and one of another's; its appends skip existing keys."""
+    with start(sample=False, existing_keys="skip") as sandbox:
+        rec_id = sandbox.create("Keyed", {"n": "number", "t": "text", "load": "text"})
+        sandbox.append(rec_id, [{"n": n, "t": "there before"} for n in (3, 4, 15, 1000)])
+        sandbox.set_key(rec_id, ["n"])
+        yield sandbox, rec_id
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(
+    "how", [{}, {"verify": "count", "exclusive": True}, {"verify": "tag", "tag_column": "load"}, {"errors": "collect"}]
+)
+def test_a_receipt_counts_the_rows_whose_key_existed(
+    keyed: tuple[Sandbox, int], how: dict[str, Any], workers: int, tmp_path: Path
+) -> None:
+    sandbox, rec_id = keyed
+    workers = 1 if how.get("verify") == "count" else workers
+    with sandbox.session(api_version="2022.01") as session:
+        receipt = FRAME.clicdata.append(
+            rec_id, chunksize=5, workers=workers, journal=tmp_path / "journal", session=session, **how
+        )
+        for one in (receipt, AppendReceipt.load(tmp_path / "journal")):
+            assert (one.rows_appended, one.rows_found, one.rows_total) == (22, 3, 25)
+            assert one.complete
+            assert one.audited is (True if "verify" in how else None)
+            assert one.chunks["rows_inserted"].tolist() == [3, 5, 5, 4, 5] or workers > 1
+        before = len(sandbox.requests)
+        assert resume_append(FRAME, tmp_path / "journal", session=session, audit=False).complete
+        assert not [seen for seen in sandbox.requests[before:] if seen.method == "POST"]
+        again = FRAME.clicdata.append(rec_id, session=session, **how)
+        assert (
+            repr(again)
+            == f"<AppendReceipt: 0 of 25 rows appended to data set {rec_id} in 1 chunk; 25 rows were there before>"
+        )
+        assert again.audited is (True if "verify" in how else None)
+    assert stored(sandbox, rec_id) == Counter([*range(25), 1000])
+
+
+def test_the_audit_says_why_rows_may_be_missing_that_nobody_counted(keyed: tuple[Sandbox, int]) -> None:
+    sandbox, rec_id = keyed
+    with sandbox.session(api_version=None) as session:
+        session._sleep = lambda seconds: None
+        with pytest.raises(
+            errors.AppendAmbiguous, match=r"-3 in the data set.*unique key may leave out rows"
+        ) as caught:
+            FRAME.clicdata.append(rec_id, verify="count", exclusive=True, session=session)
+    assert caught.value.receipt is session.last_receipt
+
+
+@pytest.mark.parametrize("key", [{"unique_key": ["n"]}, {"unique_key_available": "true"}, {"uniquekeyavailable": True}])
+@pytest.mark.parametrize("modern", [False, True])
+def test_a_push_to_a_data_set_with_a_key_says_what_may_have_happened(
+    key: dict[str, Any], modern: bool, tmp_path: Path
+) -> None:
+    entry = {"id": 5, "name": "Keyed", **key}
+
+    class Lists(Quick):
+        def page(self, query: dict[str, str]) -> Answer:
+            return answer({"data": [entry, {**entry, "name": "Keyed too"}]}) if "name" in query else super().page(query)
+
+    with Lists("2022.01" if modern else None) as service:
+        receipt = FRAME.clicdata.push("Keyed", if_exists="append", session=service, journal=tmp_path / "journal")
+        for one in (receipt, AppendReceipt.load(tmp_path / "journal")):
+            for text in (repr(one), one._repr_html_()):
+                assert ("unique key: rows whose key existed may have been left out" in text) is not modern
+        counted = FRAME.clicdata.push(
+            "Keyed", if_exists="append", session=service, verify="count", exclusive=True
+        )  # shows that none was
+        assert "unique key" not in repr(counted)
+        entry.update(dict.fromkeys(key, "False"))
+        assert "unique key" not in repr(FRAME.clicdata.push("Keyed", if_exists="append", session=service))
 
 
 def test_the_frame_is_never_changed(session: Session, rec_id: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata
-from pandas_clicdata import errors
+from pandas_clicdata import ChangeReceipt, Data, errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads.matching import Finder
+from pandas_clicdata.uploads.matching import Finder, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +91,8 @@ ODD: dict[str, list[Any]] = {
 def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> None:
     frame = pd.DataFrame(ODD)
     types = {"digits": "number", "empty": "text", "flag": "checkbox", "day": "date", "when": "datetime"}
-    rec_id = frame.clicdata.push("Odd", types=types).rec_id
+    rec_id = clicdata_sandbox.create("Odd", {"key": "number", "whole": "number", "text": "text", **types})
+    frame.clicdata.append(rec_id)  # text as it is: any spelling of a datetime
     before = ledger(clicdata_sandbox, rec_id)
     result = frame.head(1).clicdata.delete_rows(rec_id, on="key")
     assert clicdata_sandbox.count(rec_id) == 1
@@ -103,7 +106,9 @@ def test_with_keep_false_no_row_is_read_or_kept(session: Session, clicdata_sandb
     rec_id = FRAME.clicdata.push("Cheap").rec_id
     clicdata_sandbox.requests.clear()
     result = FRAME.head(1).clicdata.delete_rows(rec_id, on="k", keep=False)
-    assert verbs(clicdata_sandbox) == ["DELETE"]
+    assert [seen.path for seen in clicdata_sandbox.requests] in (
+        [f"/data/{rec_id}/{path}"] for path in ("row", "delete")
+    )
     for name in ("rows", "rows_in_doubt"):
         with pytest.raises(errors.InputError, match="keep=False"):
             getattr(result, name)
@@ -172,15 +177,16 @@ def test_a_data_set_that_changes_while_it_is_read_loses_nothing(arguments: dict[
         writer.times = None
         with pytest.raises(errors.TornRead):
             FRAME.clicdata.delete_rows(rec_id, on="k", session=session, **arguments)
-        assert "DELETE" not in verbs(sandbox)
+        assert not [seen for seen in sandbox.requests if seen.path.endswith(("/row", "/delete"))]
 
 
 def test_nothing_is_deleted_if_a_page_can_not_be_read(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Broken").rec_id
     clicdata_sandbox.faults.status(404, path=f"/data/{rec_id}", method="GET")
+    clicdata_sandbox.requests.clear()
     with pytest.raises(errors.NotFound):
         FRAME.clicdata.delete_rows(rec_id, on="k")
-    assert "DELETE" not in verbs(clicdata_sandbox)
+    assert verbs(clicdata_sandbox) == ["GET"]
 
 
 @pytest.mark.parametrize("applied", [True, False])
@@ -198,7 +204,7 @@ def test_rows_of_a_key_in_doubt_are_listed_apart(clicdata_sandbox: Sandbox, appl
 
 def test_rows_of_a_refused_key_are_not_among_the_deleted(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = FRAME.clicdata.push("Refused").rec_id
-    clicdata_sandbox.faults.status(400, method="DELETE", after=1)
+    clicdata_sandbox.faults.status(400, path=re.compile("/(row|delete)$"), after=1)
     with pytest.raises(errors.WriteError) as caught:
         FRAME.clicdata.delete_rows(rec_id, on="k")
     receipt: Any = caught.value.receipt
@@ -211,24 +217,28 @@ def test_rows_of_a_refused_key_are_not_among_the_deleted(session: Session, clicd
 
 
 NUMBERS = st.sampled_from([0, 1, 2, 1.0, 1.5, 1e0, -0.0, 10**15, 2**53, 2**53 + 1, 0.1, 1e300])
-TEXTS = st.sampled_from(["a", "A", "a ", "", "1", "true", "null", "é", "é", 'q"\\', "2026-11-24", "😀"])
-MOMENTS = st.sampled_from(
-    [
-        "2026-11-24T10:00:00",
-        "2026-11-24 10:00:00",
-        "2026-11-24T10:00:00.5",
-        "2026-11-24T10:00:00.500000",
-        "2026-11-24T10:00:00Z",
-        "2026-11-24T10:00:00+00:00",
-        "2026-11-24T12:00:00+02:00",
-        "2026-11-24T12:00:00.000+02:00",
-        "1900-01-01T00:00:00",
-    ]
+TEXTS = st.sampled_from(
+    ["a", "A", "a ", "", "1", "true", "null", "é", "e\u0301", 'q"\\', "2026-11-24", "😀", "ß", "SS", "ı", "I", "İ"]
 )
+MOMENTS = [
+    "2026-11-24T10:00:00",
+    "2026-11-24 10:00:00",
+    "2026-11-24T10:00:00.5",
+    "2026-11-24T10:00:00.500000",
+    "1900-01-01T00:00:00",
+]
+AWARE = [
+    "2026-11-24T10:00:00Z",
+    "2026-11-24T10:00:00+00:00",
+    "2026-11-24T12:00:00+02:00",
+    "2026-11-24T12:00:00.000+02:00",
+    "2026-11-24 10:00:00.5Z",
+]
 KINDS = {
     "number": NUMBERS,
     "text": TEXTS,
-    "datetime": MOMENTS,
+    "datetime": st.sampled_from(MOMENTS),
+    "datetime of UTC": st.sampled_from(AWARE),
     "checkbox": st.booleans(),
     "date": st.sampled_from(["2026-11-24", "2026-11-25", "1900-01-01"]),
     "percentage": st.sampled_from([0.5, 0.25, 1]),
@@ -238,47 +248,92 @@ KINDS = {
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str]:
     kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=3))
-    columns = {f"c{place}": kind for place, kind in enumerate(kinds)}
-    cell = {name: st.none() | KINDS[kind] | KINDS[kind] | KINDS[kind] for name, kind in columns.items()}
+    kind_of = {f"c{place}": kind for place, kind in enumerate(kinds)}
+    cell = {name: st.none() | KINDS[kind] | KINDS[kind] | KINDS[kind] for name, kind in kind_of.items()}
     rows = draw(st.lists(st.fixed_dictionaries(cell), max_size=25))
-    on = list(columns)[: draw(st.integers(1, len(columns)))]
-    wanted = st.lists(st.fixed_dictionaries({name: KINDS[columns[name]] for name in on}), min_size=1, max_size=5)
+    on = list(kind_of)[: draw(st.integers(1, len(kind_of)))]
+    wanted = st.lists(st.fixed_dictionaries({name: KINDS[kind_of[name]] for name in on}), min_size=1, max_size=5)
     if rows and draw(st.booleans()):
         present = [row for row in ({name: row[name] for name in on} for row in rows) if None not in row.values()]
         wanted = st.lists(st.sampled_from(present), min_size=1, max_size=5) if present else wanted
-    keys = (
-        pd.DataFrame({name: pd.Series([key[name] for key in found], dtype=object) for name in on})
-        if (found := draw(wanted))
-        else pd.DataFrame()
-    )
+    found = draw(wanted)
+    keys = pd.DataFrame({name: pd.Series([key[name] for key in found], dtype=object) for name in on})
+    columns = {name: kind.split()[0] for name, kind in kind_of.items()}
     return columns, rows, keys, draw(st.sampled_from(["all", "first"]))
 
 
+DELETES = ["both", "/delete", "DELETE /row"]
+
+
 @pytest.fixture(scope="module")
-def any_sandbox() -> Iterator[Sandbox]:
-    with start(page_size=7, max_page_size=7, record=False) as sandbox:
-        yield sandbox
+def sandboxes() -> Iterator[dict[tuple[str, str], Sandbox]]:
+    """A sandbox for each path of deletes and each comparison of text."""
+    with ExitStack() as stack:
+        yield {
+            (deletes, texts): stack.enter_context(
+                start(page_size=7, max_page_size=7, deletes=deletes, text_comparison=texts)  # type: ignore[arg-type]
+            )
+            for deletes in DELETES
+            for texts in ("exact", "sql_server")
+        }
 
 
-@given(case=cases(), modern=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_rows_shown_are_the_rows_deleted(
-    any_sandbox: Sandbox, case: tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str], modern: bool
+@given(
+    case=cases(),
+    modern=st.booleans(),
+    deletes=st.sampled_from(DELETES),
+    texts=st.sampled_from(["exact", "sql_server"]),
+    match=st.sampled_from([None, None, "exact", "wide"]),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_row_is_deleted_that_was_not_shown(
+    sandboxes: dict[tuple[str, str], Sandbox],
+    case: tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str],
+    modern: bool,
+    deletes: str,
+    texts: str,
+    match: str | None,
 ) -> None:
     columns, rows, keys, multiple_rows = case
-    rec_id = any_sandbox.create(f"Case {len(any_sandbox.data_sets())}", columns, history=False)
-    any_sandbox.append(rec_id, rows)
-    before, stored = ledger(any_sandbox, rec_id), values(any_sandbox, rec_id)
-    how: Any = {"on": list(keys.columns), "multiple_rows": multiple_rows}
-    with any_sandbox.session(api_version="2022.01" if modern else None) as session:
+    sandbox = sandboxes[deletes, texts]
+    rec_id = sandbox.create(f"Case {len(sandbox.data_sets())}", columns, history=False)
+    sandbox.append(rec_id, rows)
+    before, stored = ledger(sandbox, rec_id), values(sandbox, rec_id)
+    how: Any = {"on": list(keys.columns), "multiple_rows": multiple_rows, "match": match}
+    with sandbox.session(api_version="2022.01" if modern else None) as session:
         shown = keys.clicdata.delete_rows(rec_id, dry_run=True, session=session, **how)
-        result = keys.clicdata.delete_rows(rec_id, session=session, **how)
-        deleted = before - ledger(any_sandbox, rec_id)
-        assert len(shown) == deleted.total()
-        pd.testing.assert_frame_equal(shown, result.rows)
-        if len(shown):
+        sandbox.requests.clear()
+        try:
+            result: Any = keys.clicdata.delete_rows(rec_id, session=session, **how)
+        except errors.ClicDataError as error:
+            result = error
+        if isinstance(result, errors.InputError):
+            assert 'match="exact"' in str(result)
+            assert match is None or (match, multiple_rows) == ("wide", "first")
+            assert set(verbs(sandbox)) == {"GET"}
+            assert ledger(sandbox, rec_id) == before
+            return
+        if isinstance(result, errors.WriteError):  # it was said to compare exactly, and counts more
+            assert (match, texts, modern) == ("exact", "sql_server", True)
+            assert deletes != "DELETE /row"
+            assert "may have matched" in str(result)
+            return
+        assert isinstance(result, ChangeReceipt)
+        deleted = before - ledger(sandbox, rec_id)
+        if (match, texts) == ("exact", "sql_server"):  # what was said is wrong, and nothing was counted
+            return
+        assert deleted.total() <= len(shown)
+        if match == "wide" and texts == "exact":  # fewer rows went; if they were counted, it is known
+            known = modern and deletes != "DELETE /row"
+            assert len(result.rows) + len(result.rows_in_doubt) >= deleted.total()
+            assert len(result.rows) <= deleted.total() or not known
+            return
+        if match != "wide":
+            assert deleted.total() == len(shown)
+            pd.testing.assert_frame_equal(shown, result.rows)
+        if len(result.rows):
             result.rows.clicdata.append(rec_id, session=session)
-        assert values(any_sandbox, rec_id) == stored
+        assert match == "wide" or values(sandbox, rec_id) == stored
 
 
 def values(sandbox: Sandbox, rec_id: int) -> Counter[tuple[Any, ...]]:
@@ -297,7 +352,7 @@ def find(**cells: Any) -> bytes:
 def found(finds: list[bytes], rows: str, *, first_only: bool = False) -> list[int]:
     finder = Finder(finds, first_only=first_only)
     finder.add(rows.encode())
-    return [match.place for match in finder.matches()]
+    return [match.place for match in finder.matches("exact")]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +377,11 @@ def found(finds: list[bytes], rows: str, *, first_only: bool = False) -> list[in
         ("null", "null", False),
         ("é", '"e\\u0301"', False),
         ("2026-11-24T10:00:00Z", '"2026-11-24T12:00:00+02:00"', True),
-        ("2026-11-24T10:00:00Z", '"2026-11-24T10:00:00"', False),
+        ("2026-11-24T10:00:00Z", '"2026-11-24T10:00:00"', True),
+        ("2026-11-24 10:00:00", '"2026-11-24T12:00:00.0000000\\u002B02:00"', True),
+        ("2026-11-24 10:00:00", '"2026-11-24T10:00:00.0000000001Z"', False),
+        ("2026-11-24", '"2026-11-24T00:00:00"', True),
+        ("0001-01-01 00:00:00", '"0001-01-01T00:00:00+14:00"', False),
         ("2026-11-24T10:00:00", '"2026-11-24 10:00:00.000"', True),
         ("2026-11-24T10:00:00", '"2026-11-24 10:00:00.001"', False),
         ("2026-13-24T10:00:00", '"2026-13-24 10:00:00"', False),
@@ -361,3 +420,313 @@ def test_the_default_session_is_used(clicdata_sandbox: Sandbox) -> None:
         manager.make_default(session)
         rec_id = FRAME.clicdata.push("Default").rec_id
         assert len(FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True)) == 4
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Text that may be the same
+
+
+def letters(session: Session, texts: list[str]) -> tuple[int, pd.DataFrame]:
+    frame = pd.DataFrame({"t": texts, "n": range(len(texts))})
+    return frame.clicdata.push("Letters", session=session).rec_id, frame
+
+
+@pytest.fixture(params=["exact", "sql_server"])
+def texts_compared(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
+def version(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_rows_that_may_be_meant_are_shown_and_nothing_is_deleted(
+    texts_compared: Any, version: Any, caplog: Any
+) -> None:
+    with start(text_comparison=texts_compared) as sandbox, sandbox.session(api_version=version) as session:
+        rec_id, frame = letters(session, ["a", "A", "a \t", "b", "á"])
+        sandbox.requests.clear()
+        with pytest.raises(errors.InputError) as caught:
+            frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", session=session)
+        for text in (
+            "2 rows would go",
+            "(t='a'; t='b')",
+            "and 4 rows",
+            r"(t='A'; t='a \t')",
+            'match="exact" or match="wide"',
+        ):
+            assert text in str(caught.value)
+        shown = frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", dry_run=True, session=session)
+        assert shown["n"].tolist() == [0, 1, 2, 3]
+        assert "would refuse" in caplog.text
+        assert "'a" not in caplog.text
+        for match, rows in {"exact": [0, 3], "wide": [0, 1, 2, 3]}.items():
+            one = frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", dry_run=True, match=match, session=session)
+            assert one["n"].tolist() == rows
+            with pytest.raises(errors.InputError, match=f"{len(rows)} rows would go, and max_rows is 1"):
+                frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", match=match, max_rows=1, session=session)
+        assert set(verbs(sandbox)) == {"GET"}
+
+
+@pytest.mark.parametrize("match", ["exact", "wide"])
+def test_match_decides_and_a_wrong_answer_is_found_out_if_rows_are_counted(
+    texts_compared: Any, version: Any, match: Any
+) -> None:
+    with start(text_comparison=texts_compared) as sandbox, sandbox.session(api_version=version) as session:
+        rec_id, frame = letters(session, ["a", "A", "b", "B"])
+        how: Any = {"on": "t", "match": match, "session": session}
+        if (match, texts_compared, version) == ("exact", "sql_server", "2022.01"):
+            with pytest.raises(
+                errors.WriteError, match=r"counts 2 rows for the key of row label 0, and 1 may"
+            ) as caught:
+                frame.iloc[[0, 2]].clicdata.delete_rows(rec_id, **how)
+            receipt: Any = caught.value.receipt
+            assert receipt.keys["state"].tolist() == ["applied", "pending"]
+            assert receipt.keys["rows_deleted"].tolist() == [2, pd.NA]
+            assert receipt.rows["n"].tolist() == [0]
+            assert [row["n"] for row in sandbox.rows(rec_id)] == [2, 3], "nothing more was sent"
+            return
+        receipt = frame.iloc[[0, 2]].clicdata.delete_rows(rec_id, **how)
+        left = [1, 3] if texts_compared == "exact" else []
+        assert [row["n"] for row in sandbox.rows(rec_id)] == left
+        named, all_of_them = [0, 2], [0, 1, 2, 3]
+        if (match, texts_compared, version) == ("wide", "exact", "2022.01"):  # one of two rows each, and not which
+            assert receipt.rows.empty
+            assert receipt.rows_in_doubt["n"].tolist() == all_of_them
+            assert "4 rows deleted or not: .rows_in_doubt" in repr(receipt)
+        else:
+            assert receipt.rows["n"].tolist() == (named if match == "exact" else all_of_them)
+
+
+def test_keys_that_may_be_one_are_counted_once(texts_compared: Any, version: Any) -> None:
+    with start(text_comparison=texts_compared) as sandbox, sandbox.session(api_version=version) as session:
+        rec_id, frame = letters(session, ["a", "A", "a", "b", "c"])
+        keys = frame.iloc[[1, 0, 3]]
+        assert len(keys.clicdata.delete_rows(rec_id, on="t", dry_run=True, session=session)) == 4
+        sandbox.faults.status(400, path=re.compile("/(row|delete)$"), after=1)
+        with pytest.raises(errors.WriteError) as caught:
+            keys.clicdata.delete_rows(rec_id, on="t", max_rows=4, session=session)
+        receipt: Any = caught.value.receipt
+        assert receipt.keys["state"].tolist() == ["applied", "refused", "pending"]
+        went = {0, 1, 2} if texts_compared == "sql_server" else {1}
+        assert {row["n"] for row in sandbox.rows(rec_id)} == set(range(5)) - went
+        if (texts_compared, version) == ("sql_server", "2022.01"):  # the count says that all of them went
+            assert receipt.rows["n"].tolist() == [0, 1, 2]
+        else:
+            assert receipt.rows.empty
+            assert receipt.rows_in_doubt["n"].tolist() == [0, 1, 2]
+        result = frame.clicdata.delete_rows(rec_id, on="t", session=session)
+        assert sorted([*result.rows["n"], *went]) == [0, 1, 2, 3, 4]
+        assert sandbox.count(rec_id) == 0
+
+
+def test_which_row_is_the_first_must_be_known(texts_compared: Any, version: Any) -> None:
+    with start(text_comparison=texts_compared) as sandbox, sandbox.session(api_version=version) as session:
+        rec_id, frame = letters(session, ["a", "A", "A", "a"])
+        how: Any = {"on": "t", "multiple_rows": "first", "session": session}
+        for match in (None, "wide"):
+            with pytest.raises(errors.InputError, match=r"t='A'.*t='a'.* match=\"exact\" decides"):
+                frame.iloc[[1]].clicdata.delete_rows(rec_id, match=match, **how)
+        assert frame.iloc[[1]].clicdata.delete_rows(rec_id, dry_run=True, **how)["n"].tolist() == [0, 1]
+        assert sandbox.count(rec_id) == 4
+        result = frame.iloc[[0]].clicdata.delete_rows(rec_id, **how)  # the first in either view
+        assert result.rows["n"].tolist() == [0]
+        assert [row["n"] for row in sandbox.rows(rec_id)] == [1, 2, 3]
+        result = frame.iloc[[1, 0]].clicdata.delete_rows(rec_id, match="exact", **how)
+        assert result.rows["n"].tolist() == [1, 3] if texts_compared == "exact" else [1]
+
+
+def test_an_update_whose_keys_may_be_one_is_refused(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id, _ = letters(session, ["a", "A", "straße"])
+    clicdata_sandbox.requests.clear()
+    for keys in (["a", "A"], ["x", "straße", "STRASSE "]):
+        for match in (None, "wide"):
+            with pytest.raises(errors.InputError, match=r"may ignore letter case and trailing blanks \(row labels"):
+                pd.DataFrame({"t": keys, "n": range(len(keys))}).clicdata.update_rows(rec_id, on="t", match=match)
+    with pytest.raises(errors.InputError, match=r"keep one row per key$"):
+        pd.DataFrame({"t": [1, 1.0], "n": [1, 2]}, dtype=object).clicdata.update_rows(rec_id, on="t", match="exact")
+    assert clicdata_sandbox.requests == []
+    pd.DataFrame({"t": ["a", "A"], "n": [7, 7]}).clicdata.update_rows(rec_id, on="t")
+    assert [row["n"] for row in clicdata_sandbox.rows(rec_id)] == [7, 7, 2]
+    pd.DataFrame({"t": ["a", "A"], "n": [8, 9]}).clicdata.update_rows(rec_id, on="t", match="exact")
+    assert [row["n"] for row in clicdata_sandbox.rows(rec_id)] == [8, 9, 2]
+
+
+@pytest.mark.parametrize("match", ["Exact", True, "", "case"])
+def test_another_match_is_refused(session: Session, clicdata_sandbox: Sandbox, match: Any) -> None:
+    clicdata_sandbox.requests.clear()
+    for verb in ("delete_rows", "update_rows"):
+        with pytest.raises(errors.InputError, match="match must be one of 'exact', 'wide'"):
+            getattr(FRAME.clicdata, verb)(1001, on="k", match=match)
+    assert clicdata_sandbox.requests == []
+
+
+SPECIAL = "aAiIıİsSſßẞkKÅåÅéÉσςΣΑǅŉﬁＦ２²\u0307\u0301\u0345 \t\u00a0\u3000"
+
+
+@given(text=st.text(st.sampled_from(SPECIAL) | st.characters(codec="utf-8"), max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_no_comparison_is_wider_than_the_fold(text: str) -> None:
+    for compared in (str.lower, str.upper, str.casefold, str.swapcase, str.rstrip):
+        assert fold(compared(text)) == fold(text)
+    assert fold(fold(text)) == fold(text)
+
+
+def test_the_fold_keeps_what_no_comparison_takes_for_equal() -> None:
+    texts = ["", "a", "á", "ä", "ae", " a", "a b", "ab", "1", "2", "ss", "i", "o", "ø", "z", "ż", "\u200ba", "😀", "я"]
+    assert len(set(map(fold, texts))) == len(texts)
+    for alike in (
+        ["i", "I", "ı", "İ", "I\u0307"],
+        ["ß", "ẞ", "SS", "ſs"],
+        ["é", "É", "e\u0301 "],
+        ["K", "k\u00a0", "Ｋ"],
+    ):
+        assert len(set(map(fold, alike))) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The calls of either dialect, and what they count
+
+
+def changes_sent(sandbox: Sandbox) -> list[str]:
+    paths = (f"{seen.method} {seen.path.rsplit('/', 1)[1]}" for seen in sandbox.requests)
+    return [path for path in paths if path.split()[1] in ("row", "update", "delete")]
+
+
+@pytest.mark.parametrize("deletes", DELETES)
+def test_the_session_remembers_where_rows_are_deleted(deletes: Any) -> None:
+    first, later = {
+        "both": (["POST delete"], "POST delete"),
+        "/delete": (["POST delete"], "POST delete"),
+        "DELETE /row": (["POST delete", "DELETE row"], "DELETE row"),
+    }[deletes]
+    with start(deletes=deletes) as sandbox, sandbox.session(api_version="2022.01") as session:
+        data, rec_id = Data(session=session), sandbox.create("Rows", {"k": "number"})
+        for missing in (4711, 4712):
+            sandbox.requests.clear()
+            with pytest.raises(errors.NotFound, match=f"no data set {missing}, or it can be changed neither by"):
+                data.delete_data(missing, {"k": 1})
+            assert changes_sent(sandbox) == ["POST delete", "DELETE row"]
+        sandbox.append(rec_id, [{"k": k} for k in (1, 2, 3, 4)])
+        sandbox.requests.clear()
+        answer = data.delete_data(rec_id, {"k": 1})
+        assert answer == ({"rows_deleted": 1, "rows_found": 1} if later == "POST delete" else {"success": True})
+        assert len(FRAME.iloc[1:].clicdata.delete_rows(rec_id, on="k", session=session).rows) == 2
+        with pytest.raises(errors.NotFound):
+            data.delete_data(4711, {"k": 1})
+        assert changes_sent(sandbox) == [*first, *[later] * 3]
+        assert [row["k"] for row in sandbox.rows(rec_id)] == [4]
+
+
+@pytest.mark.parametrize(("status", "code"), [(405, "x"), (404, "x"), (200, "NotFound"), (200, "405")])
+def test_a_path_that_is_not_there_has_done_nothing(clicdata_sandbox: Sandbox, status: int, code: str) -> None:
+    body = json.dumps({"success": False, "error": {"code": code, "description": "no"}})
+    with clicdata_sandbox.session(api_version="2022.01") as session:
+        rec_id = FRAME.clicdata.push("Elsewhere", session=session).rec_id
+        clicdata_sandbox.faults.answer(body, status=status, path=f"/data/{rec_id}/delete", times=2)
+        clicdata_sandbox.faults.answer(body, status=status, path=f"/data/{rec_id}/row")
+        with pytest.raises(errors.ApiError, match="changed neither by POST"):
+            Data(session=session).delete_data(rec_id, {"k": 1})
+        assert clicdata_sandbox.count(rec_id) == 4
+        Data(session=session).delete_data(rec_id, {"k": 1})
+        assert clicdata_sandbox.count(rec_id) == 3
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [lambda faults, path: faults.status(500, path=path), lambda faults, path: faults.drop(applied=True, path=path)],
+)
+def test_a_modern_delete_of_unknown_outcome_goes_nowhere_else(clicdata_sandbox: Sandbox, arm: Any) -> None:
+    with clicdata_sandbox.session(api_version="2022.01") as session:
+        rec_id = FRAME.clicdata.push("Once", session=session).rec_id
+        arm(clicdata_sandbox.faults, f"/data/{rec_id}/delete")
+        clicdata_sandbox.requests.clear()
+        with pytest.raises(errors.DeleteAmbiguous):
+            Data(session=session).delete_data(rec_id, {"k": 1})
+        assert changes_sent(clicdata_sandbox) == ["POST delete"]
+
+
+def test_a_first_change_finds_the_dialect() -> None:
+    with start(require_version=True) as sandbox:
+        rec_id = sandbox.create("Auto", {"k": "number", "v": "number"})
+        sandbox.append(rec_id, [{"k": 1, "v": 1}, {"k": 2, "v": 2}])
+        with sandbox.session() as session:
+            Data(session=session).update_data(rec_id, {"k": 1}, {"v": 7})
+        with sandbox.session() as session:
+            FRAME.iloc[1:].clicdata.delete_rows(rec_id, on="k", keep=False, session=session)
+        assert changes_sent(sandbox) == ["PUT row", "POST update", "DELETE row", "POST delete", "POST delete"]
+        assert sandbox.rows(rec_id) == [{"k": 1, "v": 7}]
+        assert not sandbox.refreshes()
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("nan"), np.datetime64("NaT")])
+def test_a_filter_with_a_missing_value_is_refused(session: Session, clicdata_sandbox: Sandbox, missing: Any) -> None:
+    rec_id = FRAME.clicdata.push("Missing").rec_id
+    clicdata_sandbox.requests.clear()
+    for call in (
+        lambda: Data().delete_data(rec_id, {"k": 1, "v": missing}),
+        lambda: Data().update_data(rec_id, {"v": missing}, {"k": 1}),
+    ):
+        with pytest.raises(errors.InputError, match=r"the value of 'v' is missing, .* at worst every row"):
+            call()
+    assert clicdata_sandbox.requests == []
+    Data().update_data(rec_id, {"k": 1}, {"v": missing})
+    assert clicdata_sandbox.rows(rec_id)[0]["v"] is None
+
+
+COUNTED = [
+    ({"rows_deleted": 2, "rows_found": 2}, [2, 2], "1 of 1 keys done; 2 rows kept: .rows"),
+    ({"rows_found": 2}, [pd.NA, 2], "1 of 1 keys done; 2 rows kept: .rows"),
+    ({"rows_deleted": 1, "rows_found": 2}, [1, 2], "done; 0 rows kept: .rows; 2 rows deleted or not: .rows_in_doubt"),
+    ({"rows_deleted": 0}, [0], "1 of 1 keys done; 1 of them changed no row; 0 rows kept: .rows"),
+    ({"rows_deleted": -1, "rows_found": "2"}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
+    ({"rows_deleted": 2.5, "rows_found": True}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
+    ({"rows_deleted": None}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
+    ([2], [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
+]
+
+
+@pytest.mark.parametrize(("result", "counts", "said"), COUNTED)
+@pytest.mark.parametrize("enveloped", [True, False])
+def test_the_receipt_says_what_was_counted(
+    session: Session, clicdata_sandbox: Sandbox, result: Any, counts: list[Any], said: str, enveloped: bool
+) -> None:
+    rec_id = FRAME.clicdata.push("Counted").rec_id
+    body = result if isinstance(result, dict) and not enveloped else {"success": True, "result": result}
+    clicdata_sandbox.faults.answer(json.dumps(body), path=re.compile("/(row|delete)$"))
+    receipt = FRAME.iloc[[1]].clicdata.delete_rows(rec_id, on="k")
+    shown = receipt.keys.drop(columns=["k", "state"])
+    assert shown.columns.tolist() == ["rows_deleted", "rows_found"][: len(counts)]
+    assert shown.iloc[0].tolist() == counts
+    assert said in repr(receipt)
+    assert receipt.keys["state"].tolist() == ["applied"]
+    assert receipt.rows_changed == (
+        counts[-1] if counts[0] is pd.NA and len(counts) == 2 else {pd.NA: None}.get(counts[0], counts[0])
+    )
+
+
+def test_more_rows_than_the_first_is_an_error(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("First").rec_id
+    path = re.compile("/(row|update|delete)$")
+    for verb in ("update_data", "delete_data"):
+        clicdata_sandbox.faults.answer('{"rows_updated": 2, "rows_deleted": 2}', path=path, times=2)
+        what = [{"k": 2}, {"v": 0}][: 2 if verb == "update_data" else 1]
+        with pytest.raises(errors.WriteError, match="counts 2 that it changed"):
+            getattr(Data(), verb)(rec_id, *what, multiple_rows="first")
+        assert getattr(Data(), verb)(rec_id, *what)["rows_deleted"] == 2
+    clicdata_sandbox.faults.answer('{"rows_updated": 2, "rows_found": 9}', path=path)
+    with pytest.raises(errors.WriteError, match="counts 2 rows for the key of row label 0, and 1 may") as caught:
+        FRAME.iloc[[0, 1]].clicdata.update_rows(rec_id, on="k", multiple_rows="first")
+    receipt: Any = caught.value.receipt
+    assert receipt.keys["state"].tolist() == ["applied", "pending"]
+    clicdata_sandbox.faults.answer('{"rows_found": 9}', path=path)  # of which one was changed
+    assert FRAME.iloc[[0]].clicdata.update_rows(rec_id, on="k", multiple_rows="first").rows_changed is None
+
+
+def test_counts_do_not_hide_a_key_of_their_name(session: Session) -> None:
+    frame = pd.DataFrame({"state": ["TX", "NY"], "rows_deleted": [1, 2]})
+    rec_id = frame.clicdata.push("States").rec_id
+    keys = frame.clicdata.delete_rows(rec_id, on=["state", "rows_deleted"]).keys
+    pd.testing.assert_frame_equal(keys[["state", "rows_deleted"]], frame)
+    assert keys["state (ClicData)"].tolist() == ["applied"] * 2

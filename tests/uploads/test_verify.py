@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
+from grid import GRID, Paging
 from pandas_clicdata import errors, resume_append
+from pandas_clicdata.sandbox import start
 from pandas_clicdata.uploads.receipt import AppendReceipt
+from pandas_clicdata.uploads.verify import count_rows, has_rows
 from uploads.oracle import FRAME, LOST, arm, assert_true, patience, receipt_of, stored
 
 if TYPE_CHECKING:
@@ -300,6 +304,62 @@ def test_counting_takes_as_many_requests_as_documented(clicdata_sandbox: Sandbox
             gets = [seen for seen in clicdata_sandbox.requests if seen.method == "GET"]
             asked.setdefault(way, []).append(len(gets))
     assert asked == {"tag": [3, 9], "count": [2, 4] if api_version else [3 + 2, 9 + 2]}
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What pages may say, and which page sizes are taken (O1)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize("paging", GRID, ids=str)
+def test_no_chunk_is_stored_twice_whatever_pages_say(paging: Paging) -> None:
+    with paging.start(10) as (sandbox, session):
+        for way, before, applied in product(WAYS, (8, 25), (True, False)):
+            rec_id = sandbox.create(f"{way} {before} {applied}", {"n": "number", "t": "text", "load": "text"})
+            sandbox.append(rec_id, [{"n": 1000 + n, "t": "there before"} for n in range(before)])
+            sandbox.faults.drop(applied=applied, **on(rec_id))
+            try:
+                receipt = FRAME.clicdata.append(rec_id, chunksize=10, session=session, **WAYS[way])
+            except (errors.PagingLoop, errors.AppendAmbiguous) as error:
+                # Rows that no page shows can't be counted: then nothing is sent, or the chunk stays in doubt.
+                assert paging.page_number == "ignored"
+                assert (error.receipt is None) == (sandbox.count(rec_id) == before)  # noqa: PT017
+                assert max(stored(sandbox, rec_id).values()) == 1
+            else:
+                assert receipt.complete
+                assert receipt.audited
+                assert receipt.chunks["state"].tolist() == ["applied", "verified" if applied else "applied", "applied"]
+                assert stored(sandbox, rec_id) == Counter([*range(25), *range(1000, 1000 + before)])
+
+
+@pytest.mark.parametrize("paging", GRID, ids=str)
+def test_rows_are_counted_or_it_is_an_error_whatever_pages_say(paging: Paging) -> None:
+    with paging.start(10) as (sandbox, session):
+        for rows in (0, 1, 9, 10, 11, 20, 35):
+            rec_id = sandbox.create(f"{rows} rows", {"n": "number"})
+            sandbox.append(rec_id, [{"n": n} for n in range(rows)])
+            try:
+                assert count_rows(session, rec_id) == rows
+                assert [n for n in (0, 1, 9, 10, 11, 19, 20, 21, 35) if has_rows(session, rec_id, n)] == [rows]
+            except errors.PagingLoop:
+                assert paging.page_number == "ignored"
+                assert paging.paging == "none" or paging.version is None
+
+
+@pytest.mark.parametrize("refusal", [None, 404, 400, 500])
+def test_has_rows_asks_three_times_at_most(refusal: int | None) -> None:
+    with start(sample=False, page_size=10, paging="none") as sandbox, sandbox.session() as session:
+        session._sleep = lambda seconds: None
+        rec_id = sandbox.create("Target", {"n": "number"})
+        sandbox.append(rec_id, [{"n": n} for n in range(35)])
+        if refusal is not None:
+            sandbox.faults.status(refusal, path=f"/data/{rec_id}", method="GET", after=2, times=None)
+        if refusal == 500:
+            with pytest.raises(errors.ApiError):
+                has_rows(session, rec_id, 35)
+        else:
+            assert has_rows(session, rec_id, 35)
+            assert [seen.query["page"] for seen in sandbox.requests if seen.method == "GET"] == ["1", "4", "5"]
 
 
 # ---------------------------------------------------------------------------------------------------------

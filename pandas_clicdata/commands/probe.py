@@ -1,0 +1,85 @@
+"""``doctor --probe`` and ``--probe-writes``: ask the service what the package had to guess."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pandas_clicdata.commands.questions import Service, print_report, settle, write_json
+from pandas_clicdata.commands.reads import Reads
+from pandas_clicdata.commands.writes import Writes
+from pandas_clicdata.errors import ApiError, PermissionDenied, UsageError
+from pandas_clicdata.session import manager
+from pandas_clicdata.session.wire import FIRST_MODERN
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def probe(options: argparse.Namespace) -> int:
+    """Ask the open questions and print a report that holds no name, cell, id or secret.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        ``probe``: ``"reads"``, or ``"writes"`` to make a data set and ask what needs one. ``json``: a file for the
+        same report as JSON, or None. ``yes``: whether the data set was agreed to already. ``data_set``: the id of one
+        that was made before, in which a key was ticked by hand, or None.
+
+    Returns
+    -------
+    int
+        0 if the questions were asked, 1 if the account can't be reached, 2 if the writes were not agreed to.
+    """
+    method, _ = manager.environment_sources(os.environ)
+    try:
+        service = Service(**manager.environment_params(os.environ, method)) if method else None
+    except UsageError:
+        service = None
+    if service is None:
+        _note("The settings can't be used. What to change: python -m pandas_clicdata doctor")
+        return 1
+    try:
+        if not _is_reached(service):
+            _note("The account can't be reached. What to change: python -m pandas_clicdata doctor")
+            return 1
+        if options.probe == "writes":
+            asked = Writes(service, _note, options.data_set)
+            if not (options.yes or _agree(asked.name, options.data_set)):
+                _note("Nothing was written.")
+                return 2
+            report, title = settle(asked.finders()), "Probe of writes"
+        else:
+            report, title = settle(Reads(service).finders()), "Probe"
+    finally:
+        service.close()
+    print_report(report, title)
+    if options.json is not None:
+        write_json(report, options.json)
+    return 0
+
+
+def _is_reached(service: Service) -> bool:
+    """Return whether the log-in is accepted, in any version."""
+    responses = [service.get("/account", version) for version in (None, FIRST_MODERN)]
+    return any(one.error is None or isinstance(one.error, (ApiError, PermissionDenied)) for one in responses)
+
+
+def _agree(name: str, data_set: int | None) -> bool:
+    """Ask at the terminal; without one, nobody agrees."""
+    if data_set is None:
+        _note(f"This makes a data set {name!r} with about 1,600 rows, and a team of that name that it removes again.")
+        _note("The API can't remove a data set: do that in ClicData afterwards. Nothing else is changed.")
+    else:
+        _note(f"This appends three rows to data set {data_set}, if its name begins with zz_probe.")
+    if not sys.stdin.isatty():
+        _note("Add --yes to agree where there is no terminal.")
+        return False
+    _note("Go on? [y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _note(text: str, end: str = "\n") -> None:
+    """Print what is for the user alone: it may hold a name or an id, so it is no part of the report."""
+    print(text, file=sys.stderr, end=end, flush=True)

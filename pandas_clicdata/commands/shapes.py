@@ -1,0 +1,185 @@
+"""What of a response anybody may see: known words, JSON kinds, counts, spelling of dates. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# Keys that are known of the API. Any other may be a column, a parameter or a name.
+_WORDS = """
+    RecId access_token action code columns count creation_date current_page dashboard dashboard_id dashboards data
+    data_type date days description domain editor email_address enabled error error_description expires_in first_name
+    frequency has_more_data has_more_results history id interval kind last_data_update_date last_login_date last_name
+    last_page last_run_date last_status last_update_date license limit message metric metrics mode month name
+    next_run_date page_size pagination parameter parameters position rec_id refresh_token refreshes result result_count
+    result_total_count row_count rows rows_deleted rows_found rows_inserted rows_updated schedule schedules scope share
+    size source status storage success table tables tasks team team_id teams thumbnail time time_zone timezone times
+    token_type total type updated url usage used user user_id users value version versions views
+"""
+_CODES = """
+    accessdenied alreadyexists apiversionrequired badrequest conflict duplicatename forbidden insufficientscope
+    internalerror internalservererror invalidclient invalidgrant invalidinput invalidjson invalidrequest invalidscope
+    invalidtoken invalidversion methodnotallowed notfound nouser quotaexceeded ratelimited ratelimitexceeded toolarge
+    toomanyrequests toomanyrows unauthorized unauthorizedclient unsupportedgranttype unsupportedmediatype validation
+    validationerror validationfailed datahistoryoff
+"""
+_HEADERS = """
+    allow api-deprecated-versions api-supported-versions cache-control connection content-encoding content-length
+    content-type date etag expires last-modified pragma retry-after server set-cookie strict-transport-security
+    transfer-encoding vary via www-authenticate x-content-type-options x-frame-options x-powered-by x-ratelimit-limit
+    x-ratelimit-remaining x-ratelimit-reset x-request-id
+"""
+_CONTENT_TYPES = """
+    application/json application/octet-stream application/problem+json image/gif image/jpeg image/png image/webp
+    text/html text/json text/plain
+"""
+WORDS, CODES = frozenset(_WORDS.split()), frozenset(_CODES.split())
+HEADERS, CONTENT_TYPES = frozenset(_HEADERS.split()), frozenset(_CONTENT_TYPES.split())
+_LIFETIMES = (60, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
+_DATE = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|[-+]\d\d:?\d\d))?)?"
+    r"|\d{1,2}/\d{1,2}/\d{4}(?: \d{1,2}:\d\d(?::\d\d)?(?: [AP]M)?)?|/Date\(-?\d{1,16}\)/|\d\d:\d\d:\d\d",
+    re.ASCII,
+)
+_DEEPEST = 4  # levels of a shape
+_DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?", re.ASCII)
+
+
+def date_pattern(value: object) -> str | None:
+    """Return how a date or time is spelled, with ``d`` for each digit; None for anything else."""
+    if isinstance(value, str) and len(value) < 40 and _DATE.fullmatch(value):
+        return re.sub(r"\d", "d", value)
+    return None
+
+
+def kind_of(value: object) -> str:
+    """Return the JSON kind of a value, and the spelling of a date."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true/false"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, (float, Decimal)):
+        return "number"
+    if isinstance(value, str):
+        return date_pattern(value) or "text"
+    return "list" if isinstance(value, list) else "object"
+
+
+def show_key(key: str) -> str:
+    """Return a known key, else how long it is."""
+    return key if key in WORDS else f"<other, {len(key)} letters>"
+
+
+def show_code(code: object) -> str:
+    """Return the code of an error if it is known or a status, else how long it is."""
+    text = str(code)
+    known = "".join(c for c in text.lower() if c.isalnum()) in CODES
+    return text if known or (text.isascii() and text.isdigit() and len(text) == 3) else f"<other code, {len(text)}>"
+
+
+def show_headers(headers: Mapping[str, str]) -> str:
+    """Return the names of known headers, and how many others there are."""
+    others = len(headers.keys() - HEADERS)
+    return ", ".join([*sorted(headers.keys() & HEADERS), *([f"{others} others"] if others else [])]) or "none"
+
+
+def show_content_type(headers: Mapping[str, str]) -> str:
+    """Return the type of a body if it is a usual one."""
+    found = headers.get("content-type", "").split(";")[0].strip().lower()
+    return found if found in CONTENT_TYPES else "another content type" if found else "no content type"
+
+
+def show_seconds(value: object) -> str:
+    """Return a usual lifetime, else its kind and whether it is above an hour."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return kind_of(value)
+    if value in _LIFETIMES:
+        return f"{value} s"
+    return "integer, above an hour" if value > 3600 else "integer, below an hour"
+
+
+def shape(value: object, depth: int = 0) -> str:
+    """Return the keys and kinds of JSON."""
+    if isinstance(value, list):
+        return f"list of {len(value)}" + (f" {shape_of_all(value, depth)}" if value else "")
+    return shape_of_all([value], depth)
+
+
+def shape_of_all(values: Sequence[Any], depth: int = 0) -> str:
+    """Return the kinds of several values; the keys of all objects as if they were one."""
+    if depth == _DEEPEST:
+        return "|".join(sorted({kind_of(value) for value in values}))
+    shown = {kind_of(value) for value in values if not isinstance(value, (dict, list))}
+    if nested := [value for value in values if isinstance(value, list)]:
+        items = [item for value in nested for item in value]
+        shown.add(f"list of {shape_of_all(items, depth + 1)}" if items else "list")
+    if objects := [value for value in values if isinstance(value, dict)]:
+        held = {key: [one[key] for one in objects if key in one] for key in keys_of(objects)}
+        pairs = sorted(f"{show_key(key)}: {shape_of_all(found, depth + 1)}" for key, found in held.items())
+        shown.add("{" + ", ".join(pairs) + "}")
+    return "|".join(sorted(shown))
+
+
+def shape_of_rows(rows: Sequence[Any]) -> str:
+    """Return how many rows there are, and the kinds of their columns; the name of a column is data."""
+    columns: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items() if isinstance(row, dict) else ():
+            columns.setdefault(name, set()).add(kind_of(value))
+    counted = Counter("/".join(sorted(kinds - {"null"})) or "null" for kinds in columns.values())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items()))
+    named = all(isinstance(row, dict) for row in rows)
+    return f"{len(rows)} rows" + (f" of {len(columns)} columns ({kinds})" if columns and named else "")
+
+
+def keys_of(items: Iterable[Any]) -> set[str]:
+    """Return the keys of all items that are objects."""
+    return {key for item in items if isinstance(item, dict) for key in item}
+
+
+class _Datetime(NamedTuple):
+    wall: datetime
+    fraction: str
+    utc: datetime | None  # None without an offset
+
+
+def _parse_datetime(text: object) -> _Datetime | None:
+    match = _DATETIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    day, time, fraction, offset = match.groups()
+    wall = datetime.fromisoformat(f"{day} {time}")
+    utc = None
+    if offset:
+        hours, minutes = (0, 0) if offset == "Z" else (int(offset[1:3]), int(offset[4:]))
+        utc = wall - (-1 if offset[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes)
+    return _Datetime(wall, (fraction or "").rstrip("0"), utc)
+
+
+def compare_datetimes(sent: str, got: object) -> str:
+    """Return how a datetime came back."""
+    if got == sent:
+        return "comes back as sent"
+    before, after = _parse_datetime(sent), _parse_datetime(got)
+    if before is None or after is None:
+        return f"comes back as {kind_of(got)}"
+    changes = []
+    if before.utc is not None and after.utc is None:
+        changes.append("without its offset" + (", as UTC" if after.wall == before.utc else ""))
+        shift = timedelta() if after.wall in (before.utc, before.wall) else after.wall - before.wall
+    else:
+        shift = (after.utc or after.wall) - (before.utc or before.wall)
+    if shift:
+        changes.append(f"SHIFTED by {shift.total_seconds() / 3600:+.2f} h")
+    if before.fraction != after.fraction:
+        cut = before.fraction.startswith(after.fraction)
+        changes.append(f"fraction cut to {len(after.fraction)} digits" if cut else "another fraction")
+    return f"comes back as {', '.join([date_pattern(got) or 'text', *changes])}"
