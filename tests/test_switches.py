@@ -11,6 +11,7 @@ import inspect
 import itertools
 import os
 import random
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -213,6 +214,7 @@ def test_lists_are_whole_or_raise(bench: Bench) -> None:
 
 def test_the_account_is_read(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "draw", lambda chart, *size: PICTURE)  # to draw one takes longer than all else here
+    monkeypatch.setattr(Schedule, "_sleep", staticmethod(lambda seconds: time.sleep(0.02)))
     s = bench.session
     account, dashboard, schedule, team = (each(session=s) for each in (Account, Dashboard, Schedule, Team))
     assert set(account.get_account()["metric"]) >= {"rows", "storage"}
