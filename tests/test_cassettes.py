@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox import Sandbox
 
-PORT = 18_099  # where the sandbox stood when the cassettes were recorded
+PORT = 18_099  # of the sandbox in the cassettes; while recording it is any free one
 FOLDER = Path(__file__).parent / "cassettes" / "test_cassettes"
 LOGIN = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
 # Each of the sandbox's own credentials, and whatever else would be a secret if the service were real.
@@ -52,7 +52,8 @@ def _masked_request(request: Request) -> Request:
     for field in (b"client_secret", b"refresh_token"):
         body = re.sub(field + rb"=[^&]*", field + b"=SECRET", body)
     body = re.sub(rb'"password":"[^"]*"', b'"password":"SECRET"', body)
-    return Request(request.method, request.uri, body, request.headers)  # bytes, which are readable in the file
+    uri = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{PORT}", request.uri)
+    return Request(request.method, uri, body, request.headers)  # bytes, which are readable in the file
 
 
 def _masked_response(response: Any) -> Any:
@@ -122,9 +123,11 @@ def account(request: pytest.FixtureRequest, record_mode: str) -> Iterator[Callab
     opened: list[Any] = []
 
     def connected(api_version: str | None) -> Session:
+        url = f"http://127.0.0.1:{PORT}/"
         if record_mode != "none":
-            opened.append(start(port=PORT, schedule_seconds=0.05))
-        opened.append(Session(**LOGIN, url=f"http://127.0.0.1:{PORT}/", api_version=api_version))
+            opened.append(start(schedule_seconds=0.05))
+            url = opened[0].url
+        opened.append(Session(**LOGIN, url=url, api_version=api_version))
         return opened[-1]
 
     yield connected
