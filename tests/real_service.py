@@ -49,6 +49,13 @@ def read_pieces(response: Any, amount: int, decode_content: bool = False) -> byt
 # The conversations
 
 
+class Login(dict[str, Any]):
+    """The arguments of a session. No traceback of pytest shows them."""
+
+    def __repr__(self) -> str:
+        return "Login(...)"
+
+
 class Asked:
     """Makes one call after the other. A refusal is an answer; what the client can't read is noted."""
 

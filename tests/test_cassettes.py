@@ -67,7 +67,8 @@ def _masked_response(response: Any) -> Any:
 
 # Whoever records with the credentials of an account in the environment records the service. The tests see neither.
 _METHOD = environment_sources(os.environ)[0]
-REAL_LOGIN = {"url": "https://api.clicdata.com/", **(environment_params(os.environ, _METHOD) if _METHOD else {})}
+REAL_LOGIN = real_service.Login(url="https://api.clicdata.com/")
+REAL_LOGIN.update(environment_params(os.environ, _METHOD) if _METHOD else {})
 REAL_LOGIN.pop("api_version", None)
 REAL_FOLDER = Path(os.environ.get("CLICDATA_CASSETTES", real_service.FOLDER))
 
@@ -444,6 +445,10 @@ TOLD = {
         "ids": "O18 key id: missing; sandbox: an integer",
     },
 }
+
+
+def test_no_traceback_shows_the_login() -> None:
+    assert "s3cret" not in repr(real_service.Login(client_secret="s3cret"))
 
 
 @pytest.mark.parametrize("service", SERVICES)
