@@ -348,8 +348,9 @@ class ClicDataAccessor:
             Whether all rows that match a key are deleted, or the first.
         match : {"exact", "wide"}, optional
             Which rows match where some differ from a key only in letter case, trailing blanks, or the form of a letter.
-            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too; not
-            with ``multiple_rows="first"``, where it isn't known which row is the first.
+            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too (in
+            ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``, where it isn't
+            known which row is the first.
         dry_run : bool, default False
             Whether to delete nothing, and return the rows that would be deleted. Without ``match`` they are all that
             may be deleted, and a warning is logged if the delete would be refused.

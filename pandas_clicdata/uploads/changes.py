@@ -297,17 +297,18 @@ class ChangeReceipt:
             raise InputError(
                 "the rows were not kept: delete_rows reads and keeps them before they go, unless keep=False"
             )
-        fates = {first: self._fate(first) for first in self._kept_rows}
-        return [match.row for match in self._kept.matches if fates[self._group_of[match.key]] == fate]
+        group_of, exact = self._group_of, self._kept.exact
+        fates = {(first, same): self._fate(first, exact=same) for first in self._kept_rows for same in (True, False)}
+        return [row for place, key, row in self._kept.matches if fates[group_of[key], place in exact] == fate]
 
-    def _fate(self, first: int) -> str:
-        """Return what is known of the kept rows of a group of keys, which the service may take for one key."""
+    def _fate(self, first: int, *, exact: bool) -> str:
+        """Return what is known of the kept rows of a group of keys: those that equal a key exactly, or the others."""
         states = {self._states[position] for position in self._groups[first]}
         counted = self.counted(first)  # 0 as well if no key was applied
         if counted == 0 and not states & {"in doubt", "sending"}:
             return "there"
         if counted is None:
-            return "deleted" if states == {"applied"} else "in doubt"
+            return "deleted" if exact and states == {"applied"} else "in doubt"
         return "deleted" if counted >= self._kept_rows[first] else "in doubt"
 
     def __repr__(self) -> str:

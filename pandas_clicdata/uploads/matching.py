@@ -36,10 +36,14 @@ class Match(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The rows that a delete may reach, and for each key the first that the service may take for the same key."""
+    """The rows that a delete may reach, and for each key the first that the service may take for the same key.
+
+    ``exact`` are the places of the rows that equal a key exactly.
+    """
 
     matches: list[Match]
     first_keys: list[int]
+    exact: frozenset[int]
 
 
 class Cell(msgspec.Struct):
@@ -150,8 +154,12 @@ class Reach:
     def __init__(self, finder: Finder) -> None:
         self._columns = finder.columns
         self._deciding = ("exact",) if finder.first_only else MATCH  # no view is known to find the first row
-        self._views = {match: Kept(finder.matches(match), finder.first_keys(match)) for match in MATCH}
-        exact, wide = (self._views[match].matches for match in MATCH)
+        exact, wide = (finder.matches(match) for match in MATCH)
+        places = frozenset(found.place for found in exact)
+        self._views = {
+            match: Kept(found, finder.first_keys(match), places)
+            for match, found in zip(MATCH, (exact, wide), strict=True)
+        }
         differ = exact != wide if finder.first_only else len(exact) != len(wide)
         self.question = self._difference(exact, wide) if differ else None
 

@@ -495,6 +495,8 @@ def test_match_decides_and_a_wrong_answer_is_found_out_if_rows_are_counted(
             assert receipt.rows.empty
             assert receipt.rows_in_doubt["n"].tolist() == all_of_them
             assert "4 rows deleted or not: .rows_in_doubt" in repr(receipt)
+        elif (match, version) == ("wide", None):  # nothing is counted, so the others may have stayed
+            assert (receipt.rows["n"].tolist(), receipt.rows_in_doubt["n"].tolist()) == (named, [1, 3])
         else:
             assert receipt.rows["n"].tolist() == (named if match == "exact" else all_of_them)
 
