@@ -53,9 +53,8 @@ def _make_parser() -> argparse.ArgumentParser:
     serve.add_argument("--path", help="a file to store the data in; default: memory")
     doctor = commands.add_parser("doctor", help="show where each setting comes from, and whether a call succeeds")
     how = doctor.add_mutually_exclusive_group()
-    kinds = {"--probe": ("reads", "by reading"), "--probe-writes": ("writes", "by writing to a new data set")}
-    for name, (what, by) in kinds.items():
-        how.add_argument(name, dest="probe", action="store_const", const=what, help=f"ask what isn't known, {by}")
+    for name, what in (("--probe", "reads"), ("--probe-writes", "writes")):
+        how.add_argument(name, dest="probe", action="store_const", const=what, help=f"ask what isn't known; it {what}")
     doctor.add_argument("--json", metavar="FILE", help="of a probe: a file for its report as JSON")
     doctor.add_argument("--yes", action="store_true", help="of --probe-writes: agree to the data set that it makes")
     doctor.add_argument(
