@@ -302,14 +302,13 @@ class ChangeReceipt:
         return [row for place, key, row in self._kept.matches if fates[group_of[key], place in exact] == fate]
 
     def _fate(self, first: int, *, exact: bool) -> str:
-        """Return what is known of the kept rows of a group of keys: those that equal a key exactly, or the others."""
+        """Return what is known of the kept rows of a group of keys: those equal to a key exactly, or the others."""
         states = {self._states[position] for position in self._groups[first]}
         counted = self.counted(first)  # 0 as well if no key was applied
         if counted == 0 and not states & {"in doubt", "sending"}:
             return "there"
-        if counted is None:
-            return "deleted" if exact and states == {"applied"} else "in doubt"
-        return "deleted" if counted >= self._kept_rows[first] else "in doubt"
+        all_went = exact and states == {"applied"} if counted is None else counted >= self._kept_rows[first]
+        return "deleted" if all_went else "in doubt"
 
     def __repr__(self) -> str:
         return f"<ChangeReceipt: {self.summary()}>"
