@@ -36,7 +36,7 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
         The known columns in their order, then what else the records have, in order of appearance. A value
         that is not what the schema says is missing there; nothing else of its record is. Each key of an object is a
         column: ``frequency.type``. So is each name in a list of names and values: ``parameters.region``. Any other
-        list is one cell, JSON in a text column.
+        list is one cell of JSON text, so that rows can be compared, sorted and grouped.
     """
     unknown = set(schema.values()) - set(_MAKERS)
     if unknown:
@@ -56,6 +56,7 @@ def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> 
     if not any(isinstance(cell, (dict, list)) for record in records for cell in record.values()):
         return records
     whole = {key for key, kind in schema.items() if kind == "object"}
+    kept = frozenset(whole)
     owners: dict[str, tuple[str, ...]] = {
         key: (key,) for key in (*schema, *(key for record in records for key in record))
     }
@@ -66,7 +67,10 @@ def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> 
             whole |= {owner[0], path[0]}
         spread |= {".".join(path[:end]) for end in range(1, len(path))}
     spread -= {*schema, *whole}
-    named = [[(".".join(path), cell) for path, cell in _cells(record, whole)] for record in records]
+    named = [
+        [(".".join(path), cell if path[0] in kept else _flat(cell)) for path, cell in _cells(record, whole)]
+        for record in records
+    ]
     return [{name: cell for name, cell in cells if cell is not None or name not in spread} for cells in named]
 
 
@@ -115,12 +119,18 @@ _BOOLEANS: dict[Any, bool] = {0: False, 1: True, "true": True, "false": False, "
 
 
 def _texts(cells: list[Any]) -> Any:
-    texts = [cell if cell is None or isinstance(cell, str) else _text(cell) for cell in cells]
+    texts = [cell if cell is None or isinstance(cell, str) else str(_flat(cell)) for cell in cells]
     return text_array(pa.chunked_array([texts], TEXT))
 
 
-def _text(cell: Any) -> str:
-    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, (dict, list)) else str(cell)
+def _flat(cell: Any) -> Any:
+    """Return a list or an object as JSON text, and anything else as it came."""
+    if not isinstance(cell, (dict, list)):
+        return cell
+    try:
+        return json.dumps(cell, ensure_ascii=False)
+    except RecursionError:
+        return cell
 
 
 def _datetimes(cells: list[Any]) -> Any:

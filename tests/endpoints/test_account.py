@@ -63,7 +63,7 @@ def test_an_account_may_hold_objects_where_numbers_were_guessed() -> None:
     assert usage["used.data"].fillna(0).tolist() == [0, 5]
     assert usage["share"].isna().tolist() == [True, True]
     assert usage[["plan.name", "limit"]].iloc[1].tolist() == ["pro", 10.0]
-    assert usage["plan.seats"].tolist() == [[1, 2]] * 2
+    assert usage["plan.seats"].tolist() == ["[1, 2]"] * 2
 
 
 def test_the_dtypes_are_the_same_with_and_without_metrics() -> None:

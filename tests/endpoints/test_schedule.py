@@ -91,7 +91,7 @@ def test_a_frequency_may_be_an_object() -> None:
     assert list(schedules.columns) == [*SCHEDULES, *added]
     assert schedules["frequency"].dropna().tolist() == ["daily", "daily"]
     assert schedules.loc[1, ["tasks", *added]].tolist() == [
-        1, "weekly", ["Mon", "Tue"], ["08:00", "20:00"], "2026-01-03T03:04:05+01:00", "Europe/Paris", 60,
+        1, "weekly", '["Mon", "Tue"]', '["08:00", "20:00"]', "2026-01-03T03:04:05+01:00", "Europe/Paris", 60,
     ]  # fmt: skip
     assert schedules["tasks"].tolist() == [2, 1, 3]
     plain = Schedule(session=LiteralSession({"schedules": [NIGHTLY]})).get_schedule()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from typing import Any
 
@@ -194,6 +195,9 @@ def test_objects_are_columns_and_lists_are_cells(shape: str) -> None:
     assert list(got) == [*schema, *(name for name in columns if name not in schema)]
     for name, cells in columns.items():
         found = got[name].astype(object).tolist()
+        if name != "more":  # the one column of objects
+            cells = [json.dumps(cell, ensure_ascii=False) if isinstance(cell, (list, dict)) else cell for cell in cells]
+            got.drop_duplicates(name)
         assert ["null" if is_missing(cell) else cell for cell in found] == ["null" if c is None else c for c in cells]
     assert [got[name].dtype == dtype for name, dtype in zip(SCHEMA, DTYPES, strict=True)] == [True] * 6
 
@@ -203,7 +207,9 @@ def is_missing(cell: Any) -> bool:
 
 
 def scalars(cell: Any) -> list[str]:
-    """All scalars in a cell, sorted; null and empty objects are none."""
+    """All scalars in a cell, sorted; null and empty objects are none. Lists may be JSON text."""
+    if isinstance(cell, str) and cell[:1] in ("[", "{"):
+        cell = json.loads(cell)
     if isinstance(cell, (list, dict)):
         return sorted(
             found for inner in (cell.values() if isinstance(cell, dict) else cell) for found in scalars(inner)
