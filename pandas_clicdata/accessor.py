@@ -11,7 +11,7 @@ from pandas_clicdata.arguments import check_choice, check_count, check_flag, che
 from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads import changes, matching
+from pandas_clicdata.uploads import change, changes, matching
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
@@ -402,7 +402,7 @@ class ClicDataAccessor:
         ['c', 'a', 'b']
         """
         rec_id = check_id("rec_id", rec_id)
-        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
         _check_match(match)
         dry_run, keep = bool(check_flag("dry_run", dry_run)), bool(check_flag("keep", keep))
         most = None if max_rows is None else check_count("max_rows", max_rows)
@@ -479,7 +479,7 @@ class ClicDataAccessor:
         [0, 0]
         """
         rec_id = check_id("rec_id", rec_id)
-        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
+        check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
         _check_match(match)
         session = manager.current(session)
         return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match)

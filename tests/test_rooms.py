@@ -34,13 +34,13 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(9, 2_085),
+    "frames": Size(9, 2_095),
     "session": Size(10, 2_455),
-    "uploads": Size(9, 2_830),
+    "uploads": Size(10, 2_860),
     "endpoints": Size(10, 3_050),
     "sandbox": Size(19, 3_860),
 }
-MOST_LINES = 11_840  # of the package without sandbox and commands
+MOST_LINES = 11_890  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 
 

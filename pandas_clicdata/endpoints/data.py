@@ -28,7 +28,7 @@ from pandas_clicdata.session import wire
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, page_of, page_query, records, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
-from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads import change
 from pandas_clicdata.uploads.append import Append, AppendOptions
 
 if TYPE_CHECKING:
@@ -584,8 +584,8 @@ class Data(Endpoint):
         """
         rec_id = check_id("rec_id", rec_id)
         find, data = cells(check_filters(filters)), cells(check_cells("values", values))
-        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        return self._change("update rows", multiple_rows, changes.send_update, rec_id, find, data)
+        check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
+        return self._change("update rows", multiple_rows, change.send_update, rec_id, find, data)
 
     def delete_data(
         self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
@@ -628,21 +628,21 @@ class Data(Endpoint):
         """
         rec_id = check_id("rec_id", rec_id)
         find = cells(check_filters(filters))
-        check_choice("multiple_rows", multiple_rows, changes.MULTIPLE_ROWS)
-        return self._change("delete rows", multiple_rows, changes.send_delete, rec_id, find)
+        check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
+        return self._change("delete rows", multiple_rows, change.send_delete, rec_id, find)
 
     def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
             reply = send(self.session, *what, multiple_rows)
-            result, counts = parse_result(reply), changes.counts_of(reply)
+            result, counts = parse_result(reply), change.counts_of(reply)
         except ClicDataError as error:
             if outcome(error) is not Outcome.UNKNOWN:
                 raise
             failure = error
         else:
-            changes.check_first(operation, counts, multiple_rows)
+            change.check_first(operation, counts, multiple_rows)
             return result
-        raise changes.lost_error(operation, failure, repeatable=multiple_rows == "all") from failure
+        raise change.lost_error(operation, failure, repeatable=multiple_rows == "all") from failure
 
     def rebuild_data(
         self,

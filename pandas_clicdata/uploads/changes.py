@@ -8,164 +8,28 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import (
-    ApiError,
-    ClicDataError,
-    DeleteAmbiguous,
-    InputError,
-    NotFound,
-    UpdateAmbiguous,
-    WriteError,
-)
+from pandas_clicdata.errors import ClicDataError, InputError, WriteError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Caller, Dialect, Reply, Request, call_in_dialect, json_body
-from pandas_clicdata.uploads.matching import Finder, Kept, MatchBy, Reach, count_rows, frame_of_rows, parse_filter
+from pandas_clicdata.uploads.change import COUNTS, counts_of, lost_error, rows_changed, send_delete, send_update
+from pandas_clicdata.uploads.matching import Finder, Kept, MatchBy, Reach, count_rows, frame_of_rows
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
+
+    from pandas_clicdata.session.wire import Caller, Reply
 
     Pages = Callable[[], Iterable[Page]]
 
 _log = logging.getLogger(__name__)
 
-MULTIPLE_ROWS = ("all", "first")
-DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
-COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
 _STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
-
-
-# ---------------------------------------------------------------------------------------------------------
-# One change
-
-
-def send_delete(caller: Caller, rec_id: int, find: bytes, multiple_rows: str) -> Reply:
-    """Delete the rows whose cells equal those of ``find``, where the service does that.
-
-    The session remembers the place. A place that doesn't exist has done nothing, so the next one may follow.
-    """
-    missing: list[ApiError] = []
-    for place in [caller.modern_delete] if caller.modern_delete else DELETES:
-        try:
-            reply = call_in_dialect(caller, partial(delete_request, rec_id, find, multiple_rows, place=place))
-        except ApiError as error:
-            if not _is_missing(error):
-                raise
-            missing.append(error)
-            if caller.dialect is Dialect.LEGACY:
-                break
-        else:
-            if reply.request.dialect is Dialect.MODERN:
-                caller.modern_delete = place
-            return reply
-    raise _nowhere(rec_id, missing)
-
-
-def send_update(caller: Caller, rec_id: int, find: bytes, data: bytes, multiple_rows: str) -> Reply:
-    """Set the cells of ``data`` in the rows whose cells equal those of ``find``."""
-    return call_in_dialect(caller, partial(update_request, rec_id, find, data, multiple_rows))
-
-
-def delete_request(
-    rec_id: int, find: bytes, multiple_rows: str, dialect: Dialect = Dialect.LEGACY, place: tuple[str, str] = DELETES[0]
-) -> Request:
-    """Return the request that deletes the rows whose cells equal those of ``find``."""
-    legacy, modern = _legacy(multiple_rows, find), _modern(multiple_rows, find)
-    if dialect is Dialect.LEGACY:
-        return Request("delete rows", "DELETE", f"/data/{rec_id}/row", body=_body(legacy))
-    method, path = place
-    # C: no reader takes a body in both grammars for a delete without a filter (O3).
-    fields = {**legacy, **modern} if path == "row" else modern
-    return Request("delete rows", method, f"/data/{rec_id}/{path}", body=_body(fields))
-
-
-def update_request(
-    rec_id: int, find: bytes, data: bytes, multiple_rows: str, dialect: Dialect = Dialect.LEGACY
-) -> Request:
-    """Return the request that sets the cells of ``data`` in the rows whose cells equal those of ``find``."""
-    legacy, modern = _legacy(multiple_rows, find), _modern(multiple_rows, find)
-    if dialect is Dialect.LEGACY:
-        # C: that "data" is one flat list of cells like "find" (O3).
-        return Request("update rows", "PUT", f"/data/{rec_id}/row", body=_body({**legacy, "data": data}))
-    values = b",".join(b"%b:%b" % (json_body(cell.column), cell.value) for cell in parse_filter(data))
-    # In the legacy dialect this path is a refresh: `Request.dialect` keeps the two apart.
-    return Request("update rows", "POST", f"/data/{rec_id}/update", body=_body({**modern, "data": b"{%b}" % values}))
-
-
-def _legacy(multiple_rows: str, find: bytes) -> dict[str, bytes]:
-    if not find.strip() or not parse_filter(find):
-        raise InputError("an empty filter would mean every row: nothing was sent")
-    return {"multiplerows": json_body(multiple_rows), "find": find}  # C: the names of these keys (O3)
-
-
-def _modern(multiple_rows: str, find: bytes) -> dict[str, bytes]:
-    # C: that "equals" with one value means this value (O3, O17).
-    cells = [(json_body(cell.column), cell.value) for cell in parse_filter(find)]
-    columns = b",".join(b'{"name":%b,"comparator":"equals","values":[%b]}' % cell for cell in cells)
-    condition = b'{"condition":[{"columns":[%b],"operator":"and"}]}' % columns
-    return {"multiple_rows": json_body(multiple_rows), "filter": condition}
-
-
-def _body(fields: Mapping[str, bytes]) -> bytes:
-    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), value) for name, value in fields.items())
-
-
-def _is_missing(error: ApiError) -> bool:
-    """Whether there is no such path or no such data set, so that nothing was done."""
-    no_such_method = error.status == 405 or error.code == "405"
-    return outcome(error) is Outcome.REFUSED and (isinstance(error, NotFound) or no_such_method)
-
-
-def _nowhere(rec_id: int, missing: Sequence[ApiError]) -> ApiError:
-    """Return the error to raise: a `NotFound` if one of the places had it, as the other may not exist."""
-    error = next((one for one in missing if isinstance(one, NotFound)), missing[-1])
-    if len(missing) > 1:
-        places = " nor by ".join(f"{method} /data/{rec_id}/{path}" for method, path in DELETES)
-        error.args = (f"{error.args[0]}. There is no data set {rec_id}, or it can be changed neither by {places}.",)
-    return error
-
-
-def counts_of(reply: Reply) -> dict[str, int]:
-    """Return the rows that a response counts; what is no whole number of rows says nothing."""
-    value = reply.value()
-    named = value if isinstance(value, dict) else {}
-    found = {name: named.get(name, reply.field(name)) for name in COUNTS}
-    return {name: count for name, count in found.items() if type(count) is int and 0 <= count < 2**63}
-
-
-def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) -> int | None:
-    """Return how many rows a change reached by the counts of its response; None if it didn't say."""
-    own = counts.get("rows_deleted" if operation == "delete rows" else "rows_updated")
-    if own is not None:
-        return own
-    said = [count for name, count in counts.items() if multiple_rows == "all" or name != "rows_found"]
-    return max(said, default=None)
-
-
-def check_first(operation: str, counts: Mapping[str, int], multiple_rows: str) -> None:
-    """Raise if a change of the first row reached more."""
-    counted = rows_changed(operation, counts, multiple_rows)
-    if multiple_rows == "first" and counted is not None and counted > 1:
-        raise WriteError(f"{operation}: the first row was meant, and ClicData counts {counted:,} that it changed")
-
-
-def lost_error(operation: str, failure: ClicDataError, *, repeatable: bool) -> UpdateAmbiguous | DeleteAmbiguous:
-    """Return the error for a change whose response was lost."""
-    advice = (
-        "To make the same call again has no further effect."
-        if repeatable
-        else "Look at the rows before you make the call again: it would change further ones."
-    )
-    kind = DeleteAmbiguous if operation == "delete rows" else UpdateAmbiguous
-    error = kind(f"{operation}: the response was lost, it may be done or not ({failure}). {advice}")
-    error.safe_to_repeat = repeatable
-    return error
 
 
 class ChangeReceipt:
@@ -197,7 +61,9 @@ class ChangeReceipt:
         self._groups: dict[int, list[int]] = {}
         for position, first in enumerate(self._group_of):
             self._groups.setdefault(first, []).append(position)
-        self._kept_rows = Counter() if kept is None else Counter(self._group_of[match.key] for match in kept.matches)
+        matches = [] if kept is None else kept.matches
+        self._kept_rows = Counter(self._group_of[match.key] for match in matches)
+        self._exact_rows = Counter(self._group_of[match.key] for match in matches if kept and match.place in kept.exact)
 
     def mark(self, position: int, state: str, counts: dict[str, int] | None = None) -> None:
         """Note the state of a key, and the rows that the response counts."""
@@ -304,11 +170,15 @@ class ChangeReceipt:
     def _fate(self, first: int, *, exact: bool) -> str:
         """Return what is known of the kept rows of a group of keys: those equal to a key exactly, or the others."""
         states = {self._states[position] for position in self._groups[first]}
-        counted = self.counted(first)  # 0 as well if no key was applied
-        if counted == 0 and not states & {"in doubt", "sending"}:
+        counted, named = self.counted(first), self._exact_rows[first]
+        if counted == 0 and not states & {"in doubt", "sending"}:  # 0 as well if no key was applied
             return "there"
-        all_went = exact and states == {"applied"} if counted is None else counted >= self._kept_rows[first]
-        return "deleted" if all_went else "in doubt"
+        if counted is not None and counted >= self._kept_rows[first]:
+            return "deleted"
+        # A row that equals a key goes first of all, however ClicData compares text.
+        if states != {"applied"} or (counted is not None and counted < named):
+            return "in doubt"
+        return "deleted" if exact else "there" if counted == named else "in doubt"
 
     def __repr__(self) -> str:
         return f"<ChangeReceipt: {self.summary()}>"

@@ -13,7 +13,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
 from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
-from pandas_clicdata.uploads.changes import send_delete
+from pandas_clicdata.uploads.change import send_delete
 from pandas_clicdata.uploads.chunk import write_body
 from pandas_clicdata.uploads.receipt import (
     AppendReceipt,

@@ -18,7 +18,7 @@ from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User, errors
 from pandas_clicdata.session import retry
 from pandas_clicdata.session.wire import Dialect, Request
-from pandas_clicdata.uploads import changes
+from pandas_clicdata.uploads import change
 from scripted import Says, ScriptedServer
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def test_a_login_that_is_redirected_is_not_followed_either() -> None:
 def test_a_delete_without_a_filter_can_not_even_be_made(find: bytes) -> None:
     for dialect in Dialect:
         for made in (
-            lambda: changes.delete_request(5, find, "all", dialect),  # noqa: B023  # called at once
-            lambda: changes.delete_request(5, find, "all", dialect, place=("DELETE", "row")),  # noqa: B023
-            lambda: changes.update_request(5, find, b"[1]", "all", dialect),  # noqa: B023
+            lambda: change.delete_request(5, find, "all", dialect),  # noqa: B023  # called at once
+            lambda: change.delete_request(5, find, "all", dialect, place=("DELETE", "row")),  # noqa: B023
+            lambda: change.update_request(5, find, b"[1]", "all", dialect),  # noqa: B023
         ):
             with pytest.raises(errors.InputError, match="empty filter"):
                 made()
