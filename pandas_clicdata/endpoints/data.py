@@ -548,7 +548,8 @@ class Data(Endpoint):
     ) -> dict[str, Any]:
         """Set columns of the rows that match.
 
-        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``.
+        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``. It isn't known how ClicData compares
+        text: it may set rows that are equal but for letter case or trailing blanks too.
 
         Parameters
         ----------
