@@ -404,7 +404,7 @@ def _fill(sandbox: Sandbox) -> list[str]:
     owned += [str(number), str(number)[:9]]
     columns = {canary(): name for name in ("text", "number", "datetime", "date", "text", "number")}
     cells = (canary(), number, "1987-06-05 14:43:21.25", "1987-06-05", "name", number / 1000)
-    owned += ["1987", "14:43:21"]
+    owned += ["1987-", "14:43:21"]
     rec_id = sandbox.create(canary(), columns, canary())
     sandbox.append(rec_id, [dict(zip(columns, cells, strict=True)), dict.fromkeys(columns)])
     sandbox.append(sandbox.create(canary(), {canary(): "number"}), [])

@@ -289,7 +289,7 @@ def test_an_audited_append_is_audited_or_says_that_it_is_not(bench: Bench) -> No
 
 def test_rows_whose_key_exists(bench: Bench) -> None:
     rec_id = bench.data_set(COLUMNS, ROWS, key=["n"])
-    frame = pd.concat([pd.DataFrame(ROWS[:2]).assign(at=pd.NaT), FRAME])
+    frame = pd.DataFrame([*ROWS[:2], *FRAME.to_dict("records")])
     receipt = frame.clicdata.append(rec_id, session=bench.session)
     added = bench.sandbox.count(rec_id) - len(ROWS)
     assert added == (5 if bench.says("existing_keys") == "skip" else 7)
