@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pandas_clicdata.commands.shapes import shape, show_code
+from pandas_clicdata.commands.shapes import shape, show_code, show_key
 from pandas_clicdata.endpoints.answers import ID_KEYS, parse_integer
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -41,7 +41,7 @@ QUESTIONS = {
     "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/data.py", "rows_request"),
     "paging": Question("O1", "What says that more pages follow?", "session/pages.py", "_more"),
     "page_number": Question("O1", "Does `page` choose the page?", "session/pages.py", "page_query"),
-    "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "_is_empty_beyond_the_end"),
+    "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "take"),
     "page_size": Question("O1", "Which page_size is taken?", "session/pages.py", "PAGE_SIZE"),
     "ids": Question("O18", "How do lists of data sets name the identifier?", "endpoints/answers.py", "ID_KEYS"),
     "data_sets": Question("O18", "Which keys has a data set?", "endpoints/data.py", "DATA_SETS"),
@@ -51,6 +51,7 @@ QUESTIONS = {
     "users": Question("O18", "Which keys has a user?", "endpoints/user.py", "USERS"),
     "user_activity": Question("O18", "Which keys has the activity of users?", "endpoints/account.py", "ACTIVITY"),
     "views": Question("O18", "Which keys has the activity of dashboards?", "endpoints/account.py", "ACTIVITY"),
+    "shapes": Question("O18", "What do schedules, users and versions hold?", "endpoints/schedule.py", "SCHEDULES"),
     "versions": Question("O7", "Which keys has a stored version?", "endpoints/data.py", "VERSIONS"),
     "account": Question("O24", "Which keys has the account?", "endpoints/account.py", "_METRIC_KEYS"),
     "dates": Question("O4", "In which spelling do rows give dates?", "uploads/matching.py", "_TIMESTAMP"),
@@ -62,19 +63,21 @@ QUESTIONS = {
     "filters": Question("O23", "Is a filter `true` or `True`?", "session/wire.py", "query_of"),
     "create": Question("O14", "How is a data set made?", "endpoints/answers.py", "parse_new_id"),
     "name_twice": Question("O14", "What comes for a name that is taken?", "session/wire.py", "_BY_STATUS"),
-    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/changes.py", "delete_request"),
-    "no_filter": Question("O3", "What does a delete by an unknown column remove?", "uploads/changes.py", "_body"),
-    "text_comparison": Question("O2", "How do filters compare text?", "uploads/matching.py", "_value"),
+    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/changes.py", "DELETES"),
+    "no_filter": Question(
+        "O3", "What does a delete by an unknown column, or none, remove?", "uploads/changes.py", "delete_request"
+    ),
+    "text_comparison": Question("O2", "How do filters compare text?", "uploads/matching.py", "fold"),
     "other_comparison": Question(
         "O2", "How do filters compare null, numbers, nothing?", "uploads/matching.py", "Finder"
     ),
     "several_values": Question("O17", "What do several values of a filter mean?", "sandbox/rows.py", "read_filter"),
     "datetimes": Question(
-        "O4", "Which datetimes are taken, and how do they return?", "frames/cells.py", "_to_datetime"
+        "O4", "Which datetimes are taken, and how do they return?", "frames/cells.py", "_LONGEST_DATETIME"
     ),
     "extremes": Question("O8", "Do extreme cells come back?", "frames/types.py", "clicdata_types"),
-    "rows_found": Question("O5", "What does rows_found count?", "uploads/chunk.py", "rows_inserted"),
-    "existing_keys": Question("O5", "Are rows whose key exists skipped?", "sandbox/switches.py", "existing_keys"),
+    "rows_found": Question("O5", "What does rows_found count?", "uploads/chunk.py", "row_counts"),
+    "existing_keys": Question("O5", "Are rows whose key exists skipped?", "uploads/chunk.py", "row_counts"),
     "unknown_columns": Question(
         "O10", "Is an append with an unknown column refused?", "sandbox/switches.py", "unknown_columns"
     ),
@@ -148,6 +151,7 @@ class Response:
 
     error: ClicDataError | None
     answer: Answer | None
+    text: bytes = b""  # what the package takes for the payload
 
     @property
     def body(self) -> Any:
@@ -170,6 +174,15 @@ class Response:
             lists = [value for value in payload.values() if isinstance(value, list)]
             payload = lists[0] if len(lists) == 1 else None
         return payload if self.error is None and isinstance(payload, list) else None
+
+    @property
+    def place(self) -> str:
+        """Where the only list stands."""
+        payload, body = self.payload, self.body
+        names = ["result"] if isinstance(body, dict) and "result" in body else []
+        if isinstance(payload, dict):
+            names += [show_key(key) for key, value in payload.items() if isinstance(value, list)]
+        return f"under {'.'.join(names)}" if names else "as a bare list"
 
     @property
     def flags(self) -> dict[str, Any]:
@@ -229,10 +242,12 @@ class Service:
         heard = self._session.heard
         heard.call = None
         try:
-            self._session.call(Request("probe", method, path, body=text, api_version=version, replay=replay, **more))
+            reply = self._session.call(
+                Request("probe", method, path, body=text, api_version=version, replay=replay, **more)
+            )
         except ClicDataError as error:
             return Response(error, heard.call)
-        return Response(None, heard.call)
+        return Response(None, heard.call, reply.payload)
 
 
 def id_of(item: object) -> int | None:
@@ -295,6 +310,7 @@ SWITCHES = {
     "page_number": {"honoured", "ignored"},
     "large_page_size": {"capped", "refused", "error", "ignored"},
     "ids": {"both", "id", "rec_id"},
+    "shapes": {"plain", "rich"},
     "deletes": {"both", "/delete", "DELETE /row"},
     "text_comparison": {"exact", "sql_server"},
     "datetimes": {"as sent", "iso"},
@@ -303,7 +319,7 @@ SWITCHES = {
 }
 # The questions that settle a switch, and their words for its values, where these differ.
 _SETTLED_BY = {"large_page_size": ("page_size",), "datetimes": ("datetimes", "dates")}
-_WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped"}
+_WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped", "ignored above a maximum": "capped"}
 
 
 def switches_of(report: list[dict[str, Any]]) -> dict[str, str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.session.wire import json_body
+from pandas_clicdata.uploads.matching import _timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 # Keys that are known of the API. Any other may be a column, a parameter or a name.
 _WORDS = """
@@ -48,7 +51,6 @@ _DATE = re.compile(
     re.ASCII,
 )
 _DEEPEST = 4  # levels of a shape
-_DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?", re.ASCII)
 
 
 def date_pattern(value: object) -> str | None:
@@ -145,41 +147,27 @@ def keys_of(items: Iterable[Any]) -> set[str]:
     return {key for item in items if isinstance(item, dict) for key in item}
 
 
-class _Datetime(NamedTuple):
-    wall: datetime
-    fraction: str
-    utc: datetime | None  # None without an offset
-
-
-def _parse_datetime(text: object) -> _Datetime | None:
-    match = _DATETIME.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    day, time, fraction, offset = match.groups()
-    wall = datetime.fromisoformat(f"{day} {time}")
-    utc = None
-    if offset:
-        hours, minutes = (0, 0) if offset == "Z" else (int(offset[1:3]), int(offset[4:]))
-        utc = wall - (-1 if offset[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes)
-    return _Datetime(wall, (fraction or "").rstrip("0"), utc)
+def instant_of(value: object) -> tuple[datetime, str] | None:
+    """Return a datetime in whole seconds and its fraction, as the package compares them; None for anything else."""
+    pattern = date_pattern(value) or ""
+    return _timestamp(json_body(value)) if len(pattern) > len("dddd-dd-dd") else None
 
 
 def compare_datetimes(sent: str, got: object) -> str:
     """Return how a datetime came back."""
     if got == sent:
         return "comes back as sent"
-    before, after = _parse_datetime(sent), _parse_datetime(got)
-    if before is None or after is None:
+    before, after, wall = map(instant_of, (sent, got, sent[:19]))
+    pattern = date_pattern(got) or "text"
+    if before is None or after is None or wall is None:
         return f"comes back as {kind_of(got)}"
-    changes = []
-    if before.utc is not None and after.utc is None:
-        changes.append("without its offset" + (", as UTC" if after.wall == before.utc else ""))
-        shift = timedelta() if after.wall in (before.utc, before.wall) else after.wall - before.wall
-    else:
-        shift = (after.utc or after.wall) - (before.utc or before.wall)
+    changes, shift = [pattern], after[0] - before[0]
+    if sent[19:].strip(".0123456789") and not pattern[19:].strip(".d"):
+        changes.append("without its offset" + ("" if shift else ", as UTC"))
+        shift = shift and after[0] - wall[0]
     if shift:
         changes.append(f"SHIFTED by {shift.total_seconds() / 3600:+.2f} h")
-    if before.fraction != after.fraction:
-        cut = before.fraction.startswith(after.fraction)
-        changes.append(f"fraction cut to {len(after.fraction)} digits" if cut else "another fraction")
-    return f"comes back as {', '.join([date_pattern(got) or 'text', *changes])}"
+    if before[1] != after[1]:
+        cut = before[1].startswith(after[1])
+        changes.append(f"fraction cut to {len(after[1])} digits" if cut else "another fraction")
+    return f"comes back as {', '.join(changes)}"
