@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from functools import cached_property, partial
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from pandas_clicdata.commands import shapes
 from pandas_clicdata.commands.questions import (
@@ -49,15 +48,6 @@ _UNUSED_ID = 2_000_000_011
 _BAD_VERSION = "1999.01"
 
 
-class _Sample(NamedTuple):
-    """A data set to read: its id, the version that reads it, its first page, and spellings of dates in several sets."""
-
-    rec_id: int
-    version: str | None
-    rows: list[Any]
-    dates: set[str]
-
-
 class Reads:
     """The read questions of one account."""
 
@@ -90,28 +80,26 @@ class Reads:
         return [rec_id for item in listed if (rec_id := id_of(item)) is not None]
 
     @cached_property
-    def _sample(self) -> _Sample:
-        """The data set with the longest first page among the first ones."""
-        best: _Sample | None = None
-        dates: set[str] = set()
+    def _first_pages(self) -> dict[int, list[Any]]:
+        """The first rows of the first data sets, by id."""
+        found = {}
         for rec_id in self._ids[:MOST_LOOKED_AT]:
-            for version in LISTING:
-                rows = self._service.get(f"/data/{rec_id}", version).items
-                if rows is None:
-                    continue
-                cells = [cell for row in rows if isinstance(row, dict) for cell in row.values()]
-                dates |= {pattern for pattern in map(shapes.date_pattern, cells) if pattern}
-                if best is None or len(rows) > len(best.rows):
-                    best = _Sample(rec_id, version, rows, dates)
-                break
-        if best is None or not best.rows:
+            pages = (self._service.get(f"/data/{rec_id}", version).items for version in LISTING)
+            found[rec_id] = next((rows for rows in pages if rows is not None), [])
+        return found
+
+    @cached_property
+    def _rec_id(self) -> int:
+        """The data set with the longest first page."""
+        best = max(self._first_pages, key=lambda rec_id: len(self._first_pages[rec_id]), default=None)
+        if best is None or not self._first_pages[best]:
             raise NotKnown("no data set with rows can be read by this log-in")
         return best
 
     @cached_property
     def _readable(self) -> dict[str | None, Response]:
         """The first page of the sample in each version that gives rows."""
-        pages = {version: self._service.get(f"/data/{self._sample.rec_id}", version) for version in VERSIONS}
+        pages = {version: self._service.get(f"/data/{self._rec_id}", version) for version in VERSIONS}
         return {version: page for version, page in pages.items() if page.items is not None}
 
     # -- versions and paths -----------------------------------------------------------
@@ -130,10 +118,9 @@ class Reads:
 
     def paths(self) -> Result:
         """O13."""
-        rec_id = self._sample.rec_id
         seen, works = [], False
         for name in ("data", "table"):
-            found = {version: self._service.get(f"/{name}/{rec_id}", version) for version in VERSIONS[1:]}
+            found = {version: self._service.get(f"/{name}/{self._rec_id}", version) for version in VERSIONS[1:]}
             works = works or (name == "data" and found[MODERN].items is not None)
             lines = lines_by_version({version: _rows_seen(page) for version, page in found.items()})
             seen += [f"/{name}/{{id}} {line}" for line in lines]
@@ -190,7 +177,7 @@ class Reads:
 
     @property
     def _path(self) -> str:
-        return f"/data/{self._sample.rec_id}"
+        return f"/data/{self._rec_id}"
 
     def page_size(self) -> Result:
         """O1."""
@@ -205,7 +192,7 @@ class Reads:
         refused = [page for page in pages.values() if page.error is not None and page.answer is not None]
         if any(page.answer is None for page in pages.values()):
             return Result("not known", None, seen)
-        if len(self._sample.rows) <= 5 and not refused:
+        if len(self._first_pages[self._rec_id]) <= 5 and not refused:
             seen.append("no data set of more than 5 rows was found: whether page_size is ignored can't be seen")
             return Result("not known", None, seen)
         if refused:
@@ -248,7 +235,7 @@ class Reads:
     @cached_property
     def _versions(self) -> Response:
         """The stored versions of a data set that has some."""
-        ids = [self._sample.rec_id, *self._ids[:3]]
+        ids = [self._rec_id, *self._ids[:3]]
         responses = [self._service.get(f"/data/{rec_id}/versions", version) for rec_id in ids for version in LISTING]
         found = next((response for response in responses if response.items), None)
         if found is None:
@@ -293,7 +280,9 @@ class Reads:
 
     def dates(self) -> Result:
         """O4, as far as reading goes."""
-        found = sorted(pattern for pattern in self._sample.dates if "d:d" in pattern and "-" in pattern)
+        rows = [row for page in self._first_pages.values() for row in page if isinstance(row, dict)]
+        patterns = {shapes.date_pattern(cell) or "" for row in rows for cell in row.values()}
+        found = sorted(pattern for pattern in patterns if "d:d" in pattern and "-" in pattern)
         if not found:
             raise NotKnown("no date with a time is in the rows looked at")
         styles = {"iso" if "T" in pattern else "as sent" if " " in pattern else "other" for pattern in found}
@@ -414,13 +403,7 @@ def _size_seen(page: Response, size: int) -> str:
     if page.items is None:
         return page.outcome
     stated = page.flags.get("page_size")
-    said = (
-        ""
-        if stated is None
-        else ", page_size is stated as asked"
-        if stated == size
-        else ", another page_size is stated"
-    )
+    said = "" if stated is None else ", the page_size is stated" if stated == size else ", another page_size is stated"
     return f"{page.outcome}: {len(page.items)} rows{said}"
 
 
@@ -430,8 +413,7 @@ def _compare(first: Response, other: Response) -> str:
         return "refused" if other.answer is not None else "no answer"
     if not other.items:
         return "empty"
-    digests = {sha256(repr(page.items).encode()).digest() for page in (first, other)}
-    return "same" if len(digests) == 1 else "rows"
+    return "same" if other.items == first.items else "rows"
 
 
 def _compare_keys(items: list[Any], known: dict[str, str], seen: list[str]) -> Result:

@@ -7,7 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.session.wire import json_body
+from pandas_clicdata.session.wire import _BY_CODE, _plain, json_body
 from pandas_clicdata.uploads.matching import _timestamp
 
 if TYPE_CHECKING:
@@ -25,12 +25,9 @@ _WORDS = """
     size source status storage success table tables tasks team team_id teams thumbnail time time_zone timezone times
     token_type total type updated url usage used user user_id users value version versions views
 """
-_CODES = """
-    accessdenied alreadyexists apiversionrequired badrequest conflict duplicatename forbidden insufficientscope
-    internalerror internalservererror invalidclient invalidgrant invalidinput invalidjson invalidrequest invalidscope
-    invalidtoken invalidversion methodnotallowed notfound nouser quotaexceeded ratelimited ratelimitexceeded toolarge
-    toomanyrequests toomanyrows unauthorized unauthorizedclient unsupportedgranttype unsupportedmediatype validation
-    validationerror validationfailed datahistoryoff
+_OTHER_CODES = """
+    accessdenied datahistoryoff duplicate internalerror internalservererror invalidjson invalidscope methodnotallowed
+    nouser unsupportedmediatype
 """
 _HEADERS = """
     allow api-deprecated-versions api-supported-versions cache-control connection content-encoding content-length
@@ -42,9 +39,8 @@ _CONTENT_TYPES = """
     application/json application/octet-stream application/problem+json image/gif image/jpeg image/png image/webp
     text/html text/json text/plain
 """
-WORDS, CODES = frozenset(_WORDS.split()), frozenset(_CODES.split())
+WORDS, CODES = frozenset(_WORDS.split()), frozenset([*_BY_CODE, *_OTHER_CODES.split()])
 HEADERS, CONTENT_TYPES = frozenset(_HEADERS.split()), frozenset(_CONTENT_TYPES.split())
-_LIFETIMES = (60, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|[-+]\d\d:?\d\d))?)?"
     r"|\d{1,2}/\d{1,2}/\d{4}(?: \d{1,2}:\d\d(?::\d\d)?(?: [AP]M)?)?|/Date\(-?\d{1,16}\)/|\d\d:\d\d:\d\d",
@@ -83,8 +79,11 @@ def show_key(key: str) -> str:
 def show_code(code: object) -> str:
     """Return the code of an error if it is known or a status, else how long it is."""
     text = str(code)
-    known = "".join(c for c in text.lower() if c.isalnum()) in CODES
-    return text if known or (text.isascii() and text.isdigit() and len(text) == 3) else f"<other code, {len(text)}>"
+    return (
+        text
+        if _plain(text) in CODES or (text.isascii() and text.isdigit() and len(text) == 3)
+        else f"<other code, {len(text)}>"
+    )
 
 
 def show_headers(headers: Mapping[str, str]) -> str:
@@ -100,12 +99,9 @@ def show_content_type(headers: Mapping[str, str]) -> str:
 
 
 def show_seconds(value: object) -> str:
-    """Return a usual lifetime, else its kind and whether it is above an hour."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return kind_of(value)
-    if value in _LIFETIMES:
-        return f"{value} s"
-    return "integer, above an hour" if value > 3600 else "integer, below an hour"
+    """Return whole minutes up to a day, else the kind of a lifetime."""
+    kind = kind_of(value)
+    return f"{value} s" if kind == "integer" and value in range(60, 86_401, 60) else kind
 
 
 def shape(value: object, depth: int = 0) -> str:
