@@ -13,7 +13,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,7 @@ from canaries import Canaries
 from pandas_clicdata.__main__ import main
 from pandas_clicdata.commands import shapes
 from pandas_clicdata.commands.own_set import COLUMNS
-from pandas_clicdata.commands.questions import QUESTIONS, SWITCHES, WIDTH, Service, settle, switches_of
+from pandas_clicdata.commands.questions import QUESTIONS, SETTLED_BY, SWITCHES, WIDTH, Service, settle, switches_of
 from pandas_clicdata.commands.reads import FAR, SIZES, Reads
 from pandas_clicdata.commands.writes import Writes
 from pandas_clicdata.sandbox import start
@@ -63,6 +63,10 @@ def answers(report: list[dict[str, Any]]) -> dict[str, str]:
     return {one["key"]: one["answer"] for one in report}
 
 
+def by_key(report: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {one["key"]: one for one in report}
+
+
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(sandbox: Sandbox, method: str = "client_credentials") -> None:
@@ -100,8 +104,7 @@ def test_each_question_names_code_that_is_there() -> None:
 
 
 def test_each_switch_of_the_sandbox_is_told_by_a_question() -> None:
-    kinds = get_type_hints(Switches)
-    assert {one.name: set(get_args(kinds[one.name])) for one in fields(Switches)} == SWITCHES
+    assert {key for switch in SWITCHES for key in SETTLED_BY.get(switch, (switch,))} <= QUESTIONS.keys()
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -128,14 +131,14 @@ def test_a_probe_only_reads(method: str, strict: bool) -> None:
         assert not [value for value in mine if value in strange[0].body + str(strange[0].headers).encode()]
         assert len(sandbox.data_sets()) == 3
     found = answers(report)
-    assert len(found) == 23
+    assert len(found) == 24
     assert found["legacy"] == ("no, a version is required" if strict or method == "api_key" else "yes")
     assert found["missing_id"] == "404 NotFound"
     assert found["bad_version"] == "200 InvalidVersion"
     assert found["token"] == ("3600 s" if method == "client_credentials" else "not known")
     assert found["wrong_login"] == f"401 {'invalid_client' if method == 'client_credentials' else 'Unauthorized'}"
     assert found["picture"] == "base64 of PNG"
-    assert {one["answer"] for one in report if one["number"] == "O18"} <= {"as expected", "both", "not known"}
+    assert {one["answer"] for one in report if one["number"] == "O18"} <= {"as expected", "both", "plain", "not known"}
     assert not [one for one in report if "failed" in str(one["found"])]
 
 
@@ -222,7 +225,7 @@ def test_where_only_the_legacy_dialect_answers(method: str, monkeypatch: pytest.
 # What is found out
 
 
-READS = ("paging", "page_number", "page_size", "ids", "dates")
+READS = ("paging", "page_number", "page_size", "ids", "dates", "shapes")
 WRITES = ("create", "deletes", "text_comparison", "datetimes", "unknown_columns")
 
 
@@ -291,6 +294,68 @@ def test_equal_rows_are_no_ignored_page_number() -> None:
         assert answers(settle({"page_number": finders["page_number"]})) == {"page_number": "honoured"}
 
 
+def test_what_the_package_takes_either_way_is_confirmed() -> None:
+    switches: dict[str, Any] = {"paging": "none", "text_comparison": "sql_server", "datetimes": "iso", "shapes": "rich"}
+    with start(existing_keys="skip", page_size=60, **switches) as sandbox, service_of(sandbox) as service:
+        report = [*settle(Reads(service).finders()), *settle(Writes(service, ignore).finders())]
+        rec_id = sandbox.data_sets()[-1].rec_id
+        sandbox.set_key(rec_id, ["k"])
+        keyed = by_key(settle(Writes(service, ignore, rec_id).finders()))
+    found = by_key(report)
+    keys = ("paging", "last_page", "text_comparison", "datetimes", "dates", "rows_found", "shapes")
+    assert {key: found[key]["verdict"] for key in keys} == dict.fromkeys(keys, "confirmed")
+    assert found["rows_found"]["answer"] == "rows that were there"
+    assert (keyed["existing_keys"]["answer"], keyed["existing_keys"]["verdict"]) == ("skip", "confirmed")
+
+
+def test_what_an_answer_without_a_version_would_settle_is_not_known_by_key() -> None:
+    with start() as sandbox, service_of(sandbox, "api_key") as service:
+        found = by_key(settle(Writes(service, ignore).finders()))["row_limit"]
+    assert (found["verdict"], found["found"]) == ("not known", ["no call without a version is answered"])
+
+
+def test_how_rows_and_pictures_are_wrapped_is_told() -> None:
+    def bare(body: bytes) -> bytes:
+        [rows] = [value for value in json.loads(body).values() if isinstance(value, list)]
+        return json.dumps(rows).encode()
+
+    with start() as sandbox, service_of(sandbox) as service:
+        sandbox.faults.edit(bare, path=re.compile(r"^/data/\d+$"), times=None)
+        sandbox.faults.edit(
+            lambda body: body.replace(b"iVBOR", b"data:image/png;base64,iVBOR", 1),
+            path=re.compile("/thumbnail$"),
+            times=None,
+        )
+        finders = Reads(service).finders()
+        found = by_key(settle({key: finders[key] for key in ("paths", "picture")}))
+    assert "as a bare list" in str(found["paths"]["found"])
+    assert found["picture"]["answer"] == "base64 of PNG"
+    assert "bare text with a data URL" in str(found["picture"]["found"])
+
+
+@pytest.mark.parametrize(("most", "word"), [(300, "capped"), (60, "ignored above a maximum")])
+def test_a_large_page_size_that_is_ignored_is_not_capped(most: int, word: str) -> None:
+    with start(sample=False, page_size=60, max_page_size=most) as sandbox, service_of(sandbox) as service:
+        sandbox.append(sandbox.create("long", {"n": "number"}), [{"n": n} for n in range(400)])
+        assert answers(settle({"page_size": Reads(service).page_size}))["page_size"] == word
+
+
+def test_a_delete_without_a_column_may_remove_every_row_it_made() -> None:
+    with start() as sandbox, service_of(sandbox) as service:
+
+        def every_row(request: Received) -> Received:
+            if b'"columns":[]' in request.body:
+                for row in sandbox.rows(1004):
+                    sandbox.delete(1004, {"k": row["k"]})
+            return request
+
+        sandbox.faults.edit_request(every_row, method="POST", path="/data/1004/delete", times=None)
+        found = by_key(settle(Writes(service, ignore).finders()))
+    assert found["no_filter"]["verdict"] == "confirmed"  # the package never sends it
+    assert "/delete by no column: 400 ValidationError; 4 of 4 rows went" in found["no_filter"]["found"]
+    assert found["text_comparison"]["answer"] == "exact"
+
+
 def test_rows_that_others_put_among_its_own_are_not_shown() -> None:
     known = Canaries()
     with start() as sandbox, service_of(sandbox) as service:
@@ -302,7 +367,7 @@ def test_rows_that_others_put_among_its_own_are_not_shown() -> None:
         sandbox.faults.call(add, method="POST", path="/data/1004/update", times=None)
         report = settle(Writes(service, ignore).finders())
     assert not known.sightings(json.dumps(report))
-    assert "outside" in str({one["key"]: one for one in report}["other_comparison"]["found"])
+    assert "outside" in str(by_key(report)["other_comparison"]["found"])
 
 
 @pytest.mark.parametrize(("word", "count"), [("store", 2), ("skip", 1)])
@@ -333,7 +398,7 @@ def test_a_service_that_deletes_too_much_is_shown_as_dangerous() -> None:
             return request
 
         sandbox.faults.edit_request(every_row, method="POST", path="/data/1004/delete")
-        report = {one["key"]: one for one in settle(Writes(service, ignore).finders())}
+        report = by_key(settle(Writes(service, ignore).finders()))
     assert (report["deletes"]["answer"], report["deletes"]["verdict"]) == ("DANGEROUS", "refuted")
     assert "a filter that fits no row removed 2 of 2 rows" in str(report["deletes"]["found"])
 
@@ -530,7 +595,7 @@ def test_the_report_can_be_read(
         "number", "question", "key", "answer", "found", "verdict", "code",
     }  # fmt: skip
     assert all(f"{one['number']:<4} {one['question']}" in out for one in report["questions"])
-    assert "To change:" in out
+    assert ("To change:" in out) is (command == "--probe")
     wanted = {"--probe": 'large_page_size="error"', "--probe-writes": 'text_comparison="sql_server"'}
     assert wanted[command] in out
     assert ("can't remove it" in beside) is (command == "--probe-writes")

@@ -20,6 +20,7 @@ from pandas_clicdata.errors import (
     UsageError,
 )
 from pandas_clicdata.session import manager
+from pandas_clicdata.session.arguments import VERSIONS
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.wire import get
 
@@ -92,7 +93,7 @@ def _advise(error: ClicDataError, url: str) -> str:
     if isinstance(error, BadCredentials):
         return "the id, secret, password or key is wrong, or withdrawn. Copy it anew from ClicData, Account > API Apps."
     if isinstance(error, ApiVersionError):
-        return "the API version. Unset CLICDATA_API_VERSION, or set it to auto or 2022.01."
+        return f"the API version, CLICDATA_API_VERSION: {VERSIONS}."
     if isinstance(error, TlsError):
         return "the server's certificate is not trusted. Behind a company proxy, name its certificates with ca_bundle=."
     if isinstance(error, (RedirectRefused, ProtocolError, NotFound)):

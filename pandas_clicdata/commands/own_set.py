@@ -133,5 +133,6 @@ def _firsts(find: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 def _filter(find: Mapping[str, Sequence[Any]], comparator: str = "equals") -> dict[str, Any]:
     """Return a modern filter; another comparator is that of the last column."""
     columns = [{"name": name, "comparator": "equals", "values": list(values)} for name, values in find.items()]
-    columns[-1]["comparator"] = comparator
+    if columns:
+        columns[-1]["comparator"] = comparator
     return {"condition": [{"columns": columns, "operator": "and"}]}

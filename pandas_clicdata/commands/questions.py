@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
-from pandas_clicdata.commands.shapes import shape, show_code
+from pandas_clicdata.commands.shapes import shape, show_code, show_key
 from pandas_clicdata.endpoints.answers import ID_KEYS, parse_integer
 from pandas_clicdata.errors import (
     ClicDataError,
     PermissionDenied,
 )
+from pandas_clicdata.sandbox.switches import Switches
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
 from pandas_clicdata.session.wire import FIRST_MODERN, LOG_IN, TABLE_VERSION, Answer, Query, Replay, Request, json_body
@@ -41,7 +42,7 @@ QUESTIONS = {
     "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/data.py", "rows_request"),
     "paging": Question("O1", "What says that more pages follow?", "session/pages.py", "_more"),
     "page_number": Question("O1", "Does `page` choose the page?", "session/pages.py", "page_query"),
-    "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "_is_empty_beyond_the_end"),
+    "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "take"),
     "page_size": Question("O1", "Which page_size is taken?", "session/pages.py", "PAGE_SIZE"),
     "ids": Question("O18", "How do lists of data sets name the identifier?", "endpoints/answers.py", "ID_KEYS"),
     "data_sets": Question("O18", "Which keys has a data set?", "endpoints/data.py", "DATA_SETS"),
@@ -51,6 +52,7 @@ QUESTIONS = {
     "users": Question("O18", "Which keys has a user?", "endpoints/user.py", "USERS"),
     "user_activity": Question("O18", "Which keys has the activity of users?", "endpoints/account.py", "ACTIVITY"),
     "views": Question("O18", "Which keys has the activity of dashboards?", "endpoints/account.py", "ACTIVITY"),
+    "shapes": Question("O18", "What do schedules, users and versions hold?", "endpoints/schedule.py", "SCHEDULES"),
     "versions": Question("O7", "Which keys has a stored version?", "endpoints/data.py", "VERSIONS"),
     "account": Question("O24", "Which keys has the account?", "endpoints/account.py", "_METRIC_KEYS"),
     "dates": Question("O4", "In which spelling do rows give dates?", "uploads/matching.py", "_TIMESTAMP"),
@@ -62,22 +64,18 @@ QUESTIONS = {
     "filters": Question("O23", "Is a filter `true` or `True`?", "session/wire.py", "query_of"),
     "create": Question("O14", "How is a data set made?", "endpoints/answers.py", "parse_new_id"),
     "name_twice": Question("O14", "What comes for a name that is taken?", "session/wire.py", "_BY_STATUS"),
-    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/changes.py", "delete_request"),
-    "no_filter": Question("O3", "What does a delete by an unknown column remove?", "uploads/changes.py", "_body"),
-    "text_comparison": Question("O2", "How do filters compare text?", "uploads/matching.py", "_value"),
-    "other_comparison": Question(
-        "O2", "How do filters compare null, numbers, nothing?", "uploads/matching.py", "Finder"
+    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/changes.py", "DELETES"),
+    "no_filter": Question(
+        "O3", "What does a delete by no known column remove?", "uploads/changes.py", "delete_request"
     ),
+    "text_comparison": Question("O2", "How do filters compare text?", "uploads/matching.py", "fold"),
+    "other_comparison": Question("O2", "How do filters compare null and numbers?", "uploads/matching.py", "Finder"),
     "several_values": Question("O17", "What do several values of a filter mean?", "sandbox/rows.py", "read_filter"),
-    "datetimes": Question(
-        "O4", "Which datetimes are taken, and how do they return?", "frames/cells.py", "_to_datetime"
-    ),
+    "datetimes": Question("O4", "How do datetimes come back?", "frames/cells.py", "_LONGEST_DATETIME"),
     "extremes": Question("O8", "Do extreme cells come back?", "frames/types.py", "clicdata_types"),
-    "rows_found": Question("O5", "What does rows_found count?", "uploads/chunk.py", "rows_inserted"),
-    "existing_keys": Question("O5", "Are rows whose key exists skipped?", "sandbox/switches.py", "existing_keys"),
-    "unknown_columns": Question(
-        "O10", "Is an append with an unknown column refused?", "sandbox/switches.py", "unknown_columns"
-    ),
+    "rows_found": Question("O5", "What does rows_found count?", "uploads/chunk.py", "row_counts"),
+    "existing_keys": Question("O5", "Are rows whose key exists skipped?", "uploads/chunk.py", "row_counts"),
+    "unknown_columns": Question("O10", "Is an unknown column refused?", "sandbox/switches.py", "unknown_columns"),
     "missing_columns": Question("O10", "Is an append without some column taken?", "frames/encode.py", "FrameEncoder"),
     "insert_limit": Question("O16", "How many rows does an append take?", "uploads/chunk.py", "MODERN_ROWS"),
     "row_limit": Question("O16", "Does the legacy append take 501 rows?", "uploads/chunk.py", "LEGACY_ROWS"),
@@ -87,9 +85,7 @@ QUESTIONS = {
     "history": Question("O7", "Does each append make a stored version?", "endpoints/data.py", "VERSIONS"),
     "legacy_refresh": Question("O6", "What do /rebuild and /reload do?", "endpoints/data.py", "REFRESHES"),
     "modern_refresh": Question("O22", "Does a modern refresh wait?", "endpoints/data.py", "REFRESHES"),
-    "display_names": Question(
-        "O9", "Does the API speak of names or display names?", "frames/encode.py", "FrameEncoder"
-    ),
+    "display_names": Question("O9", "Does the API use display names?", "frames/encode.py", "FrameEncoder"),
 }
 # What can't be asked by the API alone.
 BY_HAND = {
@@ -148,6 +144,7 @@ class Response:
 
     error: ClicDataError | None
     answer: Answer | None
+    text: bytes = b""  # what the package takes for the payload
 
     @property
     def body(self) -> Any:
@@ -172,6 +169,15 @@ class Response:
         return payload if self.error is None and isinstance(payload, list) else None
 
     @property
+    def place(self) -> str:
+        """Where the only list stands."""
+        payload, body = self.payload, self.body
+        names = ["result"] if isinstance(body, dict) and "result" in body else []
+        if isinstance(payload, dict):
+            names += [show_key(key) for key, value in payload.items() if isinstance(value, list)]
+        return f"under {'.'.join(names)}" if names else "as a bare list"
+
+    @property
     def flags(self) -> dict[str, Any]:
         """What stands beside the rows of a page."""
         if not isinstance(self.body, dict):
@@ -186,9 +192,10 @@ class Response:
         """Status, and the code of an error."""
         if self.answer is None:
             return f"no answer ({type(self.error).__name__})"
-        code = getattr(self.error, "code", None)
-        kind = "" if self.error is None else f" {show_code(code)}" if code else f" ({type(self.error).__name__})"
-        return f"{self.answer.status}{kind}"
+        status, code = str(self.answer.status), getattr(self.error, "code", None)
+        if self.error is None or code == status:
+            return status
+        return f"{status} {show_code(code)}" if code else f"{status} ({type(self.error).__name__})"
 
     @property
     def shape(self) -> str:
@@ -229,10 +236,12 @@ class Service:
         heard = self._session.heard
         heard.call = None
         try:
-            self._session.call(Request("probe", method, path, body=text, api_version=version, replay=replay, **more))
+            reply = self._session.call(
+                Request("probe", method, path, body=text, api_version=version, replay=replay, **more)
+            )
         except ClicDataError as error:
             return Response(error, heard.call)
-        return Response(None, heard.call)
+        return Response(None, heard.call, reply.payload)
 
 
 def id_of(item: object) -> int | None:
@@ -290,20 +299,10 @@ def settle(finders: Mapping[str, Finder]) -> list[dict[str, Any]]:
     return sorted(report, key=lambda one: int(one["number"][1:]))
 
 
-SWITCHES = {
-    "paging": {"flags", "total", "none"},
-    "page_number": {"honoured", "ignored"},
-    "large_page_size": {"capped", "refused", "error", "ignored"},
-    "ids": {"both", "id", "rec_id"},
-    "deletes": {"both", "/delete", "DELETE /row"},
-    "text_comparison": {"exact", "sql_server"},
-    "datetimes": {"as sent", "iso"},
-    "existing_keys": {"store", "skip"},
-    "unknown_columns": {"refuse", "drop"},
-}
+SWITCHES = {name: set(get_args(kind)) for name, kind in get_type_hints(Switches).items()}
 # The questions that settle a switch, and their words for its values, where these differ.
-_SETTLED_BY = {"large_page_size": ("page_size",), "datetimes": ("datetimes", "dates")}
-_WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped"}
+SETTLED_BY = {"large_page_size": ("page_size",), "datetimes": ("datetimes", "dates")}
+_WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped", "ignored above a maximum": "capped"}
 
 
 def switches_of(report: list[dict[str, Any]]) -> dict[str, str]:
@@ -311,7 +310,7 @@ def switches_of(report: list[dict[str, Any]]) -> dict[str, str]:
     answers = {one["key"]: _WORDS.get(one["answer"], one["answer"]) for one in report}
     found = {}
     for switch, values in SWITCHES.items():
-        settled = [answers[key] for key in _SETTLED_BY.get(switch, (switch,)) if answers.get(key) in values]
+        settled = [answers[key] for key in SETTLED_BY.get(switch, (switch,)) if answers.get(key) in values]
         if settled:
             found[switch] = settled[0]
     return found

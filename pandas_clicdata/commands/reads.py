@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from functools import cached_property, partial
-from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from pandas_clicdata.commands import shapes
 from pandas_clicdata.commands.questions import (
@@ -37,24 +37,15 @@ LISTING = (None, MODERN, TABLE_VERSION)  # the versions to ask for lists
 MOST_LOOKED_AT = 8  # data sets to look at for one with several pages
 SIZES = (5, 1000, 100_000)
 FAR = 99_999
-FLAGS = {"has_more_data", "has_more_results", "last_page"}
+FLAGS = ("has_more_data", "has_more_results", "last_page")
 TOTALS = {"count", "result_total_count"}
 # The methods, which are the keys of their questions.
 KEYS = """
-    legacy paths paging page_number last_page page_size ids versions account dates missing_id bad_version token
+    legacy paths paging page_number last_page page_size ids shapes versions account dates missing_id bad_version token
     wrong_login picture filters
 """
 _UNUSED_ID = 2_000_000_011
 _BAD_VERSION = "1999.01"
-
-
-class _Sample(NamedTuple):
-    """A data set to read: its id, the version that reads it, its first page, and spellings of dates in several sets."""
-
-    rec_id: int
-    version: str | None
-    rows: list[Any]
-    dates: set[str]
 
 
 class Reads:
@@ -89,28 +80,26 @@ class Reads:
         return [rec_id for item in listed if (rec_id := id_of(item)) is not None]
 
     @cached_property
-    def _sample(self) -> _Sample:
-        """The data set with the longest first page among the first ones."""
-        best: _Sample | None = None
-        dates: set[str] = set()
+    def _first_pages(self) -> dict[int, list[Any]]:
+        """The first rows of the first data sets, by id."""
+        found = {}
         for rec_id in self._ids[:MOST_LOOKED_AT]:
-            for version in LISTING:
-                rows = self._service.get(f"/data/{rec_id}", version).items
-                if rows is None:
-                    continue
-                cells = [cell for row in rows if isinstance(row, dict) for cell in row.values()]
-                dates |= {pattern for pattern in map(shapes.date_pattern, cells) if pattern}
-                if best is None or len(rows) > len(best.rows):
-                    best = _Sample(rec_id, version, rows, dates)
-                break
-        if best is None or not best.rows:
+            pages = (self._service.get(f"/data/{rec_id}", version).items for version in LISTING)
+            found[rec_id] = next((rows for rows in pages if rows is not None), [])
+        return found
+
+    @cached_property
+    def _rec_id(self) -> int:
+        """The data set with the longest first page."""
+        best = max(self._first_pages, key=lambda rec_id: len(self._first_pages[rec_id]), default=None)
+        if best is None or not self._first_pages[best]:
             raise NotKnown("no data set with rows can be read by this log-in")
         return best
 
     @cached_property
     def _readable(self) -> dict[str | None, Response]:
         """The first page of the sample in each version that gives rows."""
-        pages = {version: self._service.get(f"/data/{self._sample.rec_id}", version) for version in VERSIONS}
+        pages = {version: self._service.get(f"/data/{self._rec_id}", version) for version in VERSIONS}
         return {version: page for version, page in pages.items() if page.items is not None}
 
     # -- versions and paths -----------------------------------------------------------
@@ -129,10 +118,9 @@ class Reads:
 
     def paths(self) -> Result:
         """O13."""
-        rec_id = self._sample.rec_id
         seen, works = [], False
         for name in ("data", "table"):
-            found = {version: self._service.get(f"/{name}/{rec_id}", version) for version in VERSIONS[1:]}
+            found = {version: self._service.get(f"/{name}/{self._rec_id}", version) for version in VERSIONS[1:]}
             works = works or (name == "data" and found[MODERN].items is not None)
             lines = lines_by_version({version: _rows_seen(page) for version, page in found.items()})
             seen += [f"/{name}/{{id}} {line}" for line in lines]
@@ -141,15 +129,17 @@ class Reads:
     # -- pages ------------------------------------------------------------------------
 
     def paging(self) -> Result:
-        """O1."""
-        kinds, seen = set(), {}
+        """O1: a read needs neither a flag nor a total, so that only a flag that is no boolean refutes the code."""
+        words = {version: _paging_word(page.flags) for version, page in self._readable.items() if version in LISTING}
+        if not words:
+            raise NotKnown(f"rows come only at {', '.join(map(label, self._readable))}")
+        seen = {}
         for version, page in self._readable.items():
-            flags = page.flags.keys()
-            kinds.add("flags" if flags & FLAGS else "total" if flags & TOTALS else "none")
             follows = "more pages follow" if self._service.get(self._path, version, page=2).items else "the only page"
             seen[version] = f"{len(page.items or [])} rows, {follows}, beside the rows: {shapes.shape(page.flags)}"
+        kinds = set(words.values())
         answer = kinds.pop() if len(kinds) == 1 else "differs"
-        return Result(answer, answer in ("flags", "total"), lines_by_version(seen))
+        return Result(answer, "no boolean" not in words.values(), lines_by_version(seen))
 
     def page_number(self) -> Result:
         """O1."""
@@ -177,7 +167,8 @@ class Reads:
             words.add("honoured" if number < FAR and word != "same" else "ignored" if number < FAR else word)
             rows = "" if other.items is None else f": {len(other.items)} rows"
             seen[version] = f"page {number}: {other.outcome}{rows}{', the same as page 1' * (word == 'same')}"
-        guessed = words <= {"honoured", "empty", "refused"} if words else None
+        handled = {"honoured"} if number < FAR else {"empty", "refused", "same"}
+        guessed = words <= handled if words else None
         answer = words.pop() if len(words) == 1 else "differs" if words else "not known"
         return Result(answer, guessed, lines_by_version(seen))
 
@@ -186,7 +177,7 @@ class Reads:
 
     @property
     def _path(self) -> str:
-        return f"/data/{self._sample.rec_id}"
+        return f"/data/{self._rec_id}"
 
     def page_size(self) -> Result:
         """O1."""
@@ -201,13 +192,19 @@ class Reads:
         refused = [page for page in pages.values() if page.error is not None and page.answer is not None]
         if any(page.answer is None for page in pages.values()):
             return Result("not known", None, seen)
-        if len(self._sample.rows) <= 5 and not refused:
+        if len(self._first_pages[self._rec_id]) <= 5 and not refused:
             seen.append("no data set of more than 5 rows was found: whether page_size is ignored can't be seen")
             return Result("not known", None, seen)
-        under_200 = [page for page in refused if page.answer and page.answer.status == 200]
-        capped = any(page.flags.get("page_size") not in (None, size) for size, page in pages.items())
-        answer = "error" if under_200 else "refused" if refused else "capped" if capped else "all three"
-        return Result(answer, pages[1000].error is None, seen)
+        if refused:
+            under_200 = any(page.answer and page.answer.status == 200 for page in refused)
+            return Result("error" if under_200 else "refused", pages[1000].error is None, seen)
+        largest = pages[SIZES[-1]].items or []
+        follows = self._service.get(self._path, version, page=2, page_size=SIZES[-1]).items
+        if follows and len(largest) == len(self._readable[version].items or []):
+            seen.append("the largest gives as many rows as none")
+            return Result("ignored above a maximum", True, seen)
+        stated = any(page.flags.get("page_size") not in (None, size) for size, page in pages.items())
+        return Result("capped" if stated or follows else "all three", True, seen)
 
     # -- keys of lists ----------------------------------------------------------------
 
@@ -233,12 +230,43 @@ class Reads:
 
     def versions(self) -> Result:
         """O7, as far as reading goes."""
-        ids = [self._sample.rec_id, *self._ids[:3]]
+        return _compare_keys(self._versions.items or [], STORED_VERSIONS, [_list_seen(self._versions)])
+
+    @cached_property
+    def _versions(self) -> Response:
+        """The stored versions of a data set that has some."""
+        ids = [self._rec_id, *self._ids[:3]]
         responses = [self._service.get(f"/data/{rec_id}/versions", version) for rec_id in ids for version in LISTING]
         found = next((response for response in responses if response.items), None)
         if found is None:
             raise NotKnown(f"no data set with history was found ({', '.join(sorted({r.outcome for r in responses}))})")
-        return _compare_keys(found.items or [], STORED_VERSIONS, [_list_seen(found)])
+        return found
+
+    def shapes(self) -> Result:
+        """O7, O18: whether lists hold what the product shows; frames take both."""
+        versions: list[dict[str, Any]] = []
+        with suppress(NotKnown):
+            versions = self._versions.items or []
+        found = {
+            "the frequency of a schedule is an object": {
+                isinstance(one.get("frequency"), dict) for one in self._listed("/schedule")
+            },
+            "a user has parameters": {"parameters" in one for one in self._listed("/user")},
+            "a stored version has no row_count": {"row_count" not in shapes.keys_of([one]) for one in versions},
+        }
+        kinds = set().union(*found.values())
+        if not kinds:
+            raise NotKnown("no schedule, user or stored version was found")
+        words = {True: "yes", False: "no"}
+        seen = [
+            f"{what}: {', '.join(words[one] for one in sorted(ones)) or 'not known'}" for what, ones in found.items()
+        ]
+        return Result("differs" if len(kinds) > 1 else "rich" if kinds == {True} else "plain", True, seen)
+
+    def _listed(self, path: str) -> list[dict[str, Any]]:
+        """Return the objects of a list in the first version that gives it."""
+        lists = [items for version in LISTING if (items := self._service.get(path, version).items) is not None]
+        return [item for item in lists[0] if isinstance(item, dict)] if lists else []
 
     def account(self) -> Result:
         """O24."""
@@ -252,7 +280,9 @@ class Reads:
 
     def dates(self) -> Result:
         """O4, as far as reading goes."""
-        found = sorted(pattern for pattern in self._sample.dates if "d:d" in pattern and "-" in pattern)
+        rows = [row for page in self._first_pages.values() for row in page if isinstance(row, dict)]
+        patterns = {shapes.date_pattern(cell) or "" for row in rows for cell in row.values()}
+        found = sorted(pattern for pattern in patterns if "d:d" in pattern and "-" in pattern)
         if not found:
             raise NotKnown("no date with a time is in the rows looked at")
         styles = {"iso" if "T" in pattern else "as sent" if " " in pattern else "other" for pattern in found}
@@ -325,6 +355,7 @@ class Reads:
                 kind = _format_of(response)
                 formats.add(kind)
                 body = "bare text" if response.body is None else shapes.shape(response.body)
+                body += " with a data URL" if b"data:" in response.text[:20].lower() else ""
                 seen[version] += f" {shapes.show_content_type(response.answer.headers)}, {body}: {kind}"
         if not formats:
             raise NotKnown("; ".join(lines_by_version(seen)))
@@ -353,29 +384,26 @@ class Reads:
 
 
 def _rows_seen(page: Response) -> str:
-    return page.outcome if page.items is None else f"{page.outcome}: {shapes.shape_of_rows(page.items)}"
+    return page.outcome if page.items is None else f"{page.outcome}: {shapes.shape_of_rows(page.items)} {page.place}"
 
 
 def _list_seen(page: Response) -> str:
     """Return how many items a list has, and under which key it stands."""
-    if page.items is None:
-        return page.outcome
-    holder = page.payload if isinstance(page.payload, dict) else page.body if isinstance(page.body, dict) else {}
-    keys = ", ".join(sorted(shapes.show_key(key) for key, value in holder.items() if isinstance(value, list)))
-    return f"{page.outcome}: {len(page.items)} items{f' under {keys}' if keys else ''}"
+    return page.outcome if page.items is None else f"{page.outcome}: {len(page.items)} items {page.place}"
+
+
+def _paging_word(flags: dict[str, Any]) -> str:
+    stated = [flags[name] for name in FLAGS if flags.get(name) is not None]
+    if stated:
+        return "flags" if all(isinstance(flag, bool) for flag in stated) else "no boolean"
+    return "total" if flags.keys() & TOTALS else "none"
 
 
 def _size_seen(page: Response, size: int) -> str:
     if page.items is None:
         return page.outcome
     stated = page.flags.get("page_size")
-    said = (
-        ""
-        if stated is None
-        else ", page_size is stated as asked"
-        if stated == size
-        else ", another page_size is stated"
-    )
+    said = "" if stated is None else ", the page_size is stated" if stated == size else ", another page_size is stated"
     return f"{page.outcome}: {len(page.items)} rows{said}"
 
 
@@ -385,8 +413,7 @@ def _compare(first: Response, other: Response) -> str:
         return "refused" if other.answer is not None else "no answer"
     if not other.items:
         return "empty"
-    digests = {sha256(repr(page.items).encode()).digest() for page in (first, other)}
-    return "same" if len(digests) == 1 else "rows"
+    return "same" if other.items == first.items else "rows"
 
 
 def _compare_keys(items: list[Any], known: dict[str, str], seen: list[str]) -> Result:
@@ -410,15 +437,7 @@ def _compare_keys(items: list[Any], known: dict[str, str], seen: list[str]) -> R
 
 def _format_of(response: Response) -> str:
     """Return the format of the picture in a response."""
-    payload = response.payload
-    text = (
-        payload.encode("utf-8", "replace")
-        if isinstance(payload, str)
-        else response.answer.body
-        if response.answer
-        else b""
-    )
     try:
-        return f"base64 of {parse_picture(text, 'probe').format}"
+        return f"base64 of {parse_picture(response.text, 'probe').format}"
     except ClicDataError:
         return "no picture"

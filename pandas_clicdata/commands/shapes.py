@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.session.wire import _BY_CODE, _plain, json_body
+from pandas_clicdata.uploads.matching import _timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 # Keys that are known of the API. Any other may be a column, a parameter or a name.
 _WORDS = """
@@ -22,12 +25,9 @@ _WORDS = """
     size source status storage success table tables tasks team team_id teams thumbnail time time_zone timezone times
     token_type total type updated url usage used user user_id users value version versions views
 """
-_CODES = """
-    accessdenied alreadyexists apiversionrequired badrequest conflict duplicatename forbidden insufficientscope
-    internalerror internalservererror invalidclient invalidgrant invalidinput invalidjson invalidrequest invalidscope
-    invalidtoken invalidversion methodnotallowed notfound nouser quotaexceeded ratelimited ratelimitexceeded toolarge
-    toomanyrequests toomanyrows unauthorized unauthorizedclient unsupportedgranttype unsupportedmediatype validation
-    validationerror validationfailed datahistoryoff
+_OTHER_CODES = """
+    accessdenied datahistoryoff duplicate internalerror internalservererror invalidjson invalidscope methodnotallowed
+    nouser unsupportedmediatype
 """
 _HEADERS = """
     allow api-deprecated-versions api-supported-versions cache-control connection content-encoding content-length
@@ -39,16 +39,14 @@ _CONTENT_TYPES = """
     application/json application/octet-stream application/problem+json image/gif image/jpeg image/png image/webp
     text/html text/json text/plain
 """
-WORDS, CODES = frozenset(_WORDS.split()), frozenset(_CODES.split())
+WORDS, CODES = frozenset(_WORDS.split()), frozenset([*_BY_CODE, *_OTHER_CODES.split()])
 HEADERS, CONTENT_TYPES = frozenset(_HEADERS.split()), frozenset(_CONTENT_TYPES.split())
-_LIFETIMES = (60, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|[-+]\d\d:?\d\d))?)?"
     r"|\d{1,2}/\d{1,2}/\d{4}(?: \d{1,2}:\d\d(?::\d\d)?(?: [AP]M)?)?|/Date\(-?\d{1,16}\)/|\d\d:\d\d:\d\d",
     re.ASCII,
 )
 _DEEPEST = 4  # levels of a shape
-_DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)?", re.ASCII)
 
 
 def date_pattern(value: object) -> str | None:
@@ -81,8 +79,11 @@ def show_key(key: str) -> str:
 def show_code(code: object) -> str:
     """Return the code of an error if it is known or a status, else how long it is."""
     text = str(code)
-    known = "".join(c for c in text.lower() if c.isalnum()) in CODES
-    return text if known or (text.isascii() and text.isdigit() and len(text) == 3) else f"<other code, {len(text)}>"
+    return (
+        text
+        if _plain(text) in CODES or (text.isascii() and text.isdigit() and len(text) == 3)
+        else f"<other code, {len(text)}>"
+    )
 
 
 def show_headers(headers: Mapping[str, str]) -> str:
@@ -98,12 +99,9 @@ def show_content_type(headers: Mapping[str, str]) -> str:
 
 
 def show_seconds(value: object) -> str:
-    """Return a usual lifetime, else its kind and whether it is above an hour."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return kind_of(value)
-    if value in _LIFETIMES:
-        return f"{value} s"
-    return "integer, above an hour" if value > 3600 else "integer, below an hour"
+    """Return whole minutes up to a day, else the kind of a lifetime."""
+    kind = kind_of(value)
+    return f"{value} s" if kind == "integer" and value in range(60, 86_401, 60) else kind
 
 
 def shape(value: object, depth: int = 0) -> str:
@@ -145,41 +143,27 @@ def keys_of(items: Iterable[Any]) -> set[str]:
     return {key for item in items if isinstance(item, dict) for key in item}
 
 
-class _Datetime(NamedTuple):
-    wall: datetime
-    fraction: str
-    utc: datetime | None  # None without an offset
-
-
-def _parse_datetime(text: object) -> _Datetime | None:
-    match = _DATETIME.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    day, time, fraction, offset = match.groups()
-    wall = datetime.fromisoformat(f"{day} {time}")
-    utc = None
-    if offset:
-        hours, minutes = (0, 0) if offset == "Z" else (int(offset[1:3]), int(offset[4:]))
-        utc = wall - (-1 if offset[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes)
-    return _Datetime(wall, (fraction or "").rstrip("0"), utc)
+def instant_of(value: object) -> tuple[datetime, str] | None:
+    """Return a datetime in whole seconds and its fraction, as the package compares them; None for anything else."""
+    pattern = date_pattern(value) or ""
+    return _timestamp(json_body(value)) if len(pattern) > len("dddd-dd-dd") else None
 
 
 def compare_datetimes(sent: str, got: object) -> str:
     """Return how a datetime came back."""
     if got == sent:
         return "comes back as sent"
-    before, after = _parse_datetime(sent), _parse_datetime(got)
-    if before is None or after is None:
+    before, after, wall = map(instant_of, (sent, got, sent[:19]))
+    pattern = date_pattern(got) or "text"
+    if before is None or after is None or wall is None:
         return f"comes back as {kind_of(got)}"
-    changes = []
-    if before.utc is not None and after.utc is None:
-        changes.append("without its offset" + (", as UTC" if after.wall == before.utc else ""))
-        shift = timedelta() if after.wall in (before.utc, before.wall) else after.wall - before.wall
-    else:
-        shift = (after.utc or after.wall) - (before.utc or before.wall)
+    changes, shift = [pattern], after[0] - before[0]
+    if sent[19:].strip(".0123456789") and not pattern[19:].strip(".d"):
+        changes.append("without its offset" + ("" if shift else ", as UTC"))
+        shift = shift and after[0] - wall[0]
     if shift:
         changes.append(f"SHIFTED by {shift.total_seconds() / 3600:+.2f} h")
-    if before.fraction != after.fraction:
-        cut = before.fraction.startswith(after.fraction)
-        changes.append(f"fraction cut to {len(after.fraction)} digits" if cut else "another fraction")
-    return f"comes back as {', '.join([date_pattern(got) or 'text', *changes])}"
+    if before[1] != after[1]:
+        cut = before[1].startswith(after[1])
+        changes.append(f"fraction cut to {len(after[1])} digits" if cut else "another fraction")
+    return f"comes back as {', '.join(changes)}"
