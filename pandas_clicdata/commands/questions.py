@@ -64,10 +64,8 @@ QUESTIONS = {
     "filters": Question("O23", "Is a filter `true` or `True`?", "session/wire.py", "query_of"),
     "create": Question("O14", "How is a data set made?", "endpoints/answers.py", "parse_new_id"),
     "name_twice": Question("O14", "What comes for a name that is taken?", "session/wire.py", "_BY_STATUS"),
-    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/changes.py", "DELETES"),
-    "no_filter": Question(
-        "O3", "What does a delete by no known column remove?", "uploads/changes.py", "delete_request"
-    ),
+    "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/change.py", "DELETES"),
+    "no_filter": Question("O3", "What does a delete by no known column remove?", "uploads/change.py", "delete_request"),
     "text_comparison": Question("O2", "How do filters compare text?", "uploads/matching.py", "fold"),
     "other_comparison": Question("O2", "How do filters compare null and numbers?", "uploads/matching.py", "Finder"),
     "several_values": Question("O17", "What do several values of a filter mean?", "sandbox/rows.py", "read_filter"),
