@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -72,8 +73,10 @@ QUESTIONS = {
     "datetimes": Question("O4", "How do datetimes come back?", "frames/cells.py", "_LONGEST_DATETIME"),
     "extremes": Question("O8", "Do extreme cells come back?", "frames/types.py", "clicdata_types"),
     "rows_found": Question("O5", "What does rows_found count?", "uploads/chunk.py", "row_counts"),
-    "existing_keys": Question("O5", "Are rows whose key exists skipped?", "uploads/chunk.py", "row_counts"),
-    "unknown_columns": Question("O10", "Is an unknown column refused?", "sandbox/switches.py", "unknown_columns"),
+    "existing_keys": Question("O5", "What does an append do with a key that exists?", "uploads/chunk.py", "row_counts"),
+    "unknown_columns": Question(
+        "O10", "What does an append do with an unknown column?", "sandbox/switches.py", "unknown_columns"
+    ),
     "missing_columns": Question("O10", "Is an append without some column taken?", "frames/encode.py", "FrameEncoder"),
     "insert_limit": Question("O16", "How many rows does an append take?", "uploads/chunk.py", "MODERN_ROWS"),
     "row_limit": Question("O16", "Does the legacy append take 501 rows?", "uploads/chunk.py", "LEGACY_ROWS"),
@@ -144,7 +147,7 @@ class Response:
     answer: Answer | None
     text: bytes = b""  # what the package takes for the payload
 
-    @property
+    @cached_property
     def body(self) -> Any:
         """The JSON, with every digit; None if it is none."""
         try:

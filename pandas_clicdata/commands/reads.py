@@ -403,7 +403,7 @@ def _size_seen(page: Response, size: int) -> str:
     if page.items is None:
         return page.outcome
     stated = page.flags.get("page_size")
-    said = "" if stated is None else ", the page_size is stated" if stated == size else ", another page_size is stated"
+    said = "" if stated is None else f", {size} is stated" if stated == size else ", another size is stated"
     return f"{page.outcome}: {len(page.items)} rows{said}"
 
 
