@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.change_receipt import ChangeReceipt
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 IF_EXISTS = ("fail", "append")
@@ -298,7 +299,7 @@ class ClicDataAccessor:
         max_rows: int | None = ...,
         progress: bool | None = ...,
         session: Session | None = ...,
-    ) -> changes.ChangeReceipt: ...
+    ) -> ChangeReceipt: ...
 
     @overload
     def delete_rows(
@@ -327,7 +328,7 @@ class ClicDataAccessor:
         max_rows: int | None = None,
         progress: bool | None = None,
         session: Session | None = None,
-    ) -> changes.ChangeReceipt | pd.DataFrame:
+    ) -> ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
         ``DELETE /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/delete``, or the
@@ -356,8 +357,8 @@ class ClicDataAccessor:
             may be deleted, and a warning is logged if the delete would be refused.
         keep : bool, default True
             Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
-            back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
-            back.
+            back, at the end of the data set. False skips the reading of the whole data set: nothing can be put back,
+            and keys that match no row are sent too.
         max_rows : int, optional
             Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
@@ -368,8 +369,8 @@ class ClicDataAccessor:
         Returns
         -------
         ChangeReceipt, or DataFrame with ``dry_run``
-            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept. Or the rows that
-            would be deleted, in the order of the data set.
+            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept; then keys that match
+            no row are not sent, and ``.unmatched`` names them. Or the rows that would be deleted, in their order.
 
         Raises
         ------
@@ -394,7 +395,7 @@ class ClicDataAccessor:
         1    b     2
         >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
-        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
+        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows)>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
         >>> _ = result.rows.clicdata.append(rec_id)
@@ -432,7 +433,7 @@ class ClicDataAccessor:
         match: Literal["exact", "wide"] | None = None,
         progress: bool | None = None,
         session: Session | None = None,
-    ) -> changes.ChangeReceipt:
+    ) -> ChangeReceipt:
         """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
 
         ``PUT /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/update``. It isn't
@@ -458,7 +459,8 @@ class ClicDataAccessor:
         Returns
         -------
         ChangeReceipt
-            The state of each key: ``.keys`` is a frame.
+            The state of each key: ``.keys`` is a frame. Keys that are *applied* reached rows, ``.unmatched`` ones
+            none. Of *accepted* ones ClicData doesn't say how many: in the legacy dialect it counts no rows.
 
         Raises
         ------
@@ -474,7 +476,7 @@ class ClicDataAccessor:
         >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
         >>> rec_id = df.clicdata.push("Store room").rec_id
         >>> df.assign(left=0).clicdata.update_rows(rec_id, on="item")
-        <ChangeReceipt: update rows of data set ...: 2 of 2 keys done>
+        <ChangeReceipt: update rows of data set ..., 2 keys: 2 accepted (ClicData doesn't say how many rows)>
         >>> pd.read_clicdata(rec_id)["left"].tolist()
         [0, 0]
         """
