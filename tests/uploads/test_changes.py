@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pickle
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -764,3 +765,22 @@ def test_counts_do_not_hide_a_key_of_their_name(session: Session) -> None:
     keys = frame.clicdata.delete_rows(rec_id, on=["state", "rows_deleted"]).keys
     pd.testing.assert_frame_equal(keys[["state", "rows_deleted"]], frame)
     assert keys["state (ClicData)"].tolist() == ["applied"] * 2
+
+
+def test_an_error_from_another_process_has_its_receipt_with_the_rows_that_were_deleted(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    rec_id = FRAME.clicdata.push("Pickled").rec_id
+    clicdata_sandbox.faults.status(400, path=re.compile("/(row|delete)$"), after=1)
+    with pytest.raises(errors.WriteError) as caught:
+        FRAME.clicdata.delete_rows(rec_id, on="k")
+    again: Any = pickle.loads(pickle.dumps(caught.value)).receipt
+    assert repr(again) == repr(caught.value.receipt)
+    assert again.keys["state"].tolist() == ["applied", "refused", "pending"]
+    assert again.rows["v"].tolist() == [10.5]
+    clicdata_sandbox.faults.drop(path=re.compile("/(row|insert)$"), after=1)
+    with pytest.raises(errors.AppendAmbiguous) as stopped:
+        FRAME.clicdata.append(rec_id, chunksize=2)
+    again = pickle.loads(pickle.dumps(stopped.value)).receipt
+    assert again.in_doubt(FRAME).equals(FRAME.iloc[2:])
+    assert pandas_clicdata.resume_append(FRAME, again, in_doubt="missing").complete
