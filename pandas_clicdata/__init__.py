@@ -62,6 +62,11 @@ _logging.getLogger(__name__).addHandler(_logging.NullHandler())  # else Python p
 setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # unknown to pandas' types
 
 
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__
+
+
 def __getattr__(name: str) -> "ModuleType":
     """Import the sandbox at its first use."""
     if name == "sandbox":

@@ -39,6 +39,11 @@ class ClicDataAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
+    def __repr__(self) -> str:
+        rows, columns = self._frame.shape
+        verbs = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
+        return f"<df.clicdata of {rows:,} x {columns:,} cells: {verbs}>"
+
     def append(
         self,
         rec_id: int,

@@ -52,6 +52,11 @@ __all__ = [
 _LONGEST_SERVER_TEXT = 500
 
 
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__
+
+
 def server_text(text: object) -> str:
     """Return text of the server in one line of at most 500 characters, without control characters."""
     shown = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * _LONGEST_SERVER_TEXT])
