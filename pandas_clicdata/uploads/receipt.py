@@ -131,7 +131,7 @@ class AppendReceipt:
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self.run: str | None = None  # the id of the run that wrote this receipt last
+        self.run: str | None = None  # the id of the run that wrote this receipt last; None before the first
         self.table = table or {}  # the chunks by their number
         self._refused_rows: pd.DataFrame | None = None
 
@@ -457,11 +457,11 @@ class ReceiptWriter:
     def begin(self) -> None:
         """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
         if self._journal is not None:
+            self.receipt.journal = self._journal.path  # first: no resume may go on without one
             try:
                 self._journal.begin(self.receipt.job, self._run, self.receipt.table.values())
             except OSError as error:
                 raise self._stopped(self._journal, error) from error
-            self.receipt.journal = self._journal.path
         self.receipt.run = self._run
 
     def _check_running(self) -> None:
