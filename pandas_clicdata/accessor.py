@@ -9,6 +9,7 @@ import pandas as pd
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
+from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import change, changes, matching
@@ -88,7 +89,8 @@ class ClicDataAccessor:
         progress : bool, optional
             Whether to show a bar on stderr; by default if stderr is a terminal.
         journal : str or path, optional
-            A new file, in a folder of your own, in which each chunk is written before it is sent (positions, digests
+            A new file for each append (such as one with the date in its name), in a folder of your own, in which each
+            chunk is written before it is sent (positions, digests
             and states; no cell and no secret). `resume_append` goes on from it, even if the process was killed. After
             a kill or a loss of power, at most the chunks that were on the wire are in doubt: one for each worker. It
             is an SQLite file; a file ``-journal`` that is left beside it after a kill belongs to it.
@@ -206,7 +208,10 @@ class ClicDataAccessor:
         """
         session = manager.current(session)
         with_index = bool(check_flag("index", index))
-        return Data(session=session).create_data(name, clicdata_types(self._frame, types, index=with_index), desc)
+        column_types = clicdata_types(self._frame, types, index=with_index)
+        if not column_types:
+            raise InputError("the frame has no columns: a data set needs one at least")
+        return Data(session=session).create_data(name, column_types, desc)
 
     def push(
         self,

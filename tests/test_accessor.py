@@ -14,10 +14,14 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
-from pandas_clicdata import errors
+from pandas_clicdata import Data, errors
+from pandas_clicdata.endpoints.data import create_and_append
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
@@ -370,3 +374,47 @@ def test_an_index_flag_that_is_none_is_refused(session: Session, clicdata_sandbo
     with pytest.raises(errors.InputError, match="index must be True, False or None"):
         accessor.create_table("More flags", index="no")
     assert len(clicdata_sandbox.requests) == before
+
+
+FRAME = pd.DataFrame({"k": [1, 2], "v": [1.5, 2.5]})
+NEXT_STEPS: list[tuple[Any, str]] = [
+    (lambda: FRAME.clicdata.push("Shops"), r'It is data set 1001: push\(..., if_exists="append"\) appends'),
+    (lambda: pandas_clicdata.read_clicdata("1001"), "give rec_id=1001"),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata(1001.0), "give rec_id=1001"),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata("Shops"), r"Data\(\).get_data\(name="),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata(1001, columns=["shop"], parse_dates=["day"]), "columns= leaves out"),
+    (lambda: pandas_clicdata.read_clicdata(1001, parse_dates=[["a", "b"]]), "one by one"),  # type: ignore[list-item]
+    (lambda: pandas_clicdata.read_clicdata(1001, index_col=[["a"]]), "list of column names"),  # type: ignore[list-item]
+    (lambda: pd.DataFrame().clicdata.push("Empty"), "the frame has no columns"),
+    (lambda: pd.DataFrame().clicdata.create_table("Empty"), "the frame has no columns"),
+    (lambda: Data().static_send_data("Empty", pd.DataFrame()), "the frame has no columns"),
+    (lambda: FRAME.clicdata.delete_rows(1001, on=[["k"]]), "a column or a list of columns"),
+    (lambda: FRAME.clicdata.update_rows(1001, on=[{}]), "a column or a list of columns"),
+    (lambda: FRAME.clicdata.append(1001, journal="."), "is a folder: name a new file in it"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), NEXT_STEPS)
+def test_a_message_says_the_next_step(
+    session: Session, call: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((errors.InputError, errors.Conflict), match=words):
+        call()
+
+
+def test_two_pushes_at_once_end_in_one_table(session: Session, clicdata_sandbox: Sandbox) -> None:
+    data = Data(session=session)
+    look = data.ids_named
+
+    def created_meanwhile(name: str) -> list[dict[str, Any]]:
+        found = Data._named(data, name)
+        if not found:
+            clicdata_sandbox.create(name, {"k": "number"})
+        return found
+
+    data._named = created_meanwhile  # type: ignore[method-assign]
+    options = AppendOptions()
+    receipt = create_and_append(data, "Once", pd.DataFrame({"k": [1]}), "", options, may_exist=True)
+    assert look("Once") == [receipt.rec_id]
+    assert clicdata_sandbox.rows(receipt.rec_id) == [{"k": 1}]

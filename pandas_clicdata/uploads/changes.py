@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,8 @@ def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
     names = [on] if isinstance(on, str) else list(on) if isinstance(on, Iterable) else []
     if not names:
         raise InputError("on must name the key columns, one at least")
+    if not all(isinstance(name, Hashable) for name in names):
+        raise InputError(f"on must be a column or a list of columns, not {on!r}")
     if len(set(names)) != len(names):
         raise InputError("on names a column twice")
     unknown = [name for name in names if name not in frame.columns]
