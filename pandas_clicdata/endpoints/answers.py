@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, NotFound, ProtocolError
+from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.session.retry import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ def parse_data_set_id(record: Mapping[str, Any]) -> int:
     if rec_id is None:
         raise ProtocolError("list data sets: ClicData listed one whose id is no number")
     return rec_id
+
+
+def only_id_of(records: Sequence[Mapping[str, Any]], name: str) -> int:
+    """Return the id of the only data set of a name; an InputError if there are several."""
+    ids = [parse_data_set_id(record) for record in records]
+    if len(ids) > 1:
+        raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
+    return ids[0]
 
 
 def parse_new_id(reply: Reply) -> int | None:

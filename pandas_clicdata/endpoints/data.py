@@ -21,6 +21,7 @@ from pandas_clicdata.arguments import (
 )
 from pandas_clicdata.endpoints.answers import (
     has_unique_key,
+    only_id_of,
     parse_data_set,
     parse_data_set_id,
     parse_integer,
@@ -712,15 +713,11 @@ def create_and_append(
             try:
                 new_id = data.create_data(name, append.column_types, desc)
             except Conflict:
-                found = data._named(name) if may_exist else []  # another call created it meanwhile
-                if not found:
+                if not may_exist or not (found := data._named(name)):  # else another call created it meanwhile
                     raise
             else:
                 return append.send_to(new_id, made=True)
-        ids = [parse_data_set_id(record) for record in found]
-        if len(ids) > 1:
-            raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
-        return append.send_to(ids[0], has_key=has_unique_key(found[0]))
+        return append.send_to(only_id_of(found, name), has_key=has_unique_key(found[0]))
 
 
 def rows_request(rec_id: int, ver_id: int | None) -> Request:
