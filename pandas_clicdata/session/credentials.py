@@ -178,7 +178,7 @@ def hide(credentials: Credentials, token: Token | None, text: str) -> str:
     secrets = [*credentials.secrets(), *([token.value] if token else [])]
     spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
     for spelling in sorted(spellings, key=len, reverse=True):
-        text = _without(spelling, text)
+        text = without(spelling, text)
     return text
 
 
@@ -191,7 +191,7 @@ _is_usual = re.compile(
 _LONGEST_WORD = 8  # letters of a secret that may occur within longer words by chance
 
 
-def _without(secret: str, text: str) -> str:
+def without(secret: str, text: str) -> str:
     """Return a text without a secret. A short word is no secret within a longer one, nor a usual word in a sentence."""
     if _is_usual(secret):  # it is hidden where it stands as a value
         return re.sub(rf"""([=:"'`(\[{{<]\s*){re.escape(secret)}(?!\w)""", r"\1***", text)
