@@ -27,7 +27,7 @@ from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.reader import read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
-from pandas_clicdata.uploads.changes import ChangeReceipt
+from pandas_clicdata.uploads.change_receipt import ChangeReceipt
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.uploads.resume import resume_append
 
@@ -60,6 +60,11 @@ __all__ = [
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())  # else Python prints warnings to stderr
 setattr(_pd, "read_clicdata", read_clicdata)  # noqa: B010  # unknown to pandas' types
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__
 
 
 def __getattr__(name: str) -> "ModuleType":

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
+from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import change, changes, matching
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.change_receipt import ChangeReceipt
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 IF_EXISTS = ("fail", "append")
@@ -37,6 +39,11 @@ class ClicDataAccessor:
     # The session is looked up at each call, not here: pandas 2 keeps an accessor with its frame.
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
+
+    def __repr__(self) -> str:
+        rows, columns = self._frame.shape
+        verbs = ", ".join(name for name in vars(type(self)) if not name.startswith("_"))
+        return f"<df.clicdata of {rows:,} x {columns:,} cells: {verbs}>"
 
     def append(
         self,
@@ -82,7 +89,8 @@ class ClicDataAccessor:
         progress : bool, optional
             Whether to show a bar on stderr; by default if stderr is a terminal.
         journal : str or path, optional
-            A new file, in a folder of your own, in which each chunk is written before it is sent (positions, digests
+            A new file for each append (such as one with the date in its name), in a folder of your own, in which each
+            chunk is written before it is sent (positions, digests
             and states; no cell and no secret). `resume_append` goes on from it, even if the process was killed. After
             a kill or a loss of power, at most the chunks that were on the wire are in doubt: one for each worker. It
             is an SQLite file; a file ``-journal`` that is left beside it after a kill belongs to it.
@@ -200,7 +208,10 @@ class ClicDataAccessor:
         """
         session = manager.current(session)
         with_index = bool(check_flag("index", index))
-        return Data(session=session).create_data(name, clicdata_types(self._frame, types, index=with_index), desc)
+        column_types = clicdata_types(self._frame, types, index=with_index)
+        if not column_types:
+            raise InputError("the frame has no columns: a data set needs one at least")
+        return Data(session=session).create_data(name, column_types, desc)
 
     def push(
         self,
@@ -298,7 +309,7 @@ class ClicDataAccessor:
         max_rows: int | None = ...,
         progress: bool | None = ...,
         session: Session | None = ...,
-    ) -> changes.ChangeReceipt: ...
+    ) -> ChangeReceipt: ...
 
     @overload
     def delete_rows(
@@ -327,7 +338,7 @@ class ClicDataAccessor:
         max_rows: int | None = None,
         progress: bool | None = None,
         session: Session | None = None,
-    ) -> changes.ChangeReceipt | pd.DataFrame:
+    ) -> ChangeReceipt | pd.DataFrame:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
         ``DELETE /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/delete``, or the
@@ -356,8 +367,8 @@ class ClicDataAccessor:
             may be deleted, and a warning is logged if the delete would be refused.
         keep : bool, default True
             Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them
-            back, at the end of the data set. False saves the reading of the whole data set, and nothing can be put
-            back.
+            back, at the end of the data set. False skips the reading of the whole data set: nothing can be put back,
+            and keys that match no row are sent too.
         max_rows : int, optional
             Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
@@ -368,8 +379,8 @@ class ClicDataAccessor:
         Returns
         -------
         ChangeReceipt, or DataFrame with ``dry_run``
-            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept. Or the rows that
-            would be deleted, in the order of the data set.
+            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept; then keys that match
+            no row are not sent, and ``.unmatched`` names them. Or the rows that would be deleted, in their order.
 
         Raises
         ------
@@ -394,7 +405,7 @@ class ClicDataAccessor:
         1    b     2
         >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
-        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
+        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows)>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
         >>> _ = result.rows.clicdata.append(rec_id)
@@ -432,7 +443,7 @@ class ClicDataAccessor:
         match: Literal["exact", "wide"] | None = None,
         progress: bool | None = None,
         session: Session | None = None,
-    ) -> changes.ChangeReceipt:
+    ) -> ChangeReceipt:
         """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
 
         ``PUT /data/{id}/row``, once per distinct key; from version 2022.01 on ``POST /data/{id}/update``. It isn't
@@ -458,7 +469,8 @@ class ClicDataAccessor:
         Returns
         -------
         ChangeReceipt
-            The state of each key: ``.keys`` is a frame.
+            The state of each key: ``.keys`` is a frame. Keys that are *applied* reached rows, ``.unmatched`` ones
+            none. Of *accepted* ones ClicData doesn't say how many: in the legacy dialect it counts no rows.
 
         Raises
         ------
@@ -474,7 +486,7 @@ class ClicDataAccessor:
         >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
         >>> rec_id = df.clicdata.push("Store room").rec_id
         >>> df.assign(left=0).clicdata.update_rows(rec_id, on="item")
-        <ChangeReceipt: update rows of data set ...: 2 of 2 keys done>
+        <ChangeReceipt: update rows of data set ..., 2 keys: 2 accepted (ClicData doesn't say how many rows)>
         >>> pd.read_clicdata(rec_id)["left"].tolist()
         [0, 0]
         """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Output = Literal["df", "dict"]
 
 _LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
+_LONGEST_ID = 20  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # the last two break lines
 
 
@@ -30,11 +31,21 @@ def check_id(name: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        advice = f": give {name}={value}" if isinstance(value, str) and value.isdigit() else ""
-        raise InputError(f"{name} must be a whole number, not {value!r} ({kind}){advice}") from None
+        raise InputError(f"{name} must be a whole number, not {value!r} ({kind}){_id_advice(name, value)}") from None
     if not 0 < number <= _LARGEST_ID:
         raise InputError(f"{name} must be above 0 and at most 2**53, not {number}")
     return number
+
+
+def _id_advice(name: str, value: Any) -> str:
+    """Return what to give instead of a text or a float."""
+    if isinstance(value, float) and value.is_integer():
+        return f": give {name}={int(value)}"
+    if not isinstance(value, str):
+        return ""
+    if value.strip().isdecimal() and len(value) < _LONGEST_ID:
+        return f": give {name}={int(value)}"
+    return ': to find it by its name, call Data().get_data(name="...")' if name == "rec_id" else ""
 
 
 def check_count(name: str, value: Any, *, least: int = 0) -> int:

@@ -52,6 +52,11 @@ __all__ = [
 _LONGEST_SERVER_TEXT = 500
 
 
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__
+
+
 def server_text(text: object) -> str:
     """Return text of the server in one line of at most 500 characters, without control characters."""
     shown = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * _LONGEST_SERVER_TEXT])
@@ -80,7 +85,8 @@ class ClicDataError(Exception):
     Attributes
     ----------
     receipt : AppendReceipt, ChangeReceipt or None
-        Which part of an append, delete or update was done before this error; None for any other call.
+        Which part of an append, delete or update was done before this error; None for any other call. It is in a
+        pickle of the error too, with the rows that it keeps, which were deleted or refused.
     in_doubt : bool
         Whether the call was a write that the service may have applied although this error was raised.
     """
@@ -90,9 +96,7 @@ class ClicDataError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses take different arguments, so that pickle can't call them with .args.
-        # A pickle has no receipt: the receipt of a delete or update holds cells.
-        state = {name: value for name, value in self.__dict__.items() if name != "receipt"}
-        return (_rebuild, (type(self), self.args, state))
+        return (_rebuild, (type(self), self.args, self.__dict__))
 
 
 def _rebuild(kind: type[ClicDataError], args: tuple[Any, ...], state: dict[str, Any]) -> ClicDataError:

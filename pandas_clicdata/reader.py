@@ -134,7 +134,8 @@ def read_clicdata(
     -------
     DataFrame, or iterator of DataFrame
         The rows in ClicData's order, a column per column of the data set. ``df.attrs["clicdata"]`` says
-        which data set it was.
+        which data set it was. A data set without rows shows no columns: its frame has only the columns that
+        ``columns`` or ``dtype`` names.
 
     Raises
     ------

@@ -133,8 +133,14 @@ def texts_of(error: BaseException) -> Iterator[tuple[str, str | bytes]]:
         yield f"{kind}.args", "\n".join(map(str, one.args)) + repr(one.args)
         yield f"vars({kind})", repr(vars(one))
         yield f"{kind}.__notes__", repr(getattr(one, "__notes__", None))
-        yield f"{kind}, pickled", pickle.dumps(one) if type(one).__module__.startswith("pandas_clicdata") else b""
     yield "traceback", "".join(traceback.format_exception(error))
+
+
+def pickles_of(error: BaseException) -> Iterator[tuple[str, bytes]]:
+    """Yield each error of the package as another process gets it, with the receipt."""
+    for one in chain(error):
+        if type(one).__module__.startswith("pandas_clicdata"):
+            yield f"{type(one).__name__}, pickled", pickle.dumps(one)
 
 
 def locals_of(error: BaseException) -> Iterator[tuple[str, str]]:

@@ -14,10 +14,14 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
-from pandas_clicdata import errors
+from pandas_clicdata import Data, errors
+from pandas_clicdata.endpoints.data import create_and_append
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
@@ -177,9 +181,10 @@ def test_rows_are_deleted_by_key(session: Session, clicdata_sandbox: Sandbox) ->
     gone = pd.DataFrame({"s": ["b", "b", "zzz"], "k": [2, 2, 9], "other": [None, 1, 2]})
     result = gone.clicdata.delete_rows(rec_id, on=["k", "s"])
     assert pandas_clicdata.read_clicdata(rec_id)["v"].tolist() == [10, 30]
-    assert len([seen for seen in clicdata_sandbox.requests if seen.path.endswith(("/row", "/delete"))]) == 2
-    assert (result.keys_total, result.keys_applied, result.keys_in_doubt) == (2, 2, 0)
-    assert result.keys["state"].tolist() == ["applied", "applied"]
+    assert len([seen for seen in clicdata_sandbox.requests if seen.path.endswith(("/row", "/delete"))]) == 1
+    assert (result.keys_total, result.keys_applied, result.keys_unmatched, result.keys_in_doubt) == (2, 1, 1, 0)
+    assert result.keys["state"].tolist() == ["applied", "unmatched"]
+    assert result.unmatched.to_dict("list") == {"k": [9], "s": ["zzz"]}
     assert result.keys[["k", "s"]].to_numpy().tolist() == [[2, "b"], [9, "zzz"]]
 
 
@@ -197,7 +202,7 @@ def test_rows_are_updated_by_key(session: Session) -> None:
     rec_id = frame.clicdata.push("Updated").rec_id
     new = pd.DataFrame({"v": [9.0, np.nan], "k": ["b", "c"], "when": [pd.Timestamp("2030-01-01"), pd.NaT]})
     result = new.clicdata.update_rows(rec_id, on="k")
-    assert result.keys_applied == 2
+    assert (result.keys_applied, result.keys_accepted) == ((0, 2) if session.api_version is None else (2, 0))
     back = pandas_clicdata.read_clicdata(rec_id, parse_dates=["when"], dtype={"v": "float64"})
     assert back["v"].tolist()[:2] == [1.5, 9.0]
     assert np.isnan(back["v"].iloc[2])
@@ -264,7 +269,8 @@ def test_an_update_that_is_refused_midway_says_what_was_done(session: Session, c
     with pytest.raises(errors.WriteError) as caught:
         frame.assign(v=0).clicdata.update_rows(rec_id, on="k")
     receipt: Any = caught.value.receipt
-    assert receipt.keys["state"].tolist() == ["applied", "refused", "pending"]
+    confirmed = "accepted" if session.api_version is None else "applied"
+    assert receipt.keys["state"].tolist() == [confirmed, "refused", "pending"]
     assert [row["v"] for row in clicdata_sandbox.rows(rec_id)] == [0, 2, 3]
 
 
@@ -353,7 +359,7 @@ def test_ctrl_c_while_a_refused_change_waits_leaves_nothing_in_doubt(clicdata_sa
         with pytest.raises(KeyboardInterrupt) as caught:
             getattr(frame.clicdata, verb)(rec_id, on="k", session=session)
     receipt: Any = getattr(caught.value, "receipt", None)
-    assert receipt.keys["state"].tolist() == ["applied", "pending", "pending"]
+    assert receipt.keys["state"].tolist() == ["applied" if verb == "delete_rows" else "accepted", "pending", "pending"]
     assert receipt.keys_in_doubt == 0
 
 
@@ -368,3 +374,47 @@ def test_an_index_flag_that_is_none_is_refused(session: Session, clicdata_sandbo
     with pytest.raises(errors.InputError, match="index must be True, False or None"):
         accessor.create_table("More flags", index="no")
     assert len(clicdata_sandbox.requests) == before
+
+
+FRAME = pd.DataFrame({"k": [1, 2], "v": [1.5, 2.5]})
+NEXT_STEPS: list[tuple[Any, str]] = [
+    (lambda: FRAME.clicdata.push("Shops"), r'It is data set 1001: push\(..., if_exists="append"\) appends'),
+    (lambda: pandas_clicdata.read_clicdata("1001"), "give rec_id=1001"),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata(1001.0), "give rec_id=1001"),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata("Shops"), r"Data\(\).get_data\(name="),  # type: ignore[call-overload]
+    (lambda: pandas_clicdata.read_clicdata(1001, columns=["shop"], parse_dates=["day"]), "columns= leaves out"),
+    (lambda: pandas_clicdata.read_clicdata(1001, parse_dates=[["a", "b"]]), "one by one"),  # type: ignore[list-item]
+    (lambda: pandas_clicdata.read_clicdata(1001, index_col=[["a"]]), "list of column names"),  # type: ignore[list-item]
+    (lambda: pd.DataFrame().clicdata.push("Empty"), "the frame has no columns"),
+    (lambda: pd.DataFrame().clicdata.create_table("Empty"), "the frame has no columns"),
+    (lambda: Data().static_send_data("Empty", pd.DataFrame()), "the frame has no columns"),
+    (lambda: FRAME.clicdata.delete_rows(1001, on=[["k"]]), "a column or a list of columns"),
+    (lambda: FRAME.clicdata.update_rows(1001, on=[{}]), "a column or a list of columns"),
+    (lambda: FRAME.clicdata.append(1001, journal="."), "is a folder: name a new file in it"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), NEXT_STEPS)
+def test_a_message_says_the_next_step(
+    session: Session, call: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((errors.InputError, errors.Conflict), match=words):
+        call()
+
+
+def test_two_pushes_at_once_end_in_one_table(session: Session, clicdata_sandbox: Sandbox) -> None:
+    data = Data(session=session)
+    look = data.ids_named
+
+    def created_meanwhile(name: str) -> list[dict[str, Any]]:
+        found = Data._named(data, name)
+        if not found:
+            clicdata_sandbox.create(name, {"k": "number"})
+        return found
+
+    data._named = created_meanwhile  # type: ignore[method-assign]
+    options = AppendOptions()
+    receipt = create_and_append(data, "Once", pd.DataFrame({"k": [1]}), "", options, may_exist=True)
+    assert look("Once") == [receipt.rec_id]
+    assert clicdata_sandbox.rows(receipt.rec_id) == [{"k": 1}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, NotFound, ProtocolError
+from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.session.retry import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -40,6 +40,30 @@ def parse_integer(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a data set with its ``rec_id``."""
+    named = rename_id(record, "rec_id")
+    if named["rec_id"] is None:
+        raise ProtocolError("list data sets: ClicData listed one without an id")
+    return named
+
+
+def parse_data_set_id(record: Mapping[str, Any]) -> int:
+    """Return the id in the record of a data set."""
+    rec_id = parse_integer(parse_data_set(record)["rec_id"])
+    if rec_id is None:
+        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
+    return rec_id
+
+
+def only_id_of(records: Sequence[Mapping[str, Any]], name: str) -> int:
+    """Return the id of the only data set of a name; an InputError if there are several."""
+    ids = [parse_data_set_id(record) for record in records]
+    if len(ids) > 1:
+        raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
+    return ids[0]
 
 
 def parse_new_id(reply: Reply) -> int | None:

@@ -19,7 +19,15 @@ from pandas_clicdata.arguments import (
     check_output,
     check_text,
 )
-from pandas_clicdata.endpoints.answers import has_unique_key, parse_integer, parse_new_id, parse_result, rename_id
+from pandas_clicdata.endpoints.answers import (
+    has_unique_key,
+    only_id_of,
+    parse_data_set,
+    parse_data_set_id,
+    parse_integer,
+    parse_new_id,
+    parse_result,
+)
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
@@ -152,7 +160,7 @@ class Data(Endpoint):
             listed = records(self._call, get("list data sets", "/data", key="data", query=filters))
             if output == "dict":
                 return listed
-            return frame_of_records([_parse_data_set(record) for record in listed], DATA_SETS)
+            return frame_of_records([parse_data_set(record) for record in listed], DATA_SETS)
         if filters:
             raise InputError("name, unique_key_available and refresh filter the list: leave them out with rec_id")
         return self._read(output, rec_id)
@@ -340,7 +348,8 @@ class Data(Endpoint):
         except ClicDataError:
             existing = []
         if existing:
-            error.args = (f"{error.args[0]}. It is data set {' and '.join(map(str, existing))}.",)
+            listed = " and ".join(map(str, existing))
+            error.args = (f'{error.args[0]}. It is data set {listed}: push(..., if_exists="append") appends to it.',)
         return error.with_traceback(None)
 
     def _find_created(self, name: str, failure: ClicDataError) -> int:
@@ -381,7 +390,7 @@ class Data(Endpoint):
         >>> Data().ids_named("Shops")
         [1001]
         """
-        return [_parse_id(record) for record in self._named(name)]
+        return [parse_data_set_id(record) for record in self._named(name)]
 
     def _named(self, name: str) -> list[dict[str, Any]]:
         return [record for record in self.get_data(name=name, output="dict") if record.get("name") == name]
@@ -701,12 +710,15 @@ def create_and_append(
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
     with Append(data.session, frame, options, need_types=True) as append:
         found = data._named(name) if may_exist else []
-        ids = [_parse_id(record) for record in found]
-        if len(ids) > 1:
-            raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
-        if ids:
-            return append.send_to(ids[0], has_key=has_unique_key(found[0]))
-        return append.send_to(data.create_data(name, append.column_types, desc), made=True)
+        if not found:
+            try:
+                new_id = data.create_data(name, append.column_types, desc)
+            except Conflict:
+                if not may_exist or not (found := data._named(name)):  # else another call created it meanwhile
+                    raise
+            else:
+                return append.send_to(new_id, made=True)
+        return append.send_to(only_id_of(found, name), has_key=has_unique_key(found[0]))
 
 
 def rows_request(rec_id: int, ver_id: int | None) -> Request:
@@ -743,17 +755,3 @@ def _parse_version(record: Mapping[str, Any]) -> Version:
     if number is None or number < 1:
         raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
     return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
-
-
-def _parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
-    named = rename_id(record, "rec_id")
-    if named["rec_id"] is None:
-        raise ProtocolError("list data sets: ClicData listed one without an id")
-    return named
-
-
-def _parse_id(record: Mapping[str, Any]) -> int:
-    rec_id = parse_integer(_parse_data_set(record)["rec_id"])
-    if rec_id is None:
-        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
-    return rec_id

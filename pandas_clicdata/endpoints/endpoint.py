@@ -53,5 +53,8 @@ class Endpoint:
         request = Request(operation, method, path, body=None if body is None else json_body(body))
         return parse_result(self._call(request))
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__()} - {"ids_named", "pages"})  # for this package only
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self._session is None else f'session={self._session!r}'})"

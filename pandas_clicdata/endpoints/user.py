@@ -11,7 +11,7 @@ from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError
 from pandas_clicdata.frames.decode import frame_of_records
-from pandas_clicdata.session.credentials import Secret
+from pandas_clicdata.session.credentials import Secret, without
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get, json_body
 
@@ -455,7 +455,7 @@ def _call_with_secret(send: Callable[[], T], secret: Secret | None) -> T:
 
 def _remove_password(failure: BaseException, password: str) -> None:
     def hide(text: Any) -> Any:
-        return text.replace(password, "***") if isinstance(text, str) else text
+        return without(password, text) if isinstance(text, str) else text
 
     error: BaseException | None = failure
     while error is not None:

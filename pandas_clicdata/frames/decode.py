@@ -98,6 +98,11 @@ class FrameBuilder:
             self._dtypes, self._other_dtype = check_dtype(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
         self._parse_dates = {} if parse_dates is None else check_parse_dates(parse_dates, self._index_col)
+        left_out = [name for name in self._parse_dates if self._wanted is not None and name not in self._wanted]
+        if left_out:
+            raise InputError(
+                f"parse_dates names {left_out[0]!r}, which columns= leaves out: add it there, or leave it out."
+            )
         self._union = on_drift == "union"
         self.clear()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import quote, quote_plus
@@ -177,8 +178,26 @@ def hide(credentials: Credentials, token: Token | None, text: str) -> str:
     secrets = [*credentials.secrets(), *([token.value] if token else [])]
     spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
     for spelling in sorted(spellings, key=len, reverse=True):
-        text = text.replace(spelling, "***")
+        text = without(spelling, text)
     return text
+
+
+# In a sentence these show nothing: a reader would expect them there. Stars would show that one is the secret.
+_is_usual = re.compile(
+    "access|account|api|app|authentication|authorization|client|credentials?|data|denied|error|expired|failed|id|invalid|"
+    "key|login|name|not|password|refresh|refused|secret|the|token|unauthorized|unknown|user|username|wrong",
+    re.IGNORECASE,
+).fullmatch
+_LONGEST_WORD = 8  # letters of a secret that may occur within longer words by chance
+
+
+def without(secret: str, text: str) -> str:
+    """Return a text without a secret. A short word is no secret within a longer one, nor a usual word in a sentence."""
+    if _is_usual(secret):  # it is hidden where it stands as a value
+        return re.sub(rf"""([=:"'`(\[{{<]\s*){re.escape(secret)}(?!\w)""", r"\1***", text)
+    if secret.isalpha() and len(secret) <= _LONGEST_WORD:
+        return re.sub(rf"(?<![^\W\d_]){re.escape(secret)}(?![^\W\d_])", "***", text)
+    return text.replace(secret, "***")
 
 
 _SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one occurs in any text

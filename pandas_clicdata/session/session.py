@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import random
@@ -221,8 +222,18 @@ class Session:
         self._sleep(seconds)
 
     def __repr__(self) -> str:
-        state = ", closed" if self.closed else ""
-        return f"<Session {self.url} auth_method={self._auth_method!r} api_version={self._version!r}{state}>"
+        return f"<Session {self.url}, {self._in_words()}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>Session: {html.escape(self.url)}, {html.escape(self._in_words())}</p>"
+
+    def _in_words(self) -> str:
+        spoken = "API without a version number" if self._version is None else f"API version {self._version}"
+        return f"login by {self._auth_method}, {spoken}{', closed' if self.closed else ''}"
+
+    def __dir__(self) -> list[str]:
+        inner = {"account", "call", "dialect", "modern_delete", "now", "read_timeout", "refused_page_size", "sleep"}
+        return sorted({*super().__dir__()} - inner)  # which are for this package only
 
     def __enter__(self) -> Session:
         return self

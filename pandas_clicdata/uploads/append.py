@@ -121,6 +121,8 @@ class Append:
         self._encoder = encoder_of(
             frame, self._id, tag, types=options.types, index=options.index, need_types=need_types
         )
+        if need_types and not self._encoder.columns:
+            raise InputError("the frame has no columns: a data set needs one at least")
         self.column_types = {**self._encoder.column_types, **({} if tag is None else {tag: "text"})}
 
     def __enter__(self) -> Self:
@@ -286,7 +288,8 @@ class Run:
         if isinstance(worst, ClicDataError) and not isinstance(worst, WriteError):
             return interrupted_error(self._receipt, worst)
         if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
-            worst.args = (f"{worst.args[0]} In the end: {self._receipt.summary()}.",)
+            summary = self._receipt.summary()
+            worst.args = (worst.args[0] if summary in worst.args[0] else f"{worst.args[0]} In the end: {summary}.",)
         return worst
 
     def _may_resolve(self) -> bool:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import ClicDataError, InputError, WriteError
-from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.uploads.change import COUNTS, counts_of, lost_error, rows_changed, send_delete, send_update
-from pandas_clicdata.uploads.matching import Finder, Kept, MatchBy, Reach, count_rows, frame_of_rows
+from pandas_clicdata.uploads.change import counts_of, lost_error, send_delete, send_update
+from pandas_clicdata.uploads.change_receipt import ChangeReceipt
+from pandas_clicdata.uploads.matching import Finder, MatchBy, Reach, count_rows, frame_of_rows
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
@@ -30,173 +29,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
-
-
-class ChangeReceipt:
-    """What is known of each distinct key of a delete or an update.
-
-    Attributes
-    ----------
-    rec_id : int
-        The data set.
-    operation : {"delete rows", "update rows"}
-        What was done.
-    keys_total, keys_applied, keys_in_doubt : int
-        Distinct keys, keys whose change ClicData confirmed, and keys whose response was lost.
-    rows_changed : int or None
-        The rows that ClicData says it changed for the confirmed keys.
-    """
-
-    def __init__(
-        self, rec_id: int, operation: str, keys: pd.DataFrame, multiple_rows: str = "all", kept: Kept | None = None
-    ) -> None:
-        self.rec_id = rec_id
-        self.operation = operation
-        self.multiple_rows = multiple_rows
-        self._keys = keys
-        self._kept = kept
-        self._states = ["pending"] * len(keys)
-        self._counts: list[dict[str, int]] = [{} for _ in self._states]
-        self._group_of = range(len(keys)) if kept is None else kept.first_keys
-        self._groups: dict[int, list[int]] = {}
-        for position, first in enumerate(self._group_of):
-            self._groups.setdefault(first, []).append(position)
-        matches = [] if kept is None else kept.matches
-        self._kept_rows = Counter(self._group_of[match.key] for match in matches)
-        self._exact_rows = Counter(self._group_of[match.key] for match in matches if kept and match.place in kept.exact)
-
-    def mark(self, position: int, state: str, counts: dict[str, int] | None = None) -> None:
-        """Note the state of a key, and the rows that the response counts."""
-        self._counts[position] = counts or {}
-        self._states[position] = state
-
-    def known(self, position: int) -> int | None:
-        """Return how many rows the change of a key may reach, with those of the same group; None if not known."""
-        if self._kept is not None:
-            return self._kept_rows[self._group_of[position]]
-        return 1 if self.multiple_rows == "first" else None
-
-    def counted(self, position: int) -> int | None:
-        """Return how many rows the changes of a group of keys reached so far; None if one response didn't say."""
-        return self._total(self._groups[self._group_of[position]])
-
-    def _total(self, positions: Iterable[int]) -> int | None:
-        said = [self._changed(position) for position in positions if self._states[position] == "applied"]
-        return None if None in said else sum(filter(None, said))
-
-    def _changed(self, position: int) -> int | None:
-        return rows_changed(self.operation, self._counts[position], self.multiple_rows)
-
-    @property
-    def keys_total(self) -> int:
-        """Distinct keys."""
-        return len(self._states)
-
-    @property
-    def keys_applied(self) -> int:
-        """Keys whose change ClicData confirmed, be it of no row."""
-        return self._states.count("applied")
-
-    @property
-    def keys_in_doubt(self) -> int:
-        """Keys whose change may have been made or not."""
-        return self._states.count("in doubt") + self._states.count("sending")
-
-    @property
-    def rows_changed(self) -> int | None:
-        """Rows that ClicData says it changed for the keys that were applied; None if it didn't say for each."""
-        return self._total(range(self.keys_total))
-
-    @property
-    def keys(self) -> pd.DataFrame:
-        """A row per distinct key.
-
-        Returns
-        -------
-        DataFrame
-            The key columns with the dtypes of the frame, ``state`` (text: pending, sending, applied, refused, in
-            doubt), and the rows that ClicData says it reached (Int64, missing where it didn't say): ``rows_deleted``
-            or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any response has them. The index is that
-            of the first row of each key.
-        """
-        said = set().union(*self._counts) | {"rows_deleted" if self.operation == "delete rows" else "rows_updated"}
-        table = frame_of_records(self._counts, {name: "integer" for name in COUNTS if name in said})
-        columns = {"state": self._states, **{name: table[name].array for name in table.columns}}
-        taken = self._keys.columns
-        return self._keys.assign(**{f"{name} (ClicData)" if name in taken else name: columns[name] for name in columns})
-
-    @property
-    def rows(self) -> pd.DataFrame:
-        """The rows that were deleted, as they were read before: ``.rows.clicdata.append(rec_id)`` puts them back.
-
-        Returns
-        -------
-        DataFrame
-            The rows of the keys that were applied, in the order they had in the data set, as far as it is known
-            that they were deleted.
-
-        Raises
-        ------
-        InputError
-            They were not kept: it was an update, or they were deleted with ``keep=False``.
-        """
-        return frame_of_rows(self._rows_of("deleted"))
-
-    @property
-    def rows_in_doubt(self) -> pd.DataFrame:
-        """The rows of the key whose response was lost, or that counts fewer rows than were kept: deleted or not.
-
-        Returns
-        -------
-        DataFrame
-            As `rows`.
-
-        Raises
-        ------
-        InputError
-            They were not kept.
-        """
-        return frame_of_rows(self._rows_of("in doubt"))
-
-    def _rows_of(self, fate: str) -> list[bytes]:
-        if self._kept is None:
-            raise InputError(
-                "the rows were not kept: delete_rows reads and keeps them before they go, unless keep=False"
-            )
-        group_of, exact = self._group_of, self._kept.exact
-        fates = {(first, same): self._fate(first, exact=same) for first in self._kept_rows for same in (True, False)}
-        return [row for place, key, row in self._kept.matches if fates[group_of[key], place in exact] == fate]
-
-    def _fate(self, first: int, *, exact: bool) -> str:
-        """Return what is known of the kept rows of a group of keys: those equal to a key exactly, or the others."""
-        states = {self._states[position] for position in self._groups[first]}
-        counted, named = self.counted(first), self._exact_rows[first]
-        if counted == 0 and not states & {"in doubt", "sending"}:  # 0 as well if no key was applied
-            return "there"
-        if counted is not None and counted >= self._kept_rows[first]:
-            return "deleted"
-        # A row that equals a key goes first of all, however ClicData compares text.
-        if states != {"applied"} or (counted is not None and counted < named):
-            return "in doubt"
-        return "deleted" if exact else "there" if counted == named else "in doubt"
-
-    def __repr__(self) -> str:
-        return f"<ChangeReceipt: {self.summary()}>"
-
-    def summary(self) -> str:
-        """Return one line: what was done."""
-        parts = [f"{self.operation} of data set {self.rec_id}: {self.keys_applied:,} of {self.keys_total:,} keys done"]
-        if empty := [position for position in range(self.keys_total) if self._changed(position) == 0]:
-            parts.append(f"{len(empty):,} of them changed no row")
-        if self.keys_in_doubt:
-            parts.append(f"{self.keys_in_doubt:,} in doubt")
-        if self._kept is not None:
-            kept, doubted = len(self._rows_of("deleted")), len(self._rows_of("in doubt"))
-            parts.append(f"{count_rows(kept)} kept: .rows")
-            parts += [f"{count_rows(doubted)} deleted or not: .rows_in_doubt"] if doubted else []
-        elif self.rows_changed:
-            parts.append(f"{count_rows(self.rows_changed)} changed")
-        return "; ".join(parts)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -290,6 +122,8 @@ def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
     names = [on] if isinstance(on, str) else list(on) if isinstance(on, Iterable) else []
     if not names:
         raise InputError("on must name the key columns, one at least")
+    if not all(isinstance(name, Hashable) for name in names):
+        raise InputError(f"on must be a column or a list of columns, not {on!r}")
     if len(set(names)) != len(names):
         raise InputError("on names a column twice")
     unknown = [name for name in names if name not in frame.columns]
@@ -355,10 +189,12 @@ def _change(receipt: ChangeReceipt, sends: Sequence[Callable[[], Reply]], progre
     repeatable = receipt.multiple_rows == "all"
     with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
         with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(sends), "key") as shown:
-            for position, send in enumerate(sends):
+            pending = receipt.pending()
+            shown.update(len(sends) - len(pending))
+            for position in pending:
                 receipt.mark(position, "sending")
                 try:
-                    counts = counts_of(send())
+                    counts = counts_of(sends[position]())
                 except BaseException as error:
                     receipt.mark(position, _STATE_AFTER[outcome(error)])
                     if not isinstance(error, ClicDataError):
@@ -387,7 +223,7 @@ def _stopped(receipt: ChangeReceipt, error: ClicDataError, *, repeatable: bool) 
     stopped: ClicDataError = error
     if outcome(error) is Outcome.UNKNOWN:
         stopped = lost_error(receipt.operation, error, repeatable=repeatable)
-    elif receipt.keys_applied:
+    elif receipt.keys_applied or receipt.keys_accepted:
         stopped = WriteError(f"stopped: {error}. {receipt.summary()}.")
     stopped.receipt = receipt
     return stopped

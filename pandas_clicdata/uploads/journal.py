@@ -59,9 +59,12 @@ class Journal:
         try:
             os.close(os.open(path, flags, 0o600))
         except FileExistsError:
+            if os.path.isdir(path):  # noqa: PTH112
+                raise InputError(f"journal: {path} is a folder: name a new file in it") from None
             raise InputError(
                 f"journal: there is a file {path} already. If it is of an append that did not end, go on with "
-                f"pandas_clicdata.resume_append(df, {path!r}); else remove it, or name another"
+                f"pandas_clicdata.resume_append(df, {path!r}); else remove it, or name another, such as one with "
+                "the date in its name"
             ) from None
         except OSError as error:
             raise InputError(f"journal: {path} can't be made: {error.strerror or error}") from None
@@ -110,6 +113,8 @@ class Journal:
         )
 
     def _commit(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        if not os.path.exists(self.path):  # noqa: PTH110  # SQLite would write on into a deleted file
+            raise FileNotFoundError("it was removed")
         try:
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -149,7 +154,7 @@ def load(path: str | os.PathLike[str]) -> AppendReceipt:
         with closing(_connected(path, patience=_PATIENCE)) as db:
             db.execute("BEGIN")
             receipt = _read(db, path)
-            receipt.run = None  # of no run: the journal may go on without this receipt
+            receipt.run = "none"  # the journal may go on without this receipt
             return receipt
     except sqlite3.Error as error:
         raise _problem(path, error) from None

@@ -21,12 +21,13 @@ from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from pandas_clicdata.errors import Receipt
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.uploads.changes import ChangeReceipt
+    from pandas_clicdata.uploads.change_receipt import ChangeReceipt
     from pandas_clicdata.uploads.journal import Journal
 
 
@@ -130,9 +131,13 @@ class AppendReceipt:
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
-        self.run: str | None = None  # the id of the run that wrote this receipt last
+        self.run: str | None = None  # the id of the run that wrote this receipt last; None before the first
         self.table = table or {}  # the chunks by their number
         self._refused_rows: pd.DataFrame | None = None
+
+    def __dir__(self) -> list[str]:
+        inner = {"chunks_in", "doubtful", "job", "keep_refused", "rows_in", "run", "table"}  # for this package only
+        return sorted({*super().__dir__()} - inner)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AppendReceipt:
@@ -401,11 +406,29 @@ class AppendReceipt:
             "not stored": f"{self.rows_remaining:,}",
             "left out": "; ".join(self._left_out()) or "none known",
             "chunks": f"{len(self.chunks_in()):,}",
-            "audited": {None: "no", True: "yes", False: "yes, and found wrong"}[self.audited],
+            "counted at the end": {None: "not counted", True: "right", False: "another number"}[self.audited],
         }
-        style = "style='text-align:left'"
-        rows = "".join(f"<tr><th {style}>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in counts.items())
-        return f"<table><caption>AppendReceipt</caption><tbody>{rows}</tbody></table>"
+        steps = []
+        if self.rows_in_doubt:
+            steps.append("look whether these rows are stored: .in_doubt(df)")
+        if self.rows_remaining:
+            steps.append("these rows are not stored: .remaining(df); resume_append(df, receipt) sends them")
+        if self.rows_refused:
+            steps.append("the rows that ClicData refused, and why: .refused")
+        if self.audited is False:
+            steps.append("others wrote to the data set, or rows were lost or doubled: compare it with the frame")
+        return receipt_html(self, counts, steps or self._left_out())
+
+
+def receipt_html(receipt: Receipt, counts: Mapping[str, str], steps: Sequence[str]) -> str:
+    """Return a receipt as HTML: its summary, and if there are next steps, its counts and these."""
+    line = f"<p>{type(receipt).__name__}: {html.escape(receipt.summary())}</p>"
+    if not steps:
+        return line
+    style = "style='text-align:left'"
+    cells = [*counts.items(), *zip(["next", *[""] * len(steps)], steps, strict=False)]
+    rows = "".join(f"<tr><th {style}>{name}</th><td {style}>{html.escape(text)}</td></tr>" for name, text in cells)
+    return f"{line}<table><tbody>{rows}</tbody></table>"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -434,11 +457,11 @@ class ReceiptWriter:
     def begin(self) -> None:
         """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
         if self._journal is not None:
+            self.receipt.journal = self._journal.path  # first: no resume may go on without one
             try:
                 self._journal.begin(self.receipt.job, self._run, self.receipt.table.values())
             except OSError as error:
                 raise self._stopped(self._journal, error) from error
-            self.receipt.journal = self._journal.path
         self.receipt.run = self._run
 
     def _check_running(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +27,6 @@ from pandas_clicdata.uploads.receipt import (
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     import pandas as pd
@@ -183,7 +183,15 @@ def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Jo
         if path is not None:
             from pandas_clicdata.uploads.journal import Journal  # imports sqlite3, which only a journal needs
 
-            journal, found = Journal.reopen(path)
+            if receipt is not None and receipt.run is None:  # its journal could not be begun
+                journal, found = Journal.create(path), receipt
+            elif receipt is not None and not os.path.exists(path):  # noqa: PTH110
+                raise InputError(
+                    f"the journal {path} was removed, so that it is not known whether another call went on from it. "
+                    "Nothing was sent. If none did, append receipt.remaining(df)"
+                )
+            else:
+                journal, found = Journal.reopen(path)
             receipt = receipt or found
             if found.append_id != receipt.append_id:
                 raise _mismatch(f"the journal {path} is of another append than the receipt")

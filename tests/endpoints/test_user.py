@@ -370,3 +370,9 @@ def test_a_response_that_the_sandbox_drops_leaves_one_row_in_doubt(session: Sess
     assert f"User {users['b@x.example']} has that address now" in report["error"].iloc[1]
     assert "c@x.example" not in users
     assert [line for line in sinks(caught.value) if SECRET in line] == []
+
+
+def test_a_password_that_is_a_usual_word_leaves_the_sentence_whole() -> None:
+    session = LiteralSession(refused(400, "The password is too short: password"))
+    with pytest.raises(ClicDataError, match=r"The password is too short: \*\*\*"):
+        User(session=session).set_password(3, "password")

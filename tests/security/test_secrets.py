@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
-from canaries import Canaries, locals_of, reachable, shown_by, spellings, texts_of
+from canaries import Canaries, locals_of, pickles_of, reachable, shown_by, spellings, texts_of
 from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Data, Session, errors
 from pandas_clicdata.session import transport, wire
@@ -89,6 +89,7 @@ def check(secret: Canaries, texts: Iterable[tuple[str, str | bytes]], *, but: It
 
 def check_error(secret: Canaries, error: BaseException) -> None:
     check(secret, texts_of(error))
+    check(secret, pickles_of(error), but=NOT_IN_DUMPS)  # a receipt holds rows that were deleted or refused
     check(secret, locals_of(error), but=NOT_IN_DUMPS)
     check(secret, reachable(error), but=NOT_IN_DUMPS)
 
@@ -273,7 +274,11 @@ def test_the_harness_finds_each_spelling_of_a_secret(place: int, secret: Canarie
     for name, text in secret.all().items():
         how, spelling = list(spellings(text))[place]
         error = errors.ApiError("no", description=spelling)
-        assert any(found.startswith(name) for _, shown in texts_of(error) for found in secret.sightings(shown)), how
+        assert any(
+            found.startswith(name)
+            for _, shown in [*texts_of(error), *pickles_of(error)]
+            for found in secret.sightings(shown)
+        ), how
         assert any(found.startswith(name) for _, shown in reachable(error) for found in secret.sightings(shown)), how
         hidden = ValueError("no")
         hidden.__context__ = KeyError(spelling)

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from pandas_clicdata.errors import InputError, ProtocolError
-from pandas_clicdata.session.credentials import GIVEN, Secret, Token, credentials_of, token_of
+from pandas_clicdata.session.credentials import GIVEN, ClientCredentials, Secret, Token, credentials_of, hide, token_of
 
 
 def given(**texts: object) -> dict[str, object]:
@@ -110,3 +110,20 @@ def test_a_token_is_renewed_a_minute_before_its_end() -> None:
     assert not token.fresh(1000 + 3600 - 60)
     assert token.alive(1000 + 3600 - 0.001)
     assert not token.alive(1000 + 3600)
+
+
+@pytest.mark.parametrize(
+    ("secret", "said", "shown"),
+    [
+        ("password", "Wrong username or password.", "Wrong username or password."),
+        ("secret", "The client secret is wrong: secret", "The client secret is wrong: ***"),
+        ("password", 'client_secret=password; you sent "password"', 'client_secret=***; you sent "***"'),
+        ("ear", "The year you sent was ear.", "The year you sent was ***."),
+        ("summer", "no summer here", "no *** here"),
+        ("longersecret", "xlongersecretx", "x***x"),
+        ("s3cr", "xs3crx", "x***x"),
+        ("a b", "xa bx a%20b", "x***x ***"),
+    ],
+)
+def test_a_secret_that_is_a_usual_word_leaves_sentences_whole(secret: str, said: str, shown: str) -> None:
+    assert hide(ClientCredentials("id", Secret(secret)), None, said) == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from pandas_clicdata.sandbox import start
 from pandas_clicdata.session.wire import Dialect
 from pandas_clicdata.uploads.chunk import LEGACY_ROWS, MODERN_ROWS
 from pandas_clicdata.uploads.receipt import AppendReceipt
-from uploads.oracle import FRAME, LOST, arm, assert_true, patience, stored
+from uploads.oracle import FRAME, LOST, arm, assert_true, patience, receipt_of, stored
 from uploads.test_journals import Quick
 from uploads.test_schedules import answer
 
@@ -294,20 +295,28 @@ def test_a_receipt_refuses_a_frame_of_another_length(session: Session, rec_id: i
 
 
 class Tags(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: set[str] = set()
+        self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.tags.add(tag)
 
 
-def test_a_receipt_reads_well(session: Session, rec_id: int) -> None:
+def test_a_receipt_is_one_line_and_a_table_where_something_is_left_to_do(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
     receipt = FRAME.clicdata.append(rec_id, chunksize=10)
     assert repr(receipt) == f"<AppendReceipt: 25 of 25 rows appended to data set {rec_id} in 3 chunks>"
-    parser = Tags()
-    parser.feed(receipt._repr_html_())
-    assert parser.tags == {"table", "caption", "tbody", "tr", "th", "td"}
+    assert receipt._repr_html_() == f"<p>AppendReceipt: {receipt.summary()}</p>"
+    clicdata_sandbox.faults.drop(method="POST", path=re.compile("/(row|insert)$"), after=1)
+    with pytest.raises(errors.AppendAmbiguous) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    shown = receipt_of(caught)._repr_html_()
+    assert Tags(shown).tags == {"p", "table", "tbody", "tr", "th", "td"}
+    for words in (".in_doubt(df)", ".remaining(df)", "not counted"):
+        assert words in shown
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pickle
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -68,7 +69,7 @@ def test_deleted_rows_can_be_appended_again(session: Session, clicdata_sandbox: 
     rec_id = FRAME.clicdata.push("Undone").rec_id
     before = ledger(clicdata_sandbox, rec_id)
     result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k")
-    assert repr(result) == f"<ChangeReceipt: delete rows of data set {rec_id}: 1 of 1 keys done; 2 rows kept: .rows>"
+    assert repr(result) == f"<ChangeReceipt: delete rows of data set {rec_id}, 1 key: 2 rows deleted (copy in .rows)>"
     assert clicdata_sandbox.count(rec_id) == 2
     pd.testing.assert_frame_equal(result.rows, FRAME.iloc[1:3].reset_index(drop=True))
     assert result.rows_in_doubt.empty
@@ -677,15 +678,15 @@ def test_a_filter_with_a_missing_value_is_refused(session: Session, clicdata_san
 
 
 COUNTED = [
-    ({"rows_deleted": 2, "rows_found": 2}, [2, 2], "1 of 1 keys done; 2 rows kept: .rows"),
-    ({"rows_found": 2}, [pd.NA, 2], "1 of 1 keys done; 2 rows kept: .rows"),
-    ({"rows_deleted": 1, "rows_found": 2}, [1, 2], "done; 0 rows kept: .rows; 2 rows deleted or not: .rows_in_doubt"),
-    ({"rows_deleted": 0}, [0], "1 of 1 keys done; 1 of them changed no row; 0 rows kept: .rows"),
-    ({"rows_deleted": 10**30}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
-    ({"rows_deleted": -1, "rows_found": "2"}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
-    ({"rows_deleted": 2.5, "rows_found": True}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
-    ({"rows_deleted": None}, [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
-    ([2], [pd.NA], "1 of 1 keys done; 2 rows kept: .rows"),
+    ({"rows_deleted": 2, "rows_found": 2}, [2, 2], "1 key: 2 rows deleted (copy in .rows)>"),
+    ({"rows_found": 2}, [pd.NA, 2], "1 key: 2 rows deleted (copy in .rows)>"),
+    ({"rows_deleted": 1, "rows_found": 2}, [1, 2], "1 key: 1 row deleted; 2 rows deleted or not: .rows_in_doubt>"),
+    ({"rows_deleted": 0}, [0], "1 key: 0 rows deleted; 1 reached no row: .unmatched>"),
+    ({"rows_deleted": 10**30}, [pd.NA], "1 key: 2 rows deleted (copy in .rows)>"),
+    ({"rows_deleted": -1, "rows_found": "2"}, [pd.NA], "1 key: 2 rows deleted (copy in .rows)>"),
+    ({"rows_deleted": 2.5, "rows_found": True}, [pd.NA], "1 key: 2 rows deleted (copy in .rows)>"),
+    ({"rows_deleted": None}, [pd.NA], "1 key: 2 rows deleted (copy in .rows)>"),
+    ([2], [pd.NA], "1 key: 2 rows deleted (copy in .rows)>"),
 ]
 
 
@@ -702,8 +703,42 @@ def test_the_receipt_says_what_was_counted(
     assert shown.columns.tolist() == ["rows_deleted", "rows_found"][: len(counts)]
     assert shown.iloc[0].tolist() == counts
     assert said in repr(receipt)
-    assert receipt.keys["state"].tolist() == ["applied"]
+    assert receipt.keys["state"].tolist() == ["unmatched" if "unmatched" in said else "applied"]
     assert receipt.rows_changed == next((count for count in counts if count is not pd.NA), None)
+
+
+UNHEARD = "accepted (ClicData doesn't say how many rows)"
+
+
+@pytest.mark.parametrize(
+    ("verb", "how", "legacy", "modern"),
+    [
+        ("update_rows", {}, f"2 {UNHEARD}", "2 rows updated; 1 reached no row: .unmatched"),
+        ("delete_rows", {"keep": False}, f"2 {UNHEARD}", "2 rows deleted; 1 reached no row: .unmatched"),
+        ("delete_rows", {}, *["2 rows deleted (copy in .rows); 1 reached no row: .unmatched"] * 2),
+    ],
+)
+def test_a_key_that_reaches_no_row_is_never_done(
+    session: Session, verb: str, how: dict[str, Any], legacy: str, modern: str
+) -> None:
+    rec_id = FRAME.clicdata.push("Reached").rec_id
+    receipt = getattr(pd.DataFrame({"k": [2, 99], "v": [0.0, 0.0]}).clicdata, verb)(rec_id, on="k", **how)
+    said = legacy if session.api_version is None else modern
+    assert receipt.summary() == f"{verb.replace('_', ' ')} of data set {rec_id}, 2 keys: {said}"
+    unheard = said.endswith(UNHEARD)
+    assert receipt.keys["state"].tolist() == (["accepted"] * 2 if unheard else ["applied", "unmatched"])
+    assert (receipt.keys_accepted, receipt.keys_unmatched) == ((2, 0) if unheard else (0, 1))
+    assert receipt.unmatched["k"].tolist() == ([] if unheard else [99])
+    assert ("<table" in receipt._repr_html_()) is not unheard
+    assert receipt.keys.index.tolist() == [0, 1]
+
+
+def test_a_key_that_matches_no_row_is_not_sent(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = FRAME.clicdata.push("Quiet").rec_id
+    clicdata_sandbox.requests.clear()
+    receipt = pd.DataFrame({"k": [98, 99]}).clicdata.delete_rows(rec_id, on="k")
+    assert set(verbs(clicdata_sandbox)) == {"GET"}
+    assert repr(receipt).endswith("2 keys: 0 rows deleted; 2 reached no row: .unmatched>")
 
 
 def test_more_rows_than_the_first_is_an_error(session: Session, clicdata_sandbox: Sandbox) -> None:
@@ -730,3 +765,22 @@ def test_counts_do_not_hide_a_key_of_their_name(session: Session) -> None:
     keys = frame.clicdata.delete_rows(rec_id, on=["state", "rows_deleted"]).keys
     pd.testing.assert_frame_equal(keys[["state", "rows_deleted"]], frame)
     assert keys["state (ClicData)"].tolist() == ["applied"] * 2
+
+
+def test_an_error_from_another_process_has_its_receipt_with_the_rows_that_were_deleted(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    rec_id = FRAME.clicdata.push("Pickled").rec_id
+    clicdata_sandbox.faults.status(400, path=re.compile("/(row|delete)$"), after=1)
+    with pytest.raises(errors.WriteError) as caught:
+        FRAME.clicdata.delete_rows(rec_id, on="k")
+    again: Any = pickle.loads(pickle.dumps(caught.value)).receipt
+    assert repr(again) == repr(caught.value.receipt)
+    assert again.keys["state"].tolist() == ["applied", "refused", "pending"]
+    assert again.rows["v"].tolist() == [10.5]
+    clicdata_sandbox.faults.drop(path=re.compile("/(row|insert)$"), after=1)
+    with pytest.raises(errors.AppendAmbiguous) as stopped:
+        FRAME.clicdata.append(rec_id, chunksize=2)
+    again = pickle.loads(pickle.dumps(stopped.value)).receipt
+    assert again.in_doubt(FRAME).equals(FRAME.iloc[2:])
+    assert pandas_clicdata.resume_append(FRAME, again, in_doubt="missing").complete

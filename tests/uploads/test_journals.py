@@ -217,20 +217,55 @@ def test_an_outcome_that_could_not_be_written_is_written_with_the_next_chunk(tmp
 
 
 @pytest.mark.fault(50)
-def test_an_append_whose_journal_could_not_be_begun_goes_on_without_it(tmp_path: Path, disk: Disk) -> None:
+def test_an_append_whose_journal_could_not_be_begun_sends_nothing_before_it_is(tmp_path: Path, disk: Disk) -> None:
     path = tmp_path / "journal"
     disk.full = True
     with Quick() as service:
         with pytest.raises(errors.AppendInterrupted, match=f"the journal {path} can't be written") as caught:
             appended(service, path)
+        receipt: Any = caught.value.receipt
+        with pytest.raises(errors.AppendInterrupted, match=f"the journal {path} can't be written"):
+            resume_append(FRAME, receipt, session=service, progress=False)
         assert service.requests == 0
         assert not path.exists()
         disk.full = False
-        receipt = caught.value.receipt
-        assert receipt is not None
-        assert receipt.journal is None
         assert resume_append(FRAME, receipt, session=service, progress=False).complete
         assert service.land() == Counter(range(ROWS))
+    assert AppendReceipt.load(path).complete
+
+
+@pytest.mark.fault(50)
+def test_a_journal_that_is_removed_midway_stops_the_append(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+
+    class Removing(Quick):
+        def applied(self, rows: list[dict[str, Any]]) -> Answer:
+            path.unlink(missing_ok=True)
+            return super().applied(rows)
+
+    with Removing() as service:
+        with pytest.raises(errors.AppendInterrupted, match="it was removed") as caught:
+            appended(service, path)
+        receipt: Any = caught.value.receipt
+        assert (service.requests, receipt.rows_appended, receipt.rows_in_doubt) == (1, CHUNK, 0)
+        with pytest.raises(errors.InputError, match=r"was removed, .* append receipt.remaining\(df\)"):
+            resume_append(FRAME, receipt, session=service, progress=False)  # another call may have done it by now
+        service.applied = super(Removing, service).applied  # type: ignore[method-assign]
+        assert receipt.remaining(FRAME).clicdata.append(5, session=service).complete
+        assert service.land() == Counter(range(ROWS))
+
+
+@pytest.mark.fault(50)
+def test_a_full_disk_under_several_workers_is_summed_up_once(tmp_path: Path, disk: Disk) -> None:
+    class Filling(Quick):
+        def applied(self, rows: list[dict[str, Any]]) -> Answer:
+            disk.full = True
+            return super().applied(rows)
+
+    with Filling() as service, pytest.raises(errors.AppendInterrupted) as caught:
+        appended(service, tmp_path / "journal", workers=4)
+    assert caught.value.receipt is not None
+    assert str(caught.value).count(caught.value.receipt.summary()) == 1
 
 
 # ---------------------------------------------------------------------------------------------------------
