@@ -52,7 +52,7 @@ class AppendOptions:
 
     types: Mapping[str, str] | None = None
     chunksize: int | None = None
-    index: bool = False
+    index: bool | None = None
     workers: int = 1
     compress: bool = False
     progress: bool | None = None
@@ -67,7 +67,7 @@ class AppendOptions:
         if self.chunksize is not None:
             self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
-        self.index = bool(check_flag("index", self.index))
+        self.index = check_flag("index", self.index)
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
@@ -149,6 +149,9 @@ class Append:
             columns=encoder.columns,
             types=encoder.types,
             index=encoder.index,
+            levels_left_out=[]
+            if encoder.index
+            else [str(name) for name in encoder.frame.index.names if name is not None],
             account=self._session.account,
             fingerprint=fingerprint(encoder),
             chunksize=options.chunksize,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata.errors import ClicDataError, InputError, WriteError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.types import with_levels
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -212,6 +213,7 @@ def delete_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
+    index: bool | None = None,
     pages: Pages | None = None,
     max_rows: int | None = None,
 ) -> ChangeReceipt:
@@ -220,6 +222,7 @@ def delete_rows(
     With ``pages``, which returns the pages of the data set, the rows are read before and kept. Nothing is deleted if
     they are more than ``max_rows``, or if it is not known which would go and ``match`` doesn't decide.
     """
+    frame = with_levels(frame, index)
     columns = _key_columns(frame, on)
     keys = _distinct_keys(frame, columns)
     kept = None
@@ -243,9 +246,11 @@ def matching_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
+    index: bool | None = None,
     pages: Pages,
 ) -> pd.DataFrame:
     """Return the rows that `delete_rows` may delete now. Nothing is deleted."""
+    frame = with_levels(frame, index)
     keys = _distinct_keys(frame, _key_columns(frame, on))
     reach = _reach(rec_id, keys, multiple_rows, pages, progress)
     shown = reach.shown(match)
@@ -273,13 +278,16 @@ def update_rows(
     multiple_rows: str,
     progress: bool | None,
     match: str | None,
+    *,
+    index: bool | None = None,
 ) -> ChangeReceipt:
     """Set the other columns of the rows whose values in ``on`` equal those of a row of the frame."""
+    frame = with_levels(frame, index)
     columns = _key_columns(frame, on)
     others = [column for column in frame.columns if column not in columns]
     if not others:
         raise InputError("there is no column beside those of on=: nothing would be set")
-    values = list(FrameEncoder(frame[others]).rows_as(RowFormat.CELLS))
+    values = list(FrameEncoder(frame[others], index=False).rows_as(RowFormat.CELLS))
     keys = _distinct_keys(frame, columns, values, wide=match != "exact")
     sends = [partial(send_update, caller, rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
     receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())], multiple_rows)
@@ -320,7 +328,7 @@ def _distinct_keys(
         )
     keys: dict[bytes, int] = {}
     conflicting = []
-    for row, find in enumerate(FrameEncoder(keyed).rows_as(RowFormat.CELLS)):
+    for row, find in enumerate(FrameEncoder(keyed, index=False).rows_as(RowFormat.CELLS)):
         first = keys.setdefault(find, row)
         if values is not None and values[first] != values[row]:
             conflicting.append(row)

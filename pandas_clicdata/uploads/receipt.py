@@ -58,6 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: list[str]
     types: dict[str, str] | None = None
     index: bool = False
+    levels_left_out: list[str] = []  # named ones of the index
     account: str
     fingerprint: str
     chunksize: int | None = None
@@ -383,8 +384,9 @@ class AppendReceipt:
         return "; ".join(parts)
 
     def _left_out(self) -> list[str]:
-        """Return sentences about rows that the service left out, or may have left out."""
-        found, notes = self.rows_found, []
+        """Return what was left out: levels of the index by the caller, rows by the service, or maybe."""
+        found, levels = self.rows_found, ", ".join(map(repr, self.job.levels_left_out))
+        notes = [f"the index {levels} was left out"] if levels else []
         if found:
             notes.append(f"{_counted(found, 'row')} {'was' if found == 1 else 'were'} there before")
         uncounted = any(chunk.rows_inserted is None for chunk in self.chunks_in(State.APPLIED))

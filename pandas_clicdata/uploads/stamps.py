@@ -29,7 +29,7 @@ def encoder_of(
     tag_column: str | None,
     *,
     types: Mapping[str, str] | None,
-    index: bool,
+    index: bool | None,
     need_types: bool = False,
 ) -> FrameEncoder:
     """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""

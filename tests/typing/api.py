@@ -19,6 +19,7 @@ assert_type(df, DataFrame)
 assert_type(pandas_clicdata.read_clicdata(5, chunksize=10), Iterator[DataFrame])
 
 assert_type(df.clicdata.append(5), AppendReceipt)
+assert_type(df.clicdata.append(5, index=None), AppendReceipt)
 assert_type(df.clicdata.create_table("T"), int)
 assert_type(df.clicdata.push("T", if_exists="append"), AppendReceipt)
 assert_type(df.clicdata.delete_rows(5, on=["a"], match="exact"), ChangeReceipt)
