@@ -68,7 +68,8 @@ class ClicDataAccessor:
             The data set. Its columns are matched by name.
         types : mapping of str to str, optional
             ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
-            those of `Data.create_data`, ``"money"`` and ``"time"`` among them.
+            those of `Data.create_data`, ``"money"`` and ``"time"`` among them. Dates of a frame that was read from
+            this data set go back as they came, by ``df.attrs["clicdata"]``.
         chunksize : int, optional
             Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
@@ -294,6 +295,7 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = ...,
         match: Literal["exact", "wide"] | None = ...,
+        types: Mapping[str, str] | None = ...,
         index: bool | None = ...,
         dry_run: Literal[False] = ...,
         keep: bool = ...,
@@ -310,6 +312,7 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = ...,
         match: Literal["exact", "wide"] | None = ...,
+        types: Mapping[str, str] | None = ...,
         index: bool | None = ...,
         dry_run: Literal[True],
         keep: bool = ...,
@@ -325,6 +328,7 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = "all",
         match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
         index: bool | None = None,
         dry_run: bool = False,
         keep: bool = True,
@@ -355,6 +359,8 @@ class ClicDataAccessor:
             ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too (in
             ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``, where it isn't
             known which row is the first.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
         index : bool, optional
             Whether the levels of the index are columns, as in `append`.
         dry_run : bool, default False
@@ -417,7 +423,7 @@ class ClicDataAccessor:
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
             return changes.matching_rows(
-                rec_id, self._frame, on, multiple_rows, progress, match=match, index=index, pages=pages
+                rec_id, self._frame, on, multiple_rows, progress, match=match, index=index, types=types, pages=pages
             )
         read_before = keep or most is not None
         return changes.delete_rows(
@@ -429,6 +435,7 @@ class ClicDataAccessor:
             progress,
             match=match,
             index=index,
+            types=types,
             pages=pages if read_before else None,
             max_rows=most,
         )
@@ -440,6 +447,7 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = "all",
         match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
         index: bool | None = None,
         progress: bool | None = None,
         session: Session | None = None,
@@ -462,6 +470,8 @@ class ClicDataAccessor:
             ``"exact"`` permits keys that differ only in letter case, trailing blanks, or the form of a letter to have
             other values, as you know that ClicData compares text exactly. Else they are refused, as the later value
             could overwrite the earlier one.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
         index : bool, optional
             Whether the levels of the index are columns, as in `append`. One that is not in ``on`` is set too.
         progress : bool, optional
@@ -497,7 +507,9 @@ class ClicDataAccessor:
         _check_match(match)
         session = manager.current(session)
         index = check_flag("index", index)
-        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match, index=index)
+        return changes.update_rows(
+            session, rec_id, self._frame, on, multiple_rows, progress, match, index=index, types=types
+        )
 
 
 def _check_match(match: str | None) -> None:

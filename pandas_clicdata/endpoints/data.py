@@ -458,7 +458,7 @@ class Data(Endpoint):
             errors=errors,
             audit=audit,
         )
-        with Append(self.session, data, options) as append:
+        with Append(self.session, data, options, rec_id) as append:
             return append.send_to(rec_id)
 
     def static_send_data(

@@ -61,6 +61,8 @@ class FrameEncoder:
         Whether every column must have one ClicData type, as a new table needs.
     constants : mapping of str to str, optional
         Further columns, which have the same text in every row.
+    noted : mapping of str to str, optional
+        The types that the data set's columns had when the frame was read. ``types`` come before them.
 
     Attributes
     ----------
@@ -89,11 +91,13 @@ class FrameEncoder:
         index: bool | None = None,
         need_types: bool = False,
         constants: Mapping[str, str] | None = None,
+        noted: Mapping[str, str] | None = None,
     ) -> None:
         # A shallow copy without attrs: pandas copies attrs deeply, and a lock, say, can't be copied.
         self.frame = pd.DataFrame(frame, copy=False) if isinstance(frame, pd.DataFrame) else frame
-        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
-        self.types = dict(types) if types else None
+        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types, noted=noted)
+        noted = {c.name: noted[c.name] for c in self._columns if c.column_type == noted.get(c.name)} if noted else {}
+        self.types = {**noted, **(types or {})} or None
         self.index = sends_index(self.frame.index, index)
         self.rows = len(frame)
         self.constants = dict(constants or {})
@@ -140,6 +144,10 @@ class FrameEncoder:
                     first, size, pieces = block_start + row, 0, []
         if pieces:
             yield RowsBody(first, stop, _body(pieces))
+
+    def midnights(self) -> list[str]:
+        """Return the columns of datetimes, or of texts of such, that hold nothing but midnights."""
+        return [column.name for column in self._columns if column.holds_midnights()]
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
         """Write each row by itself."""

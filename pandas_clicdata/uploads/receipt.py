@@ -298,7 +298,7 @@ class AppendReceipt:
             table.index = [position for chunk in chunks for position in chunk.span]
             return table
         name = "reason" if "reason" not in rows.columns else "reason (ClicData)"
-        return rows.assign(**{name: table["reason"].array})
+        return self._noting_types(rows.assign(**{name: table["reason"].array}))
 
     def keep_refused(self, df: pd.DataFrame) -> None:
         """Keep the rows of the frame that were refused, for `refused`."""
@@ -323,7 +323,13 @@ class AppendReceipt:
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
             )
-        return df.iloc[[position for chunk in chunks for position in chunk.span]]
+        return self._noting_types(df.iloc[[position for chunk in chunks for position in chunk.span]])
+
+    def _noting_types(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Note the types with which the rows were sent, so that they can be appended without ``types=``."""
+        if self.job.types:
+            rows.attrs["clicdata"] = {"rec_id": self.rec_id, "types": dict(self.job.types)}
+        return rows
 
     # -----------------------------------------------------------------------------------------------------
     # Repair
