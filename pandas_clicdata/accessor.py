@@ -51,7 +51,7 @@ class ClicDataAccessor:
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
-        index: bool = False,
+        index: bool | None = None,
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
@@ -75,12 +75,14 @@ class ClicDataAccessor:
             The data set. Its columns are matched by name.
         types : mapping of str to str, optional
             ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
-            those of `Data.create_data`, ``"money"`` and ``"time"`` among them.
+            those of `Data.create_data`, ``"money"`` and ``"time"`` among them. Dates of a frame that was read from
+            this data set go back as they came, by ``df.attrs["clicdata"]``.
         chunksize : int, optional
             Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
-        index : bool, default False
-            Whether the index is sent too, as the first columns.
+        index : bool, optional
+            Whether the levels of the index are sent, as the first columns. By default those with a name are; an
+            unnamed index of integers is positions and is not, and any other one is refused.
         workers : int, default 1
             Chunks on the wire at once, 32 at most. With one worker the rows are stored in the frame's order; with
             more, the chunks are stored in any order.
@@ -164,7 +166,7 @@ class ClicDataAccessor:
         desc: str = "",
         types: Mapping[str, str] | None = None,
         *,
-        index: bool = False,
+        index: bool | None = None,
         session: Session | None = None,
     ) -> int:
         """Create an empty table with this frame's columns and types.
@@ -179,8 +181,8 @@ class ClicDataAccessor:
             A description.
         types : mapping of str to str, optional
             ClicData type of columns whose own would not do: ``{"share": "percentage", "opens": "time"}``.
-        index : bool, default False
-            Whether the index makes columns too, the first ones.
+        index : bool, optional
+            Whether the levels of the index make columns too, the first ones; by default as in `append`.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -207,8 +209,7 @@ class ClicDataAccessor:
         True
         """
         session = manager.current(session)
-        with_index = bool(check_flag("index", index))
-        column_types = clicdata_types(self._frame, types, index=with_index)
+        column_types = clicdata_types(self._frame, types, index=check_flag("index", index))
         if not column_types:
             raise InputError("the frame has no columns: a data set needs one at least")
         return Data(session=session).create_data(name, column_types, desc)
@@ -221,7 +222,7 @@ class ClicDataAccessor:
         types: Mapping[str, str] | None = None,
         *,
         chunksize: int | None = None,
-        index: bool = False,
+        index: bool | None = None,
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
@@ -304,6 +305,8 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = ...,
         match: Literal["exact", "wide"] | None = ...,
+        types: Mapping[str, str] | None = ...,
+        index: bool | None = ...,
         dry_run: Literal[False] = ...,
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -319,6 +322,8 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = ...,
         match: Literal["exact", "wide"] | None = ...,
+        types: Mapping[str, str] | None = ...,
+        index: bool | None = ...,
         dry_run: Literal[True],
         keep: bool = ...,
         max_rows: int | None = ...,
@@ -333,6 +338,8 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = "all",
         match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
         dry_run: bool = False,
         keep: bool = True,
         max_rows: int | None = None,
@@ -354,7 +361,7 @@ class ClicDataAccessor:
         rec_id : int
             The data set.
         on : str or sequence of str
-            The key columns. Missing values in them are refused.
+            The key columns, or levels of the index. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are deleted, or the first.
         match : {"exact", "wide"}, optional
@@ -362,6 +369,10 @@ class ClicDataAccessor:
             ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too (in
             ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``, where it isn't
             known which row is the first.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`.
         dry_run : bool, default False
             Whether to delete nothing, and return the rows that would be deleted. Without ``match`` they are all that
             may be deleted, and a warning is logged if the delete would be refused.
@@ -416,11 +427,14 @@ class ClicDataAccessor:
         check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
         _check_match(match)
         dry_run, keep = bool(check_flag("dry_run", dry_run)), bool(check_flag("keep", keep))
+        index = check_flag("index", index)
         most = None if max_rows is None else check_count("max_rows", max_rows)
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, match=match, pages=pages)
+            return changes.matching_rows(
+                rec_id, self._frame, on, multiple_rows, progress, match=match, index=index, types=types, pages=pages
+            )
         read_before = keep or most is not None
         return changes.delete_rows(
             session,
@@ -430,6 +444,8 @@ class ClicDataAccessor:
             multiple_rows,
             progress,
             match=match,
+            index=index,
+            types=types,
             pages=pages if read_before else None,
             max_rows=most,
         )
@@ -441,6 +457,8 @@ class ClicDataAccessor:
         *,
         multiple_rows: Literal["all", "first"] = "all",
         match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
         progress: bool | None = None,
         session: Session | None = None,
     ) -> ChangeReceipt:
@@ -454,13 +472,18 @@ class ClicDataAccessor:
         rec_id : int
             The data set.
         on : str or sequence of str
-            The key columns. Missing values in them are refused, and so are two rows of a key that differ.
+            The key columns, or levels of the index. Missing values in them are refused, and so are two rows of a key
+            that differ.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are set, or the first.
         match : {"exact", "wide"}, optional
             ``"exact"`` permits keys that differ only in letter case, trailing blanks, or the form of a letter to have
             other values, as you know that ClicData compares text exactly. Else they are refused, as the later value
             could overwrite the earlier one.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`. One that is not in ``on`` is set too.
         progress : bool, optional
             Whether to show a bar on stderr; by default if stderr is a terminal.
         session : Session, optional
@@ -494,7 +517,10 @@ class ClicDataAccessor:
         check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
         _check_match(match)
         session = manager.current(session)
-        return changes.update_rows(session, rec_id, self._frame, on, multiple_rows, progress, match)
+        index = check_flag("index", index)
+        return changes.update_rows(
+            session, rec_id, self._frame, on, multiple_rows, progress, match, index=index, types=types
+        )
 
 
 def _check_match(match: str | None) -> None:

@@ -134,8 +134,9 @@ def read_clicdata(
     -------
     DataFrame, or iterator of DataFrame
         The rows in ClicData's order, a column per column of the data set. ``df.attrs["clicdata"]`` says
-        which data set it was. A data set without rows shows no columns: its frame has only the columns that
-        ``columns`` or ``dtype`` names.
+        which data set it was, and under ``"types"`` which texts were dates and which had a time. So what was read
+        can be written back to that data set without ``types=``. A data set without rows shows no columns: its frame has
+        only the columns that ``columns`` or ``dtype`` names.
 
     Raises
     ------
@@ -235,7 +236,9 @@ class _Reading:
 
     def _take(self) -> DataFrame:
         frame: Any = self.builder.take(self._frame_rows())
-        torn = {} if self.torn is None else {"torn": True}
-        frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **torn}
+        notes: dict[str, Any] = {} if self.torn is None else {"torn": True}
+        if self.builder.noted:
+            notes["types"] = dict(self.builder.noted)
+        frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}
         self.left = None if self.left is None else self.left - len(frame)
         return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type

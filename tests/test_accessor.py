@@ -47,7 +47,7 @@ ODD = pd.DataFrame(
 
 def test_an_odd_table_comes_back_equal(session: Session) -> None:
     before = ODD.copy()
-    receipt = ODD.clicdata.push("Odd")
+    receipt = ODD.clicdata.push("Odd", index=False)
     assert receipt.complete
     back = pandas_clicdata.read_clicdata(receipt.rec_id, dtype=ODD.dtypes)
     expected = ODD.reset_index(drop=True)
@@ -143,7 +143,7 @@ def test_every_problem_is_named_at_once(session: Session) -> None:
     frame = pd.DataFrame({"a": [1.0, np.inf], "b": [b"x", b"y"], "c": [1, 2]}, index=["first", "second"])
     with pytest.raises(errors.InputError) as caught:
         frame.clicdata.push("Bad")
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.problems) == 3  # the index is the third: it has labels, and no name
     assert "second" in str(caught.value)
     assert isinstance(caught.value, ValueError)
 
@@ -168,10 +168,39 @@ def test_push_refuses_another_if_exists(session: Session, if_exists: Any) -> Non
         ODD.clicdata.push("Odd", if_exists=if_exists)
 
 
-def test_the_index_is_sent_with_index_true(session: Session) -> None:
-    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key"))
-    rec_id = frame.clicdata.push("Indexed", index=True).rec_id
-    pd.testing.assert_frame_equal(pandas_clicdata.read_clicdata(rec_id, index_col="key"), frame, check_index_type=False)
+def test_an_index_with_a_name_goes_there_and_back(session: Session, clicdata_sandbox: Sandbox) -> None:
+    shops = pd.DataFrame({"shop": ["x", "y", "x"], "a": [1, 2, 3]}).groupby("shop").sum()
+    receipt = shops.clicdata.push("Indexed")
+    assert "left out" not in receipt.summary()
+    assert receipt.job.index is True
+    assert receipt.in_doubt(shops).empty
+    assert pandas_clicdata.resume_append(shops, receipt) is receipt
+    back = pandas_clicdata.read_clicdata(receipt.rec_id, index_col="shop")
+    pd.testing.assert_frame_equal(back, shops, check_index_type=False)
+    back.clicdata.append(receipt.rec_id)
+    assert clicdata_sandbox.rows(receipt.rec_id)[2:] == [{"shop": "x", "a": 4}, {"shop": "y", "a": 2}]
+    left_out = back.clicdata.append(shops[["a"]].clicdata.create_table("Bare", index=False), index=False)
+    assert "the index 'shop' was left out" in left_out.summary()
+    for verb in (back.clicdata.push, back.clicdata.create_table):
+        with pytest.raises(errors.Conflict):  # the frame itself is fine
+            verb("Indexed")
+    assert pandas_clicdata.Data().append_data(receipt.rec_id, back).job.columns == ["shop", "a"]
+    assert pandas_clicdata.Data().static_send_data("Sent", back).job.columns == ["shop", "a"]
+
+
+def test_a_level_of_the_index_is_a_key(session: Session, clicdata_sandbox: Sandbox) -> None:
+    index = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["item", "size"])
+    frame = pd.DataFrame({"left": [1, 2, 3]}, index=index)
+    rec_id = frame.clicdata.push("Stock").rec_id
+    result = frame.tail(2).assign(left=9).clicdata.update_rows(rec_id, on=["item", "size"])
+    assert result.keys.index.tolist() == [("a", 2), ("b", 1)]
+    assert pd.read_clicdata(rec_id, index_col=["item", "size"])["left"].tolist() == [1, 9, 9]
+    gone = frame.head(1).clicdata.delete_rows(rec_id, on="size")
+    assert gone.rows["item"].tolist() == ["a", "b"]
+    assert frame.tail(1).clicdata.delete_rows(rec_id, on="item", dry_run=True).empty
+    with pytest.raises(errors.InputError, match="no column 'item'"):
+        frame.clicdata.delete_rows(rec_id, on="item", index=False)
+    assert frame.columns.tolist() == ["left"]
 
 
 def test_rows_are_deleted_by_key(session: Session, clicdata_sandbox: Sandbox) -> None:
@@ -236,9 +265,11 @@ def test_an_update_with_two_values_for_a_key_sends_nothing(clicdata_sandbox: San
     frame = pd.DataFrame({"k": [1, 1], "v": [1, 2]}, index=["x", "y"])
     with clicdata_sandbox.session() as session:
         with pytest.raises(errors.InputError, match="'y'"):
-            frame.clicdata.update_rows(1001, on="k", session=session)
+            frame.clicdata.update_rows(1001, on="k", index=False, session=session)
         with pytest.raises(errors.InputError, match="nothing would be set"):
-            frame[["k"]].clicdata.update_rows(1001, on="k", session=session)
+            frame[["k"]].clicdata.update_rows(1001, on="k", index=False, session=session)
+        with pytest.raises(errors.InputError, match=r"rename_axis.*index=False"):
+            frame.assign(v=1).clicdata.update_rows(1001, on="k", session=session)
         assert frame.assign(v=1).clicdata.update_rows is not None
     assert clicdata_sandbox.requests == []
 
@@ -313,7 +344,7 @@ def test_a_closed_default_session_says_so(clicdata_sandbox: Sandbox) -> None:
     with pandas_clicdata.connect(**params):
         ODD.head(0).clicdata.push("Nothing")
     with pytest.raises(errors.NotConnected, match="closed"):
-        ODD.clicdata.append(5)
+        ODD.clicdata.append(5, index=False)
 
 
 def test_the_environment_is_read_when_nothing_was_opened(

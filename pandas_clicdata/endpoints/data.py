@@ -407,7 +407,7 @@ class Data(Endpoint):
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
-        index: bool = False,
+        index: bool | None = None,
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,
@@ -467,7 +467,7 @@ class Data(Endpoint):
             errors=errors,
             audit=audit,
         )
-        with Append(self.session, data, options) as append:
+        with Append(self.session, data, options, rec_id) as append:
             return append.send_to(rec_id)
 
     def static_send_data(
@@ -478,7 +478,7 @@ class Data(Endpoint):
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
-        index: bool = False,
+        index: bool | None = None,
         workers: int = 1,
         compress: bool = False,
         progress: bool | None = None,

@@ -20,6 +20,7 @@ from pandas_clicdata.frames.dtypes import (
     convert_column,
     is_datetime,
     needs_literals,
+    noted_type,
     parse_datetimes,
 )
 from pandas_clicdata.frames.parse import Name, PageCells, infer_cells, parse_literals, parse_page
@@ -64,6 +65,8 @@ class FrameBuilder:
     ----------
     rows : int
         The number of rows that were added and not yet taken.
+    noted : dict of str to str
+        The ClicData type of columns of text that became datetimes, as far as their cells show it.
 
     Raises
     ------
@@ -114,6 +117,7 @@ class FrameBuilder:
         self._seen: dict[Name, SeenTypes] = {}
         self._taken = 0
         self.rows = 0
+        self.noted: dict[Name, str] = {}
 
     def add(self, page: bytes) -> int:
         """Add the rows of a page.
@@ -251,6 +255,10 @@ class FrameBuilder:
         del parts
         if arguments == {} and is_datetime(dtype):
             arguments = None  # a datetime dtype overrides plain parse_dates
+        if arguments is not None or (dtype is not None and is_datetime(dtype)):
+            kind = noted_type(cells)
+            if kind is not None and self.noted.get(name) != "datetime":
+                self.noted[name] = kind
         try:
             if arguments is not None:
                 return parse_datetimes(cells, arguments, self._backend)

@@ -312,6 +312,15 @@ def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None
     return (values.dt.tz_localize("UTC") if aware else values).array
 
 
+def noted_type(cells: Cells) -> str | None:
+    """Return whether texts that become datetimes are dates or have a time; None if they are no such texts."""
+    if not has_type(cells, TEXT) or cells.null_count == len(cells):  # type: ignore[union-attr]
+        return None
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", pc.min_max(cells).as_py()["min"]):
+        return None
+    return "datetime" if pc.max(pc.utf8_length(cells)).as_py() > len("2024-01-31") else "date"
+
+
 def _as_read_by_pandas(cells: Cells) -> Any:
     """Return a column as pandas reads it: integers beside missing cells as float64, if that holds them."""
     if has_type(cells, pa.int64(), pa.uint64()):

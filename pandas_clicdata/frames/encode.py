@@ -16,7 +16,7 @@ import pyarrow as pa
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import JSON, find_problem, to_json_value
 from pandas_clicdata.frames.columns import TEXT, Column, pc
-from pandas_clicdata.frames.types import examine
+from pandas_clicdata.frames.types import examine, sends_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,12 +54,15 @@ class FrameEncoder:
         The rows to send.
     types : mapping of str to str, optional
         The ClicData type of columns whose cells shall be written as another type than their own.
-    index : bool, default False
-        Whether the levels of the index come first, as columns; a single level without a name is called ``"index"``.
+    index : bool, optional
+        Whether the levels of the index come first, as columns; by default if they have names. An unnamed index of
+        integers is positions, any other one is refused. With True, a single level without a name is ``"index"``.
     need_types : bool, default False
         Whether every column must have one ClicData type, as a new table needs.
     constants : mapping of str to str, optional
         Further columns, which have the same text in every row.
+    noted : mapping of str to str, optional
+        The types that the data set's columns had when the frame was read. ``types`` come before them.
 
     Attributes
     ----------
@@ -69,8 +72,10 @@ class FrameEncoder:
         The names of the columns, constants included.
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
-    frame, types, index, constants
+    frame, types, constants
         The parameters; the frame is a shallow copy without ``attrs``.
+    index : bool
+        Whether the levels of the index are among the columns.
 
     Raises
     ------
@@ -83,15 +88,17 @@ class FrameEncoder:
         frame: pd.DataFrame,
         *,
         types: Mapping[str, str] | None = None,
-        index: bool = False,
+        index: bool | None = None,
         need_types: bool = False,
         constants: Mapping[str, str] | None = None,
+        noted: Mapping[str, str] | None = None,
     ) -> None:
         # A shallow copy without attrs: pandas copies attrs deeply, and a lock, say, can't be copied.
         self.frame = pd.DataFrame(frame, copy=False) if isinstance(frame, pd.DataFrame) else frame
-        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types)
-        self.types = dict(types) if types else None
-        self.index = index
+        self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types, noted=noted)
+        noted = {c.name: noted[c.name] for c in self._columns if c.column_type == noted.get(c.name)} if noted else {}
+        self.types = {**noted, **(types or {})} or None
+        self.index = sends_index(self.frame.index, index)
         self.rows = len(frame)
         self.constants = dict(constants or {})
         self.columns = [*(column.name for column in self._columns), *self.constants]
@@ -137,6 +144,10 @@ class FrameEncoder:
                     first, size, pieces = block_start + row, 0, []
         if pieces:
             yield RowsBody(first, stop, _body(pieces))
+
+    def midnights(self) -> list[str]:
+        """Return the columns of datetimes, or of texts of such, that hold nothing but midnights."""
+        return [column.name for column in self._columns if column.holds_midnights()]
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
         """Write each row by itself."""

@@ -45,12 +45,13 @@ COLUMN_TYPES = (
 )
 
 _AWARE = "datetime with an offset from UTC"
+_TIMES = {"date", "datetime"}
 # Types whose cells are written alike.
 _SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", "money"}}
 
 
 def clicdata_types(
-    frame: pd.DataFrame, types: Mapping[str, str] | None = None, *, index: bool = False
+    frame: pd.DataFrame, types: Mapping[str, str] | None = None, *, index: bool | None = None
 ) -> dict[str, str]:
     """Return the ClicData type of each column.
 
@@ -60,8 +61,8 @@ def clicdata_types(
         The frame; it is never changed.
     types : mapping of str to str, optional
         The ClicData type of columns whose type shall not be inferred.
-    index : bool, default False
-        Whether the levels of the index come first, as columns.
+    index : bool, optional
+        Whether the levels of the index come first, as columns; by default if they have names.
 
     Returns
     -------
@@ -78,36 +79,43 @@ def clicdata_types(
 
 
 def examine(
-    frame: pd.DataFrame, types: Mapping[str, str] | None, *, index: bool, need_types: bool = False
+    frame: pd.DataFrame,
+    types: Mapping[str, str] | None,
+    *,
+    index: bool | None,
+    need_types: bool = False,
+    noted: Mapping[str, str] | None = None,
 ) -> list[Column]:
-    """Check every column and cell of a frame, and return its columns, the levels of the index first.
+    """Check every column and cell of a frame, and return its columns, the levels of the index first if they are sent.
 
     With ``need_types``, a column that has no one ClicData type is a problem, as it is for a new table. Without, only
-    one of naive and aware times is. Raises an `InputError` that names every problem.
+    one of naive and aware times is. ``noted`` are types as `noted_types` returns them; ``types`` come before them.
+    Raises an `InputError` that names every problem.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
     frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
     if frame.columns.nlevels > 1:
         raise InputError("The columns are a MultiIndex: give each column one name.")
-    levels = _index_levels(frame.index) if index else []
+    levels = index_levels(frame.index) if sends_index(frame.index, index) else []
     sources = [*levels, *((name, frame.iloc[:, at]) for at, name in enumerate(frame.columns))]
-    problems = _name_problems([name for name, _ in sources], frame)
-    if problems:
-        raise InputError(problems)
-    types = {} if types is None else _checked_types(types, [name for name, _ in sources], problems)
+    problems = _index_problems(frame.index, index)
+    if wrong_names := _name_problems([name for name, _ in sources], frame, len(levels)):
+        raise InputError(problems + wrong_names)
+    types = {} if types is None else checked_types(types, [name for name, _ in sources], problems)
     columns: list[Column] = []
     for name, cells in sources:
         try:
-            asked = types.get(name)
             array = array_of(cells)
+            asked = types.get(name) or (_noted_type(array, noted.get(name)) if noted else None)
             column = _column(str.__str__(name), _wall_times(array) if asked == "date" else array, asked)
         except Unsendable as problem:
             problems.append(f"Column {name!r} is {problem}.")
             continue
         columns.append(column)
         for reason, rows in column.problems().items():
-            problems.append(_cell_problem(column, reason, rows, frame.index))
+            by_note = _NOTED.format(name, asked) if asked and name not in types else ""
+            problems.append(_cell_problem(column, reason, rows, frame.index) + by_note)
     mixed = [column for column in columns if column.column_type is None]
     problems += [_mixed_problem(column) for column in mixed if need_types or _AWARE in column.cell_types]
     if problems:
@@ -115,9 +123,59 @@ def examine(
     return columns
 
 
-def _index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
+def with_levels(frame: pd.DataFrame, index: bool | None) -> pd.DataFrame:
+    """Return a frame whose first columns are the levels of its index, if they are sent. It keeps its labels."""
+    problems = _index_problems(frame.index, index)
+    frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
+    levels = index_levels(frame.index) if sends_index(frame.index, index) else []
+    if problems := problems or _name_problems([*(name for name, _ in levels), *frame.columns], frame, len(levels)):
+        raise InputError(problems)
+    for place, (name, level) in enumerate(levels):
+        frame.insert(place, name, pd.Series(level, index=frame.index, dtype=level.dtype))
+    return frame
+
+
+def sends_index(index: pd.Index[Any], asked: bool | None) -> bool:
+    """Return whether the levels of an index are sent: as asked, or else if they all have names."""
+    return None not in index.names if asked is None else asked
+
+
+def index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
+    """Return the names and cells of the levels of an index, as columns."""
     names = ["index"] if index.nlevels == 1 and index.name is None else index.names
     return [(name, index.get_level_values(level)) for level, name in enumerate(names)]
+
+
+def _index_problems(index: pd.Index[Any], asked: bool | None) -> list[str]:
+    """Return why it isn't known whether to send an index: it has no name, and its labels are no positions."""
+    if asked is not None or None not in index.names or not len(index):
+        return []
+    if pd.api.types.is_integer_dtype(index.dtype) or index.inferred_type == "integer":
+        return []
+    is_one = index.nlevels == 1
+    which = "The index has" if is_one else "Levels of the index have"
+    example = repr("day") if is_one else repr([name or f"level_{at}" for at, name in enumerate(index.names)])
+    return [
+        f"{which} no name, and its labels (the first is {index[:1].tolist()[0]!r}) would be lost: with a name it is "
+        f"sent as a column, df.rename_axis({example}), and with index=False it is left out."
+    ]
+
+
+def noted_types(attrs: Mapping[Any, Any], rec_id: int | None) -> dict[str, str] | None:
+    """Return the types that ``attrs["clicdata"]`` of a frame notes; None if it was not read from this data set."""
+    notes = attrs.get("clicdata")
+    if not isinstance(notes, Mapping) or not isinstance(notes.get("rec_id"), int) or notes["rec_id"] != rec_id:
+        return None
+    types = notes.get("types")
+    noted = types.items() if isinstance(types, Mapping) else ()
+    return {name: kind for name, kind in noted if isinstance(name, str) and isinstance(kind, str)}
+
+
+def _noted_type(array: Any, noted: str | None) -> str | None:
+    """Return a noted type if it is still one of these cells: that of dates or times needs dates or times."""
+    if noted not in COLUMN_TYPES or (noted in _TIMES and not types_of(array) <= _TIMES):
+        return None
+    return noted
 
 
 def _column(name: str, array: Any, asked: str | None) -> Column:
@@ -206,8 +264,14 @@ def type_of_arrow(kind: pa.DataType) -> str:
 
 # ---------------------------------------------------------------- problems
 
+_NOTED = " When it was read, {0!r} held cells of the type {1!r}: types= with another type decides otherwise."
+_LEVEL_IS_COLUMN = (
+    " A level of the index is a column too: rename it with df.rename_axis, or leave the index out with index=False."
+)
 
-def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
+
+def _name_problems(names: list[Any], frame: pd.DataFrame, levels: int) -> list[str]:
+    """Return what is wrong with the names of columns, of which the first are those of so many levels of the index."""
     problems = []
     if not names and len(frame):
         problems.append("The frame has rows, but no columns.")
@@ -215,12 +279,14 @@ def _name_problems(names: list[Any], frame: pd.DataFrame) -> list[str]:
     if other:
         problems.append(
             f"Column names must be text, and these are not: {join_names(map(repr, other))}. "
-            "df.rename(columns=str) makes them so; name the levels of an index with df.rename_axis."
+            "df.rename(columns=str) makes them so; name the levels of an index with df.rename_axis, or leave it out "
+            "with index=False."
         )
     repeated = sorted(name for name, count in Counter(names).items() if count > 1 and isinstance(name, str))
     if repeated:
         problems.append(
             f"Column names must be unique, and these come twice or more: {join_names(map(repr, repeated))}."
+            + (_LEVEL_IS_COLUMN if set(repeated).intersection(names[:levels]) else "")
         )
     broken = [name for name in names if isinstance(name, str) and not is_unicode(name)]
     if broken:
@@ -236,7 +302,7 @@ def _mixed_problem(column: Column) -> str:
     )
 
 
-def _checked_types(types: Mapping[str, str], names: list[str], problems: list[str]) -> dict[str, str]:
+def checked_types(types: Mapping[str, str], names: list[str], problems: list[str]) -> dict[str, str]:
     """Return the valid entries of ``types``, and add a problem for each other one."""
     if not isinstance(types, Mapping):
         problems.append(f"types must map column names to ClicData types, not be {type(types).__name__}.")

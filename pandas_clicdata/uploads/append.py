@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.arguments import check_count, check_flag
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, WriteError
+from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, InputError, WriteError
+from pandas_clicdata.frames.types import noted_types
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
+from pandas_clicdata.uploads.chunk import ChunkSender, concerns_rows, interrupted_error
 from pandas_clicdata.uploads.receipt import (
+    DOUBTFUL,
     STORED,
     AppendReceipt,
     Chunk,
@@ -30,7 +33,7 @@ from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
     from typing_extensions import Self
@@ -52,7 +55,7 @@ class AppendOptions:
 
     types: Mapping[str, str] | None = None
     chunksize: int | None = None
-    index: bool = False
+    index: bool | None = None
     workers: int = 1
     compress: bool = False
     progress: bool | None = None
@@ -67,7 +70,7 @@ class AppendOptions:
         if self.chunksize is not None:
             self.chunksize = check_count("chunksize", self.chunksize, least=1)
         checked_workers(self.workers)
-        self.index = bool(check_flag("index", self.index))
+        self.index = check_flag("index", self.index)
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
@@ -111,19 +114,38 @@ class Append:
     """A new append: its rows are checked, and its journal is open until the end of the ``with`` statement."""
 
     def __init__(
-        self, session: Session, frame: pd.DataFrame, options: AppendOptions, *, need_types: bool = False
+        self,
+        session: Session,
+        frame: pd.DataFrame,
+        options: AppendOptions,
+        rec_id: int | None = None,
+        *,
+        need_types: bool = False,
     ) -> None:
         self._session = session
         self._options = options
         self._id = str(uuid.uuid4())
         self._journal: Journal | None = None
+        self._rec_id = rec_id
+        self._attrs = getattr(frame, "attrs", {})
+        self._types = options.types
+        self._need_types = need_types
+        self._encoder = self._encode(frame)
         tag = options.tag_column
-        self._encoder = encoder_of(
-            frame, self._id, tag, types=options.types, index=options.index, need_types=need_types
-        )
         if need_types and not self._encoder.columns:
             raise InputError("the frame has no columns: a data set needs one at least")
         self.column_types = {**self._encoder.column_types, **({} if tag is None else {tag: "text"})}
+
+    def _encode(self, frame: pd.DataFrame) -> FrameEncoder:
+        return encoder_of(
+            frame,
+            self._id,
+            self._options.tag_column,
+            types=self._types,
+            index=self._options.index,
+            need_types=self._need_types,
+            noted=noted_types(self._attrs, self._rec_id) if self._attrs else None,
+        )
 
     def __enter__(self) -> Self:
         if self._options.journal is not None:
@@ -138,34 +160,76 @@ class Append:
 
     def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
         """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
-        options, encoder = self._options, self._encoder
+        if rec_id != self._rec_id and noted_types(self._attrs, rec_id):
+            self._rec_id = rec_id
+            self._encoder = self._encode(self._encoder.frame)
+        options = self._options
         if options.audit and options.verify is None and not made:
             raise InputError("audit=True needs verify=, which says how to count these rows among others")
         rows_before = 0 if made else None
-        if options.verify == "count" and encoder.rows and not made:
+        if options.verify == "count" and self._encoder.rows and not made:
             rows_before = verify.count_rows(self._session, rec_id)
-        job = Job(
-            append_id=self._id,
-            rec_id=rec_id,
-            rows=encoder.rows,
-            columns=encoder.columns,
-            types=encoder.types,
-            index=encoder.index,
-            account=self._session.account,
-            fingerprint=fingerprint(encoder),
-            chunksize=options.chunksize,
-            compress=options.compress,
-            errors=options.errors,
-            tag_column=options.tag_column,
-            rows_before=rows_before,
-            made=made,
-            has_key=has_key,
-        )
-        writer = ReceiptWriter(AppendReceipt(job), self._journal)
-        self._session.last_receipt = writer.receipt
-        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
-            writer.begin()
-            return Run(self._session, encoder, writer, options).run()
+        first: ApiError | None = None
+        while True:
+            encoder = self._encoder
+            job = Job(
+                append_id=self._id,
+                rec_id=rec_id,
+                rows=encoder.rows,
+                columns=encoder.columns,
+                types=encoder.types,
+                index=encoder.index,
+                levels_left_out=[
+                    str(name) for name in encoder.frame.index.names if name is not None and not encoder.index
+                ],
+                account=self._session.account,
+                fingerprint=fingerprint(encoder),
+                chunksize=options.chunksize,
+                compress=options.compress,
+                errors=options.errors,
+                tag_column=options.tag_column,
+                rows_before=rows_before,
+                made=made,
+                has_key=has_key,
+            )
+            writer = ReceiptWriter(AppendReceipt(job), self._journal)
+            self._session.last_receipt = writer.receipt
+            try:
+                with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+                    writer.begin()
+                    return Run(self._session, encoder, writer, options).run()
+            except ApiError as error:
+                first = first or error
+                if self._may_be_dates(rec_id, error, writer.receipt):
+                    continue
+                # What was made a date may be refused as one too: then the first refusal says more.
+                made_dates = set(self._types or {}) - set(options.types or {})
+                worst = first if _named(made_dates, error) else error
+                raise worst from worst.__cause__
+
+    def _may_be_dates(self, rec_id: int, error: ApiError, receipt: AppendReceipt) -> bool:
+        """Make dates of midnights that were read from this data set, if that may be why none of them was stored."""
+        # C: a service may return dates with a time, and take them only without one (O4)
+        if noted_types(self._attrs, rec_id) is None or not concerns_rows(error) or receipt.rows_in(*STORED, *DOUBTFUL):
+            return False
+        midnights = [name for name in self._encoder.midnights() if name not in (self._types or {})]
+        refused = _named(self._encoder.columns, error) or midnights
+        dates = [name for name in midnights if name in refused]
+        if not dates:
+            return False
+        self._types = {**(self._types or {}), **dict.fromkeys(dates, "date")}
+        try:
+            self._encoder = self._encode(self._encoder.frame)
+        except InputError:  # with a time zone, a midnight in UTC is none
+            return False
+        if self._journal is not None:
+            self._journal, _ = self._journal.reopen(self._journal.path)
+        return True
+
+
+def _named(columns: Iterable[str], error: ApiError) -> list[str]:
+    """Return the columns that an error names."""
+    return [name for name in columns if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))]
 
 
 class Run:

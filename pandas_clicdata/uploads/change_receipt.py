@@ -168,7 +168,7 @@ class ChangeReceipt:
         InputError
             They were not kept: it was an update, or they were deleted with ``keep=False``.
         """
-        return frame_of_rows(self._rows_of("deleted"))
+        return frame_of_rows(self._rows_of("deleted"), self.rec_id)
 
     @property
     def rows_in_doubt(self) -> pd.DataFrame:
@@ -184,7 +184,7 @@ class ChangeReceipt:
         InputError
             They were not kept.
         """
-        return frame_of_rows(self._rows_of("in doubt"))
+        return frame_of_rows(self._rows_of("in doubt"), self.rec_id)
 
     def _rows_of(self, fate: str) -> list[bytes]:
         if self._kept is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import ClicDataError, InputError, WriteError
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.types import checked_types, noted_types, with_levels
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -18,13 +19,14 @@ from pandas_clicdata.uploads.matching import Finder, MatchBy, Reach, count_rows,
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
     from pandas_clicdata.session.wire import Caller, Reply
 
     Pages = Callable[[], Iterable[Page]]
+    Encode = Callable[[pd.DataFrame], FrameEncoder]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ def delete_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
+    index: bool | None = None,
+    types: Mapping[str, str] | None = None,
     pages: Pages | None = None,
     max_rows: int | None = None,
 ) -> ChangeReceipt:
@@ -52,8 +56,9 @@ def delete_rows(
     With ``pages``, which returns the pages of the data set, the rows are read before and kept. Nothing is deleted if
     they are more than ``max_rows``, or if it is not known which would go and ``match`` doesn't decide.
     """
+    frame, encode = _prepared(frame, rec_id, index, types)
     columns = _key_columns(frame, on)
-    keys = _distinct_keys(frame, columns)
+    keys = _distinct_keys(frame, columns, encode)
     kept = None
     if pages is not None:
         kept = _reach(rec_id, keys, multiple_rows, pages, progress).kept(match)
@@ -75,15 +80,18 @@ def matching_rows(
     progress: bool | None,
     *,
     match: MatchBy | None = None,
+    index: bool | None = None,
+    types: Mapping[str, str] | None = None,
     pages: Pages,
 ) -> pd.DataFrame:
     """Return the rows that `delete_rows` may delete now. Nothing is deleted."""
-    keys = _distinct_keys(frame, _key_columns(frame, on))
+    frame, encode = _prepared(frame, rec_id, index, types)
+    keys = _distinct_keys(frame, _key_columns(frame, on), encode)
     reach = _reach(rec_id, keys, multiple_rows, pages, progress)
     shown = reach.shown(match)
     if match is None and reach.question:  # which holds cells
         _log.warning("delete_rows would refuse without match=: not all %d rows shown equal a key exactly", len(shown))
-    return frame_of_rows([found.row for found in shown])
+    return frame_of_rows([found.row for found in shown], rec_id)
 
 
 def _reach(rec_id: int, keys: Iterable[bytes], multiple_rows: str, pages: Pages, progress: bool | None) -> Reach:
@@ -105,17 +113,38 @@ def update_rows(
     multiple_rows: str,
     progress: bool | None,
     match: str | None,
+    *,
+    index: bool | None = None,
+    types: Mapping[str, str] | None = None,
 ) -> ChangeReceipt:
     """Set the other columns of the rows whose values in ``on`` equal those of a row of the frame."""
+    frame, encode = _prepared(frame, rec_id, index, types)
     columns = _key_columns(frame, on)
     others = [column for column in frame.columns if column not in columns]
     if not others:
         raise InputError("there is no column beside those of on=: nothing would be set")
-    values = list(FrameEncoder(frame[others]).rows_as(RowFormat.CELLS))
-    keys = _distinct_keys(frame, columns, values, wide=match != "exact")
+    values = list(encode(frame[others]).rows_as(RowFormat.CELLS))
+    keys = _distinct_keys(frame, columns, encode, values, wide=match != "exact")
     sends = [partial(send_update, caller, rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
     receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())], multiple_rows)
     return _change(receipt, sends, progress)
+
+
+def _prepared(
+    frame: pd.DataFrame, rec_id: int, index: bool | None, types: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, Encode]:
+    """Return the frame with the levels of its index as columns, and what encodes a choice of its columns."""
+    noted, problems = noted_types(frame.attrs, rec_id), list[str]()
+    frame = with_levels(frame, index)
+    asked = {} if types is None else checked_types(types, list(frame.columns), problems)
+    if problems:
+        raise InputError(problems)
+
+    def encode(part: pd.DataFrame) -> FrameEncoder:
+        own = {name: kind for name, kind in asked.items() if name in part.columns}
+        return FrameEncoder(part, types=own, index=False, noted=noted)
+
+    return frame, encode
 
 
 def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
@@ -137,7 +166,12 @@ def _key_columns(frame: pd.DataFrame, on: Any) -> list[str]:
 
 
 def _distinct_keys(
-    frame: pd.DataFrame, columns: list[str], values: Sequence[bytes] | None = None, *, wide: bool = False
+    frame: pd.DataFrame,
+    columns: list[str],
+    encode: Encode,
+    values: Sequence[bytes] | None = None,
+    *,
+    wide: bool = False,
 ) -> dict[bytes, int]:
     """Return each distinct key, as JSON, with the position of its first row in the frame.
 
@@ -154,7 +188,7 @@ def _distinct_keys(
         )
     keys: dict[bytes, int] = {}
     conflicting = []
-    for row, find in enumerate(FrameEncoder(keyed).rows_as(RowFormat.CELLS)):
+    for row, find in enumerate(encode(keyed).rows_as(RowFormat.CELLS)):
         first = keys.setdefault(find, row)
         if values is not None and values[first] != values[row]:
             conflicting.append(row)

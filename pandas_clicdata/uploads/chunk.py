@@ -127,9 +127,7 @@ class ChunkSender:
         """Whether the service may take some of the rows, if not all in one request."""
         if isinstance(error, TooLarge):
             return True
-        # Other refusals have classes of their own: no such data set, no permission, too many calls.
-        concerns_rows = type(error) is ApiError and error.status in (200, 400, 422)
-        return concerns_rows and self._receipt.job.errors == "collect"
+        return concerns_rows(error) and self._receipt.job.errors == "collect"
 
     def _sift(self, chunk: Chunk, body: bytes, error: ClicDataError) -> None:
         """Send the rows of a refused chunk in smaller chunks, down to the rows at fault."""
@@ -186,6 +184,12 @@ class ChunkSender:
         reason = f"{inserted} of {chunk.rows} rows inserted" + ("" if found is None else f", {found} found")
         self._writer.note(chunk, State.PARTIAL, rows_inserted=inserted, reason=reason)
         return ambiguous_error(self._receipt, f"{chunk.label} of the frame: ClicData says {reason}, not which")
+
+
+def concerns_rows(error: ClicDataError) -> bool:
+    """Return whether the service refused the rows themselves."""
+    # Other refusals have classes of their own: no such data set, no permission, too many calls.
+    return type(error) is ApiError and error.status in (200, 400, 422)
 
 
 def row_counts(reply: Reply) -> tuple[int | None, int | None]:

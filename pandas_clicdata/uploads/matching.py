@@ -203,8 +203,8 @@ def count_rows(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
-def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
-    """Return rows of JSON as a frame that holds every digit of their numbers."""
+def frame_of_rows(rows: Sequence[bytes], rec_id: int) -> pd.DataFrame:
+    """Return rows of JSON as a frame that holds every digit of their numbers, and notes the data set."""
     builder = FrameBuilder()
     builder.add(b"[" + b",".join(rows) + b"]")
     frame = builder.take()
@@ -214,6 +214,7 @@ def frame_of_rows(rows: Sequence[bytes]) -> pd.DataFrame:
         if any(map(_exceeds_float, cells)):
             exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
             frame = frame.assign(**{name: exact})
+    frame.attrs["clicdata"] = {"rec_id": rec_id}
     return frame
 
 

@@ -59,6 +59,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: list[str]
     types: dict[str, str] | None = None
     index: bool = False
+    levels_left_out: list[str] = []  # named ones of the index
     account: str
     fingerprint: str
     chunksize: int | None = None
@@ -302,7 +303,7 @@ class AppendReceipt:
             table.index = [position for chunk in chunks for position in chunk.span]
             return table
         name = "reason" if "reason" not in rows.columns else "reason (ClicData)"
-        return rows.assign(**{name: table["reason"].array})
+        return self._noting_types(rows.assign(**{name: table["reason"].array}))
 
     def keep_refused(self, df: pd.DataFrame) -> None:
         """Keep the rows of the frame that were refused, for `refused`."""
@@ -327,7 +328,13 @@ class AppendReceipt:
                 "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
                 "appended, as it was"
             )
-        return df.iloc[[position for chunk in chunks for position in chunk.span]]
+        return self._noting_types(df.iloc[[position for chunk in chunks for position in chunk.span]])
+
+    def _noting_types(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Note the types with which the rows were sent, so that they can be appended without ``types=``."""
+        if self.job.types:
+            rows.attrs["clicdata"] = {"rec_id": self.rec_id, "types": dict(self.job.types)}
+        return rows
 
     # -----------------------------------------------------------------------------------------------------
     # Repair
@@ -388,8 +395,9 @@ class AppendReceipt:
         return "; ".join(parts)
 
     def _left_out(self) -> list[str]:
-        """Return sentences about rows that the service left out, or may have left out."""
-        found, notes = self.rows_found, []
+        """Return what was left out: levels of the index by the caller, rows by the service, or maybe."""
+        found, levels = self.rows_found, ", ".join(map(repr, self.job.levels_left_out))
+        notes = [f"the index {levels} was left out"] if levels else []
         if found:
             notes.append(f"{_counted(found, 'row')} {'was' if found == 1 else 'were'} there before")
         uncounted = any(chunk.rows_inserted is None for chunk in self.chunks_in(State.APPLIED))

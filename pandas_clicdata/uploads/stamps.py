@@ -29,12 +29,13 @@ def encoder_of(
     tag_column: str | None,
     *,
     types: Mapping[str, str] | None,
-    index: bool,
+    index: bool | None,
     need_types: bool = False,
+    noted: Mapping[str, str] | None = None,
 ) -> FrameEncoder:
     """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""
     constants = {} if tag_column is None else {tag_column: _placeholder(append_id)}
-    encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants)
+    encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants, noted=noted)
     if tag_column is not None and encoder.columns.count(tag_column) > 1:
         raise InputError(f"The frame has a column {tag_column!r} of its own: name another one for the stamps.")
     return encoder

@@ -405,14 +405,76 @@ def test_bodies_are_written_lazily() -> None:
 
 def test_index_comes_first() -> None:
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="key"))
-    assert body_of(frame, index=True) == b'{"data":[{"key":"x","a":1},{"key":"y","a":2}]}'
-    assert FrameEncoder(frame, index=True).columns == ["key", "a"]
-    assert FrameEncoder(frame).columns == ["a"]
+    for index in (None, True):
+        assert body_of(frame, index=index) == b'{"data":[{"key":"x","a":1},{"key":"y","a":2}]}'
+        assert FrameEncoder(frame, index=index).columns == ["key", "a"]
+    assert FrameEncoder(frame, index=False).columns == ["a"]
 
 
 def test_index_without_a_name() -> None:
     frame = pd.DataFrame({"a": [1, 2, 3]}).iloc[::2]
     assert body_of(frame, index=True) == b'{"data":[{"index":0,"a":1},{"index":2,"a":3}]}'
+    assert body_of(frame) == b'{"data":[{"a":1},{"a":3}]}'
+    assert body_of(frame.rename_axis("n")) == b'{"data":[{"n":0,"a":1},{"n":2,"a":3}]}'
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.RangeIndex(2),
+        pd.Index([5, 5]),
+        pd.Index([1, 2], dtype=object),
+        pd.Index([1, None], dtype="Int64"),
+        pd.Index([1, 2], dtype="int64[pyarrow]"),
+    ],
+)
+def test_integers_without_a_name_are_positions(index: pd.Index) -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=index)
+    assert FrameEncoder(frame).columns == ["a"]
+    assert FrameEncoder(frame.rename_axis("k")).columns == ["k", "a"]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index(["x", "y"]),
+        pd.Index([0.5, 1.5]),
+        pd.Index(["x", 1], dtype=object),
+        pd.Index([True, False]),
+        pd.CategoricalIndex([1, 2]),
+        pd.date_range("2024-01-01", periods=2),
+        pd.period_range("2024-01", periods=2, freq="M"),
+        pd.timedelta_range("1h", periods=2),
+        pd.MultiIndex.from_arrays([[1, 2], [3, 4]], names=["k", None]),
+        pd.MultiIndex.from_arrays([[1, 2], [3, 4]]),
+    ],
+)
+def test_other_labels_without_a_name_are_refused_with_both_ways_out(index: pd.Index) -> None:
+    frame = pd.DataFrame({"a": [1, 2]}, index=index)
+    (problem,) = problems_of(frame)
+    assert FrameEncoder(frame, index=False).columns == ["a"]
+    assert "index=False" in problem
+    named = re.search(r"df\.rename_axis\([^)]*\)", problem)
+    assert named is not None
+    levels = ["day"] if index.nlevels == 1 else [index.names[0] or "level_0", "level_1"]
+    assert FrameEncoder(eval(named[0], {"df": frame})).columns == [*levels, "a"]
+    assert FrameEncoder(frame.iloc[:0]).columns == ["a"], "without rows there is nothing to lose"
+
+
+def test_a_level_is_sent_as_a_column_of_its_dtype_is() -> None:
+    levels = {
+        "month": pd.period_range("2024-01", periods=2, freq="M"),
+        "kind": pd.CategoricalIndex(["x", "y"]),
+        "at": pd.date_range("2024-01-01", periods=2, tz="UTC"),
+        "n": pd.RangeIndex(2),
+    }
+    columns = pd.DataFrame({**levels, "a": [1, 2]})
+    assert body_of(columns.set_index(list(levels))) == body_of(columns)
+    for name in levels:
+        frame = columns[[name, "a"]]
+        assert body_of(frame.set_index(name)) == body_of(frame)
+    with pytest.raises(InputError, match="'span' is of type interval"):
+        FrameEncoder(pd.DataFrame({"a": [1]}, index=pd.interval_range(0, 1, name="span")))
 
 
 def test_index_of_several_levels() -> None:
@@ -429,6 +491,12 @@ def test_index_levels_need_names_that_no_column_has() -> None:
         FrameEncoder(unnamed, index=True)
     with pytest.raises(InputError, match="'index'"):
         FrameEncoder(pd.DataFrame({"index": [1]}), index=True)
+    clash = pd.DataFrame({"k": [1]}).set_index("k", drop=False)
+    with pytest.raises(InputError, match=r"'k'\. A level of the index is a column too.*rename_axis.*index=False"):
+        FrameEncoder(clash)
+    assert FrameEncoder(clash, index=False).columns == ["k"]
+    with pytest.raises(InputError, match=r"must be text.*rename_axis, or leave it out with index=False"):
+        FrameEncoder(clash.rename_axis(0))
 
 
 # ---------------------------------------------------------------- what is refused
@@ -456,6 +524,7 @@ def test_every_problem_is_named_with_its_rows() -> None:
     )
     problems = problems_of(frame)
     expected_rows = {
+        "The index has no name": "'x'",
         "Column 'f': 2 cells are infinite": "'y', 'z'",
         "Column 'o': 1 cell is of type bytes": "'x'",
         "Column 'o': 1 cell is of type list": "'y'",
@@ -638,7 +707,7 @@ def test_times_finer_than_100_ns_are_refused_with_what_to_do(family: str) -> Non
     name = 'a "t"'
     cells = FINER_THAN_100_NS[family]
     cells = pd.Series(cells, dtype=object) if isinstance(cells, list) else cells
-    frame = pd.DataFrame({name: cells}).set_axis(["x", "y"])
+    frame = pd.DataFrame({name: cells}).set_axis(["x", "y"]).rename_axis("label")
     types = {name: "datetime"} if family == "text" else None
     (problem,) = problems_of(frame, types=types)
     found = re.fullmatch(r"Column 'a \"t\"': 1 cell is finer than 100 ns, .*: cut it with (.*) \(row 'x'\)\.", problem)
@@ -646,7 +715,7 @@ def test_times_finer_than_100_ns_are_refused_with_what_to_do(family: str) -> Non
     assert found[1].endswith('.dt.floor("100ns")')
     if family != "mixed":
         frame[name] = eval(found[1], {"df": frame, "pd": pd})
-        assert b':00.0000001"' in body_of(frame)
+        assert b':00.0000001"' in body_of(frame, index=False)
 
 
 def test_times_finer_than_100_ns_are_refused_in_an_index_and_beside_other_problems() -> None:

@@ -66,7 +66,7 @@ def test_a_journal_holds_no_secret_and_no_cell(last: str, method: str, folder: P
         with Session(url=server.url, api_version=None, **secret.login(method)) as session:
             session._sleep = lambda seconds: None
             with contextlib.suppress(errors.ClicDataError):
-                frame.clicdata.append(5, chunksize=1, journal=path, errors="collect", session=session)
+                frame.clicdata.append(5, chunksize=1, journal=path, errors="collect", index=False, session=session)
             assert session.last_receipt is not None
             assert session.last_receipt.complete is (last == "stored")
     assert len(posts) >= 2

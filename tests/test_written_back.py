@@ -1,0 +1,156 @@
+"""What was read can be written back to the same data set: types that a read notes, and dates with a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+from pandas_clicdata import errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+ROWS = [{"day": "2024-01-01", "at": "2024-01-01 00:00:00", "n": 1}, {"day": "2024-01-02", "at": None, "n": 2}]
+TYPES = {"day": "date", "at": "datetime"}
+
+
+@pytest.fixture
+def rec_id(session: Session, clicdata_sandbox: Sandbox) -> int:
+    made = clicdata_sandbox.create("Days", {"day": "date", "at": "datetime", "n": "number"})
+    clicdata_sandbox.append(made, ROWS)
+    return made
+
+
+def with_midnights(service: Sandbox) -> None:
+    """Return each date with a time from now on, and take it only without, as services may."""
+    add = lambda body: re.sub(rb'("day": ?"[-0-9]{10})"', rb'\1 00:00:00"', body)  # noqa: E731
+    service.faults.edit(add, method="GET", times=None)
+
+
+def test_a_read_notes_dates_and_times(rec_id: int) -> None:
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, "types": TYPES}
+    df = pandas_clicdata.read_clicdata(rec_id, dtype={"day": "datetime64[s]"}, parse_dates={"n": "D"}, index_col="day")
+    assert df.attrs["clicdata"]["types"] == {"day": "date"}
+    for df in pandas_clicdata.read_clicdata(rec_id, parse_dates=["at"], chunksize=1):
+        assert df.attrs["clicdata"]["types"] == {"at": "datetime"}
+    assert "types" not in pandas_clicdata.read_clicdata(rec_id).attrs["clicdata"]
+
+
+@pytest.mark.parametrize("index_col", [None, "day"])
+def test_what_was_read_is_written_back_as_it_came(
+    clicdata_sandbox: Sandbox, rec_id: int, index_col: str | None
+) -> None:
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"], index_col=index_col)
+    before = df.copy()
+    df.clicdata.append(rec_id)
+    df.clicdata.push("Days", if_exists="append")
+    assert clicdata_sandbox.rows(rec_id) == ROWS * 3
+    df.assign(n=9).clicdata.update_rows(rec_id, on="day")
+    assert clicdata_sandbox.rows(rec_id) == [{**row, "n": 9} for row in ROWS] * 3
+    gone = df.head(1).clicdata.delete_rows(rec_id, on=["day", "at"])
+    assert len(clicdata_sandbox.rows(rec_id)) == 3
+    gone.rows.clicdata.append(rec_id)
+    assert sorted(row["day"] for row in clicdata_sandbox.rows(rec_id)) == ["2024-01-01"] * 3 + ["2024-01-02"] * 3
+    pd.testing.assert_frame_equal(df, before)
+
+
+def test_a_noted_type_is_for_dates_and_times_and_the_data_set_that_was_read(
+    clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
+    other = df.clicdata.push("Others").rec_id  # of type datetime, both
+    assert clicdata_sandbox.rows(other)[0]["day"] == "2024-01-01 00:00:00"
+    shown = df.assign(day=df["day"].dt.strftime("%d.%m.%Y"), at=df["at"].dt.date)
+    with pytest.raises(errors.ApiError, match="01\\.01\\.2024"):  # text is sent as it is
+        shown.clicdata.append(rec_id)
+    shown[["at", "n"]].clicdata.append(rec_id)
+    assert clicdata_sandbox.rows(rec_id)[2]["at"] == "2024-01-01 00:00:00"
+
+
+def test_what_a_noted_type_does_not_hold_is_refused_unless_types_decide(clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day"])[["day"]] + pd.Timedelta("12h")
+    df.attrs["clicdata"] = {"rec_id": rec_id, "types": {"day": "date"}}
+    clicdata_sandbox.requests.clear()
+    with pytest.raises(errors.InputError, match=r"'day': 2 cells are no date.*When it was read.*types="):
+        df.clicdata.append(rec_id)
+    with pytest.raises(errors.InputError, match="types names columns that the frame does not have: 'z'"):
+        df.clicdata.delete_rows(rec_id, on="day", types={"z": "date"})
+    assert clicdata_sandbox.requests == []
+    with pytest.raises(errors.ApiError, match="12:00:00"):
+        df.clicdata.append(rec_id, types={"day": "datetime"})
+
+
+def test_types_of_updates_and_deletes(clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    days = pd.DataFrame({"day": pd.to_datetime(["2024-01-01"]), "at": [dt.date(2024, 1, 5)], "n": ["7"]})
+    days.clicdata.update_rows(rec_id, on="day", types={"day": "date", "at": "datetime", "n": "number"})
+    assert clicdata_sandbox.rows(rec_id)[0] == {"day": "2024-01-01", "at": "2024-01-05 00:00:00", "n": 7}
+    assert len(days.clicdata.delete_rows(rec_id, on="day", types={"day": "date"}, dry_run=True)) == 1
+    days.clicdata.delete_rows(rec_id, on="day", types={"day": "date"})
+    assert clicdata_sandbox.rows(rec_id) == ROWS[1:]
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        None,
+        [1],
+        {"rec_id": pd.DataFrame({"a": [1]})},
+        {"rec_id": "RIGHT", "types": 5},
+        {"rec_id": "RIGHT", "types": {"n": ["text"], 5: "text", "gone": "text", "day": "nonsense"}},
+        {"rec_id": "RIGHT", "lock": threading.Lock()},
+    ],
+)
+def test_odd_attrs_do_no_harm(clicdata_sandbox: Sandbox, rec_id: int, notes: Any) -> None:
+    df = pd.DataFrame({"day": [dt.date(2024, 1, 3)], "n": [3]})
+    df.attrs["clicdata"] = {**notes, "rec_id": rec_id} if isinstance(notes, dict) and len(notes) > 1 else notes
+    df.clicdata.append(rec_id)
+    df.clicdata.update_rows(rec_id, on="day")
+    assert clicdata_sandbox.rows(rec_id)[2:] == [{"day": "2024-01-03", "at": None, "n": 3}]
+
+
+def test_rows_of_a_receipt_keep_the_types_they_were_sent_with(clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    df = pd.DataFrame({"day": pd.to_datetime(["2024-01-03", "2024-01-04"])})
+    clicdata_sandbox.faults.status(403, method="POST", path=re.compile(f"/data/{rec_id}/"), after=1)
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        df.clicdata.append(rec_id, types={"day": "date"}, chunksize=1)
+    rest = caught.value.receipt.remaining(df)
+    assert df.attrs == {}
+    rest.clicdata.append(rec_id)
+    assert [row["day"] for row in clicdata_sandbox.rows(rec_id)[2:]] == ["2024-01-03", "2024-01-04"]
+
+
+def test_dates_that_come_with_a_time_go_back_without(clicdata_sandbox: Sandbox, rec_id: int, tmp_path: Path) -> None:
+    with_midnights(clicdata_sandbox)
+    gone = pd.DataFrame({"n": [1, 2]}).clicdata.delete_rows(rec_id, on="n")
+    assert gone.rows["day"].tolist() == ["2024-01-01 00:00:00", "2024-01-02 00:00:00"]
+    gone.rows.clicdata.append(rec_id)
+    assert clicdata_sandbox.rows(rec_id) == ROWS
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
+    tmp_path.chmod(0o700)
+    receipt = df.clicdata.append(rec_id, journal=tmp_path / "days", workers=2)
+    assert clicdata_sandbox.rows(rec_id) == ROWS * 2
+    assert receipt.job.types == TYPES
+    assert pandas_clicdata.resume_append(df, tmp_path / "days").complete
+
+
+def test_a_refusal_for_another_reason_is_raised_as_it_was(clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    with_midnights(clicdata_sandbox)
+    df = pandas_clicdata.read_clicdata(rec_id).assign(n="many")
+    with pytest.raises(errors.ApiError, match="many"):
+        df.clicdata.append(rec_id)
+    fresh = pd.DataFrame(df.to_dict("list"))  # not read from there, so it is sent as it is
+    clicdata_sandbox.requests.clear()
+    with pytest.raises(errors.ApiError):
+        fresh.clicdata.append(rec_id)
+    assert len([seen for seen in clicdata_sandbox.requests if f"/data/{rec_id}/" in seen.path]) == 1
+    assert clicdata_sandbox.rows(rec_id) == ROWS
