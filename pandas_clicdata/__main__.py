@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "demo":
             from pandas_clicdata.commands.demo import demo
 
-            return demo(options.csv, None if options.api_version.lower() == "none" else options.api_version)
+            version = None if options.api_version.lower() == "none" else options.api_version
+            return demo(options.file, version, options.rows)
         return _serve(options.port, options.path)
     except (ModuleNotFoundError, OSError) as error:  # no extra installed, or a bad port or path
         print(error, file=sys.stderr)
@@ -46,7 +47,8 @@ def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pandas_clicdata", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="push a table to a sandbox, change it and read it back")
-    demo.add_argument("csv", nargs="?", metavar="FILE.csv", help="a table of your own")
+    demo.add_argument("file", nargs="?", metavar="FILE", help="a table of your own: CSV, Excel or parquet")
+    demo.add_argument("--rows", type=_count, metavar="N", default=1_000_000, help="rows to take (default: 1,000,000)")
     demo.add_argument("--api-version", default="auto", help='the dialect: "auto" (default), "none" or "2022.01"')
     serve = commands.add_parser("sandbox", help="serve a ClicData on this machine until interrupted")
     serve.add_argument("--port", type=_port, metavar="N", default=0, help="default: any free one")
@@ -61,6 +63,12 @@ def _make_parser() -> argparse.ArgumentParser:
         "--data-set", type=int, metavar="ID", help="of --probe-writes: one that it made, now with a key"
     )
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: give an integer from 1")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import zipfile
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 import pandas_clicdata
@@ -33,41 +37,131 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_demo_runs_the_main_job_and_says_what_it_did(tmp_path: Path) -> None:
-    done = run("demo", cwd=tmp_path)
+    (tmp_path / "tmp").mkdir()
+    done = run("demo", cwd=tmp_path, env={"TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    steps = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
-    expected = "sandbox connect list push read append read update read delete read history version account picture done"
+    said, _, same = done.stdout.partition("\n\n")
+    steps = [line.split()[0] for line in said.splitlines() if not line.startswith(" ")]
+    expected = "reading sandbox connect list push read delete append update read history version account picture done"
     assert " ".join(steps) == expected
-    picture = re.search(r"pixels: (.+\.png)", done.stdout)
-    assert picture is not None
-    with open(picture.group(1), "rb") as file:  # noqa: PTH123
-        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
-    os.remove(picture.group(1))  # noqa: PTH107
-
-
-@pytest.fixture(autouse=True)
-def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo leaves its picture to be looked at: here where it is cleared away."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
+    assert "history   7 versions, the last of 180 rows" in said
+    assert max(map(len, said.splitlines())) <= 100
+    assert len([line for line in same.splitlines() if line.startswith("    ")]) == 3
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"], "the demo leaves nothing"
 
 
 @pytest.mark.parametrize("api_version", ["auto", "none", "2022.01"])
-def test_the_demo_takes_a_table_of_the_users_own(tmp_path: Path, api_version: str) -> None:
+def test_the_demo_takes_a_table_of_the_users_own(
+    tmp_path: Path, api_version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = tmp_path / "my own.csv"
     own.write_text('row,name,"price, net",when\n007,"O\'Neil ""x""",1.5,2026-01-01\n008,,,\n009,😀,3,x\n', "utf-8")
-    done = run("demo", str(own), "--api-version", api_version)
-    assert done.returncode == 0, done.stderr
-    assert "Demo of my own" in done.stdout or "3 of 3 rows" in done.stdout
+    assert main(["demo", str(own), "--api-version", api_version]) == 0
+    said = capsys.readouterr().out
+    assert "reading   my own.csv (" in said
+    assert "numbers would lose zeros, signs or digits: row\n" in said
+    assert "row: text, name: text, price, net: number, when: text\n" in said, "no column of the demo's own"
+    assert " 007 " in said
+    assert """df = pd.read_csv('my own.csv', dtype={'row': 'str'})\n""" in said
 
 
-@pytest.mark.parametrize("text", ["a\n", "a,b\n1,2\n", "only\nx\ny\nz\n", "flag\nTrue\nFalse\n"])
-def test_the_demo_takes_small_tables(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    own = tmp_path / "small.csv"
-    own.write_text(text)
+@pytest.mark.parametrize(
+    ("content", "found", "python"),
+    [
+        (
+            "nr;preis;ort\r\n01;1,5;Köln\r\n02;2,25;Bonn\r\n".encode("cp1252"),
+            ["CSV with ';' in cp1252, with decimal commas", "digits: nr", "nr: text, preis: number, ort: text"],
+            ", sep=';', encoding='cp1252', decimal=',', dtype={'nr': 'str'}",
+        ),
+        ("a\tb\n1\té\n2\tü\n".encode("utf-16"), ["CSV with tabs in utf-16", " é"], ", sep='\\t', encoding='utf-16'"),
+        ("a|b\n1|é\n".encode("utf-8-sig"), ["CSV with '|' in utf-8-sig", "a: number, b: text"], ", sep='|'"),
+        (b"a,b\n1,\x81\xe9\n", ["CSV with ',' in latin-1"], ", encoding='latin-1'"),
+        (
+            b"a,b\n1,2\n3,4,5\n6\n7,8\n",
+            ["1 row with fewer cells", "line 4", "1 row with more cells", "line 3: 1 left out", "3 rows x 2 columns"],
+            ", index_col=False, on_bad_lines='skip'",
+        ),
+        (b"a,b\n1,2,\n3,4,\n", ["CSV with ','", "2 rows x 2 columns", "a: number, b: number"], ", index_col=False"),
+        (b"name\nDoe, Jane\nRoe, Jim\n", ["CSV with one column", "Doe, Jane"], ", sep=';'"),
+        (b"id,tel\n1234567890123456789,+49\n1234567890123456780,+48\n", ["id: text, tel: text"], None),
+        (b"d,e\n2024-01-01,2024-01-01 10:00:00\n,2024-01-02\n", ["d: datetime, e: datetime"], None),
+        (b"a\n", ["0 rows x 1 column", "done"], ""),
+        (b"flag\nTrue\nFalse\n", ["flag: checkbox", "no column tells all rows apart"], ""),
+    ],
+)
+def test_the_demo_finds_out_how_a_csv_is_written(
+    tmp_path: Path, content: bytes, found: list[str], python: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.csv"
+    own.write_bytes(content)
     assert main(["demo", str(own)]) == 0
-    assert "done" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert [words for words in found if words not in said] == [], said
+    if python is not None:
+        assert f"pd.read_csv('own.csv'{python})\n" in said
+
+
+def test_the_demo_takes_parquet_and_at_most_so_many_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.parquet"
+    frame = pd.DataFrame(
+        {
+            "day": [dt.date(2024, 1, 1)] * 4,
+            "large": pd.array([2**60 + 1, None, 3, 4], dtype="Int64"),
+            "price": [Decimal("1.10")] * 4,
+        },
+        index=pd.Index(["01", "02", "03", "04"], name="shop"),
+    )
+    frame.to_parquet(own)
+    assert main(["demo", str(own), "--rows", "3"]) == 0
+    said = capsys.readouterr().out
+    assert "only its first 3 rows" in said
+    assert "3 rows x 4 columns" in said
+    assert "shop: text, day: date, large: number, price: number" in said
+    assert "pd.read_parquet('own.parquet')" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (b"\n\n", "it has no columns"),
+        (b"a,b\n1,a\0b\n", "it is no text"),
+        (b"PK\x03\x04 no workbook", "can't be read"),
+        (b"PAR1 no parquet", "can't read"),
+        (b'a,b\n1,"2\n3,4\n', "EOF inside string"),
+        (None, "it is a folder"),
+    ],
+)
+def test_the_demo_says_in_a_sentence_what_it_cannot_read(
+    tmp_path: Path, content: bytes | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir() if content is None else own.write_bytes(content)
+    assert main(["demo", str(own)]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith("can't read ")
+    assert said.count("\n") == 1
+
+
+def test_the_demo_says_what_excel_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "own.xlsx", "w") as file:
+        file.writestr("xl/workbook.xml", "<workbook/>")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    assert main(["demo", str(tmp_path / "own.xlsx")]) == 1
+    said = capsys.readouterr().err
+    assert "pandas needs openpyxl for it" in said
+    assert "pip" not in said
+
+
+def test_the_demo_shows_why_a_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("a,b\n1,inf\n2,3\n")
+    assert main(["demo", str(own)]) == 1
+    assert "FAILED    InputError: Column 'b': 1 cell is infinite" in capsys.readouterr().err
 
 
 def test_the_demo_without_its_file_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +325,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
             main(arguments)
         assert ended.value.code == 0
     assert issubclass(ClicDataError, Exception)
-    assert "FILE.csv" in capsys.readouterr().out
+    assert "CSV, Excel or parquet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "x"])

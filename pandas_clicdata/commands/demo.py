@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-import tempfile
+import textwrap
 import time
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet as pq
 
 import pandas_clicdata
 from pandas_clicdata.errors import ClicDataError
@@ -17,23 +22,46 @@ from pandas_clicdata.frames.types import clicdata_types
 if TYPE_CHECKING:
     from pandas_clicdata import DataFrame
 
-KEY = "row"
+MOST_ROWS = 1_000_000  # of a file, unless the caller wants more
+_READ_OFTEN = 100_000  # rows; a larger table is read just twice
+_WIDTH = 100  # of the terminal
+_INDENT = " " * 10
+_SAMPLE = 1 << 16  # bytes in which the separator is looked for
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SEPARATORS = ";\t|,"
+_EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+_PARQUET = b"PAR1"
 _DATETIME = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
+_NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
+_COMMA_NUMBER = r"\s*[+-]?\d+,\d+\s*"
+_LOSSY = r"\s*(-?0\d.*|\+.*|-?\d{16,}\s*)"  # a number would lose its zero, its plus, or its last digits
+_SHAPES = {"date": _DATETIME, "number": _NUMBER, "decimal": f"({_NUMBER})|({_COMMA_NUMBER})"}
 
 
 class _Differs(Exception):
     """The rows that were read differ from the rows that were sent."""
 
 
-def demo(csv: str | None, api_version: str | None) -> int:
+class _Table(NamedTuple):
+    """A table, and the name of its data set."""
+
+    frame: DataFrame
+    name: str
+    python: str  # that reads the file
+
+
+def demo(file: str | None, api_version: str | None, rows: int = MOST_ROWS) -> int:
     """Push a table, change it, read it back after every step and compare.
 
     Parameters
     ----------
-    csv : str or None
-        A CSV file; None takes the sample of the package.
+    file : str or None
+        A CSV, Excel or parquet file; None takes the sample of the package.
     api_version : str or None
         As in `Session`: ``"auto"``, None or a version.
+    rows : int, default 1000000
+        The most rows that are taken of the file.
 
     Returns
     -------
@@ -43,17 +71,17 @@ def demo(csv: str | None, api_version: str | None) -> int:
     from pandas_clicdata import sandbox
 
     try:
-        table, name = _read_table(csv)
-    except (OSError, ValueError) as error:
-        print(f"can't read {csv}: {error}", file=sys.stderr)
+        table = _read_file(Path(file), rows) if file else _read_sample()
+    except (OSError, ValueError, ImportError, pa.ArrowException) as error:
+        print(f"can't read {file}: {_one_line(error)}", file=sys.stderr)
         return 1
     began = time.perf_counter()
     try:
-        with sandbox.start() as service:
+        with sandbox.start(record=False) as service:
             print(f"sandbox   a ClicData on this machine, at {service.url}")
             with service.session(api_version=api_version) as session:
                 pandas_clicdata.session.manager.make_default(session)
-                _run(table, name)
+                _run(table.frame, f"Demo of {table.name}")
     except (_Differs, AssertionError) as error:
         print(f"DIFFERS   {error}", file=sys.stderr)
         return 1
@@ -61,28 +89,231 @@ def demo(csv: str | None, api_version: str | None) -> int:
         print(f"FAILED    {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(f"done      everything came back as it was sent, in {time.perf_counter() - began:.1f} s")
+    print("\nThe same on your account, with CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET set:\n")
+    print(f"    import pandas as pd, pandas_clicdata\n    df = {table.python}")
+    print(f"    df.clicdata.push({table.name!r})")
     return 0
 
 
-def _read_table(csv: str | None) -> tuple[DataFrame, str]:
-    path = Path(csv) if csv else Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
-    text = pd.read_csv(path, dtype=str)
-    codes = [column for column in text if text[column].str.match(r"0\d", na=False).any()]  # "00312" stays text
-    frame = pd.read_csv(path, dtype=dict.fromkeys(codes, "string"), dtype_backend="numpy_nullable")
-    for column in text:
-        if text[column].notna().any() and text[column].dropna().str.fullmatch(_DATETIME).all():
-            frame[column] = pd.to_datetime(text[column], format="ISO8601")
+# -- the file ----------------------------------------------------------------------------
+
+
+def _read_sample() -> _Table:
+    path = Path(str(pandas_clicdata.__path__[0])) / "sandbox" / "sample" / "orders.csv"
+    print("reading   orders.csv, a sample of the package: give a file of yours to see your own table")
+    frame, _ = _read_csv(path, path.read_bytes(), MOST_ROWS)
+    return _Table(frame, "orders", 'pd.read_csv("your.csv")')
+
+
+def _read_file(path: Path, rows: int) -> _Table:
+    """Read a file, and print what it was read as."""
+    if path.is_dir():
+        raise ValueError("it is a folder, not a file")
+    if not path.exists():
+        raise ValueError("there is no such file")
+    size = path.stat().st_size
+    if not size:
+        raise ValueError("it is empty")
+    shown = f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.0f} kB" if size >= 1e3 else f"{size} bytes"
+    print(f"reading   {path.name} ({shown})", flush=True)
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE)
+    reads = _read_parquet if head.startswith(_PARQUET) else _read_excel if head.startswith(_EXCEL) else _read_csv
+    frame, arguments = reads(path, head, rows + 1)
+    if not len(frame.columns):
+        raise ValueError("it has no columns")
+    if len(frame) > rows:
+        frame = frame.iloc[:rows]
+        print(f"{_INDENT}only its first {rows:,} rows: --rows N takes more")
     frame.columns = [str(column) for column in frame.columns]
-    key = KEY
-    while key in frame.columns:
-        key += "_"
-    frame.insert(0, key, range(1, len(frame) + 1))
-    return frame, f"Demo of {path.stem}"  # type: ignore[return-value]  # the same class, but for its accessor's type
+    print(f"{_INDENT}{_size(frame)}")
+    options = "".join(f", {name}={value!r}" for name, value in arguments.items())
+    return _Table(frame, path.stem, f"pd.{reads.__name__[1:]}({path.name!r}{options})")
+
+
+def _read_parquet(path: Path, _: bytes, rows: int) -> tuple[DataFrame, dict[str, Any]]:
+    taken, count = [], 0
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        for batch in file.iter_batches():
+            taken.append(batch)
+            count += len(batch)
+            if count >= rows:
+                break
+    names = [f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
+    integers = {pa.from_numpy_dtype(name.lower()): pd.api.types.pandas_dtype(name) for name in names}
+
+    def exact(kind: pa.DataType) -> Any:
+        return pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else integers.get(kind)
+
+    frame = pa.Table.from_batches(taken, schema).slice(0, rows).to_pandas(types_mapper=exact)
+    print(f"{_INDENT}read as parquet")
+    return _with_index(frame), {}
+
+
+def _read_excel(path: Path, _: bytes, rows: int) -> tuple[DataFrame, dict[str, Any]]:
+    try:
+        frame = pd.read_excel(path, nrows=rows, dtype=object)  # object: "01" stays text
+    except ImportError as error:
+        needed = getattr(error.__context__, "name", None) or "a package that reads Excel"
+        raise ValueError(f"pandas needs {needed} for it: install that, or save the file as CSV") from None
+    except (zipfile.BadZipFile, KeyError):
+        raise ValueError("it looks like Excel, but can't be read as that") from None
+    print(f"{_INDENT}read as Excel, its first sheet")
+    return cast("DataFrame", frame.convert_dtypes()), {}
+
+
+def _with_index(frame: pd.DataFrame) -> DataFrame:
+    """Return a frame with the named levels of its index as columns."""
+    unnamed = [number for number, name in enumerate(frame.index.names) if name is None]
+    if len(unnamed) < frame.index.nlevels:
+        frame = frame.reset_index(level=[n for n in range(frame.index.nlevels) if n not in unnamed])
+    return frame.reset_index(drop=True)  # type: ignore[return-value]
+
+
+def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, Any]]:
+    """Read CSV in whatever encoding and with whatever separator it has, and print what was found out."""
+    bom = next((name for mark, name in _BOMS.items() if head.startswith(mark)), None)
+    if bom is None and b"\0" in head:
+        raise ValueError("it is no text: CSV, Excel and parquet can be read")
+    separator = _find_separator(head.decode(bom or "latin-1", "replace"))
+    for encoding in (bom,) if bom else _ENCODINGS:
+        try:
+            lines = _scan(path, encoding, separator, rows)
+            break
+        except UnicodeDecodeError:
+            if encoding == "utf-16":
+                raise ValueError("it is marked as utf-16, but isn't") from None
+    if not lines.width:
+        raise ValueError("it has no columns")
+    shape = {"sep": separator, "encoding": encoding, "index_col": False, "on_bad_lines": "skip"}
+    kinds = _find_kinds(path, rows, shape)
+    text = [name for name, kind in kinds.items() if kind == "lossy"]
+    dates = [name for name, kind in kinds.items() if kind == "date"]
+    commas = separator != "," and "decimal" in kinds.values()
+    options: dict[str, Any] = {
+        **({"sep": separator} if separator != "," else {}),
+        **({"encoding": encoding} if encoding not in ("utf-8", "utf-8-sig") else {}),
+        **({"decimal": ","} if commas else {}),
+        **({"index_col": False} if lines.wide else {}),
+        **({"on_bad_lines": "skip"} if lines.long else {}),
+        **({"dtype": dict.fromkeys(text, "str")} if text else {}),
+        **({"parse_dates": dates, "date_format": "ISO8601"} if dates else {}),
+    }
+    read = {**options, **shape, "dtype": dict.fromkeys(text, "string")}
+    frame = pd.read_csv(path, **read, nrows=rows, dtype_backend="numpy_nullable", low_memory=False)
+    _print_findings(separator, encoding, commas, text, lines, len(frame))
+    return frame, options
+
+
+def _find_separator(text: str) -> str:
+    """Return the separator that divides the most lines into as many cells as the header has."""
+    lines = text[: text.rfind("\n") + 1] or text
+
+    def fit(separator: str) -> tuple[bool, int, int, bool]:
+        rows = [row for row in csv.reader(io.StringIO(lines, newline=""), delimiter=separator) if row]
+        width = len(rows[0]) if rows else 0
+        same = sum(len(row) >= width and not any(row[width:]) for row in rows)  # a separator may end each line
+        divides = width > 1 and 2 * same > len(rows)
+        return divides, same, width, divides is (separator != ",")  # a comma may be a decimal one
+
+    return max(_SEPARATORS, key=fit)
+
+
+class _Lines(NamedTuple):
+    """How many rows and columns a file has, whether a row is wider, and the lines with too many or too few cells."""
+
+    rows: int
+    width: int
+    wide: bool
+    long: list[int]
+    short: list[int]
+
+
+def _scan(path: Path, encoding: str, separator: str, rows: int) -> _Lines:
+    """Look at each row that will be read, so that no wrong letter and no broken line goes unnoticed."""
+    csv.field_size_limit(2**31 - 1)
+    count, wide, long, short = 0, False, [], []
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader((line.replace("\0", "") for line in file), delimiter=separator)
+        width = len(next(filter(None, reader), ()))
+        for row in filter(None, reader):
+            wide = wide or len(row) > width
+            if len(row) < width:
+                short.append(reader.line_num)
+            elif any(row[width:]):
+                long.append(reader.line_num)
+            count += 1
+            if count == rows:
+                break
+    return _Lines(count, width, wide, long, short)
+
+
+def _find_kinds(path: Path, rows: int, shape: dict[str, Any]) -> dict[str, str | None]:
+    """Return what the cells of each column are: dates, numbers, numbers as text, or None for all else."""
+    possible: dict[str, set[str]] = {}
+    lossy: set[str] = set()
+    filled: set[str] = set()
+    with pd.read_csv(path, **shape, dtype="string[pyarrow]", nrows=rows, chunksize=100_000) as chunks:
+        for chunk in chunks:
+            for name in map(str, chunk):
+                cells = chunk[name].dropna()
+                kinds = possible.setdefault(name, set(_SHAPES))
+                kinds &= {kind for kind in kinds if cells.str.fullmatch(_SHAPES[kind]).all()}
+                if kinds & {"number", "decimal"} and cells.str.fullmatch(_LOSSY).any():
+                    lossy.add(name)
+                if len(cells):
+                    filled.add(name)
+    return {
+        name: "lossy"
+        if kinds & {"number", "decimal"} and name in lossy
+        else next(iter(sorted(kinds, reverse=True)), None)
+        for name, kinds in possible.items()
+        if name in filled
+    }
+
+
+def _print_findings(separator: str, encoding: str, commas: bool, text: list[str], lines: _Lines, count: int) -> None:
+    if lines.width > 1:
+        found = f"CSV with {'tabs' if separator == chr(9) else repr(separator)} in {encoding}"
+    else:
+        found = f"CSV with one column in {encoding}"
+    print(f"{_INDENT}read as {found}{', with decimal commas' if commas else ''}")
+    if text:
+        _print_wrapped(f"kept as text, since numbers would lose zeros, signs or digits: {', '.join(text)}")
+    if lines.short:
+        what = f"fewer cells than the header, the first is line {lines.short[0]:,}: the cells at their ends are missing"
+        _print_wrapped(f"{_count(len(lines.short), 'row')} with {what}")
+    if lines.long:
+        left_out = lines.rows - count
+        what = f"{left_out:,} left out" if left_out else "the cells beyond it left out"
+        _print_wrapped(
+            f"{_count(len(lines.long), 'row')} with more cells than the header, the first is line"
+            f" {lines.long[0]:,}: {what}"
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _size(frame: pd.DataFrame) -> str:
+    return f"{_count(len(frame), 'row')} x {_count(len(frame.columns), 'column')}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _print_wrapped(text: str) -> None:
+    print(textwrap.fill(text, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT))
+
+
+# -- the trip ----------------------------------------------------------------------------
 
 
 def _run(table: DataFrame, name: str) -> None:
     data = pandas_clicdata.Data()
-    key = str(table.columns[0])
     print(f"connect   as {data.session!r}")
     print(f"list      {', '.join(data.get_data()['name'])}")
 
@@ -90,24 +321,31 @@ def _run(table: DataFrame, name: str) -> None:
     rec_id = receipt.rec_id
     print(f"push      {receipt.summary()}")
     types = ", ".join(f"{column}: {kind}" for column, kind in clicdata_types(table).items())
-    print(f"          {types}")
+    _print_wrapped(textwrap.shorten(types, 4 * (_WIDTH - 10), placeholder=" ..."))
 
-    def compare(expected: DataFrame, what: str) -> None:
-        _check_equal(pandas_clicdata.read_clicdata(rec_id, dtype=table.dtypes), expected, what)
+    def compare(expected: DataFrame) -> None:
+        _check_equal(pandas_clicdata.read_clicdata(rec_id, dtype=table.dtypes), expected, "read      ")
 
-    compare(table, "read      ")
-    more = table.head(3).assign(**{key: range(len(table) + 1, len(table) + 1 + len(table.head(3)))})
-    print(f"append    {more.clicdata.append(rec_id).summary()}")
-    compare(_concat(table, more), "read      ")
-    column, value = _choose_change(table)
-    if column is not None:
-        changed = more.tail(2)[[key]].assign(**{column: value})
-        print(f"update    {changed.clicdata.update_rows(rec_id, on=key).summary()}")
-        more = more.assign(**{column: more[column].mask(more[key].isin(changed[key]), value)})
-        compare(_concat(table, more), "read      ")
-    print(f"delete    {more.clicdata.delete_rows(rec_id, on=[key]).summary()}")
-    compare(table, "read      ")
-    _show_history(data, rec_id, table)
+    compare(table)
+    _print_rows(table)
+    last = table.tail(3)
+    key = _find_key(table)
+    keep = len(table) <= _READ_OFTEN
+    if key is None:
+        print(f"append    {last.clicdata.append(rec_id).summary()}")
+        compare(_concat(table, last))
+        print(f"{_INDENT}no column tells all rows apart, so none is deleted or updated here")
+    else:
+        print(f"delete    {last.clicdata.delete_rows(rec_id, on=[key], keep=keep).summary()}")
+        print(f"append    {last.clicdata.append(rec_id).summary()}")
+        column, value = _choose_change(table, key)
+        expected = table
+        if column is not None:
+            changed = last.tail(2)[[key]].assign(**{column: value}).astype({column: table[column].dtype})
+            print(f"update    {changed.clicdata.update_rows(rec_id, on=key).summary()}")
+            expected = table.assign(**{column: table[column].mask(table[key].isin(changed[key]), value)})
+        compare(expected)
+    _show_history(data, rec_id, table, read=keep)
     _show_account()
 
 
@@ -115,38 +353,66 @@ def _concat(table: DataFrame, more: DataFrame) -> DataFrame:
     return pd.concat([table, more], ignore_index=True).astype(table.dtypes)
 
 
-def _choose_change(table: DataFrame) -> tuple[str | None, Any]:
-    """Return a column after the first one, and a value of its type to set."""
-    for column in table.columns[1:]:
+def _print_rows(table: DataFrame) -> None:
+    """Print a few rows of what came back, as many columns of them as fit."""
+    for columns in range(min(len(table.columns), 12), 0, -1):
+        shown = table.head(3).to_string(index=False, max_cols=columns, max_colwidth=24)
+        if columns == 1 or max(map(len, shown.splitlines())) <= _WIDTH - len(_INDENT):
+            print(textwrap.indent(shown, _INDENT))
+            return
+
+
+def _find_key(table: DataFrame) -> str | None:
+    """Return the first column of integers or texts whose cells are all there and all different."""
+    for name in table.columns:
+        cells = table[name]
+        if not len(cells) or cells.isna().any():
+            continue
+        if pd.api.types.is_string_dtype(cells):
+            if cells.str.strip().str.casefold().is_unique:  # texts that differ by more than case and blanks
+                return str(name)
+        elif pd.api.types.is_integer_dtype(cells) and cells.is_unique:
+            return str(name)
+    return None
+
+
+def _choose_change(table: DataFrame, key: str) -> tuple[str | None, Any]:
+    """Return a column besides the key, and a value of its type to set."""
+    others = [column for column in table.columns if column != key]
+    for column in others:
         if pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_bool_dtype(table[column]):
             return str(column), 0
-    return (str(table.columns[1]), table.iloc[0, 1]) if len(table) and len(table.columns) > 1 else (None, None)
+    return (str(others[0]), table[others[0]].iloc[0]) if others else (None, None)
 
 
-def _show_history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame) -> None:
+def _show_history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame, *, read: bool) -> None:
     versions = data.get_data_history(rec_id)
-    print(f"history   {len(versions)} versions, of {', '.join(map(str, versions['row_count']))} rows")
+    last = f", the last of {versions['row_count'].iloc[-1]:,} rows" if len(versions) else ""
+    print(f"history   {_count(len(versions), 'version')}{last}")
     complete = versions.loc[versions["row_count"] == len(table), "version"]
-    if len(complete):
+    if read and len(complete):
         version = int(complete.iloc[0])
-        read = pandas_clicdata.read_clicdata(rec_id, ver_id=version, dtype=table.dtypes)
-        _check_equal(read, table, f"version {version} ")
+        then = pandas_clicdata.read_clicdata(rec_id, ver_id=version, dtype=table.dtypes)
+        _check_equal(then, table, f"version   {version:,}: ")
 
 
 def _show_account() -> None:
     account = pandas_clicdata.Account().get_account()
-    print("account   " + account[["metric", "used", "limit"]].to_string(index=False).replace("\n", "\n          "))
+    used = [
+        f"{metric} {used:,.0f} of {limit:,.0f}" for metric, used, limit in account[["metric", "used", "limit"]].values
+    ]
+    print(textwrap.fill(f"account   {', '.join(used)}", _WIDTH, subsequent_indent=_INDENT))
     dashboard = pandas_clicdata.Dashboard()
     name = dashboard.get_dashboard()["name"].iloc[0]
     picture = dashboard.get_dashboard_snapshot(name, output="image")
-    path = Path(tempfile.mkdtemp(prefix="clicdata-demo-")) / "dashboard.png"
-    picture.save(path)
-    print(f"picture   {name}, {picture.width} x {picture.height} pixels: {path}")
+    print(f"picture   the dashboard {name!r}: {picture.width} x {picture.height} pixels")
 
 
 def _check_equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
+    days = [name for name, kind in clicdata_types(expected).items() if kind in ("date", "time")]
+    text = {name: expected[name].map(str, na_action="ignore").astype(object) for name in days}  # as they come back
     try:
-        pd.testing.assert_frame_equal(read, expected.reset_index(drop=True))
+        pd.testing.assert_frame_equal(read, expected.assign(**text).reset_index(drop=True))
     except AssertionError as error:
-        raise _Differs(f"{what.strip()}: {error}") from None
-    print(f"{what}{len(read):,} rows x {len(read.columns)} columns, equal to what was sent")
+        raise _Differs(f"{what.strip()} {error}") from None
+    print(f"{what}{_size(read)}, equal to what was sent", flush=True)

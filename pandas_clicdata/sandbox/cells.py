@@ -32,7 +32,7 @@ _SHAPES: dict[str, tuple[re.Pattern[bytes], str]] = {
     "checkbox": (re.compile(rb"null|true|false"), "true or false"),
     "id": (re.compile(rb"null|-?[0-9]+"), "an integer"),
     "date": (_TEXT, "a date as text, YYYY-MM-DD"),
-    "datetime": (_TEXT, "a date and time as text, YYYY-MM-DDTHH:MM:SS with an optional fraction and offset"),
+    "datetime": (_TEXT, "a date and time as text, YYYY-MM-DD HH:MM:SS with an optional fraction and offset"),
 }
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)

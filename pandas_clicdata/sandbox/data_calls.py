@@ -85,7 +85,7 @@ class DataCalls:
         return value(call, rec_id)
 
     def read(self, call: Call, rec_id: int, version: int | None = None) -> Answer:
-        """``GET /data/{id}`` and ``GET /data/{id}/v/{ver}``."""
+        """``GET`` of ``/data/{id}``, ``/data/{id}/v/{ver}`` and ``/table/{id}``."""
         page = Page.asked(call)
         rows, total = self._store.rows(rec_id, page.start, page.size, version)
         if call.settings.switches.datetimes == "iso":
@@ -118,6 +118,8 @@ class DataCalls:
 
     def update(self, call: Call, rec_id: int) -> Answer:
         """``PUT /data/{id}/row``."""
+        if call.has_filters:
+            raise Refusal(405, "MethodNotAllowed", "Rows are updated by POST /data/{id}/update.")
         columns = self._store.data_set(rec_id).columns
         wanted = call.decoded(Change)
         find = read_cells(wanted.find, columns, "find")
@@ -205,6 +207,7 @@ def _shown(data_set: DataSet, ids: str) -> dict[str, Any]:
         "name": data_set.name,
         "description": data_set.description,
         "source": data_set.source,
+        "unique_key_available": bool(data_set.unique_key),  # C: named as the filter of the list (O18)
         "creation_date": data_set.created,
         "last_data_update_date": data_set.updated,
     }
@@ -230,6 +233,7 @@ RULES = [
         if word != "update"
     ),
     _rule("GET", "/table", DataCalls.list_tables, "table_read", needs_version=True),
+    _rule("GET", "/table/{rec_id}", DataCalls.read, "table_read", needs_version=True),
     _rule("POST", "/table/{rec_id}", DataCalls.append, "table_write", needs_version=True),
     _rule("POST", "/table/{rec_id}/refresh", DataCalls.refresh_table, "table_write", needs_version=True),
 ]

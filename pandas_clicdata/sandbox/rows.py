@@ -114,9 +114,14 @@ def row_text(values: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
     return _template(columns) % tuple(values.get(column.name, NULL) for column in columns)
 
 
+def raw_values(text: bytes) -> dict[str, msgspec.Raw]:
+    """Return a stored row as column to JSON value, none of them copied."""
+    return _object_decoder.decode(text)
+
+
 def row_values(text: bytes) -> dict[str, bytes]:
     """Return a stored row as column to JSON value."""
-    return {name: bytes(value) for name, value in _object_decoder.decode(text).items()}
+    return {name: bytes(value) for name, value in raw_values(text).items()}
 
 
 def with_iso_datetimes(text: bytes, columns: Sequence[Column]) -> bytes:

@@ -8,6 +8,7 @@ added (``born``) and the version in which it was removed (``died``). So a filter
 from __future__ import annotations
 
 import json
+from bisect import bisect_right, insort
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import repeat
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.sandbox.answers import Refusal, not_found
 from pandas_clicdata.sandbox.cells import Key, key
-from pandas_clicdata.sandbox.rows import Column, row_text, row_values
+from pandas_clicdata.sandbox.rows import Column, raw_values, row_text, row_values
 
 if TYPE_CHECKING:
     import sqlite3
@@ -49,11 +50,11 @@ INSERT INTO sqlite_sequence (name, seq) VALUES ('data_set', 1000);
 """
 _ALIVE = """
 SELECT position, CAST(body AS BLOB) FROM stored_row
-WHERE rec_id = :rec_id AND born <= :version AND (died IS NULL OR died > :version)
-    AND position > :above AND position <= :upto
+WHERE rec_id = :rec_id AND born <= :version AND (died IS NULL OR died > :version) AND position > :above
 ORDER BY position LIMIT :count OFFSET :skip
 """
 _END = 2**62
+_MOST_MARKED = 32  # versions whose page ends are remembered
 _KEY_SEPARATOR = "\0"
 _CREATION_ZONE = timezone(timedelta(hours=2))  # the service mixes offsets from field to field
 
@@ -85,6 +86,7 @@ class Store:
         self._database = database
         self._row_limit = row_limit
         self._text_comparison = text_comparison
+        self._marks: dict[tuple[int, int], list[tuple[int, int]]] = {}
         if database.is_new:
             database.create(_SCHEMA)
 
@@ -148,11 +150,25 @@ class Store:
             total = data_set.row_count if version is None else self._version_count(data_set, version)
             at = data_set.version if version is None else version
             stop = total if count is None else start + count
-            if data_set.has_gaps:
-                found = _alive(db, rec_id, at, skip=start, count=stop - start)
-            else:  # the n-th row has position n: no OFFSET needed
-                found = _alive(db, rec_id, at, above=start, upto=stop)
+            number, position = self._nearest_mark(data_set, at, start)
+            found = _alive(db, rec_id, at, above=position, skip=start - number, count=max(stop - start, 0))
+            if found and data_set.has_gaps:
+                end = (start + len(found), found[-1][0])
+                if self._nearest_mark(data_set, at, end[0]) != end:
+                    insort(self._marks[rec_id, at], end)
             return [body for _, body in found], total
+
+    def _nearest_mark(self, data_set: DataSet, version: int, start: int) -> tuple[int, int]:
+        """Return the number and the position of the last known row of a version before this place.
+
+        A version never changes, so the ends of the pages that were read of it stay true.
+        """
+        if not data_set.has_gaps:
+            return start, start  # the n-th row has position n
+        marks = self._marks.setdefault((data_set.rec_id, version), [(0, 0)])
+        if len(self._marks) > _MOST_MARKED:
+            del self._marks[next(iter(self._marks))]
+        return marks[bisect_right(marks, (start, _END)) - 1]
 
     def versions(self, rec_id: int) -> list[dict[str, Any]]:
         """Return the stored versions, oldest first."""
@@ -254,11 +270,13 @@ class Store:
         types = dict(data_set.columns)
         wanted = {name: [self._compared(types[name], value) for value in values] for name, values in find.items()}
         found = []
-        for position, row in self._alive(data_set):
-            if all(self._compared(types[name], row[name]) in values for name, values in wanted.items()):
-                found.append((position, row))
-                if first_only:
-                    break
+        with self._database.transaction() as db:
+            for position, text in _alive(db, data_set.rec_id, data_set.version):
+                row = raw_values(text)
+                if all(self._compared(types[name], bytes(row[name])) in values for name, values in wanted.items()):
+                    found.append((position, row_values(text)))
+                    if first_only:
+                        break
         return found
 
     def _compared(self, data_type: str, value: bytes) -> Key:
@@ -387,12 +405,11 @@ def _alive(
     version: int,
     *,
     above: int = 0,
-    upto: int = _END,
     skip: int = 0,
     count: int = -1,
 ) -> list[tuple[int, bytes]]:
     """Return position and text of the rows of a version."""
-    limits = {"above": above, "upto": upto, "skip": skip, "count": count}
+    limits = {"above": above, "skip": skip, "count": count}
     found = db.execute(_ALIVE, {"rec_id": rec_id, "version": version, **limits})
     return [(position, body) for position, body in found]
 

@@ -8,6 +8,8 @@ import pytest
 
 from pandas_clicdata.sandbox import start
 
+MODERN = "2022.01"
+LEGACY = {"api_version": None}  # the query of a call that only the legacy dialect has
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}")
 COLUMNS = [{"name": "a", "data_type": "text"}, {"name": "b", "data_type": "number"}]
 
@@ -233,7 +235,7 @@ class TestUpdateAndDelete:
 
     def test_update_all(self, caller, rec_id):
         body = {"multiplerows": "all", "find": cells(a="x"), "data": cells(b=9)}
-        caller.ok("PUT", f"data/{rec_id}/row", json=body)
+        caller.ok("PUT", f"data/{rec_id}/row", params=LEGACY, json=body)
         assert [(row["a"], row["b"]) for row in rows(caller, rec_id)] == [
             ("x", 9),
             ("y", 2),
@@ -244,7 +246,7 @@ class TestUpdateAndDelete:
 
     def test_update_first_by_two_columns(self, caller, rec_id):
         body = {"multiplerows": "first", "find": cells(a="x", b=1), "data": cells(b=None, a="z")}
-        caller.ok("PUT", f"data/{rec_id}/row", json=body)
+        caller.ok("PUT", f"data/{rec_id}/row", params=LEGACY, json=body)
         assert [(row["a"], row["b"]) for row in rows(caller, rec_id)][::4] == [("z", None), ("x", 1)]
 
     def test_delete_all_is_the_default(self, caller, sandbox, rec_id):
@@ -263,7 +265,7 @@ class TestUpdateAndDelete:
     def test_nothing_found_changes_nothing(self, caller, sandbox, rec_id):
         before = sandbox.data_sets()[-1].version
         caller.ok("DELETE", f"data/{rec_id}/row", json={"find": cells(a="q")})
-        caller.ok("PUT", f"data/{rec_id}/row", json={"find": cells(a="q"), "data": cells(b=1)})
+        caller.ok("PUT", f"data/{rec_id}/row", params=LEGACY, json={"find": cells(a="q"), "data": cells(b=1)})
         assert sandbox.data_sets()[-1].version == before
 
     def test_pages_after_a_delete(self, caller, sandbox, rec_id):
@@ -277,6 +279,35 @@ class TestUpdateAndDelete:
                 break
         assert found == sandbox.rows(rec_id)
         assert [row["b"] for row in found] == [2, 3, None, 1, 5]
+
+    def test_every_page_of_every_version_after_deletes(self, caller_of, sandbox):
+        caller = caller_of(sandbox, MODERN)
+        rec_id = sandbox.create("gaps", {"a": "number"})
+        expected: dict[int, list[int]] = {0: []}
+
+        def written(rows):
+            expected[len(expected)] = rows
+
+        for first in (0, 10):
+            sandbox.append(rec_id, [{"a": number} for number in range(first, first + 10)])
+            written(list(range(first + 10)))
+        for gone in (3, 0, 19):
+            sandbox.delete(rec_id, {"a": gone})
+            written([number for number in expected[len(expected) - 1] if number != gone])
+        sandbox.append(rec_id, [{"a": 3}])
+        written([*expected[len(expected) - 1], 3])
+
+        def page(version, number):
+            params = {"page": number, "page_size": 4}
+            return [row["a"] for row in caller.ok("GET", f"data/{rec_id}/v/{version}", params=params)]
+
+        for version, rows in expected.items():
+            for number in (5, 1, 2, 4, 3, 6, 2) if version else ():
+                assert page(version, number) == rows[(number - 1) * 4 : number * 4], (version, number)
+
+    def test_a_row_update_by_put_has_no_modern_form(self, modern):
+        body = {"find": cells(city="Lille"), "data": cells(city="L")}
+        assert modern.error("PUT", "data/1001/row", json=body)[:2] == (405, "MethodNotAllowed")
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE"])
     @pytest.mark.parametrize(
@@ -296,7 +327,8 @@ class TestUpdateAndDelete:
     def test_refusals(self, caller, sandbox, rec_id, method, change):
         body = {"find": cells(a="x"), **({"data": cells(b=0)} if method == "PUT" else {}), **change}
         before = sandbox.rows(rec_id)
-        assert caller.error(method, f"data/{rec_id}/row", json=body)[:2] == (400, "ValidationError")
+        params = LEGACY if method == "PUT" else {}
+        assert caller.error(method, f"data/{rec_id}/row", params=params, json=body)[:2] == (400, "ValidationError")
         assert sandbox.rows(rec_id) == before
 
     def test_a_lost_body_clears_nothing(self, caller, sandbox, rec_id):
@@ -308,7 +340,7 @@ class TestUpdateAndDelete:
     @pytest.mark.parametrize("data", [[], cells(c=1), cells(b="1")])
     def test_update_wants_good_values(self, caller, rec_id, data):
         body = {"find": cells(a="x"), "data": data}
-        assert caller.error("PUT", f"data/{rec_id}/row", json=body)[0] == 400
+        assert caller.error("PUT", f"data/{rec_id}/row", params=LEGACY, json=body)[0] == 400
 
 
 class TestHistory:
@@ -316,7 +348,7 @@ class TestHistory:
         rec_id = create(caller)
         path = f"data/{rec_id}"
         caller.ok("POST", f"{path}/rows", json={"data": [["x", 1], ["y", 2]]})
-        caller.ok("PUT", f"{path}/row", json={"find": cells(a="x"), "data": cells(b=9)})
+        caller.ok("PUT", f"{path}/row", params=LEGACY, json={"find": cells(a="x"), "data": cells(b=9)})
         caller.ok("DELETE", f"{path}/row", json={"find": cells(a="y")})
         caller.ok("POST", f"{path}/rows", json={"data": [["z", 3]]})
         versions = caller.ok("GET", f"{path}/versions")
@@ -362,7 +394,9 @@ class TestHistory:
                 status, code, description = caller.error("GET", path)
                 assert (status, code) == (400, "DataHistoryOff")
                 assert "Data History" in description
-            caller.ok("PUT", "data/1001/row", json={"find": cells(city="Lille"), "data": cells(city="L")})
+            caller.ok(
+                "PUT", "data/1001/row", params=LEGACY, json={"find": cells(city="Lille"), "data": cells(city="L")}
+            )
             caller.ok("DELETE", "data/1001/row", json={"find": cells(country="PL")})
             assert [row["city"] for row in sandbox.rows(1001)][:2] == ["L", "Roubaix"]
             assert sandbox.count(1001) == 8
@@ -390,7 +424,7 @@ class TestRefresh:
     def test_a_source_is_asked_again(self, caller, sandbox, word, count, mended):
         source = sandbox.rows(1003)
         changed, deleted = source[0]["key"], source[-1]["key"]
-        caller.ok("PUT", "data/1003/row", json={"find": cells(key=changed), "data": cells(revenue=0)})
+        caller.ok("PUT", "data/1003/row", params=LEGACY, json={"find": cells(key=changed), "data": cells(revenue=0)})
         caller.ok("DELETE", "data/1003/row", json={"find": cells(key=deleted)})
         caller.ok("POST", f"data/1003/{word}")
         assert sandbox.count(1003) == count
@@ -424,5 +458,6 @@ def test_tables_and_data_sets_are_the_same(caller_of, sandbox):
     ]
     assert body["pagination"]["last_page"] is True
     caller.version = "2021.08"
+    assert caller.ok("GET", "table/1001") == sandbox.rows(1001)
     caller.ok("POST", "table/1001", json={"data": [cells(shop_code="00777", opened="2024-05-05")]})
     assert sandbox.rows(1001)[-1]["shop_code"] == "00777"

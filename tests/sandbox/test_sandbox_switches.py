@@ -241,6 +241,7 @@ def test_existing_keys(
         caller = caller_of(sandbox, version)
         keyed = [entry["name"] for entry in sandbox_sets(caller, uniquekeyavailable="true")]
         assert keyed == (["sold"] if key else [])
+        assert [entry["unique_key_available"] for entry in sandbox_sets(caller)] == [bool(key)]
         result = caller.ok("POST", f"data/{rec_id}/{path}", json={"data": NEW})
         if path == "insert":
             assert result == dict(zip(("rows_inserted", "rows_found"), counts, strict=True))
