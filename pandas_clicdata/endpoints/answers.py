@@ -42,6 +42,22 @@ def parse_integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a data set with its id first, as ``rec_id``."""
+    named = rename_id(record, "rec_id")
+    if named["rec_id"] is None:
+        raise ProtocolError("list data sets: ClicData listed one without an id")
+    return named
+
+
+def parse_rec_id(record: Mapping[str, Any]) -> int:
+    """Return the id of a data set in its record."""
+    rec_id = parse_integer(parse_data_set(record)["rec_id"])
+    if rec_id is None:
+        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
+    return rec_id
+
+
 def parse_new_id(reply: Reply) -> int | None:
     """Return the id in the response to a create, bare or in an object; None if there is none."""
     value = reply.value()

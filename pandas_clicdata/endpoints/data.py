@@ -19,9 +19,11 @@ from pandas_clicdata.arguments import (
     check_output,
     check_text,
 )
-from pandas_clicdata.endpoints.answers import has_unique_key, parse_integer, parse_new_id, parse_result, rename_id
+from pandas_clicdata.endpoints import answers
+from pandas_clicdata.endpoints.answers import has_unique_key, parse_integer, parse_new_id, parse_result
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
+from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
@@ -152,7 +154,7 @@ class Data(Endpoint):
             listed = records(self._call, get("list data sets", "/data", key="data", query=filters))
             if output == "dict":
                 return listed
-            return frame_of_records([_parse_data_set(record) for record in listed], DATA_SETS)
+            return frame_of_records([answers.parse_data_set(record) for record in listed], DATA_SETS)
         if filters:
             raise InputError("name, unique_key_available and refresh filter the list: leave them out with rec_id")
         return self._read(output, rec_id)
@@ -272,6 +274,9 @@ class Data(Endpoint):
             builder = FrameBuilder()
             for page in self.pages(rec_id, number, total=total):
                 builder.add(page.rows)
+            if version is None and builder.first:
+                known = columns_seen(builder.first, dict(self.session.columns).get(rec_id))
+                self.session.columns.append((rec_id, known))
             return builder.take()
 
         return retry_while_changing(read)
@@ -323,6 +328,7 @@ class Data(Endpoint):
         try:
             new_id = parse_new_id(self._call(request))
             if new_id is not None:
+                self.session.columns.append((new_id, columns_created(cols)))
                 return new_id
             failure: ClicDataError = ProtocolError("create a data set: ClicData's answer holds no id")
         except Conflict as error:
@@ -381,7 +387,7 @@ class Data(Endpoint):
         >>> Data().ids_named("Shops")
         [1001]
         """
-        return [_parse_id(record) for record in self._named(name)]
+        return [answers.parse_rec_id(record) for record in self._named(name)]
 
     def _named(self, name: str) -> list[dict[str, Any]]:
         return [record for record in self.get_data(name=name, output="dict") if record.get("name") == name]
@@ -408,6 +414,7 @@ class Data(Endpoint):
         tag_column: str | None = None,
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
+        check: bool | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
@@ -420,6 +427,8 @@ class Data(Endpoint):
         data : DataFrame
             The rows. It is not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
+            As in `df.clicdata.append`.
+        check : bool, optional
             As in `df.clicdata.append`.
 
         Returns
@@ -457,6 +466,7 @@ class Data(Endpoint):
             tag_column=tag_column,
             errors=errors,
             audit=audit,
+            check=check,
         )
         with Append(self.session, data, options) as append:
             return append.send_to(rec_id)
@@ -691,6 +701,7 @@ class Data(Endpoint):
             path = f"/table/{rec_id}/refresh"
             return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
 
+        self.session.columns.append((rec_id, None))  # the source may have other columns by now
         return parse_result(call_in_dialect(self.session, request))
 
 
@@ -700,7 +711,7 @@ def create_and_append(
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
     with Append(data.session, frame, options, need_types=True) as append:
         found = data._named(name) if may_exist else []
-        ids = [_parse_id(record) for record in found]
+        ids = [answers.parse_rec_id(record) for record in found]
         if len(ids) > 1:
             raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
         if ids:
@@ -742,17 +753,3 @@ def _parse_version(record: Mapping[str, Any]) -> Version:
     if number is None or number < 1:
         raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
     return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
-
-
-def _parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
-    named = rename_id(record, "rec_id")
-    if named["rec_id"] is None:
-        raise ProtocolError("list data sets: ClicData listed one without an id")
-    return named
-
-
-def _parse_id(record: Mapping[str, Any]) -> int:
-    rec_id = parse_integer(_parse_data_set(record)["rec_id"])
-    if rec_id is None:
-        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
-    return rec_id

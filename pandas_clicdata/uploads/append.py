@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.arguments import check_count, check_flag
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, WriteError
+from pandas_clicdata.errors import (
+    AppendAmbiguous,
+    ClicDataError,
+    InputError,
+    PermissionDenied,
+    ProtocolError,
+    ReadError,
+    WriteError,
+)
+from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
-from pandas_clicdata.session.wire import DialectChanged
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
+from pandas_clicdata.session.wire import DialectChanged, get
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
+from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error, most_rows
 from pandas_clicdata.uploads.receipt import (
     STORED,
     AppendReceipt,
@@ -35,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Self
 
+    from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.journal import Journal
@@ -62,6 +75,7 @@ class AppendOptions:
     tag_column: str | None = None
     errors: str = "raise"
     audit: bool | None = None
+    check: bool | None = None
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
@@ -71,6 +85,7 @@ class AppendOptions:
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
+        self.check = check_flag("check", self.check)
         problems = verify_problems(self.verify, self.exclusive, self.workers)
         if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
             problems.append(
@@ -117,7 +132,7 @@ class Append:
         self._options = options
         self._id = str(uuid.uuid4())
         self._journal: Journal | None = None
-        tag = options.tag_column
+        self._frame, tag = frame, options.tag_column
         self._encoder = encoder_of(
             frame, self._id, tag, types=options.types, index=options.index, need_types=need_types
         )
@@ -136,7 +151,8 @@ class Append:
 
     def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
         """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
-        options, encoder = self._options, self._encoder
+        options, left_empty = self._options, [] if made else self._compare(rec_id)
+        encoder = self._encoder
         if options.audit and options.verify is None and not made:
             raise InputError("audit=True needs verify=, which says how to count these rows among others")
         rows_before = 0 if made else None
@@ -157,6 +173,8 @@ class Append:
             tag_column=options.tag_column,
             rows_before=rows_before,
             made=made,
+            check=options.check,
+            left_empty=left_empty,
             has_key=has_key,
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
@@ -164,6 +182,39 @@ class Append:
         with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
             return Run(self._session, encoder, writer, options).run()
+
+    def _compare(self, rec_id: int) -> list[str]:
+        """Compare the columns with those of the data set, where these are known, and return those left empty."""
+        options, encoder, session = self._options, self._encoder, self._session
+        if options.check is False:
+            return []
+        known = None if options.check else dict(session.columns).get(rec_id) or columns_noted(self._frame.attrs, rec_id)
+        if options.check or (known is None and encoder.rows > most_rows(session.dialect, options.chunksize)):
+            known = ask_columns(session, rec_id, needed=options.check is True)
+        left_empty, as_text = compare(encoder, rec_id, known, collect=options.errors == "collect")
+        if as_text:
+            types = {**(encoder.types or {}), **dict.fromkeys(as_text, "text")}
+            self._encoder = encoder_of(self._frame, self._id, options.tag_column, types=types, index=options.index)
+        return left_empty
+
+
+def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
+    """Return what page 1 of a data set shows of its columns: one request; None if it has no rows.
+
+    A page that can't be used, and a user who may not read, are errors only if the columns are ``needed``.
+    """
+    request = get("read the columns", f"/data/{rec_id}", key="data")
+    builder = FrameBuilder()
+    try:
+        with closing(iter_pages(session, request, PAGE_SIZE, workers=0)) as pages:
+            builder.add(next(pages).rows)
+    except (ProtocolError, ReadError, PermissionDenied):
+        if needed:
+            raise
+    known = columns_seen(builder.first) if builder.first else None
+    if known is not None:
+        session.columns.append((rec_id, known))
+    return known
 
 
 class Run:
