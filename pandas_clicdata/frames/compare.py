@@ -34,7 +34,7 @@ _WORDS = {
 }
 _ALIKE = {"dropdown": "text", "percentage": "number", "money": "number", "id": "number"}
 _OF_JSON = {bool: "checkbox", int: "number", float: "number", Decimal: "number", str: "text"}
-# What each kind of column takes; a numeral is text that reads as a number, and dates are sent as text.
+# A numeral is text that reads as a number. Dates are sent as text.
 _TAKES = {
     "text": {"text", "date", "datetime", "time"},
     "numeral": {"number"},

@@ -163,7 +163,7 @@ class Session:
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
-        # What is known of the columns of data sets, the newest last: few enough to make a mapping of, when asked.
+        # What is known of the columns of data sets, by rec_id; the newest last.
         self.columns: deque[tuple[int, Any]] = deque(maxlen=_MOST_COLUMNS)
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self._clock: Callable[[], float] = time.monotonic
