@@ -61,6 +61,7 @@ class ClicDataAccessor:
         tag_column: str | None = None,
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
+        check: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Append the rows to a data set.
@@ -115,6 +116,14 @@ class ClicDataAccessor:
             in a row it stops all the same. A chunk that is too large is halved in any case.
         audit : bool, optional
             Whether to count the rows at the end; by default with ``verify``.
+        check : bool, optional
+            Whether to compare the columns with those of the data set before the first row is sent, and refuse a name
+            that the data set lacks, a column of another kind than it holds there, and one that mixes kinds. Columns of
+            the data set that the frame lacks are named in the receipt, and get null. By default the columns are those
+            that the session knows (it created or read the data set), or that `read_clicdata` noted in ``df.attrs``;
+            only if neither does, and the frame has more rows than a request takes, page 1 is requested. True requests
+            it always, False compares nothing. ClicData states no types: what a column holds is what the data set was
+            created with in this session, else what the first 1,000 rows show.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -129,7 +138,8 @@ class ClicDataAccessor:
         Raises
         ------
         InputError
-            The frame can't be sent; every problem is named, and nothing was sent.
+            The frame can't be sent, or its columns are not those of the data set; every problem is named, and nothing
+            was sent.
         AppendInterrupted, AppendAmbiguous
             It stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt. Go on
             with `resume_append`.
@@ -158,6 +168,7 @@ class ClicDataAccessor:
             tag_column=tag_column,
             errors=errors,
             audit=audit,
+            check=check,
         )
 
     def create_table(
@@ -232,6 +243,7 @@ class ClicDataAccessor:
         tag_column: str | None = None,
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
+        check: bool | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Create a table with this frame's columns and append the rows.
@@ -248,7 +260,7 @@ class ClicDataAccessor:
             What to do if there is a table of that name: raise `Conflict`, or append to it.
         types : mapping of str to str, optional
             ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
-        chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, session
+        chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
             As in `append`. A new table has a column for the stamps too.
         audit : bool, optional
             Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
@@ -293,6 +305,7 @@ class ClicDataAccessor:
             tag_column=tag_column,
             errors=errors,
             audit=audit,
+            check=check,
         )
         data = Data(session=manager.current(session))
         return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")

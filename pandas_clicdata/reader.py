@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas.api.extensions import no_default
@@ -12,6 +12,7 @@ from pandas.api.extensions import no_default
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import rows_request, stored_version
 from pandas_clicdata.errors import TornReadWarning
+from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
@@ -193,6 +194,7 @@ class _Reading:
     workers: int
     progress: bool | None
     torn: str | None = None
+    columns: dict[str, Any] = field(default_factory=dict)  # what they hold, by name
     left: int | None = None  # rows that are still to be returned; None for all
 
     def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
@@ -217,6 +219,10 @@ class _Reading:
                     if self.chunksize is not None:
                         warnings.warn(TornReadWarning(page.torn), stacklevel=2)
                 shown.update(self.builder.add(page.rows))
+                if page.number == 1 and self.version[0] is None and self.builder.first:
+                    known = columns_seen(self.builder.first, dict(self.session.columns).get(self.rec_id))
+                    self.columns = {"columns": dict(known.holds)} if known else {}
+                    self.session.columns.append((self.rec_id, known))
                 while (missing := self._missing_rows()) is not None and missing <= 0:
                     is_first = False
                     yield self._take()
@@ -225,18 +231,15 @@ class _Reading:
         if is_first or self.builder.rows:
             yield self._take()
 
-    def _frame_rows(self) -> int | None:
-        """Return the most rows of the next frame; None for no bound."""
-        return min((bound for bound in (self.left, self.chunksize) if bound is not None), default=None)
-
     def _missing_rows(self) -> int | None:
         """Return how many rows the next frame still lacks; None for all."""
-        bound = self._frame_rows()
+        bound = min((bound for bound in (self.left, self.chunksize) if bound is not None), default=None)
         return None if bound is None else bound - self.builder.rows
 
     def _take(self) -> DataFrame:
-        frame: Any = self.builder.take(self._frame_rows())
-        notes: dict[str, Any] = {} if self.torn is None else {"torn": True}
+        missing = self._missing_rows()
+        frame: Any = self.builder.take(None if missing is None else self.builder.rows + missing)
+        notes: dict[str, Any] = dict(self.columns) if self.torn is None else {**self.columns, "torn": True}
         if self.builder.noted:
             notes["types"] = dict(self.builder.noted)
         frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}

@@ -40,6 +40,9 @@ def table(service: Sandbox, rows: int) -> int:
     return rec_id
 
 
+COLUMNS = {"columns": {"n": ["number"], "t": ["text"]}}  # of `table`
+
+
 def pages(service: Sandbox) -> list[str]:
     return [seen.query["page"] for seen in service.requests if seen.method == "GET"]
 
@@ -52,7 +55,7 @@ def test_each_page_is_requested_once(service: Sandbox, rows: int, asked: int) ->
     if rows:
         pd.testing.assert_frame_equal(df, pd.DataFrame({"n": range(rows), "t": [f"0{n}" for n in range(rows)]}))
     assert pages(service) == [str(n + 1) for n in range(asked)]
-    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None}
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, **(COLUMNS if rows else {})}
 
 
 @pytest.mark.parametrize(("nrows", "asked"), [(0, 1), (1, 1), (10, 1), (11, 2), (20, 2), (34, 4), (35, 4), (99, 4)])
@@ -229,7 +232,7 @@ def test_a_torn_read_is_repeated(counting: Sandbox, times: int, workers: int) ->
     # What is true is how it stood at one instant: a page that was asked for in vain may still befall the table later.
     assert numbers == list(range(numbers[0], 35))
     assert numbers[0] == times if workers == 1 else 1 <= numbers[0] <= times
-    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None}
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, **COLUMNS}
     assert 2 <= pages(counting).count("1") <= 3
 
 
@@ -254,7 +257,7 @@ def test_on_torn_warn_returns_the_torn_frame_with_a_warning(counting: Sandbox) -
     with pytest.warns(errors.TornReadWarning, match="changed while it was read") as caught:
         df = pandas_clicdata.read_clicdata(rec_id, on_torn="warn")
     assert [warning.filename for warning in caught] == [__file__]
-    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, "torn": True}
+    assert df.attrs["clicdata"] == {"rec_id": rec_id, "ver_id": None, **COLUMNS, "torn": True}
     assert 0 < len(df) < 35
     assert pages(counting).count("1") == 3
 

@@ -30,6 +30,7 @@ from pandas_clicdata.endpoints.answers import (
 )
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
+from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
@@ -280,6 +281,9 @@ class Data(Endpoint):
             builder = FrameBuilder()
             for page in self.pages(rec_id, number, total=total):
                 builder.add(page.rows)
+            if version is None and builder.first:
+                known = columns_seen(builder.first, dict(self.session.columns).get(rec_id))
+                self.session.columns.append((rec_id, known))
             return builder.take()
 
         return retry_while_changing(read)
@@ -331,6 +335,7 @@ class Data(Endpoint):
         try:
             new_id = parse_new_id(self._call(request))
             if new_id is not None:
+                self.session.columns.append((new_id, columns_created(cols)))
                 return new_id
             failure: ClicDataError = ProtocolError("create a data set: ClicData's answer holds no id")
         except Conflict as error:
@@ -417,6 +422,7 @@ class Data(Endpoint):
         tag_column: str | None = None,
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
+        check: bool | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
@@ -429,6 +435,8 @@ class Data(Endpoint):
         data : DataFrame
             The rows. It is not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
+            As in `df.clicdata.append`.
+        check : bool, optional
             As in `df.clicdata.append`.
 
         Returns
@@ -466,6 +474,7 @@ class Data(Endpoint):
             tag_column=tag_column,
             errors=errors,
             audit=audit,
+            check=check,
         )
         with Append(self.session, data, options, rec_id) as append:
             return append.send_to(rec_id)
@@ -701,6 +710,7 @@ class Data(Endpoint):
             path = f"/table/{rec_id}/refresh"
             return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
 
+        self.session.columns.append((rec_id, None))  # the source may have other columns by now
         return parse_result(call_in_dialect(self.session, request))
 
 

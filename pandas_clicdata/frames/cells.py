@@ -191,20 +191,20 @@ def convert(value: Any, column_type: str) -> Any:
     return converted
 
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _ZONE = r"(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])?"
 _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])(\.[0-9]{1,9})?)?"
 _TIME_OF_DAY = re.compile(_TIME)
 _DURATION = re.compile(r"P-?[0-9]+DT.*")  # as pandas writes one
-_DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
+DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
 
 
 def _to_number(value: Any, text: str) -> Any:
     if isinstance(value, str):
         try:
-            value = Decimal(text) if _NUMBER.fullmatch(text) else None
+            value = Decimal(text) if NUMBER.fullmatch(text) else None
         except InvalidOperation:  # an exponent that even Decimal can't hold
             raise Unsendable(TOO_LARGE) from None
     if isinstance(value, Decimal):
@@ -252,7 +252,7 @@ def _to_datetime(value: Any, text: str) -> str | None:
 
 def _datetime_parts(value: Any, text: str) -> tuple[str, str, str] | None:
     """Return date with time, fraction and offset of ISO 8601; None for anything else."""
-    found = _DATETIME.fullmatch(text)
+    found = DATETIME.fullmatch(text)
     if found is None or not _is_date(value, found[1]):
         return None
     day, minute, second, fraction, offset, _ = found.groups("")

@@ -59,13 +59,6 @@ class Column(NamedTuple):
         values = (value for block in _blocks(self.array) for value in _json_values(block))
         return _grouped(find_problem(value, self.column_type) for value in values)
 
-    def holds_midnights(self) -> bool:
-        """Return whether all cells are dates and times, or such texts, of which each is a midnight."""
-        longest = pc.max(pc.utf8_length(self.texts(0, len(self.array)))).as_py() or 0
-        if self.column_type not in ("text", "datetime") or not len('"2024-01-31"') < longest < 40:
-            return False
-        return not self._replace(column_type="date", converts=True).problems()
-
 
 def array_of(column: Any) -> Any:
     """Return the cells as numpy holds them, or else pandas."""

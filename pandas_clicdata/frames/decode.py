@@ -13,6 +13,7 @@ import pyarrow as pa
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.errors import InputError, SchemaDrift
+from pandas_clicdata.frames.compare import SEEN_ROWS
 from pandas_clicdata.frames.dtypes import (
     CellError,
     check_dtype,
@@ -67,6 +68,8 @@ class FrameBuilder:
         The number of rows that were added and not yet taken.
     noted : dict of str to str
         The ClicData type of columns of text that became datetimes, as far as their cells show it.
+    first : dict of str to sequence
+        The cells of the first rows of the first page, also of columns that are not kept.
 
     Raises
     ------
@@ -115,6 +118,7 @@ class FrameBuilder:
         self._names: list[Name] | None = None
         self._pages: deque[_Page] = deque()
         self._seen: dict[Name, SeenTypes] = {}
+        self.first: dict[Name, Sequence[Any]] = {}
         self._taken = 0
         self.rows = 0
         self.noted: dict[Name, str] = {}
@@ -146,6 +150,8 @@ class FrameBuilder:
             return 0
         cells: dict[Name, PageCells] = {}
         for position, (name, values) in enumerate(zip(names, columns, strict=True)):
+            if self._names is None:
+                self.first[name] = values[:SEEN_ROWS]
             if self._wanted is not None and name not in self._wanted:
                 continue
             dtype = self._dtypes.get(name, self._other_dtype)

@@ -145,10 +145,6 @@ class FrameEncoder:
         if pieces:
             yield RowsBody(first, stop, _body(pieces))
 
-    def midnights(self) -> list[str]:
-        """Return the columns of datetimes, or of texts of such, that hold nothing but midnights."""
-        return [column.name for column in self._columns if column.holds_midnights()]
-
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
         """Write each row by itself."""
         for start, stop, text, ends in self._blocks(row_format, 0, self.rows):

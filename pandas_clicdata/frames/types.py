@@ -323,13 +323,16 @@ def checked_types(types: Mapping[str, str], names: list[str], problems: list[str
 
 
 def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[Any]) -> str:
-    labels = [repr(label) for label in index[rows[:5]].tolist()]
-    more = ", ..." if len(rows) > 5 else ""
+    first, labels = rows[:5], index[rows[:5]].tolist()
+    more, s = ", ..." if len(rows) > 5 else "", "s" if len(rows) > 1 else ""
+    where = f"row{s} {', '.join(map(str, first))}{more}"
+    if labels != first:
+        where += f", label{s} {', '.join(map(repr, labels))}{more}"
     cells_of_frame = f"df[{JSON.encode(column.name).decode()}]"
     datetimes = cells_of_frame if column.array.dtype.kind == "M" else f"pd.to_datetime({cells_of_frame})"
     reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt").replace("df[...]", cells_of_frame)
-    cells, which = ("1 cell is", "row") if len(rows) == 1 else (f"{len(rows)} cells are", "rows")
-    return f"Column {column.name!r}: {cells} {reason} ({which} {', '.join(labels)}{more})."
+    cells = "1 cell is" if len(rows) == 1 else f"{len(rows)} cells are"
+    return f"Column {column.name!r}: {cells} {reason} ({where})."
 
 
 def is_unicode(text: str) -> bool:

@@ -8,10 +8,11 @@ import os
 import random
 import time
 import weakref
+from collections import deque
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
 from pandas_clicdata.errors import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the token endpoint for wrong credentials
+
+_MOST_COLUMNS = 100  # data sets whose columns a session remembers
 
 _log = logging.getLogger(__name__)
 
@@ -161,6 +164,8 @@ class Session:
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
+        # What is known of the columns of data sets, by rec_id; the newest last.
+        self.columns: deque[tuple[int, Any]] = deque(maxlen=_MOST_COLUMNS)
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep

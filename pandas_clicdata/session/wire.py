@@ -34,6 +34,7 @@ from pandas_clicdata.errors import (
 
 if TYPE_CHECKING:
     import threading
+    from collections import deque
     from collections.abc import Callable, Mapping
 
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
@@ -126,6 +127,7 @@ class Caller(Protocol):
 
     last_receipt: Any  # of the last append
     refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
+    columns: deque[tuple[int, Any]]  # what is known of the columns of data sets
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
 
     @property

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.arguments import check_count, check_flag
-from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, InputError, WriteError
+from pandas_clicdata.errors import (
+    AppendAmbiguous,
+    ClicDataError,
+    InputError,
+    PermissionDenied,
+    ProtocolError,
+    ReadError,
+    WriteError,
+)
+from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare
+from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.types import noted_types
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead, checked_workers
-from pandas_clicdata.session.wire import DialectChanged
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
+from pandas_clicdata.session.wire import DialectChanged, get
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, concerns_rows, interrupted_error
+from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error, most_rows
 from pandas_clicdata.uploads.receipt import (
-    DOUBTFUL,
     STORED,
     AppendReceipt,
     Chunk,
@@ -33,11 +43,12 @@ from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import pandas as pd
     from typing_extensions import Self
 
+    from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.journal import Journal
@@ -65,6 +76,7 @@ class AppendOptions:
     tag_column: str | None = None
     errors: str = "raise"
     audit: bool | None = None
+    check: bool | None = None
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
@@ -74,6 +86,7 @@ class AppendOptions:
         self.compress = bool(check_flag("compress", self.compress))
         self.progress = check_flag("progress", self.progress)
         self.audit = check_flag("audit", self.audit)
+        self.check = check_flag("check", self.check)
         problems = verify_problems(self.verify, self.exclusive, self.workers)
         if self.verify == "tag" and (not isinstance(self.tag_column, str) or not self.tag_column.strip()):
             problems.append(
@@ -163,73 +176,71 @@ class Append:
         if rec_id != self._rec_id and noted_types(self._attrs, rec_id):
             self._rec_id = rec_id
             self._encoder = self._encode(self._encoder.frame)
-        options = self._options
+        options, left_empty = self._options, [] if made else self._compare(rec_id)
+        encoder = self._encoder
         if options.audit and options.verify is None and not made:
             raise InputError("audit=True needs verify=, which says how to count these rows among others")
         rows_before = 0 if made else None
-        if options.verify == "count" and self._encoder.rows and not made:
+        if options.verify == "count" and encoder.rows and not made:
             rows_before = verify.count_rows(self._session, rec_id)
-        first: ApiError | None = None
-        while True:
-            encoder = self._encoder
-            job = Job(
-                append_id=self._id,
-                rec_id=rec_id,
-                rows=encoder.rows,
-                columns=encoder.columns,
-                types=encoder.types,
-                index=encoder.index,
-                levels_left_out=[
-                    str(name) for name in encoder.frame.index.names if name is not None and not encoder.index
-                ],
-                account=self._session.account,
-                fingerprint=fingerprint(encoder),
-                chunksize=options.chunksize,
-                compress=options.compress,
-                errors=options.errors,
-                tag_column=options.tag_column,
-                rows_before=rows_before,
-                made=made,
-                has_key=has_key,
-            )
-            writer = ReceiptWriter(AppendReceipt(job), self._journal)
-            self._session.last_receipt = writer.receipt
-            try:
-                with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
-                    writer.begin()
-                    return Run(self._session, encoder, writer, options).run()
-            except ApiError as error:
-                first = first or error
-                if self._may_be_dates(rec_id, error, writer.receipt):
-                    continue
-                # What was made a date may be refused as one too: then the first refusal says more.
-                made_dates = set(self._types or {}) - set(options.types or {})
-                worst = first if _named(made_dates, error) else error
-                raise worst from worst.__cause__
+        job = Job(
+            append_id=self._id,
+            rec_id=rec_id,
+            rows=encoder.rows,
+            columns=encoder.columns,
+            types=encoder.types,
+            index=encoder.index,
+            levels_left_out=[str(name) for name in encoder.frame.index.names if name is not None and not encoder.index],
+            account=self._session.account,
+            fingerprint=fingerprint(encoder),
+            chunksize=options.chunksize,
+            compress=options.compress,
+            errors=options.errors,
+            tag_column=options.tag_column,
+            rows_before=rows_before,
+            made=made,
+            check=options.check,
+            left_empty=left_empty,
+            has_key=has_key,
+        )
+        writer = ReceiptWriter(AppendReceipt(job), self._journal)
+        self._session.last_receipt = writer.receipt
+        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+            writer.begin()
+            return Run(self._session, encoder, writer, options).run()
 
-    def _may_be_dates(self, rec_id: int, error: ApiError, receipt: AppendReceipt) -> bool:
-        """Make dates of midnights that were read from this data set, if that may be why none of them was stored."""
-        # C: a service may return dates with a time, and take them only without one (O4)
-        if noted_types(self._attrs, rec_id) is None or not concerns_rows(error) or receipt.rows_in(*STORED, *DOUBTFUL):
-            return False
-        midnights = [name for name in self._encoder.midnights() if name not in (self._types or {})]
-        refused = _named(self._encoder.columns, error) or midnights
-        dates = [name for name in midnights if name in refused]
-        if not dates:
-            return False
-        self._types = {**(self._types or {}), **dict.fromkeys(dates, "date")}
-        try:
-            self._encoder = self._encode(self._encoder.frame)
-        except InputError:  # with a time zone, a midnight in UTC is none
-            return False
-        if self._journal is not None:
-            self._journal, _ = self._journal.reopen(self._journal.path)
-        return True
+    def _compare(self, rec_id: int) -> list[str]:
+        """Compare the columns with those of the data set, where these are known, and return those left empty."""
+        options, encoder, session = self._options, self._encoder, self._session
+        if options.check is False:
+            return []
+        known = None if options.check else dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
+        if options.check or (known is None and encoder.rows > most_rows(session.dialect, options.chunksize)):
+            known = ask_columns(session, rec_id, needed=options.check is True)
+        left_empty, as_text = compare(encoder, rec_id, known, collect=options.errors == "collect")
+        if as_text:
+            self._types = {**(self._types or {}), **dict.fromkeys(as_text, "text")}
+            self._encoder = self._encode(encoder.frame)
+        return left_empty
 
 
-def _named(columns: Iterable[str], error: ApiError) -> list[str]:
-    """Return the columns that an error names."""
-    return [name for name in columns if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))]
+def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
+    """Return what page 1 of a data set shows of its columns: one request; None if it has no rows.
+
+    A page that can't be used, and a user who may not read, are errors only if the columns are ``needed``.
+    """
+    request = get("read the columns", f"/data/{rec_id}", key="data")
+    builder = FrameBuilder()
+    try:
+        with closing(iter_pages(session, request, PAGE_SIZE, workers=0)) as pages:
+            builder.add(next(pages).rows)
+    except (ProtocolError, ReadError, PermissionDenied):
+        if needed:
+            raise
+    known = columns_seen(builder.first) if builder.first else None
+    if known is not None:
+        session.columns.append((rec_id, known))
+    return known
 
 
 class Run:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import ApiError, AppendAmbiguous, AppendInterrupted, ClicDataError, ProtocolError, TooLarge
+from pandas_clicdata.frames.compare import find_misfit, name_row, show_cell
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
@@ -26,6 +28,7 @@ MODERN_ROWS = 500  # the service's own limit for /insert
 MAX_BYTES = 4_000_000  # C: no limit is known; servers usually take that much
 MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 
+_ROW = re.compile(r"\brow #?([0-9]{1,9})\b", re.IGNORECASE)
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 
 
@@ -37,6 +40,13 @@ def append_request(
     if compress:
         body = gzip.compress(body, compresslevel=1)
     return Request("append rows", "POST", path, body=body, dialect=dialect, compressed=compress, cancelled=cancelled)
+
+
+def most_rows(dialect: Dialect, chunksize: int | None) -> int:
+    """Return how many rows a chunk has at most."""
+    if dialect is Dialect.LEGACY:
+        return chunksize or LEGACY_ROWS
+    return min(chunksize or MODERN_ROWS, MODERN_ROWS)
 
 
 def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
@@ -65,9 +75,8 @@ class ChunkSender:
     def use_dialect(self) -> None:
         """Write and send chunks in the dialect that the session speaks now."""
         self._dialect = self._session.dialect
-        is_legacy, chunksize = self._dialect is Dialect.LEGACY, self._receipt.job.chunksize
-        self._format = RowFormat.CELLS if is_legacy else RowFormat.OBJECTS
-        self._max_rows = chunksize or LEGACY_ROWS if is_legacy else min(chunksize or MODERN_ROWS, MODERN_ROWS)
+        self._format = RowFormat.CELLS if self._dialect is Dialect.LEGACY else RowFormat.OBJECTS
+        self._max_rows = most_rows(self._dialect, self._receipt.job.chunksize)
 
     def bodies(self, pending: list[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
         """Write the rows of pending chunks; rows that were never sent are cut into chunks here."""
@@ -127,7 +136,7 @@ class ChunkSender:
         """Whether the service may take some of the rows, if not all in one request."""
         if isinstance(error, TooLarge):
             return True
-        return concerns_rows(error) and self._receipt.job.errors == "collect"
+        return _concerns_rows(error) and self._receipt.job.errors == "collect"
 
     def _sift(self, chunk: Chunk, body: bytes, error: ClicDataError) -> None:
         """Send the rows of a refused chunk in smaller chunks, down to the rows at fault."""
@@ -139,6 +148,7 @@ class ChunkSender:
             else:
                 self._send_pieces(chunk, (chunk.rows + 1) // 2)
             return
+        self._locate(chunk, error)
         self._writer.note(chunk, State.REFUSED, reason=_reason(error), error=str(error))
         with self._lock:
             self._refused_in_a_row += 1
@@ -147,10 +157,8 @@ class ChunkSender:
             error.args = (f"{MAX_REFUSED} rows in a row were refused, so the rows are hardly why: {error.args[0]}",)
             raise interrupted_error(self._receipt, error)
         if self._receipt.job.errors != "collect":
-            [label] = self._encoder.frame.index[chunk.start : chunk.start + 1]  # a Python number, not one of numpy
-            error.args = (
-                f"row {chunk.start} of the frame (label {label!r}) is too large for one request: {error.args[0]}",
-            )
+            row = name_row(self._encoder.frame.index, chunk.start)
+            error.args = (f"{row} is too large for one request: {error.args[0]}",)
             raise interrupted_error(self._receipt, error)
 
     def _send_pieces(self, chunk: Chunk, max_rows: int) -> None:
@@ -165,15 +173,37 @@ class ChunkSender:
     # -----------------------------------------------------------------------------------------------------
     # Errors
 
+    def _locate(self, chunk: Chunk, error: ClicDataError) -> None:
+        """Add to a refusal which rows of the frame it is about, and the cell at fault if that is known."""
+        if not _concerns_rows(error):
+            return
+        encoder, said = self._encoder, str(getattr(error, "description", None) or "")
+        known = dict(self._session.columns).get(self._receipt.rec_id)
+        row, name = find_misfit(encoder, known, chunk.start, chunk.stop) or (None, None)
+        if row is None and (number := _ROW.search(said)) is not None and 0 < int(number[1]) <= chunk.rows:
+            row = chunk.start + int(number[1]) - 1  # C: the service counts the rows of a request from 1 (O20)
+            name = next((name for name in encoder.columns if f'"{name}"' in said or f"'{name}'" in said), None)
+        if row is None and chunk.rows > 1:
+            where = f"{chunk.label} of the frame were refused together, and one of them may be at fault"
+        else:
+            where = name_row(encoder.frame.index, chunk.start if row is None else row)
+            cell = name and show_cell(encoder, chunk.start if row is None else row, name)
+            where += f" holds {cell} in column {name!r}" if cell else " is the one"
+        if self._receipt.job.errors != "collect":
+            where += '; errors="collect" stores the rows that ClicData takes, and lists the others'
+        error.args = (f"{error.args[0]}. {where[0].upper()}{where[1:]}",)
+
     def _noted(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
         """Note why a chunk is not known to be stored, and return the error to raise."""
         what = outcome(error)
+        if what is Outcome.REFUSED:
+            self._locate(chunk, error)
         self._writer.note(chunk, _STATE_AFTER[what], reason=_reason(error), error=str(error))
         if what is not Outcome.UNKNOWN:
             return interrupted_error(self._receipt, error)
         failure = ambiguous_error(
             self._receipt,
-            f"{chunk.label} of the frame may be stored or not: the response was lost, and they were not sent again "
+            f"{chunk.label} of the frame may be stored or not: the response was lost, and nothing was sent again "
             f"({error})",
             "Look whether they are stored before you append them again.",
         )
@@ -186,9 +216,8 @@ class ChunkSender:
         return ambiguous_error(self._receipt, f"{chunk.label} of the frame: ClicData says {reason}, not which")
 
 
-def concerns_rows(error: ClicDataError) -> bool:
-    """Return whether the service refused the rows themselves."""
-    # Other refusals have classes of their own: no such data set, no permission, too many calls.
+def _concerns_rows(error: ClicDataError) -> bool:
+    """Whether a refusal is about rows. Others have classes of their own: no such data set, no permission."""
     return type(error) is ApiError and error.status in (200, 400, 422)
 
 

@@ -17,6 +17,7 @@ import msgspec
 from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError, JournalBusy
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tag_column: str | None = None
     rows_before: int | None = None  # of the data set, if they were counted
     made: bool = False
+    check: bool | None = None
+    left_empty: list[str] = []  # columns of the data set that the frame lacks, if they were compared
     has_key: bool = False  # whether the data set is known to have a unique key
 
 
@@ -104,7 +107,7 @@ class Chunk:
     @property
     def label(self) -> str:
         """The rows, for messages."""
-        return f"rows {self.start} to {self.stop - 1}"
+        return f"row {self.start}" if self.rows == 1 else f"rows {self.start} to {self.stop - 1}"
 
 
 class AppendReceipt:
@@ -211,7 +214,7 @@ class AppendReceipt:
 
     @property
     def rows_refused(self) -> int:
-        """Rows that the service refused; `rows_remaining` includes them."""
+        """Rows of the chunks that the service refused, each as a whole; `rows_remaining` includes them."""
         return self.rows_in(State.REFUSED)
 
     @property
@@ -387,15 +390,18 @@ class AppendReceipt:
             parts.append(f"{self.rows_in_doubt:,} in doubt: .in_doubt(df)")
         if self.rows_remaining:
             parts.append(f"{self.rows_remaining:,} not stored: .remaining(df)")
-        if self.rows_refused:
+        if self.rows_refused and self.job.errors == "collect":
             parts.append(f"{self.rows_refused:,} of them refused: .refused")
+        elif self.rows_refused:  # a chunk is refused as a whole, even if one row is at fault
+            refused = self.chunks_in(State.REFUSED)
+            parts.append(f"{join_names(c.label for c in refused)} of them refused together: .refused")
         parts += self._left_out()
         if self.audited is False:
             parts.append("the audit found another number of rows")
         return "; ".join(parts)
 
     def _left_out(self) -> list[str]:
-        """Return what was left out: levels of the index by the caller, rows by the service, or maybe."""
+        """Return what was left out: levels of the index and columns by the caller, rows by the service, or maybe."""
         found, levels = self.rows_found, ", ".join(map(repr, self.job.levels_left_out))
         notes = [f"the index {levels} was left out"] if levels else []
         if found:
@@ -403,6 +409,8 @@ class AppendReceipt:
         uncounted = any(chunk.rows_inserted is None for chunk in self.chunks_in(State.APPLIED))
         if self.job.has_key and uncounted and not self.audited:
             notes.append("the data set has a unique key: rows whose key existed may have been left out")
+        if self.job.left_empty:
+            notes.append(f"left empty: {join_names(map(repr, self.job.left_empty))}")
         return notes
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
+from pandas_clicdata.frames.compare import compare
 from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -136,6 +137,9 @@ def resume_append(
         session.last_receipt = receipt
         if receipt.complete and receipt.audited:
             return receipt
+        if job.check is not False:
+            known = dict(session.columns).get(job.rec_id)
+            compare(encoder, job.rec_id, known, collect=known is None or job.errors == "collect")
         writer = _begun(receipt, journal)
         _note_fates(writer, fates)
         for chunk in receipt.chunks_in(State.REFUSED):
@@ -248,7 +252,7 @@ def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, veri
     for chunk in receipt.chunks_in():
         body = write_body(encoder, receipt, chunk, RowFormat(chunk.row_format)) if chunk.sha256 else b""
         if chunk.sha256 and hashlib.sha256(body).hexdigest() != chunk.sha256:
-            raise _mismatch(f"{chunk.label} of the frame are others than were sent")
+            raise _mismatch(f"{chunk.label} of the frame: not as they were sent")
 
 
 def _mismatch(what: str) -> JournalMismatch:
@@ -282,10 +286,10 @@ def _note_fates(writer: ReceiptWriter, fates: Mapping[int, str] | str | None) ->
 
 
 def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
-    rows = ", ".join(f"{chunk.start} to {chunk.stop - 1}" for chunk in receipt.doubtful()[:10])
+    rows = ", ".join(chunk.label for chunk in receipt.doubtful()[:10])
     return ambiguous_error(
         receipt,
-        f"rows {rows} of the frame may be stored or not, and nothing was sent",
+        f"{rows} of the frame may be stored or not, and nothing was sent",
         'Look whether they are stored, then give in_doubt="stored" or in_doubt="missing".',
     )
 

@@ -710,7 +710,9 @@ def test_times_finer_than_100_ns_are_refused_with_what_to_do(family: str) -> Non
     frame = pd.DataFrame({name: cells}).set_axis(["x", "y"]).rename_axis("label")
     types = {name: "datetime"} if family == "text" else None
     (problem,) = problems_of(frame, types=types)
-    found = re.fullmatch(r"Column 'a \"t\"': 1 cell is finer than 100 ns, .*: cut it with (.*) \(row 'x'\)\.", problem)
+    found = re.fullmatch(
+        r"Column 'a \"t\"': 1 cell is finer than 100 ns, .*: cut it with (.*) \(row 0, label 'x'\)\.", problem
+    )
     assert found is not None
     assert found[1].endswith('.dt.floor("100ns")')
     if family != "mixed":

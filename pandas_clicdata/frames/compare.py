@@ -1,0 +1,244 @@
+"""The columns of a frame and those of a data set, compared before a row is sent.
+
+The service states no types. What a column holds is what it was created for, or what its first rows show.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.cells import DATETIME, NUMBER, infer_type, is_missing
+from pandas_clicdata.frames.types import join_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from pandas_clicdata.frames.columns import Column
+    from pandas_clicdata.frames.encode import FrameEncoder
+
+SEEN_ROWS = 1_000  # of a page, at most; more would hardly show more
+_LONGEST_CELL = 60  # characters of a cell in a message
+
+_WORDS = {
+    "text": "text",
+    "number": "numbers",
+    "checkbox": "true and false",
+    "date": "dates",
+    "datetime": "dates with times",
+    "time": "times",
+}
+_ALIKE = {"dropdown": "text", "percentage": "number", "money": "number", "id": "number"}
+_OF_JSON = {bool: "checkbox", int: "number", float: "number", Decimal: "number", str: "text"}
+# A numeral is text that reads as a number. Dates are sent as text.
+_TAKES = {
+    "text": {"text", "date", "datetime", "time"},
+    "numeral": {"number"},
+    "time": {"time", "text"},
+}
+
+
+class Known(NamedTuple):
+    """What the columns of a data set hold, by their names; nothing where no cell shows it.
+
+    ``rows`` is how many rows showed it, 0 if that is not known; None if the data set was created with these types.
+    """
+
+    holds: Mapping[str, Sequence[str]]
+    rows: int | None = None
+
+
+def columns_created(types: Mapping[str, str]) -> Known:
+    """Return the columns of a data set that was created with these types."""
+    return Known({str.__str__(name): [_ALIKE.get(of, of)] for name, of in types.items()})
+
+
+def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None) -> Known | None:
+    """Return what the cells of the first rows show, by column; None if the columns have no names.
+
+    The types that a data set was created with say more: they stay while its columns have the same names.
+    """
+    if not all(isinstance(name, str) for name in first):
+        return None
+    if before is not None and before.rows is None and [*before.holds] == [*first]:
+        return before
+    holds: dict[str, list[str]] = {}
+    for name, cells in first.items():
+        kinds = {_OF_JSON.get(of, "other") for of in set(map(type, cells)) - {type(None)}}
+        if "text" in kinds:
+            texts = [cell for cell in cells if isinstance(cell, str)]
+            if any(map(DATETIME.fullmatch, texts)):
+                kinds |= {"date", "datetime"}
+                kinds -= {"text"} if all(map(DATETIME.fullmatch, texts)) else set()
+            elif any(map(NUMBER.fullmatch, texts)):
+                kinds.add("numeral")
+        holds[name] = [] if "other" in kinds else sorted(kinds)
+    return Known(holds, max(map(len, first.values()), default=0))
+
+
+def columns_noted(attrs: Mapping[Any, Any], rec_id: int) -> Known | None:
+    """Return the columns that `read_clicdata` noted in the ``attrs`` of a frame, if it read this data set."""
+    noted = attrs.get("clicdata")
+    if not isinstance(noted, dict) or not isinstance(noted.get("rec_id"), int) or noted["rec_id"] != rec_id:
+        return None
+    columns = noted.get("columns") if noted.get("ver_id") is None else None
+    if not isinstance(columns, dict) or not all(isinstance(kinds, list) for kinds in columns.values()):
+        return None
+    return Known(columns, 0) if columns else None
+
+
+def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> tuple[list[str], list[str]]:
+    """Return the columns that the frame leaves empty, and the mixed ones that a column of text takes as text.
+
+    Raises an `InputError` that names every column the data set doesn't have, or that is of another kind than it
+    holds there. With ``collect``, a column may be mixed: the service refuses the rows at fault.
+    """
+    holds = {} if known is None else known.holds
+    missing = [name for name in holds if name not in encoder.columns]
+    problems, as_text = [], []
+    if known is not None:
+        problems += [_unknown_name(name, holds, missing, rec_id) for name in encoder.columns if name not in holds]
+    for column in encoder._columns:
+        held = set(holds.get(column.name, ()))
+        kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
+        if not column.cell_types or (known is not None and column.name not in holds):
+            continue
+        if column.column_type is None and not collect:
+            if "text" in held and "number" not in held:
+                as_text.append(column.name)
+                continue
+            row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
+            if row is not None:
+                problems.append(_mixed(column, row, encoder.frame.index, held, rec_id, known))
+        elif held and not kinds & held and not _fits(column, kinds, held, known):
+            problems.append(_other_kind(column, kinds, held, rec_id, known))
+    stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
+    problems += [_stamps(name, of, rec_id, known) for name, of in stamps.items() if of and "text" not in _taken(of)]
+    if problems:
+        if known is not None:
+            problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
+        raise InputError(problems)
+    return missing, as_text
+
+
+def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:
+    """Return the position and the column of the first cell in these rows that isn't of the kind that is held."""
+    found = []
+    for column in encoder._columns if known is not None else []:
+        held = set(known.holds.get(column.name, ())) if known is not None else set()
+        row = _misfit(column, held, start, stop) if held and not column.converts else None
+        found += [] if row is None else [(row, column.name)]
+    return min(found, default=None)
+
+
+def name_row(index: pd.Index[Any], position: int) -> str:
+    """Return a row of the frame, for messages: its position and its label."""
+    [label] = index[position : position + 1]  # a Python number, not one of numpy
+    return f"row {position} of the frame (label {label!r})"
+
+
+def show_cell(encoder: FrameEncoder, position: int, name: str) -> str:
+    """Return a cell, for messages."""
+    cells = [column.array[position] for column in encoder._columns if column.name == name]
+    return _shown(cells[0]) if cells else "the stamp"
+
+
+def _shown(cell: Any) -> str:
+    shown = repr(cell) if isinstance(cell, str) else str(cell)
+    return shown if len(shown) <= _LONGEST_CELL else shown[: _LONGEST_CELL - 1] + "…"
+
+
+# ---------------------------------------------------------------- kinds of cells
+
+
+def _taken(held: set[str]) -> set[str]:
+    return held.union(*(_TAKES.get(kind, ()) for kind in held))
+
+
+def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None) -> bool:
+    """Return whether any cell may be of the kind that is held: texts may read as dates, or as numbers."""
+    if kinds == {"text"}:
+        seen = columns_seen({column.name: [cell for cell in column.array if isinstance(cell, str)]})
+        kinds = kinds.union(*(seen.holds.values() if seen else ()))
+        if "numeral" in kinds and known is not None and known.rows is not None:  # a new column takes no numerals
+            kinds |= {"number"}
+    return bool(kinds & _taken(held))
+
+
+def _misfit(column: Column, held: set[str], start: int, stop: int) -> int | None:
+    """Return the position of the first cell that isn't of the kind that is held."""
+    taken = _taken(held)
+    for position, cell in enumerate(column.array[start:stop], start):
+        kind = _kind(cell)
+        dates = taken & {"date", "datetime"} and isinstance(cell, str) and DATETIME.fullmatch(cell)
+        if kind is not None and kind not in taken and not dates:
+            return position
+    return None
+
+
+def _kind(cell: Any) -> str | None:
+    return None if cell is None or is_missing(cell) else infer_type(cell)
+
+
+def _odd_one(column: Column) -> int:
+    """Return the position of the first cell of the rarest kind."""
+    kinds = list(map(_kind, column.array))
+    return min((kinds.count(kind), kinds.index(kind)) for kind in set(kinds) - {None})[1]
+
+
+# ---------------------------------------------------------------- problems
+
+
+def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_id: int) -> str:
+    what = f"Column {name!r} is not in data set {rec_id}"
+    folded = "".join(name.split()).casefold()
+    same = [other for other in holds if "".join(other.split()).casefold() == folded]
+    if same:
+        return f"{what}: did you mean {same[0]!r}? It differs in letter case or blanks only, which counts."
+    if close := get_close_matches(name, missing, 1):
+        return f"{what}: did you mean {close[0]!r}?"
+    return f"{what}, which has {join_names(map(repr, holds))}: leave it out, or rename it."
+
+
+def _words(kinds: Iterable[str]) -> str:
+    words = [word for kind, word in _WORDS.items() if kind in set(kinds)]
+    return " and ".join(words)
+
+
+def _held(held: set[str], rec_id: int, known: Known | None) -> str:
+    kinds = held - {"date"} if known is not None and known.rows is not None and "datetime" in held else held
+    words = "dates" if kinds == {"datetime"} != held else _words(kinds)
+    if known is None or known.rows is None:
+        return f"data set {rec_id} was created for {words} there"
+    seen = f"{known.rows:,} rows" if known.rows else "rows"
+    return f"data set {rec_id} holds {words} there, in the {seen} seen"
+
+
+def _other_kind(column: Column, kinds: set[str], held: set[str], rec_id: int, known: Known | None) -> str:
+    wanted = next(kind for kind in _WORDS if kind in held)
+    return (
+        f"Column {column.name!r} has {_words(kinds)}, and {_held(held, rec_id, known)}: "
+        f"types={{{column.name!r}: {wanted!r}}} sends it as such, where every cell can be."
+    )
+
+
+def _stamps(name: str, held: set[str], rec_id: int, known: Known | None) -> str:
+    return f"tag_column: stamps are text, and {_held(held, rec_id, known)}: name a text column ({name!r} is none)."
+
+
+def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_id: int, known: Known | None) -> str:
+    kinds = {_ALIKE.get(of, of) for of in column.cell_types}
+    [label] = index[row : row + 1]
+    cell = _shown(column.array[row])
+    what = f"Column {column.name!r} mixes {_words(kinds)} at row {row} (label {label!r}), which holds {cell}"
+    if held:
+        what += f", and {_held(held, rec_id, known)}. Mend it"
+    else:
+        what += (
+            f", and it is not known what data set {rec_id} takes there. types={{{column.name!r}: 'text'}} sends text"
+        )
+    return f'{what}; errors="collect" stores the other rows and lists those that ClicData refuses.'

@@ -1,0 +1,265 @@
+"""Columns are compared before the first row is sent, and refusals name rows of the frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+import pandas_clicdata
+from pandas_clicdata import errors, resume_append
+from pandas_clicdata.sandbox import start
+from pandas_clicdata.uploads.receipt import AppendReceipt
+
+if TYPE_CHECKING:
+    from pandas_clicdata import Session
+    from pandas_clicdata.sandbox import Sandbox
+
+DAYS = pd.date_range("2024-01-01", periods=30)
+FRAME = pd.DataFrame(
+    {"shop": ["north", "south"] * 15, "visits": range(30), "day": DAYS}, index=[f"r{row}" for row in range(30)]
+)
+WORD = FRAME.assign(visits=[*range(25), "oops", *range(26, 30)])
+
+
+@pytest.fixture
+def rec_id(clicdata_sandbox: Sandbox) -> int:
+    """A data set with a row that no session has seen."""
+    rec_id = clicdata_sandbox.create("Visits", {"shop": "text", "visits": "number", "day": "datetime"})
+    clicdata_sandbox.append(rec_id, [{"shop": "east", "visits": 3, "day": "2024-01-01 00:00:00"}])
+    return rec_id
+
+
+def made(frame: pd.DataFrame, session: Session) -> int:
+    return frame.clicdata.create_table("Made", session=session)  # type: ignore[no-any-return]
+
+
+def problems(frame: pd.DataFrame, rec_id: int, **how: Any) -> tuple[str, ...]:
+    with pytest.raises(errors.InputError) as caught:
+        frame.clicdata.append(rec_id, **how)
+    return caught.value.problems
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Where the columns are known
+
+
+def test_names_are_compared_at_no_cost_where_the_session_made_the_data_set(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    rec_id = made(FRAME, session)
+    before = len(clicdata_sandbox.requests)
+    wrong = FRAME.rename(columns={"visits": "vists", "shop": "Shop "}).assign(other=1)
+    shop, visits, other = problems(wrong, rec_id)
+    assert "'Shop '" in shop
+    assert "did you mean 'shop'? It differs in letter case or blanks only" in shop
+    assert f"'vists' is not in data set {rec_id}: did you mean 'visits'?" in visits
+    assert "'other'" in other
+    assert "has 'shop', 'visits', 'day'" in other
+    [stamps] = problems(FRAME, rec_id, verify="tag", tag_column="load")
+    assert "'load'" in stamps
+    assert "created for numbers" in problems(FRAME.drop(columns="visits"), rec_id, verify="tag", tag_column="visits")[0]
+    assert len(clicdata_sandbox.requests) == before
+
+
+@pytest.mark.parametrize("read", [pd.read_clicdata, lambda rec_id: pandas_clicdata.Data().get_data(rec_id)])  # type: ignore[attr-defined]
+def test_a_read_shows_the_columns(session: Session, clicdata_sandbox: Sandbox, rec_id: int, read: Any) -> None:
+    read(rec_id)
+    before = len(clicdata_sandbox.requests)
+    [problem] = problems(FRAME.rename(columns={"visits": "vists"}), rec_id)
+    assert "did you mean 'visits'" in problem
+    [problem] = problems(FRAME.assign(visits="many"), rec_id)
+    assert "has text" in problem
+    assert "holds numbers there, in the 1 rows seen" in problem
+    assert len(clicdata_sandbox.requests) == before
+
+
+def test_a_frame_that_was_read_by_another_session_knows_its_columns(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    with clicdata_sandbox.session() as other:
+        df = pandas_clicdata.read_clicdata(rec_id, columns=["shop"], session=other)
+    before = len(clicdata_sandbox.requests)
+    assert "did you mean 'shop'" in problems(df.rename(columns={"shop": "ship"}), rec_id)[0]
+    assert len(clicdata_sandbox.requests) == before
+    unknown = clicdata_sandbox.create("Another", {"ship": "text"})
+    assert df.rename(columns={"shop": "ship"}).clicdata.append(unknown).complete
+
+
+def test_page_1_is_requested_once_for_a_frame_of_several_chunks(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    def asked() -> int:
+        return sum(seen.method == "GET" for seen in clicdata_sandbox.requests)
+
+    clicdata_sandbox.append(rec_id, [{"shop": "east"}] * 3_000)
+    assert FRAME.clicdata.append(rec_id).complete
+    assert asked() == 0
+    assert FRAME.clicdata.append(rec_id, chunksize=10, check=False).complete
+    assert asked() == 0
+    stored = clicdata_sandbox.count(rec_id)
+    misspelled = FRAME.rename(columns={"visits": "vists"})
+    assert "did you mean 'visits'" in problems(misspelled, rec_id, chunksize=10)[0]
+    assert asked() == 1
+    problems(misspelled, rec_id, chunksize=10)
+    assert asked() == 1
+    problems(misspelled, rec_id, check=True)
+    assert asked() == 2
+    with pytest.raises(errors.ApiError, match="vists"):
+        misspelled.clicdata.append(rec_id, check=False)
+    assert clicdata_sandbox.count(rec_id) == stored
+
+
+@pytest.mark.parametrize("large_page_size", ["capped", "refused", "error", "ignored"])
+@pytest.mark.parametrize(("api_version", "paging"), [(None, "none"), ("2022.01", "total")])
+def test_page_1_is_read_as_the_service_gives_it(large_page_size: Any, paging: Any, api_version: str | None) -> None:
+    with start(
+        sample=False, large_page_size=large_page_size, paging=paging, page_size=100, max_page_size=100
+    ) as sandbox:
+        rec_id = sandbox.create("Visits", {"shop": "text"})
+        sandbox.append(rec_id, [{"shop": "east"}] * 250)
+        with sandbox.session(api_version=api_version) as session:
+            assert (
+                "did you mean 'shop'"
+                in problems(FRAME[["shop"]].rename(columns={"shop": "ship"}), rec_id, check=True, session=session)[0]
+            )
+        assert sandbox.count(rec_id) == 250
+
+
+def test_nothing_is_sent_if_the_data_set_is_not_there(session: Session, clicdata_sandbox: Sandbox) -> None:
+    with pytest.raises(errors.NotFound):
+        FRAME.clicdata.append(987_654, chunksize=10)
+    assert not [seen for seen in clicdata_sandbox.requests if "/987654" in seen.path and seen.method == "POST"]
+
+
+@pytest.mark.parametrize("body", [b'{"data": 7}', b'{"data": [[1, 2, 3]], "has_more_data": false}', b'{"data": []}'])
+def test_a_page_that_shows_nothing_hinders_no_append(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, body: bytes
+) -> None:
+    clicdata_sandbox.faults.answer(body, path=f"/data/{rec_id}", method="GET")
+    assert FRAME.clicdata.append(rec_id, chunksize=10).complete
+
+
+def test_a_refresh_may_bring_other_columns(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = made(FRAME, session)
+    pandas_clicdata.Data().rebuild_data(rec_id, "recreate")
+    with pytest.raises(errors.ApiError):
+        FRAME.rename(columns={"visits": "vists"}).clicdata.append(rec_id)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What is told, and what is refused
+
+
+def test_columns_that_the_frame_lacks_are_told_and_stored_as_null(
+    session: Session, clicdata_sandbox: Sandbox, tmp_path: Any
+) -> None:
+    rec_id = made(FRAME, session)
+    receipt = FRAME[["shop"]].clicdata.append(rec_id, journal=tmp_path / "journal")
+    for one in (receipt, AppendReceipt.load(tmp_path / "journal")):
+        for text in (repr(one), one._repr_html_().replace("&#x27;", "'")):
+            assert "left empty: 'visits', 'day'" in text
+    assert {row["visits"] for row in clicdata_sandbox.rows(rec_id)} == {None}
+    assert "left empty" not in repr(FRAME.clicdata.push("Made", if_exists="append"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "words", "sent_as"),
+    [
+        ({"shop": 1}, "created for text", "text"),
+        ({"visits": "3"}, "created for numbers", "number"),
+        ({"visits": True}, "created for numbers", "number"),
+        ({"day": 20240101}, "created for dates with times", "datetime"),
+        ({"day": "soon"}, "created for dates with times", "datetime"),
+    ],
+)
+def test_a_column_of_another_kind_is_refused_before_it_is_sent(
+    session: Session, clicdata_sandbox: Sandbox, cells: dict[str, Any], words: str, sent_as: str
+) -> None:
+    rec_id, [name] = made(FRAME, session), cells
+    [problem] = problems(FRAME.assign(**cells), rec_id)
+    assert words in problem
+    assert f"types={{{name!r}: {sent_as!r}}}" in problem
+    if name != "day":
+        assert FRAME.assign(**cells).clicdata.append(rec_id, types={name: sent_as}).complete
+
+
+def test_what_may_be_of_the_kind_is_sent(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = made(FRAME, session)
+    texts = FRAME.assign(day=FRAME["day"].dt.strftime("%Y-%m-%d %H:%M:%S"), shop=DAYS, visits=None)
+    assert texts.clicdata.append(rec_id).complete
+    assert FRAME.assign(shop=["a", 1, 2.5] * 10).clicdata.append(rec_id).complete
+    assert clicdata_sandbox.rows(rec_id)[31]["shop"] == "1"  # a column of text holds text
+    numerals = clicdata_sandbox.create("Numerals", {"code": "text"})
+    clicdata_sandbox.append(numerals, [{"code": "17"}])
+    with pytest.raises(errors.ApiError):  # a column that shows numerals may take numbers: the service decides
+        pd.DataFrame({"code": [17]}).clicdata.append(numerals, check=True)
+
+
+def test_a_word_among_numbers_is_found_before_anything_is_stored(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    frame = pd.concat([FRAME] * 400, ignore_index=True)
+    frame["visits"] = frame["visits"].astype(object)
+    frame.loc[11_000, "visits"] = "many"
+    [problem] = problems(frame, rec_id)
+    assert "'visits' mixes text and numbers at row 11000 (label 11000), which holds 'many'" in problem
+    assert clicdata_sandbox.count(rec_id) == 1
+    [unknown] = problems(WORD, clicdata_sandbox.create("Unknown", {"visits": "number"}))
+    assert "row 25 (label 'r25')" in unknown
+    assert "types={'visits': 'text'}" in unknown
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Rows in errors are rows of the frame
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_refusal_names_the_row_of_the_frame(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, known: bool
+) -> None:
+    rec_id = made(FRAME, session) if known else rec_id
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        WORD.clicdata.append(rec_id, chunksize=10, check=False)
+    text = str(caught.value)
+    assert "row 6" in text  # the service's own words
+    assert "Row 25 of the frame (label 'r25') holds 'oops' in column 'visits'" in text
+    assert 'errors="collect" stores' in text
+    assert "rows 20 to 29 of them refused together" in text
+
+
+def test_a_refusal_without_a_row_names_the_rows_that_were_sent_together(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    for rows, words in (
+        (10, "Rows 20 to 29 of the frame were refused together"),
+        (1, "Row 2 of the frame (label 'r2')"),
+    ):
+        clicdata_sandbox.faults.clear()
+        clicdata_sandbox.faults.status(400, path=f"/data/{rec_id}", method="POST", after=2)
+        with pytest.raises(errors.AppendInterrupted) as caught:
+            FRAME.clicdata.append(rec_id, chunksize=rows)
+        assert words in str(caught.value)
+        assert rows > 1 or "row 2 of them refused" in str(caught.value)
+
+
+def test_collected_rows_bear_the_position_and_label_of_the_frame(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    receipt = WORD.clicdata.append(rec_id, chunksize=10, errors="collect")
+    assert receipt.rows_appended == 29
+    assert receipt.refused.index.tolist() == ["r25"]
+    assert "Row 25 of the frame (label 'r25')" in receipt.refused["reason"].iloc[0]
+    assert "1 of them refused" in repr(receipt)
+
+
+def test_an_append_that_goes_on_is_compared_with_what_is_known(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int
+) -> None:
+    clicdata_sandbox.faults.status(403, path=f"/data/{rec_id}", method="POST", after=1)
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10, check=None)
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert resume_append(FRAME, receipt).complete
