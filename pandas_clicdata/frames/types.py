@@ -104,7 +104,7 @@ def examine(
         raise InputError(problems + wrong_names)
     types = {} if types is None else checked_types(types, [name for name, _ in sources], problems)
     columns: list[Column] = []
-    for name, cells in sources:
+    for place, (name, cells) in enumerate(sources):
         try:
             array = array_of(cells)
             asked = types.get(name) or (_noted_type(array, noted.get(name)) if noted else None)
@@ -115,7 +115,8 @@ def examine(
         columns.append(column)
         for reason, rows in column.problems().items():
             by_note = _NOTED.format(name, asked) if asked and name not in types else ""
-            problems.append(_cell_problem(column, reason, rows, frame.index) + by_note)
+            whole = "df.reset_index()" if place < len(levels) else "df"
+            problems.append(_cell_problem(column, reason, rows, frame.index, whole) + by_note)
     mixed = [column for column in columns if column.column_type is None]
     problems += [_mixed_problem(column) for column in mixed if need_types or _AWARE in column.cell_types]
     if problems:
@@ -322,13 +323,13 @@ def checked_types(types: Mapping[str, str], names: list[str], problems: list[str
     return {name: str.__str__(column_type) for name, column_type in types.items() if column_type in COLUMN_TYPES}
 
 
-def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[Any]) -> str:
+def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[Any], whole: str) -> str:
     first, labels = rows[:5], index[rows[:5]].tolist()
     more, s = ", ..." if len(rows) > 5 else "", "s" if len(rows) > 1 else ""
     where = f"row{s} {', '.join(map(str, first))}{more}"
     if labels != first:
         where += f", label{s} {', '.join(map(repr, labels))}{more}"
-    cells_of_frame = f"df[{JSON.encode(column.name).decode()}]"
+    cells_of_frame = f"{whole}[{JSON.encode(column.name).decode()}]"
     datetimes = cells_of_frame if column.array.dtype.kind == "M" else f"pd.to_datetime({cells_of_frame})"
     reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt").replace("df[...]", cells_of_frame)
     cells = "1 cell is" if len(rows) == 1 else f"{len(rows)} cells are"

@@ -725,6 +725,7 @@ def test_times_finer_than_100_ns_are_refused_in_an_index_and_beside_other_proble
     frame = pd.DataFrame({"f": [0.5, np.inf, 1, 2]}, index=pd.Index(times, name="at"))
     of_index, of_column = problems_of(frame, index=True)
     assert "Column 'at': 2 cells are finer than 100 ns" in of_index
+    assert 'df.reset_index()["at"].dt.floor("100ns")' in of_index
     assert "Column 'f': 1 cell is infinite" in of_column
     for cell in (FINE, FINE.tz_localize("UTC"), FINE.asm8, np.datetime64(1, "ps"), np.datetime64(10**5 + 1, "ps")):
         with pytest.raises(InputError, match=r"Column 'at': the value is finer than 100 ns.*\.floor\(.100ns.\)"):
