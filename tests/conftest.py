@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):
-    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]  # run from a checkout that was never installed
+    pytest_plugins = ["pandas_clicdata_pytest"]  # run from a checkout that was never installed
 
 # A shell that runs the tests in the background ignores Ctrl-C for them and for the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

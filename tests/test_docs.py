@@ -67,7 +67,7 @@ def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "from importlib.metadata import entry_points\n"
         'if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):\n'
-        '    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]\n'
+        '    pytest_plugins = ["pandas_clicdata_pytest"]\n'
     )
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
