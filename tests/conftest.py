@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):
-    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]  # run from a checkout that was never installed
+    pytest_plugins = ["pandas_clicdata_pytest"]  # run from a checkout that was never installed
 
 # A shell that runs the tests in the background ignores Ctrl-C for them and for the processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -95,7 +96,12 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the counts."""
-    if totals.counted:
+    """Say in three lines what was done, what was broken, and what was skipped; each count with --long."""
+    reasons = Counter(str(report.longrepr[-1]) for report in terminalreporter.stats.get("skipped", []))
+    skipped = [f"{number} x {reason.removeprefix('Skipped: ')}" for reason, number in sorted(reasons.items())]
+    terminalreporter.write_line(f"put through: {totals.told(totals.WORK)}")
+    terminalreporter.write_line(f"with: {totals.told(totals.HARM)}")
+    terminalreporter.write_line(f"skipped: {'; '.join(skipped) or 'nothing'}")
+    if terminalreporter.config.getoption("--long"):
         counts = ", ".join(f"{number:,} {what}" for what, number in sorted(totals.counted.items()))
-        terminalreporter.write_line(f"put through: {counts}")
+        terminalreporter.write_line(f"in detail: {counts}")

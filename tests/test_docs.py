@@ -51,7 +51,8 @@ def test_every_block_of_the_readme_is_run() -> None:
 
 
 def test_the_command_of_the_readme_runs_the_main_job(tmp_path: Path) -> None:
-    command = BLOCKS[0][1].strip()
+    get, command = BLOCKS[0][1].strip().splitlines()
+    assert get == "git clone <address of this repository> pandas_clicdata && cd pandas_clicdata"
     assert command == "pip install '.[sandbox]' && python -m pandas_clicdata demo"
     module = command.split("python -m ")[1].split()
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
@@ -67,7 +68,7 @@ def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(
         "from importlib.metadata import entry_points\n"
         'if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):\n'
-        '    pytest_plugins = ["pandas_clicdata.sandbox.plugin"]\n'
+        '    pytest_plugins = ["pandas_clicdata_pytest"]\n'
     )
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]

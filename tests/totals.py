@@ -6,7 +6,21 @@ from collections import Counter
 
 counted: Counter[str] = Counter()
 
+# How the counts begin that are added up. One with a colon, or of rows with stamps, is part of another.
+WORK = ("calls", "requests", "reads", "rows", "frames", "answers", "journals", "random schedules")
+HARM = ("faults", "cells of fault x operation x login", "processes killed", "processes interrupted", "places")
+
 
 def add(what: str, number: int) -> None:
     """Count so many more of something."""
     counted[what] += number
+
+
+def told(kinds: tuple[str, ...]) -> str:
+    """Return the sums of these kinds."""
+    whole = {what: number for what, number in counted.items() if ":" not in what and "with stamps" not in what}
+    sums = {kind: sum(number for what, number in whole.items() if what.startswith(kind)) for kind in kinds}
+    named = {"places": "places of a Ctrl-C", "answers": "answers fuzzed", "journals": "journals cut short"}
+    return (
+        ", ".join(f"{number:,} {named.get(kind, kind)}" for kind, number in sums.items() if number) or "nothing counted"
+    )

@@ -20,11 +20,10 @@ from pandas_clicdata.errors import (
     UsageError,
 )
 from pandas_clicdata.session import manager
-from pandas_clicdata.session.arguments import VERSIONS
+from pandas_clicdata.session.arguments import DEFAULT_URL, VERSIONS, doubt_url
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.wire import get
 
-DEFAULT_URL = "https://api.clicdata.com/"
 SECRETS = ("client_secret", "password", "api_key")
 RIGHTS = {"data sets": "/data", "account": "/account", "dashboards": "/dashboard", "schedules": "/schedule"}
 
@@ -90,6 +89,9 @@ def _check_right(session: Session, path: str) -> str:
 def _advise(error: ClicDataError, url: str) -> str:
     """Return what to change after an error."""
     host = urlsplit(url).hostname or ""
+    doubt = doubt_url(url)
+    if doubt and not isinstance(error, (ApiVersionError, TlsError)):
+        return f"CLICDATA_URL: {doubt}"
     if isinstance(error, BadCredentials):
         return "the id, secret, password or key is wrong, or withdrawn. Copy it anew from ClicData, Account > API Apps."
     if isinstance(error, ApiVersionError):

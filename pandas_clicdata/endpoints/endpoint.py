@@ -39,7 +39,7 @@ class Endpoint:
         if session is not None and connection_params:
             connection_params.clear()  # a traceback can show local variables, and these hold secrets
             raise InputError("give session= or connection parameters, not both")
-        self._session = manager.opened(connection_params) if connection_params else session
+        self._session = manager.opened(connection_params, "session") if connection_params else session
 
     @property
     def session(self) -> Session:

@@ -43,7 +43,7 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").split(".")[0] != "werkzeug":
             raise
         raise ImportError(
-            "The sandbox needs Werkzeug. Install it with: pip install 'pandas-clicdata[sandbox]'"
+            "The sandbox needs Werkzeug: install this package anew, from its checkout, with pip install '.[sandbox]'"
         ) from None
     return getattr(module, name)
 

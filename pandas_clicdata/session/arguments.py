@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import inspect
 import os
 import re
-from typing import TYPE_CHECKING
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from pandas_clicdata.errors import InputError
@@ -13,13 +16,68 @@ from pandas_clicdata.session.credentials import Secret
 from pandas_clicdata.session.wire import FIRST_MODERN, TABLE_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from pandas_clicdata.session.credentials import Credentials
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Default(str):
+    """A default that differs from the same text given as an argument, by ``is``."""
+
+    __slots__ = ()
+
+
+DEFAULT_URL = Default("https://api.clicdata.com/")  # C: the host and no path
+AUTO = Default("auto")
 
 VERSIONS = (
     f'"{FIRST_MODERN}" and "{TABLE_VERSION}" are known to work, "auto" uses what the service requires, '
     "and None is the dialect without version"
 )
 _YEAR_AND_NUMBER = re.compile(r"(\d{4})\.(\d{1,2})")
+
+
+def refuse_unknown(call: Callable[P, R]) -> Callable[P, R]:
+    """Make a call name the argument that a misspelled one may have meant. No traceback shows the arguments."""
+    known = inspect.signature(call).parameters
+
+    @functools.wraps(call)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            check_names(kwargs, known)
+            return call(*args, **kwargs)
+        finally:
+            kwargs.clear()
+            del args
+
+    return checked
+
+
+def check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `InputError` if an argument is given that isn't known."""
+    names = [name for name in known if name != "self"]
+    problems = [f"there is no argument {name}=: {_nearest(name, names)}" for name in given if name not in names]
+    if problems:
+        raise InputError(problems)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    close = get_close_matches(name.lower(), names, 1)
+    return f"did you mean {close[0]}=?" if close else f"the arguments are {', '.join(names)}"
+
+
+def doubt_url(url: str) -> str | None:
+    """Return why a URL is perhaps not that of the API; None if nothing speaks against it."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if f".{host}".endswith(".clicdata.com") and host != urlsplit(DEFAULT_URL).hostname:
+        return f"it names the host {host}, and the API is at {DEFAULT_URL}"
+    if parts.path.strip("/"):
+        return f"it has the path {parts.path.rstrip('/')}, and the API is at the root: try {parts.scheme}://{parts.netloc}/"
+    return None
 
 
 def check_url(url: object) -> str:

@@ -221,6 +221,7 @@ def _spellings(secret: str) -> Iterator[str]:
 _KINDS: dict[str, Any] = {kind.method: kind for kind in (ApiKey, AuthorizationCode, Basic, ClientCredentials)}
 NEEDS = {method: tuple(field.name for field in fields(kind)) for method, kind in _KINDS.items()}
 _IN_CLEAR = ("client_id", "username")
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refresh_token")
 
 
@@ -266,7 +267,9 @@ def _problem(name: str, value: object) -> str | None:
     if any(c in value for c in "\r\n\0"):
         return f"{name} has a line break or a NUL in it"
     if name != "password" and value != value.strip():
-        return f"{name} has white space around it"
+        return f"{name} has white space around it: give it without"
+    if name != "password" and value[0] in _QUOTES and value[-1] in _QUOTES:
+        return f"{name} has quotation marks around it: give it without"
     if name == "api_key" and not value.isascii():
         return f"{name} has characters that no header can carry"
     if name in ("client_id", "username") and ":" in value:

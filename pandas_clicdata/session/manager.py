@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError, NotConnected
+from pandas_clicdata.session.arguments import AUTO, DEFAULT_URL, check_names, refuse_unknown
 from pandas_clicdata.session.credentials import GIVEN, NEEDS
 from pandas_clicdata.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 # No refresh token: it changes at each use, so a variable would be good only once.
 ENVIRONMENT = {
@@ -24,32 +27,61 @@ ENVIRONMENT = {
     "api_version": "CLICDATA_API_VERSION",
 }
 
+_PREFIX = "CLICDATA_"
+
 _lock = threading.RLock()
 _default: Session | None = None
 
 
-def connect(**connection_params: Any) -> Session:
+@refuse_unknown
+def connect(
+    auth_method: str | None = None,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    api_key: str | None = None,
+    refresh_token: str | None = None,
+    url: str = DEFAULT_URL,
+    api_version: str | None = AUTO,
+    timeout: float | tuple[float, float] = (5, 60),
+    deadline: float = 300,
+    max_retries: int = 3,
+    ca_bundle: str | os.PathLike[str] | None = None,
+    on_new_refresh_token: Callable[[str], object] | None = None,
+    *,
+    check: bool = False,
+) -> Session:
     """Open a session and make it the one that every call without ``session=`` uses.
+
+    The environment has the credentials that are not given: ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with
+    ``CLICDATA_USERNAME`` and ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``. Then ``CLICDATA_URL`` and
+    ``CLICDATA_API_VERSION`` are read too. A secret of the environment is not joined with another id or user than its
+    own there. Where all credentials are given, nothing is read from the environment.
 
     Parameters
     ----------
-    **connection_params
-        Those of `Session`. Without any credentials among them, these are read from the environment:
-        ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with ``CLICDATA_USERNAME`` and
-        ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``; and then, where they are not given,
-        ``CLICDATA_URL`` and ``CLICDATA_API_VERSION`` too.
+    auth_method, client_id, client_secret, username, password, api_key, refresh_token
+        As `Session` takes them.
+    url, api_version, timeout, deadline, max_retries, ca_bundle, on_new_refresh_token
+        As `Session` takes them.
+    check : bool, default False
+        Log in at once, by `Session.check`. Otherwise no request is sent, and the first call logs in.
 
     Returns
     -------
     Session
-        The open session. No request was sent: the first call logs in.
+        The open session.
 
     Raises
     ------
     NotConnected
         No credentials were given and there are none in the environment.
     InputError
-        An argument can't be used.
+        An argument can't be used, or credentials are missing.
+    ClicDataError
+        With ``check``: there is no connection, or ClicData refused the credentials. The session is closed, and the
+        default one stays as it was.
 
     Examples
     --------
@@ -57,19 +89,34 @@ def connect(**connection_params: Any) -> Session:
     >>> SessionManager.get_session() is session
     True
     """
-    return _connect(connection_params)
-
-
-def _connect(connection_params: dict[str, Any]) -> Session:
-    named = any(connection_params.get(name) is not None for name in GIVEN)
-    session = opened(connection_params) if named else _from_environment(connection_params)
+    params = {
+        name: value
+        for name, value in locals().items()
+        if value is not DEFAULT_URL and value is not AUTO and (value is not None or name == "api_version")
+        if name != "check"
+    }
+    del client_secret, password, api_key, refresh_token, url  # a traceback shows the variables of its frames
+    try:
+        session = opened(_completed(params))
+    finally:
+        params.clear()
+    try:
+        if check:
+            session.check()
+    except BaseException:
+        session.close()
+        raise
     make_default(session)
     return session
 
 
-def opened(connection_params: dict[str, Any]) -> Session:
-    """Open a session. If that fails, clear the parameters, so that no traceback shows them."""
+def opened(connection_params: dict[str, Any], *also: str) -> Session:
+    """Open a session. If that fails, clear the parameters, so that no traceback shows them.
+
+    ``also`` are other arguments of the call, which a misspelled one may have meant.
+    """
     try:
+        check_names(connection_params, (*inspect.signature(Session).parameters, *also))
         return Session(**connection_params)
     except InputError as error:
         problem = error.with_traceback(None)
@@ -107,7 +154,7 @@ class SessionManager:
     Parameters
     ----------
     **connection_params
-        Those of `Session`; without credentials among them the environment is read, as `connect` does.
+        Those of `connect`.
 
     Examples
     --------
@@ -117,7 +164,10 @@ class SessionManager:
     """
 
     def __init__(self, **connection_params: Any) -> None:
-        self.session = _connect(connection_params)
+        try:
+            self.session = connect(**connection_params)
+        finally:
+            connection_params.clear()  # a traceback shows the variables of its frames
 
     @staticmethod
     def get_session() -> Session:
@@ -141,36 +191,41 @@ class SessionManager:
 def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """Return the first way to log in whose variables are all set (None: no way), and a sentence for each way.
 
-    An empty variable is not set.
+    An empty variable is not set. The last sentences are about variables that look like ours.
     """
     method, found = None, []
     for candidate in ("api_key", "basic", "client_credentials"):
-        names = [ENVIRONMENT[name] for name in NEEDS[candidate]]
-        missing = [name for name in names if not environ.get(name)]
-        if not missing:
-            method = method or candidate
-            found.append(f"{' + '.join(names)} ({candidate}): set")
-        else:
-            found.append(f"{' + '.join(names)} ({candidate}): {' and '.join(missing)} not set")
+        missing = _missing(NEEDS[candidate], environ)
+        method = method or (None if missing else candidate)
+        states = [f"{ENVIRONMENT[name]} {'not set' if name in missing else 'set'}" for name in NEEDS[candidate]]
+        found.append(f"{candidate}: {', '.join(states)}")
+    known = [name.removeprefix(_PREFIX) for name in ENVIRONMENT.values()]
+    others = {name.removeprefix(_PREFIX) for name in environ if name.startswith(_PREFIX)} - {*known}
+    for name in sorted(others):
+        close = get_close_matches(name, known, 1)
+        advice = f" (did you mean {_PREFIX}{close[0]}?)" if close else ""
+        found.append(f"{_PREFIX}{name}: set, but not a variable that is read{advice}")
     return method, found
 
 
 def environment_params(environ: Mapping[str, str], method: str) -> dict[str, Any]:
     """Return the arguments of a `Session` from the environment."""
     names = (*NEEDS[method], "url", "api_version")
-    found: dict[str, Any] = {name: environ[ENVIRONMENT[name]] for name in names if environ.get(ENVIRONMENT[name])}
+    found: dict[str, Any] = {name: environ[ENVIRONMENT[name]] for name in names if not _missing([name], environ)}
     if found.get("api_version", "").lower() == "none":
         found["api_version"] = None
     return {"auth_method": method, **found}
 
 
-def _from_environment(params: Mapping[str, Any]) -> Session:
+def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
+    return [name for name in names if not environ.get(ENVIRONMENT.get(name, ""))]
+
+
+def _from_environment(asked: str | None) -> dict[str, Any]:
+    """Return the arguments of a session from the environment alone, for the way to log in that was asked for."""
     method, found = environment_sources(os.environ)
-    given = params.get("auth_method")
-    if given in NEEDS and all(name in ENVIRONMENT and os.environ.get(ENVIRONMENT[name]) for name in NEEDS[given]):
-        method = given
-    elif given is not None:
-        method = None
+    if asked is not None:
+        method = asked if asked in NEEDS and not _missing(NEEDS[asked], os.environ) else None
     if method is None:
         tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *found))
         raise NotConnected(
@@ -178,4 +233,43 @@ def _from_environment(params: Mapping[str, Any]) -> Session:
             f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...) or set these variables; "
             "without an account, try pandas_clicdata.sandbox.start().session()."
         )
-    return opened({**environment_params(os.environ, method), **params})
+    return environment_params(os.environ, method)
+
+
+def _completed(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a session: those given, and from the environment the credentials that they lack."""
+    given = {name for name in GIVEN if params.get(name) is not None}
+    asked = params.get("auth_method")
+    if not given:
+        return {**_from_environment(asked), **params}
+    lacks = {
+        method: [name for name in names if name not in given]
+        for method, names in NEEDS.items()
+        if asked in (None, method) and (given <= set(names) or given >= set(names))
+    }
+    if not lacks or not all(lacks.values()):
+        return params  # they are complete, or the session says what is wrong
+    complete = [method for method, names in lacks.items() if not _missing(names, os.environ)]
+    if not complete:
+        ways = "; or ".join(f"{method} lacks {_described(names)}" for method, names in lacks.items())
+        raise InputError(f"credentials are missing: given was only {' and '.join(sorted(given))}, and {ways}")
+    if len(complete) > 1:
+        ways = " and ".join(complete)
+        raise InputError(f"with those of the environment, the credentials fit {ways}: say which one with auth_method=")
+    method = complete[0]
+    for secret, owner in (("client_secret", "client_id"), ("password", "username")):
+        foreign = owner in given and os.environ.get(ENVIRONMENT[owner]) not in (None, "", params[owner])
+        if foreign and secret in lacks[method]:
+            raise InputError(
+                f"{owner} is given, but {ENVIRONMENT[secret]} belongs to another one, that of {ENVIRONMENT[owner]}: "
+                f"give {secret}= too"
+            )
+    return {**environment_params(os.environ, method), **params}
+
+
+def _described(names: list[str]) -> str:
+    """Return each credential with the state of its variable."""
+    states = {name: "not set" if _missing([name], os.environ) else "set" for name in names}
+    return " and ".join(
+        f"{name} ({ENVIRONMENT[name]}: {state})" if name in ENVIRONMENT else name for name, state in states.items()
+    )

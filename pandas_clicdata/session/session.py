@@ -9,6 +9,7 @@ import random
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +24,12 @@ from pandas_clicdata.errors import (
     ClicDataError,
     InputError,
     NotConnected,
+    PermissionDenied,
+    ProtocolError,
     RateLimited,
     TransportError,
+    UsageError,
+    server_text,
 )
 from pandas_clicdata.session import arguments, retry, wire
 from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, token_of
@@ -114,6 +119,7 @@ class Session:
     _url = _auth_method = "?"
     _version: str | None = None
 
+    @arguments.refuse_unknown
     def __init__(
         self,
         auth_method: str | None = None,
@@ -123,8 +129,8 @@ class Session:
         password: str | None = None,
         api_key: str | None = None,
         refresh_token: str | None = None,
-        url: str = "https://api.clicdata.com/",
-        api_version: str | None = "auto",
+        url: str = arguments.DEFAULT_URL,
+        api_version: str | None = arguments.AUTO,
         timeout: float | tuple[float, float] = (5, 60),
         deadline: float = 300,
         max_retries: int = 3,
@@ -160,6 +166,7 @@ class Session:
         if on_new_refresh_token is not None and not callable(on_new_refresh_token):
             raise InputError("on_new_refresh_token must be a function that takes the new token")
         self._tokens = Tokens(credentials, on_new_refresh_token)
+        self._answered = False  # whether the service ever said yes, so that the URL is right
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
@@ -281,11 +288,55 @@ class Session:
         except ClicDataError as error:
             unknown = retry.outcome(error) is retry.Outcome.UNKNOWN
             error.in_doubt = unknown and request.replay is not wire.Replay.FREELY
+            if not self._answered and not isinstance(error, UsageError):
+                _add_doubt(error, self._url)
             raise
         except (KeyboardInterrupt, SystemExit) as interrupt:
             sent = call.sent and getattr(interrupt, "sent", True)
             interrupt.sent = sent  # type: ignore[union-attr]  # see `retry.outcome`
             raise
+
+    def check(self) -> dict[str, str | None]:
+        """Log in, and return who is connected with what.
+
+        ``GET /account``
+
+        Returns
+        -------
+        dict
+            ``account`` and ``domain``: the names of the account, as far as ClicData says them and the rights allow it.
+            ``user`` and ``client_id``, where this way to log in has them. ``url``, ``auth_method`` and ``dialect``.
+
+        Raises
+        ------
+        ClicDataError
+            There is no connection, or ClicData refused the credentials.
+
+        Examples
+        --------
+        >>> session.check()["account"]
+        'Sandbox Trading'
+        """
+        found: Any = {}
+        try:
+            with suppress(PermissionDenied):  # the credentials are good, but lack the right to read the account
+                found = self.call(wire.get("check the connection", "/account")).value()
+        except (ProtocolError, TransportError) as error:
+            if "url=" not in error.args[0]:
+                error.args = (f"{error.args[0].rstrip('.')}. Check url= ({self.url}), the network and its proxy.",)
+            raise
+        found = found.get("account", found) if isinstance(found, dict) else {}
+        found = found if isinstance(found, dict) else {}
+        credentials, version = self._tokens.credentials, self._version
+        return {
+            "account": server_text(found["name"]) if found.get("name") else None,
+            "domain": server_text(found["domain"]) if found.get("domain") else None,
+            "user": getattr(credentials, "username", None),
+            "client_id": getattr(credentials, "client_id", None),
+            "url": self.url,
+            "auth_method": self._auth_method,
+            "dialect": "legacy, without api_version" if version is None else f"modern, api_version {version}",
+        }
 
     def _repeat(self, call: _Call) -> Reply:
         renewed = False
@@ -365,7 +416,9 @@ class Session:
         milliseconds = 1e3 * (self._clock() - began)
         _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, milliseconds)
         try:
-            return wire.judge(request, answer, partial(hide, credentials, token))
+            reply = wire.judge(request, answer, partial(hide, credentials, token))
+            self._answered = True
+            return reply
         except ClicDataError as error:
             if isinstance(error, ApiError):
                 error.retry_after = retry.retry_after(answer.headers, time.time())
@@ -407,6 +460,12 @@ class Session:
             if request.compressed:
                 headers["Content-Encoding"] = "gzip"
         return HttpRequest(request.operation, request.method, url, headers, body)
+
+
+def _add_doubt(error: ClicDataError, url: str) -> None:
+    doubt = arguments.doubt_url(url)
+    if doubt and doubt not in error.args[0]:  # threads that wait for one log-in get one error
+        error.args = (f"{error.args[0].rstrip('.')}. But first look at url=: {doubt}",)
 
 
 def _login_error(error: ClicDataError, credentials: Credentials) -> ClicDataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import socket
@@ -183,13 +184,12 @@ class TestImports:
     def test_without_the_extra(self):
         code = f"""{STUB}
 sys.modules["werkzeug"] = None
-import pandas_clicdata.sandbox.plugin
 try:
     from pandas_clicdata.sandbox import start
 except ImportError as error:
     print(error)
 """
-        assert "pip install 'pandas-clicdata[sandbox]'" in python(code)
+        assert "needs Werkzeug: install this package anew, from its checkout" in python(code)
 
     def test_no_module_imports_itself_by_way_of_others(self):
         """Imports for types count too."""
@@ -201,11 +201,19 @@ except ImportError as error:
         TopologicalSorter(imports).prepare()  # raises CycleError
 
     def test_the_plugin_imports_little(self):
-        code = f"""{STUB}
-import pandas_clicdata.sandbox.plugin
-print([name for name in ("pandas", "werkzeug", "msgspec", "requests", "PIL", "sqlite3") if name in sys.modules])
+        code = """
+import sys, _pytest.config, pytest
+before = set(sys.modules)
+import pandas_clicdata_pytest
+print(set(sys.modules) - before)
 """
-        assert python(code).strip() == "[]"
+        assert python(code).strip() == "{'pandas_clicdata_pytest'}"
+
+    def test_pytest_is_told_to_load_the_plugin(self):
+        settings = configparser.ConfigParser()
+        settings.read(ROOT / "setup.cfg")
+        assert settings["options"]["py_modules"] == "pandas_clicdata_pytest"
+        assert 'pandas_clicdata = "pandas_clicdata_pytest"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
     def test_the_server_knows_nothing_of_the_client(self):
         code = f"""{STUB}
@@ -234,15 +242,28 @@ def test_two_begins_afresh(clicdata_sandbox, clicdata_session):
     assert clicdata_sandbox.requests == []
 """
     )
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_fixtures_without_the_extra(tmp_path):
+    (tmp_path / "conftest.py").write_text("import sys\n\nsys.modules['werkzeug'] = None\n")
+    (tmp_path / "test_mine.py").write_text("def test_one(clicdata_session):\n    pass\n")
+    said = run_pytest(tmp_path).stdout
+    assert "install this package anew, from its checkout, with pip install '.[sandbox]'" in said
+    assert "Traceback" not in said
+    assert len([line for line in said.splitlines() if "Werkzeug" in line]) <= 2  # the failure, and the summary
+
+
+def run_pytest(folder):
     installed = any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11"))
-    plugin = [] if installed else ["-p", "pandas_clicdata.sandbox.plugin"]
+    plugin = [] if installed else ["-p", "pandas_clicdata_pytest"]
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, *plugin, f"--rootdir={tmp_path}", str(tmp_path)],
+    return subprocess.run(
+        [*command, *plugin, f"--rootdir={folder}", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOP = ("pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md")
+PLUGIN = "pandas_clicdata_pytest.py"  # beside the package, since pytest imports it at each start
 BUILD = """
 import sys
 from setuptools import build_meta
@@ -39,7 +40,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leave = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "build", "dist")
     for folder in ("pandas_clicdata", "tests", "notebooks", "benchmarks"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=leave)
-    for name in TOP:
+    for name in (*TOP, PLUGIN):
         shutil.copy(ROOT / name, copy / name)
     for place in (copy, copy / "pandas_clicdata", copy / "pandas_clicdata" / "sandbox" / "sample"):
         for name in (".env", "visits.journal", "answer.yaml", "key.pem", "notes.txt"):
@@ -58,7 +59,8 @@ def built(checkout: Path, kind: str, folder: Path) -> bytes:
 def package() -> set[str]:
     """Return the files of a wheel: the modules, the mark that they are typed, and the sample."""
     kinds = ("*.py", "py.typed", "sample/*.csv")
-    return {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "pandas_clicdata").rglob(kind)}
+    inside = {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "pandas_clicdata").rglob(kind)}
+    return inside | {PLUGIN}
 
 
 def test_a_wheel_holds_the_package_and_nothing_else(checkout: Path, tmp_path: Path) -> None:

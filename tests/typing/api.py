@@ -13,6 +13,10 @@ from pandas_clicdata import AppendReceipt, ChangeReceipt, Data, DataFrame, Sessi
 
 session = pandas_clicdata.connect(api_key="k")
 assert_type(session, Session)
+assert_type(pandas_clicdata.connect(client_id="a", client_secret="s", check=True).check(), dict[str, str | None])
+pandas_clicdata.connect(clientid="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+pandas_clicdata.connect(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Session(clientid="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 df = pandas_clicdata.read_clicdata(5, columns=["a"], nrows=3)
 assert_type(df, DataFrame)

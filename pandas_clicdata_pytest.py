@@ -1,6 +1,7 @@
 """Fixtures for the tests of users of this package: a fresh sandbox, and a session on it.
 
-Every pytest run in an environment with this package loads this module, so it imports little.
+Every pytest run in an environment with this package loads this module. It stands beside the package, whose import
+takes pandas along.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def clicdata_sandbox() -> Iterator[Sandbox]:
     """A fresh ClicData on this machine, with its sample data, for one test."""
-    from pandas_clicdata.sandbox import start
-
+    try:
+        from pandas_clicdata.sandbox import start
+    except ImportError as error:  # without the extra: one sentence says what to install
+        pytest.fail(str(error), pytrace=False)
     with start() as sandbox:
         yield sandbox
 
