@@ -197,8 +197,12 @@ def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, 
         **({"dtype": dict.fromkeys(text, "str")} if text else {}),
         **({"parse_dates": dates, "date_format": "ISO8601"} if dates else {}),
     }
-    read = {**options, **shape, "dtype": dict.fromkeys(text, "string")}
+    read = {**options, **shape, "dtype": dict.fromkeys([*text, *dates], "string")}
+    read = {name: value for name, value in read.items() if name not in ("parse_dates", "date_format")}
     frame = pd.read_csv(path, **read, nrows=rows, dtype_backend="numpy_nullable", low_memory=False)
+    for name in dates:  # parse_dates of pandas 2.2 takes no missing values in the nullable text that is read here
+        with suppress(ValueError):  # a date that pandas can't hold: text stays text
+            frame[name] = pd.to_datetime(frame[name], format="ISO8601")
     _print_findings(separator, encoding, commas, text, lines, len(frame))
     return frame, options
 
