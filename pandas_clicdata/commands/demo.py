@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -20,6 +21,8 @@ from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.frames.types import clicdata_types
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pandas_clicdata import DataFrame
 
 MOST_ROWS = 1_000_000  # of a file, unless the caller wants more
@@ -36,7 +39,7 @@ _DATETIME = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _COMMA_NUMBER = r"\s*[+-]?\d+,\d+\s*"
 _LOSSY = r"\s*(-?0\d.*|\+.*|-?\d{16,}\s*)"  # a number would lose its zero, its plus, or its last digits
-_SHAPES = {"date": _DATETIME, "number": _NUMBER, "decimal": f"({_NUMBER})|({_COMMA_NUMBER})"}
+_SHAPES = {"date": _DATETIME, "number": _NUMBER, "decimal": f"(({_NUMBER})|({_COMMA_NUMBER}))"}
 
 
 class _Differs(Exception):
@@ -177,13 +180,7 @@ def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, 
     if bom is None and b"\0" in head:
         raise ValueError("it is no text: CSV, Excel and parquet can be read")
     separator = _find_separator(head.decode(bom or "latin-1", "replace"))
-    for encoding in (bom,) if bom else _ENCODINGS:
-        try:
-            lines = _scan(path, encoding, separator, rows)
-            break
-        except UnicodeDecodeError:
-            if encoding == "utf-16":
-                raise ValueError("it is marked as utf-16, but isn't") from None
+    encoding, lines = _find_encoding(path, (bom,) if bom else _ENCODINGS, separator, rows)
     if not lines.width:
         raise ValueError("it has no columns")
     shape = {"sep": separator, "encoding": encoding, "index_col": False, "on_bad_lines": "skip"}
@@ -200,10 +197,22 @@ def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, 
         **({"dtype": dict.fromkeys(text, "str")} if text else {}),
         **({"parse_dates": dates, "date_format": "ISO8601"} if dates else {}),
     }
-    read = {**options, **shape, "dtype": dict.fromkeys(text, "string")}
+    read = {**options, **shape, "dtype": dict.fromkeys([*text, *dates], "string")}
+    read = {name: value for name, value in read.items() if name not in ("parse_dates", "date_format")}
     frame = pd.read_csv(path, **read, nrows=rows, dtype_backend="numpy_nullable", low_memory=False)
+    for name in dates:  # parse_dates of pandas 2.2 takes no missing values in the nullable text that is read here
+        with suppress(ValueError):  # a date that pandas can't hold: text stays text
+            frame[name] = pd.to_datetime(frame[name], format="ISO8601")
     _print_findings(separator, encoding, commas, text, lines, len(frame))
     return frame, options
+
+
+def _find_encoding(path: Path, encodings: Iterable[str], separator: str, rows: int) -> tuple[str, _Lines]:
+    """Return the first encoding in which every row that will be read has letters, and those rows' shape."""
+    for encoding in encodings:
+        with suppress(UnicodeError):
+            return encoding, _scan(path, encoding, separator, rows)
+    raise ValueError("its first bytes name an encoding that it isn't written in")
 
 
 def _find_separator(text: str) -> str:
