@@ -182,7 +182,7 @@ def hide(credentials: Credentials, token: Token | None, text: str) -> str:
     return text
 
 
-# In a sentence these show nothing: a reader would expect them there. Stars would show that one is the secret.
+# Expected in any sentence: stars would show that one is the secret.
 _is_usual = re.compile(
     "access|account|api|app|authentication|authorization|client|credentials?|data|denied|error|expired|failed|id|invalid|"
     "key|login|name|not|password|refresh|refused|secret|the|token|unauthorized|unknown|user|username|wrong",
