@@ -218,7 +218,7 @@ def read(session: Session, secret: Canaries) -> object:
 
 
 def append(session: Session, secret: Canaries) -> object:
-    return pd.DataFrame({"t": [secret.cell]}).clicdata.append(5, session=session)
+    return pd.DataFrame({"t": [secret.cell]}).clicdata.append(5, check=False, session=session)
 
 
 def delete(session: Session, secret: Canaries) -> object:

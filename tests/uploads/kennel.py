@@ -122,7 +122,9 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
     session = Session(**job["session"])
     found: dict[str, Any] = {}
     try:
-        frame_of(job["rows"]).clicdata.append(job["rec_id"], session=session, progress=False, **job.get("how", {}))
+        frame_of(job["rows"]).clicdata.append(
+            job["rec_id"], session=session, progress=False, check=False, **job.get("how", {})
+        )
     except BaseException as error:  # noqa: BLE001  # reported
         found = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
         # Between two lines of ours it may come too: then it is the session that has the receipt.

@@ -36,7 +36,7 @@ class Quick(Unreliable):
 
 
 def appended(service: Unreliable, path: Path, **how: Any) -> AppendReceipt:
-    how = {"chunksize": CHUNK, "journal": path, "session": service, "progress": False, **how}
+    how = {"chunksize": CHUNK, "journal": path, "session": service, "progress": False, "check": False, **how}
     return FRAME.clicdata.append(5, **how)  # type: ignore[no-any-return]
 
 

@@ -114,7 +114,13 @@ class Table(RuleBasedStateMachine):
         how = {"journal": path} if journal else {}
         try:
             receipt = frame.clicdata.append(
-                self.rec_id, chunksize=chunksize, workers=workers, session=self.session, progress=False, **how
+                self.rec_id,
+                chunksize=chunksize,
+                workers=workers,
+                session=self.session,
+                progress=False,
+                check=False,
+                **how,
             )
         except errors.ClicDataError:
             self.held(frame, path if journal else None)

@@ -101,7 +101,7 @@ def test_a_chunk_that_is_stored_in_part_ends_the_append(
 ) -> None:
     store_in_part(clicdata_sandbox, rec_id)
     with pytest.raises(errors.AppendAmbiguous, match="4 of 10 rows were found") as caught:
-        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, check=False, **WAYS[way])
     receipt = receipt_of(caught)
     assert receipt.chunks["state"].tolist() == ["applied", "partial", "pending"]
     assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
@@ -262,7 +262,7 @@ def test_a_count_that_fails_ends_the_append(patient: Session, clicdata_sandbox: 
     clicdata_sandbox.faults.drop(**on(rec_id))
     clicdata_sandbox.faults.status(403, method="GET", times=None, after=1 if way == "count" else 0)
     with pytest.raises(errors.AppendAmbiguous, match="could not be counted") as caught:
-        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **WAYS[way])
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, check=False, **WAYS[way])
     assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "pending"]
     assert isinstance(caught.value.__cause__, errors.TransportError)
 
@@ -279,7 +279,7 @@ def test_a_chunk_is_sent_four_times_at_most(
 ) -> None:
     fault = clicdata_sandbox.faults.status(500, **{**on(rec_id), "times": None})
     with pytest.raises(errors.AppendAmbiguous) as caught:
-        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
+        FRAME.clicdata.append(rec_id, chunksize=10, session=patient, check=False, **TAG)
     assert fault.hits == 4
     assert asleep.slept == [30.0, 5.0] * 3
     assert_true(receipt_of(caught), FRAME, stored(clicdata_sandbox, rec_id))
