@@ -394,7 +394,7 @@ class ClicDataAccessor:
         1    b     2
         >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
-        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows>
+        <ChangeReceipt: delete rows of data set ...: 2 of 2 keys done; 2 rows kept: .rows; 3 rows read before, in ... s>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
         >>> _ = result.rows.clicdata.append(rec_id)
@@ -409,7 +409,9 @@ class ClicDataAccessor:
         session = manager.current(session)
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
-            return changes.matching_rows(rec_id, self._frame, on, multiple_rows, progress, match=match, pages=pages)
+            return changes.matching_rows(
+                session, rec_id, self._frame, on, multiple_rows, progress, match=match, pages=pages
+            )
         read_before = keep or most is not None
         return changes.delete_rows(
             session,

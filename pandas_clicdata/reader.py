@@ -208,13 +208,19 @@ class _Reading:
             on_torn=on_torn,
         )
         is_first = True
-        with bar(self.progress, f"read {self.rec_id}", self.nrows) as shown, closing(pages):
+        with (
+            bar(self.progress, f"read {self.rec_id}", self.nrows or total, session=self.session) as done,
+            closing(pages),
+        ):
             for page in pages:
                 if page.torn is not None and self.torn is None:
                     self.torn = page.torn
                     if self.chunksize is not None:
                         warnings.warn(TornReadWarning(page.torn), stacklevel=2)
-                shown.update(self.builder.add(page.rows))
+                rows, all_rows = self.builder.add(page.rows), page.total if total is None else total
+                if self.nrows is not None:
+                    rows, all_rows = min(rows, self.nrows - done.count), min(self.nrows, all_rows or self.nrows)
+                done.update(rows, all_rows)
                 while (missing := self._missing_rows()) is not None and missing <= 0:
                     is_first = False
                     yield self._take()

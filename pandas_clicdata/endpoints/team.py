@@ -314,7 +314,9 @@ class Team(Endpoint):
             self.add_user(team_id, ids[position])
             return {"state": "added"}
 
-        return send_rows("add users to a team", rows, send, schema=ADDED, index=index, progress=progress)
+        return send_rows(
+            "add users to a team", rows, send, schema=ADDED, index=index, progress=progress, session=self.session
+        )
 
     def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
         """Remove a user from a team.

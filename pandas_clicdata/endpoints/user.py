@@ -218,7 +218,9 @@ class User(Endpoint):
         def send(position: int) -> dict[str, Any]:
             return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
 
-        return send_rows("create users", rows, send, schema=CREATED, index=index, progress=progress)
+        return send_rows(
+            "create users", rows, send, schema=CREATED, index=index, progress=progress, session=self.session
+        )
 
     # -----------------------------------------------------------------------------------------------------
     # Changing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import threading
 import time
 import weakref
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ class Session:
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
+        self.requests, self.seconds = 0, 0.0  # answered so far, and until their answers came
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -170,6 +172,7 @@ class Session:
     def _begin(self) -> None:
         """Use new locks and connections: at first, and in a forked child."""
         self._budget = retry.Budget()
+        self._counting = threading.Lock()
         self._transport = Transport(self._url, self._verify)
         self._tokens.renew_locks()
 
@@ -346,8 +349,10 @@ class Session:
         if isinstance(answer, ClicDataError):
             _log.debug("%s %s: %s", request.method, request.path, type(answer).__name__)
             return answer
-        milliseconds = 1e3 * (self._clock() - began)
-        _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, milliseconds)
+        seconds = self._clock() - began
+        with self._counting:
+            self.requests, self.seconds = self.requests + 1, self.seconds + seconds
+        _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, 1e3 * seconds)
         try:
             return wire.judge(request, answer, partial(hide, credentials, token))
         except ClicDataError as error:
