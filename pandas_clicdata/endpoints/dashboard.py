@@ -7,14 +7,13 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import pandas as pd
-
 from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.answers import rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.endpoints.pictures import Picture, PictureFrame, check_target, parse_picture, save
-from pandas_clicdata.errors import InputError, NotFound, ProtocolError, server_text
+from pandas_clicdata.endpoints.pictures import Picture, check_target, parse_picture, save
+from pandas_clicdata.errors import CALLER, InputError, NotFound, ProtocolError, server_text
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.records import FrameWithHtml
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get, query_of
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    import pandas as pd
     from PIL.Image import Image
 
 DASHBOARDS = {  # C: every key (O18)
@@ -103,9 +103,8 @@ class Dashboard(Endpoint):
         problems = _check_thumbnails(rows)
         if problems:
             more = "" if len(problems) <= 5 else f"; and {len(problems) - 5} more"
-            warnings.warn(f"thumbnails were left out: {'; '.join(problems[:5])}{more}", UserWarning, stacklevel=2)
-        pictures = pd.Series([row.pop("thumbnail") for row in rows], dtype=object)
-        return PictureFrame(frame_of_records(rows, DASHBOARDS).assign(thumbnail=pictures))
+            warnings.warn(f"thumbnails were left out: {'; '.join(problems[:5])}{more}", UserWarning, stacklevel=CALLER)
+        return FrameWithHtml(frame_of_records(rows, {**DASHBOARDS, "thumbnail": "object"}))
 
     def _list(self, thumbnail: bool, name: str | None = None) -> list[dict[str, Any]]:
         query = query_of(includethumbnail=thumbnail, name=name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import os
 import re
 import secrets
@@ -12,8 +11,6 @@ import unicodedata
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pandas as pd
 
 from pandas_clicdata.errors import InputError, ProtocolError
 from pandas_clicdata.session.wire import parsed
@@ -53,34 +50,13 @@ class Picture(bytes):
 
     __str__ = __repr__  # pandas prints a cell by str
 
+    def to_html(self) -> str:
+        """Return an element that shows the picture."""
+        source = f"data:image/{self.format.lower()};base64,{self.to_base64()}"
+        return f'<img src="{source}" alt="thumbnail" style="max-width: 240px; max-height: 150px">'
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {f"image/{self.format.lower()}": self.to_base64(), "text/plain": repr(self)}
-
-
-class PictureFrame(pd.DataFrame):
-    """A frame whose pictures a notebook shows, and so it does in each frame that pandas derives from it."""
-
-    @property
-    def _constructor(self) -> type[PictureFrame]:
-        return PictureFrame
-
-    def _repr_html_(self) -> str | None:
-        pandas_html: str | None = super()._repr_html_()  # type: ignore[misc]  # unknown to pandas' types
-        if pandas_html is None:
-            return None
-        objects = [column.tolist() for _, column in self.items() if column.dtype == object]
-        pictures = {html.escape(str(cell)): cell for cells in objects for cell in cells if isinstance(cell, Picture)}
-        return _PRINTED.sub(lambda found: _element(pictures.get(found[0])) or found[0], pandas_html)
-
-
-_PRINTED = re.compile("&lt;[A-Z]+ picture [0-9a-f]{8}, [0-9,]+ bytes&gt;")
-
-
-def _element(picture: Picture | None) -> str | None:
-    if picture is None:
-        return None
-    source = f"data:image/{picture.format.lower()};base64,{picture.to_base64()}"
-    return f'<img src="{source}" alt="thumbnail" style="max-width: 240px; max-height: 150px">'
 
 
 def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
