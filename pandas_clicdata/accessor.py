@@ -9,6 +9,7 @@ import pandas as pd
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
+from pandas_clicdata.errors import public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import change, changes, matching
@@ -491,6 +492,8 @@ def _check_match(match: str | None) -> None:
     if match is not None:
         check_choice("match", match, matching.MATCH)
 
+
+public_methods(ClicDataAccessor)
 
 if TYPE_CHECKING:
 

@@ -11,7 +11,7 @@ from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import rows_request, stored_version
-from pandas_clicdata.errors import TornReadWarning
+from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
@@ -66,6 +66,7 @@ def read_clicdata(
 ) -> Iterator[DataFrame]: ...
 
 
+@public
 def read_clicdata(
     rec_id: int,
     *,
@@ -171,10 +172,10 @@ def read_clicdata(
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
     reading = _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
     if chunksize is not None:
-        return reading.frames(on_torn)
+        return reading.chunks(on_torn)
     [frame] = retry_while_changing(lambda: [*reading.frames("raise")], last=lambda: [*reading.frames(on_torn)])
     if reading.torn is not None:
-        warnings.warn(TornReadWarning(reading.torn), stacklevel=2)
+        warnings.warn(TornReadWarning(reading.torn), stacklevel=CALLER)
     return frame
 
 
@@ -192,6 +193,11 @@ class _Reading:
     progress: bool | None
     torn: str | None = None
     left: int | None = None  # rows that are still to be returned; None for all
+
+    def chunks(self, on_torn: OnTorn) -> Iterator[DataFrame]:
+        """Yield the frames to the user."""
+        with short_traceback:
+            yield from self.frames(on_torn)
 
     def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
         """Yield each frame as soon as its rows have come; one without rows if there are none at all."""
@@ -216,7 +222,7 @@ class _Reading:
                 if page.torn is not None and self.torn is None:
                     self.torn = page.torn
                     if self.chunksize is not None:
-                        warnings.warn(TornReadWarning(page.torn), stacklevel=2)
+                        warnings.warn(TornReadWarning(page.torn), stacklevel=3)
                 rows, all_rows = self.builder.add(page.rows), page.total if total is None else total
                 if self.nrows is not None:
                     rows, all_rows = min(rows, self.nrows - done.count), min(self.nrows, all_rows or self.nrows)

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import InputError, NotConnected
+from pandas_clicdata.errors import InputError, NotConnected, public
 from pandas_clicdata.session.credentials import GIVEN, NEEDS
 from pandas_clicdata.session.session import Session
 
@@ -28,6 +28,7 @@ _lock = threading.RLock()
 _default: Session | None = None
 
 
+@public
 def connect(**connection_params: Any) -> Session:
     """Open a session and make it the one that every call without ``session=`` uses.
 
@@ -116,6 +117,7 @@ class SessionManager:
     True
     """
 
+    @public
     def __init__(self, **connection_params: Any) -> None:
         self.session = _connect(connection_params)
 

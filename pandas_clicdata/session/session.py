@@ -24,6 +24,7 @@ from pandas_clicdata.errors import (
     NotConnected,
     RateLimited,
     TransportError,
+    public,
 )
 from pandas_clicdata.session import arguments, retry, wire
 from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, token_of
@@ -111,6 +112,7 @@ class Session:
     _url = _auth_method = "?"
     _version: str | None = None
 
+    @public
     def __init__(
         self,
         auth_method: str | None = None,
@@ -285,7 +287,7 @@ class Session:
             call.sent = True
             result = self._try(call, api_version, self._tokens.credentials, token)
             if isinstance(result, Reply):
-                if call.attempt == 1:
+                if call.attempt == 1 and self._budget.left < self._budget.full:
                     self._budget.earn()
                 return result
             call.sent = retry.outcome(result) is retry.Outcome.UNKNOWN

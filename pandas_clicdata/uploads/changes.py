@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import ClicDataError, InputError, WriteError
+from pandas_clicdata.errors import ClicDataError, InputError, WriteError, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.progress import bar, warn_of_cost
@@ -135,6 +135,7 @@ class ChangeReceipt:
         return self._keys.assign(**{f"{name} (ClicData)" if name in taken else name: columns[name] for name in columns})
 
     @property
+    @public
     def rows(self) -> pd.DataFrame:
         """The rows that were deleted, as they were read before: ``.rows.clicdata.append(rec_id)`` puts them back.
 
@@ -152,6 +153,7 @@ class ChangeReceipt:
         return frame_of_rows(self._rows_of("deleted"))
 
     @property
+    @public
     def rows_in_doubt(self) -> pd.DataFrame:
         """The rows of the key whose response was lost, or that counts fewer rows than were kept: deleted or not.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch, public
 from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -41,6 +41,7 @@ _MAX_DELETES = 4
 Fate = Literal["stored", "missing"]
 
 
+@public
 def resume_append(
     df: pd.DataFrame,
     path_or_receipt: str | os.PathLike[str] | AppendReceipt,
