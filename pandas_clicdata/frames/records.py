@@ -168,7 +168,7 @@ class FrameWithHtml(pd.DataFrame):
         shown: str | None = super()._repr_html_()  # type: ignore[misc]  # unknown to pandas' types
         if shown is None:
             return None
-        for _, column in self.items():
+        for _, column in self.items():  # noqa: PERF102  # .values of a frame is no method
             for cell in column.tolist() if column.dtype == object else ():
                 if hasattr(cell, "to_html"):
                     shown = shown.replace(f"<td>{html.escape(str(cell))}</td>", f"<td>{cell.to_html()}</td>")
