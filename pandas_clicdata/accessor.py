@@ -81,7 +81,7 @@ class ClicDataAccessor:
         compress : bool, default False
             Whether to send the rows compressed (gzip). It is not known whether the service takes that.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         journal : str or path, optional
             A new file, in a folder of your own, in which each chunk is written before it is sent (positions, digests
             and states; no cell and no secret). `resume_append` goes on from it, even if the process was killed. After
@@ -362,7 +362,7 @@ class ClicDataAccessor:
         max_rows : int, optional
             Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -454,7 +454,7 @@ class ClicDataAccessor:
             other values, as you know that ClicData compares text exactly. Else they are refused, as the later value
             could overwrite the earlier one.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
             The session to send through; the default session if not given.
 

@@ -127,7 +127,7 @@ def read_clicdata(
     workers : int, default 1
         Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
-        Whether to show a bar on stderr; by default where that is a terminal.
+        Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     session : Session, optional
         The session to use; by default the default session.
 

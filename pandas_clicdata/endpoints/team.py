@@ -283,7 +283,7 @@ class Team(Endpoint):
         users : DataFrame, Series or iterable of int
             The ids, or a frame with the column ``user_id``, such as `User.get_user` and `User.create_users` return.
         progress : bool, optional
-            Whether to show a bar on stderr; by default only if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------

@@ -183,7 +183,7 @@ class User(Endpoint):
             The columns ``email_address`` (or ``email``), ``first_name``, ``last_name``, and optionally ``license``
             (a missing value means ``"viewer"``) and ``password`` (a missing value means none). Others are refused.
         progress : bool, optional
-            Whether to show a bar on stderr; by default only if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------

@@ -71,7 +71,7 @@ def resume_append(
     session : Session, optional
         The session to send through; the default session if not given.
     progress : bool, optional
-        Whether to show a bar on stderr; by default where that is a terminal.
+        Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     workers : int, default 1
         Chunks on the wire at once, 32 at most.
     verify : {"count", "tag"}, optional
