@@ -9,7 +9,7 @@ import pandas as pd
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.endpoints.data import Data, create_and_append
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads import change, changes, matching
@@ -90,7 +90,7 @@ class ClicDataAccessor:
         compress : bool, default False
             Whether to send the rows compressed (gzip). It is not known whether the service takes that.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         journal : str or path, optional
             A new file for each append (such as one with the date in its name), in a folder of your own, in which each
             chunk is written before it is sent (positions, digests
@@ -396,7 +396,7 @@ class ClicDataAccessor:
         max_rows : int, optional
             Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -429,7 +429,7 @@ class ClicDataAccessor:
         1    b     2
         >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
-        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows)>
+        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows); 3 rows read before, ...>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
         >>> _ = result.rows.clicdata.append(rec_id)
@@ -446,7 +446,16 @@ class ClicDataAccessor:
         pages = partial(Data(session=session).pages, rec_id)
         if dry_run:
             return changes.matching_rows(
-                rec_id, self._frame, on, multiple_rows, progress, match=match, index=index, types=types, pages=pages
+                session,
+                rec_id,
+                self._frame,
+                on,
+                multiple_rows,
+                progress,
+                match=match,
+                index=index,
+                types=types,
+                pages=pages,
             )
         read_before = keep or most is not None
         return changes.delete_rows(
@@ -498,7 +507,7 @@ class ClicDataAccessor:
         index : bool, optional
             Whether the levels of the index are columns, as in `append`. One that is not in ``on`` is set too.
         progress : bool, optional
-            Whether to show a bar on stderr; by default if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -540,6 +549,8 @@ def _check_match(match: str | None) -> None:
     if match is not None:
         check_choice("match", match, matching.MATCH)
 
+
+public_methods(ClicDataAccessor)
 
 if TYPE_CHECKING:
 

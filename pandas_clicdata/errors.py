@@ -10,10 +10,17 @@ No error holds a request, a response or a secret. Text of the server is shortene
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+import logging
+import sys
+from contextlib import AbstractContextManager, ContextDecorator
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from types import FrameType, TracebackType
+
+    _Public = TypeVar("_Public", bound=Callable[..., Any])
 
 __all__ = [
     "ApiError",
@@ -344,3 +351,68 @@ class DeleteAmbiguous(WriteError):
 
     in_doubt = True
     safe_to_repeat = False
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Tracebacks
+
+
+class _ShortTraceback(AbstractContextManager[None], ContextDecorator):
+    """Lets the traceback of an error of this package end at the caller's own line. Bugs keep all their frames."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or trace is None:
+            return
+        if trace.tb_frame.f_globals.get("__name__") == "contextlib":
+            error.__traceback__ = trace.tb_next  # the frame of the decorator holds arguments, which may be secret
+        if isinstance(error, ClicDataError) and not logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
+            _shorten(error, trace.tb_frame)
+
+
+def _shorten(error: BaseException, public: FrameType) -> None:
+    """Drop the frames of an error and of its causes, and the errors that were handled inside the package."""
+    callers, frame = [], public.f_back
+    while frame is not None:
+        callers.append(frame)
+        frame = frame.f_back
+
+    def is_callers(one: BaseException) -> bool:
+        return one.__traceback__ is not None and one.__traceback__.tb_frame in callers
+
+    cause: BaseException | None = error
+    while cause is not None and not is_callers(cause):
+        context = cause.__context__
+        while context is not None and not is_callers(context):
+            context = context.__context__
+        cause.__context__ = context
+        cause.__traceback__ = None
+        cause = cause.__cause__
+
+
+short_traceback = _ShortTraceback()
+CALLER = 3  # the stacklevel of a warning in a public function
+
+
+def public(function: _Public) -> _Public:
+    """Decorate a function for users: the errors of this package end at the line that calls it.
+
+    Logging at level DEBUG keeps all frames.
+    """
+    return short_traceback(function)
+
+
+def public_methods(owner: type) -> None:
+    """Decorate the methods for users of a class."""
+    for name, value in list(vars(owner).items()):
+        if isinstance(value, FunctionType) and not name.startswith("_"):
+            setattr(owner, name, public(value))
+
+
+if sys.version_info < (3, 11):  # there, a traceback would keep the frame of the decorator with its arguments
+    CALLER = 2
+
+    def public(function: _Public) -> _Public:
+        """Return the function."""
+        return function

@@ -11,7 +11,7 @@ from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.data import rows_request, stored_version
-from pandas_clicdata.errors import TornReadWarning
+from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
 from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
@@ -67,6 +67,7 @@ def read_clicdata(
 ) -> Iterator[DataFrame]: ...
 
 
+@public
 def read_clicdata(
     rec_id: int,
     *,
@@ -127,7 +128,7 @@ def read_clicdata(
     workers : int, default 1
         Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
-        Whether to show a bar on stderr; by default where that is a terminal.
+        Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     session : Session, optional
         The session to use; by default the default session.
 
@@ -174,10 +175,10 @@ def read_clicdata(
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
     reading = _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
     if chunksize is not None:
-        return reading.frames(on_torn)
+        return reading.chunks(on_torn)
     [frame] = retry_while_changing(lambda: [*reading.frames("raise")], last=lambda: [*reading.frames(on_torn)])
     if reading.torn is not None:
-        warnings.warn(TornReadWarning(reading.torn), stacklevel=2)
+        warnings.warn(TornReadWarning(reading.torn), stacklevel=CALLER)
     return frame
 
 
@@ -197,6 +198,11 @@ class _Reading:
     columns: dict[str, Any] = field(default_factory=dict)  # what they hold, by name
     left: int | None = None  # rows that are still to be returned; None for all
 
+    def chunks(self, on_torn: OnTorn) -> Iterator[DataFrame]:
+        """Yield the frames to the user."""
+        with short_traceback:
+            yield from self.frames(on_torn)
+
     def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
         """Yield each frame as soon as its rows have come; one without rows if there are none at all."""
         self.builder.clear()
@@ -212,13 +218,19 @@ class _Reading:
             on_torn=on_torn,
         )
         is_first = True
-        with bar(self.progress, f"read {self.rec_id}", self.nrows) as shown, closing(pages):
+        with (
+            bar(self.progress, f"read {self.rec_id}", self.nrows or total, session=self.session) as done,
+            closing(pages),
+        ):
             for page in pages:
                 if page.torn is not None and self.torn is None:
                     self.torn = page.torn
                     if self.chunksize is not None:
-                        warnings.warn(TornReadWarning(page.torn), stacklevel=2)
-                shown.update(self.builder.add(page.rows))
+                        warnings.warn(TornReadWarning(page.torn), stacklevel=3)
+                rows, all_rows = self.builder.add(page.rows), page.total if total is None else total
+                if self.nrows is not None:
+                    rows, all_rows = min(rows, self.nrows - done.count), min(self.nrows, all_rows or self.nrows)
+                done.update(rows, all_rows)
                 if page.number == 1 and self.version[0] is None and self.builder.first:
                     known = columns_seen(self.builder.first, dict(self.session.columns).get(self.rec_id))
                     self.columns = {"columns": dict(known.holds)} if known else {}

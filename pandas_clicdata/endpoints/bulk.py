@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pandas_clicdata.errors import ApiError, ApiVersionError, ClicDataError, RateLimited, WriteError
 from pandas_clicdata.frames.decode import frame_of_records
-from pandas_clicdata.progress import bar
+from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.session.retry import Outcome, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
+
+    from pandas_clicdata.progress import Sender
 
 NOT_SENT, REFUSED, IN_DOUBT = "not sent", "refused", "in doubt"
 
@@ -25,6 +27,7 @@ def send_rows(
     schema: Mapping[str, str],
     index: pd.Index | None,
     progress: bool | None,
+    session: Sender,
 ) -> pd.DataFrame:
     """Send a request per row, and return a report with the state of each row.
 
@@ -43,7 +46,8 @@ def send_rows(
         return frame
 
     try:
-        with bar(progress, operation, len(rows), "row") as shown:
+        warn_of_cost(session, operation, len(rows), "ClicData takes one user at a time")
+        with bar(progress, operation, len(rows), session=session) as shown:
             for position, row in enumerate(rows):
                 failure = _send_row(row, send, position)
                 if failure is not None:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
-import re
-import secrets
 import threading
 import warnings
-import weakref
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
 from pandas_clicdata.endpoints.answers import rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.endpoints.pictures import Picture, check_target, find_format, parse_picture, save
-from pandas_clicdata.errors import InputError, NotFound, ProtocolError, server_text
+from pandas_clicdata.endpoints.pictures import Picture, check_target, parse_picture, save
+from pandas_clicdata.errors import CALLER, InputError, NotFound, ProtocolError, server_text
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.records import FrameWithHtml
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get, query_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
@@ -39,7 +34,7 @@ DASHBOARDS = {  # C: every key (O18)
 MOST_PIXELS = 25_000_000  # decoded they take about 100 MB
 MOST_WORK = 20 * MOST_PIXELS  # pixels x scans; a small JPEG can declare many scans, each a full decode
 
-PictureOutput = Literal["base64", "image"]
+PictureOutput = Literal["image", "base64"]
 
 
 class Dashboard(Endpoint):
@@ -78,9 +73,9 @@ class Dashboard(Endpoint):
         -------
         DataFrame or list of dict
             A row per dashboard: ``rec_id`` (Int64), ``name``, ``description`` (text), ``creation_date``,
-            ``last_update_date`` (datetime, UTC), ``thumbnail`` (text: base64) if requested, and any other key that
-            ClicData sends. A notebook shows the thumbnails of this frame as pictures. A frame that is derived from
-            it (``.head()``, a selection) shows them as text.
+            ``last_update_date`` (datetime, UTC), ``thumbnail`` if requested, and any other key that ClicData sends.
+            A thumbnail is a `bytes` object with ``.format`` and ``.to_base64()``. A notebook shows it as a picture,
+            also in a frame that is derived from this one (``.head()``, a selection, ``.merge()``).
 
         Raises
         ------
@@ -108,8 +103,8 @@ class Dashboard(Endpoint):
         problems = _check_thumbnails(rows)
         if problems:
             more = "" if len(problems) <= 5 else f"; and {len(problems) - 5} more"
-            warnings.warn(f"thumbnails were left out: {'; '.join(problems[:5])}{more}", UserWarning, stacklevel=2)
-        return _show_thumbnails(frame_of_records(rows, {**DASHBOARDS, "thumbnail": "text"}))
+            warnings.warn(f"thumbnails were left out: {'; '.join(problems[:5])}{more}", UserWarning, stacklevel=CALLER)
+        return FrameWithHtml(frame_of_records(rows, {**DASHBOARDS, "thumbnail": "object"}))
 
     def _list(self, thumbnail: bool, name: str | None = None) -> list[dict[str, Any]]:
         query = query_of(includethumbnail=thumbnail, name=name)
@@ -120,17 +115,17 @@ class Dashboard(Endpoint):
 
     @overload
     def get_dashboard_thumbnail(
-        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["base64"] = ...
-    ) -> str: ...
+        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["image"] = ...
+    ) -> Image: ...
 
     @overload
     def get_dashboard_thumbnail(
-        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["image"]
-    ) -> Image: ...
+        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["base64"]
+    ) -> str: ...
 
     def get_dashboard_thumbnail(
-        self, name: str | None = None, *, rec_id: int | None = None, output: PictureOutput = "base64"
-    ) -> str | Image:
+        self, name: str | None = None, *, rec_id: int | None = None, output: PictureOutput = "image"
+    ) -> Image | str:
         """Read a small picture of a dashboard.
 
         ``GET /dashboard/{id}/thumbnail``
@@ -141,12 +136,12 @@ class Dashboard(Endpoint):
             The full name of the dashboard, which is looked up in the list.
         rec_id : int, optional
             The id of the dashboard, instead of the name.
-        output : {"base64", "image"}, default "base64"
-            Text, or a Pillow image.
+        output : {"image", "base64"}, default "image"
+            A Pillow image, which a notebook shows, or text.
 
         Returns
         -------
-        str or PIL.Image.Image
+        PIL.Image.Image or str
             A PNG, JPEG, GIF or WebP of at most 25 megapixels, decoded to its end without an error.
 
         Raises
@@ -160,24 +155,24 @@ class Dashboard(Endpoint):
 
         Examples
         --------
-        >>> Dashboard().get_dashboard_thumbnail("Best sellers", output="image").size
+        >>> Dashboard().get_dashboard_thumbnail("Best sellers").size
         (320, 200)
         """
         return self._get_picture("thumbnail", name, rec_id, output)
 
     @overload
     def get_dashboard_snapshot(
-        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["base64"] = ...
-    ) -> str: ...
+        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["image"] = ...
+    ) -> Image: ...
 
     @overload
     def get_dashboard_snapshot(
-        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["image"]
-    ) -> Image: ...
+        self, name: str | None = ..., *, rec_id: int | None = ..., output: Literal["base64"]
+    ) -> str: ...
 
     def get_dashboard_snapshot(
-        self, name: str | None = None, *, rec_id: int | None = None, output: PictureOutput = "base64"
-    ) -> str | Image:
+        self, name: str | None = None, *, rec_id: int | None = None, output: PictureOutput = "image"
+    ) -> Image | str:
         """Read a picture of a dashboard in its present state.
 
         ``GET /dashboard/{id}/snapshot``
@@ -188,12 +183,12 @@ class Dashboard(Endpoint):
             The full name of the dashboard, which is looked up in the list.
         rec_id : int, optional
             The id of the dashboard, instead of the name.
-        output : {"base64", "image"}, default "base64"
-            Text, or a Pillow image.
+        output : {"image", "base64"}, default "image"
+            A Pillow image, which a notebook shows, or text.
 
         Returns
         -------
-        str or PIL.Image.Image
+        PIL.Image.Image or str
             A PNG, JPEG, GIF or WebP of at most 25 megapixels, decoded to its end without an error.
 
         Raises
@@ -207,7 +202,7 @@ class Dashboard(Endpoint):
 
         Examples
         --------
-        >>> Dashboard().get_dashboard_snapshot("Best sellers", output="image").format
+        >>> Dashboard().get_dashboard_snapshot("Best sellers").format
         'PNG'
         """
         return self._get_picture("snapshot", name, rec_id, output)
@@ -301,7 +296,7 @@ class Dashboard(Endpoint):
         return self._save("snapshot", name, rec_id, path, overwrite)
 
     def _get_picture(self, which: str, name: str | None, rec_id: int | None, output: str) -> str | Image:
-        check_choice("output", output, ("base64", "image"))
+        check_choice("output", output, ("image", "base64"))
         picture, image = self._read_picture(which, self._find_id(name, rec_id))
         return image if output == "image" else picture.to_base64()
 
@@ -376,11 +371,11 @@ def _open_header(picture: Picture) -> Image:
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(picture.data), formats=[picture.format])
+        return Image.open(io.BytesIO(picture), formats=[picture.format])
 
 
 def _count_scans(picture: Picture) -> int:
-    return picture.data.count(b"\xff\xda") if picture.format == "JPEG" else 1
+    return picture.count(b"\xff\xda") if picture.format == "JPEG" else 1
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -388,7 +383,7 @@ def _count_scans(picture: Picture) -> int:
 
 
 def _check_thumbnails(rows: list[dict[str, Any]]) -> list[str]:
-    """Replace each thumbnail by plain base64 or None, in place. Return the problems."""
+    """Replace each thumbnail by a `Picture` or None, in place. Return the problems."""
     problems = []
     for row in rows:
         text = row.get("thumbnail")
@@ -401,47 +396,7 @@ def _check_thumbnails(rows: list[dict[str, Any]]) -> list[str]:
                 raise ProtocolError(f"{what}: not text")
             picture = parse_picture(text.encode("utf-8", "replace"), what)
             open_picture(picture, what)
-            row["thumbnail"] = picture.to_base64()
+            row["thumbnail"] = picture
         except ProtocolError as error:
             problems.append(str(error))
     return problems
-
-
-_PLAIN_BASE64 = re.compile(r"[A-Za-z0-9+/]{32,}={0,2}")
-_IMG_STYLE = 'alt="thumbnail" style="max-width: 240px; max-height: 150px"'
-
-
-def _show_thumbnails(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the same frame with an HTML repr of its own, for this one object."""
-    frame_: Any = frame  # pandas' types don't know _repr_html_
-    pandas_html: Callable[[pd.DataFrame], str | None] = type(frame_)._repr_html_
-    reference = weakref.ref(frame)  # not the frame itself, or it would wait for the garbage collector
-
-    def to_html() -> str | None:
-        alive = reference()
-        return None if alive is None else _html_with_pictures(alive, pandas_html)
-
-    frame_._repr_html_ = to_html
-    return frame
-
-
-def _html_with_pictures(frame: pd.DataFrame, pandas_html: Callable[[pd.DataFrame], str | None]) -> str | None:
-    """Return pandas' HTML of the frame, with pictures in the column ``thumbnail``."""
-    if list(frame.columns).count("thumbnail") != 1:
-        return pandas_html(frame)
-    salt = secrets.token_hex(8)  # no text of the service can contain it
-    images: dict[str, str] = {}  # by the placeholder that pandas prints
-    cells = []
-    for cell in frame["thumbnail"].tolist():
-        kind = _base64_format(cell)
-        cells.append(f"{salt}-{len(images):06d}" if kind else cell)
-        if kind:
-            images[cells[-1]] = f'<img src="data:image/{kind.lower()};base64,{html.escape(cell)}" {_IMG_STYLE}>'
-    text = pandas_html(frame.assign(thumbnail=cells))
-    return text and re.sub(rf"{salt}-\d{{6}}", lambda match: images[match[0]], text)
-
-
-def _base64_format(cell: object) -> str | None:
-    if not isinstance(cell, str) or not _PLAIN_BASE64.fullmatch(cell):
-        return None
-    return find_format(base64.b64decode(cell[:32]))

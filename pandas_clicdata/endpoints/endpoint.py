@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.endpoints.answers import parse_result
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import InputError, public, public_methods
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.wire import Request, json_body
 
@@ -21,6 +21,11 @@ class Endpoint:
 
     _session: Session | None = None  # so that repr works while __init__ runs
 
+    def __init_subclass__(cls) -> None:
+        """Let errors end at the line of the user."""
+        public_methods(cls)
+
+    @public
     def __init__(self, session: Session | None = None, **connection_params: Any) -> None:
         """Choose the session to call through.
 

@@ -1,4 +1,4 @@
-"""Pictures: decode base64, recognise the format, save a file. `dashboard` checks the content with Pillow."""
+"""Pictures: decode base64, recognise the format, show and save them. `dashboard` checks the content with Pillow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import os
 import re
 import secrets
 import unicodedata
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import InputError, ProtocolError
 from pandas_clicdata.session.wire import parsed
@@ -32,15 +33,30 @@ _MOST_CHARACTERS, _MOST_BYTES = 100, 200  # of a file name; some file systems ta
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
 
 
-class Picture(NamedTuple):
-    """The bytes of a picture, and the format that they begin like: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
+class Picture(bytes):
+    """The bytes of a picture. A notebook shows it, and its repr is short."""
 
-    format: str
-    data: bytes
+    @property
+    def format(self) -> str:
+        """The format that the bytes begin like: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
+        return find_format(self) or "?"
 
     def to_base64(self) -> str:
         """Return the picture as base64."""
-        return base64.b64encode(self.data).decode()
+        return base64.b64encode(self).decode()
+
+    def __repr__(self) -> str:
+        return f"<{self.format} picture {zlib.crc32(self):08x}, {len(self):,} bytes>"
+
+    __str__ = __repr__  # pandas prints a cell by str
+
+    def to_html(self) -> str:
+        """Return an element that shows the picture."""
+        source = f"data:image/{self.format.lower()};base64,{self.to_base64()}"
+        return f'<img src="{source}" alt="thumbnail" style="max-width: 240px; max-height: 150px">'
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {f"image/{self.format.lower()}": self.to_base64(), "text/plain": repr(self)}
 
 
 def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
@@ -58,10 +74,9 @@ def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
         data = None
     if not data:
         raise ProtocolError(f"{what}: ClicData's answer is not base64", operation=what)
-    kind = find_format(data)
-    if kind is None:
+    if find_format(data) is None:
         raise ProtocolError(f"{what}: not an image (no PNG, JPEG, GIF or WebP)", operation=what)
-    return Picture(kind, data)
+    return Picture(data)
 
 
 def _strip(text: bytes, key: str) -> bytes:
@@ -136,7 +151,7 @@ def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
     draft = target.parent / f".clicdata-{secrets.token_hex(8)}.part"
     try:
         with draft.open("xb") as file:
-            file.write(picture.data)
+            file.write(picture)
             file.flush()
             os.fsync(file.fileno())
         _publish(draft, target, overwrite)

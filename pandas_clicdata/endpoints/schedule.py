@@ -148,7 +148,7 @@ class Schedule(Endpoint):
         timeout : float, default 600
             Seconds to wait at most.
         progress : bool, optional
-            Whether to show a bar of the waiting on stderr; by default only if stderr is a terminal.
+            Whether to show a bar of the waiting; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------

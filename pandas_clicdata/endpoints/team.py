@@ -283,7 +283,7 @@ class Team(Endpoint):
         users : DataFrame, Series or iterable of int
             The ids, or a frame with the column ``user_id``, such as `User.get_user` and `User.create_users` return.
         progress : bool, optional
-            Whether to show a bar on stderr; by default only if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
@@ -314,7 +314,9 @@ class Team(Endpoint):
             self.add_user(team_id, ids[position])
             return {"state": "added"}
 
-        return send_rows("add users to a team", rows, send, schema=ADDED, index=index, progress=progress)
+        return send_rows(
+            "add users to a team", rows, send, schema=ADDED, index=index, progress=progress, session=self.session
+        )
 
     def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
         """Remove a user from a team.

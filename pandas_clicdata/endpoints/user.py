@@ -183,7 +183,7 @@ class User(Endpoint):
             The columns ``email_address`` (or ``email``), ``first_name``, ``last_name``, and optionally ``license``
             (a missing value means ``"viewer"``) and ``password`` (a missing value means none). Others are refused.
         progress : bool, optional
-            Whether to show a bar on stderr; by default only if stderr is a terminal.
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
@@ -218,7 +218,9 @@ class User(Endpoint):
         def send(position: int) -> dict[str, Any]:
             return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
 
-        return send_rows("create users", rows, send, schema=CREATED, index=index, progress=progress)
+        return send_rows(
+            "create users", rows, send, schema=CREATED, index=index, progress=progress, session=self.session
+        )
 
     # -----------------------------------------------------------------------------------------------------
     # Changing

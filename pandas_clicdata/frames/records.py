@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -154,3 +155,21 @@ _MAKERS: dict[str, Callable[[list[Any]], Any]] = {
     "datetime": _datetimes,
     "object": object_array,
 }
+
+
+class FrameWithHtml(pd.DataFrame):
+    """A frame, and any that pandas derives from it, that a notebook shows with the ``to_html`` of its cells."""
+
+    @property
+    def _constructor(self) -> type[FrameWithHtml]:
+        return FrameWithHtml
+
+    def _repr_html_(self) -> str | None:
+        shown: str | None = super()._repr_html_()  # type: ignore[misc]  # unknown to pandas' types
+        if shown is None:
+            return None
+        for _, column in self.items():  # noqa: PERF102  # .values of a frame is no method
+            for cell in column.tolist() if column.dtype == object else ():
+                if hasattr(cell, "to_html"):
+                    shown = shown.replace(f"<td>{html.escape(str(cell))}</td>", f"<td>{cell.to_html()}</td>")
+        return shown

@@ -8,7 +8,7 @@ import threading
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.errors import InputError, NotConnected
+from pandas_clicdata.errors import InputError, NotConnected, public
 from pandas_clicdata.session.arguments import AUTO, DEFAULT_URL, check_names, refuse_unknown
 from pandas_clicdata.session.credentials import GIVEN, NEEDS
 from pandas_clicdata.session.session import Session
@@ -33,6 +33,7 @@ _lock = threading.RLock()
 _default: Session | None = None
 
 
+@public
 @refuse_unknown
 def connect(
     auth_method: str | None = None,
@@ -163,6 +164,7 @@ class SessionManager:
     True
     """
 
+    @public
     def __init__(self, **connection_params: Any) -> None:
         try:
             self.session = connect(**connection_params)

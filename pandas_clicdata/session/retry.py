@@ -103,7 +103,7 @@ class Budget:
     """The tokens that a session can still spend on retries, never more than at first. Safe in several threads."""
 
     def __init__(self, tokens: int = FULL_BUDGET) -> None:
-        self._full = self.left = tokens
+        self.full = self.left = tokens
         self._lock = threading.Lock()
 
     def spend(self, error: ClicDataError) -> bool:
@@ -117,9 +117,8 @@ class Budget:
 
     def earn(self) -> None:
         """Earn a token, for a call whose first attempt succeeded."""
-        if self.left < self._full:
-            with self._lock:
-                self.left = min(self._full, self.left + EARNED)
+        with self._lock:
+            self.left = min(self.full, self.left + EARNED)
 
 
 def _price(error: ClicDataError) -> int:

@@ -6,6 +6,7 @@ import html
 import logging
 import os
 import random
+import threading
 import time
 import weakref
 from collections import deque
@@ -29,6 +30,7 @@ from pandas_clicdata.errors import (
     RateLimited,
     TransportError,
     UsageError,
+    public,
     server_text,
 )
 from pandas_clicdata.session import arguments, retry, wire
@@ -119,6 +121,7 @@ class Session:
     _url = _auth_method = "?"
     _version: str | None = None
 
+    @public
     @arguments.refuse_unknown
     def __init__(
         self,
@@ -174,6 +177,7 @@ class Session:
         # What is known of the columns of data sets, by rec_id; the newest last.
         self.columns: deque[tuple[int, Any]] = deque(maxlen=_MOST_COLUMNS)
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
+        self.requests, self.seconds = 0, 0.0  # answered so far, and until their answers came
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -183,6 +187,7 @@ class Session:
     def _begin(self) -> None:
         """Use new locks and connections: at first, and in a forked child."""
         self._budget = retry.Budget()
+        self._counting = threading.Lock()
         self._transport = Transport(self._url, self._verify)
         self._tokens.renew_locks()
 
@@ -349,7 +354,7 @@ class Session:
             call.sent = True
             result = self._try(call, api_version, self._tokens.credentials, token)
             if isinstance(result, Reply):
-                if call.attempt == 1:
+                if call.attempt == 1 and self._budget.left < self._budget.full:
                     self._budget.earn()
                 return result
             call.sent = retry.outcome(result) is retry.Outcome.UNKNOWN
@@ -413,8 +418,10 @@ class Session:
         if isinstance(answer, ClicDataError):
             _log.debug("%s %s: %s", request.method, request.path, type(answer).__name__)
             return answer
-        milliseconds = 1e3 * (self._clock() - began)
-        _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, milliseconds)
+        seconds = self._clock() - began
+        with self._counting:
+            self.requests, self.seconds = self.requests + 1, self.seconds + seconds
+        _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, 1e3 * seconds)
         try:
             reply = wire.judge(request, answer, partial(hide, credentials, token))
             self._answered = True

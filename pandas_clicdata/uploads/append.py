@@ -271,14 +271,15 @@ class Run:
         """Send the pending rows, resolve doubt, and count at the end."""
         receipt = self._receipt
         try:
-            with bar(self._options.progress, f"append to {receipt.rec_id}", receipt.rows_total) as shown:
+            what, rows = f"append to {receipt.rec_id}", receipt.rows_total
+            with bar(self._options.progress, what, rows, session=self._session, result=receipt.summary) as shown:
                 if receipt.doubtful():
                     self._resolve_doubt()
                 shown.update(receipt.rows_in(*STORED))
                 while not self._send_pending(shown):
                     pass
-            self._writer.save()
-            self._audit()
+                self._writer.save()
+                self._audit()
         finally:
             self._writer.close()
             receipt.keep_refused(self._encoder.frame)

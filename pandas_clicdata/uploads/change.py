@@ -21,6 +21,8 @@ from pandas_clicdata.uploads.matching import parse_filter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+
 MULTIPLE_ROWS = ("all", "first")
 DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
 COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
@@ -127,6 +129,16 @@ def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) 
         return own
     said = [count for name, count in counts.items() if multiple_rows == "all" or name != "rows_found"]
     return max(said, default=None)
+
+
+def cheaper_way(operation: str, keys: pd.DataFrame) -> str:
+    """Return a sentence: how fewer requests may do what one request per key does."""
+    if operation == "update rows":
+        return "Where many rows get the same values, Data.update_data sets them with one request"
+    if len(keys.columns) == 1:
+        return "Where the rows share a value of another column, on= that column takes a request per value of it"
+    distinct = keys.nunique()
+    return f"If all rows of each {distinct.idxmin()!r} may go, on={distinct.idxmin()!r} takes {distinct.min():,}"
 
 
 def check_first(operation: str, counts: Mapping[str, int], multiple_rows: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import InputError, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.uploads.change import COUNTS, rows_changed
 from pandas_clicdata.uploads.matching import Kept, count_rows, frame_of_rows
@@ -143,6 +143,7 @@ class ChangeReceipt:
         return self._keys.assign(**{f"{name} (ClicData)" if name in taken else name: columns[name] for name in columns})
 
     @property
+    @public
     def unmatched(self) -> pd.DataFrame:
         """The keys that reached no row.
 
@@ -154,6 +155,7 @@ class ChangeReceipt:
         return self._keys.iloc[[n for n, state in enumerate(self._known_states()) if state == "unmatched"]]
 
     @property
+    @public
     def rows(self) -> pd.DataFrame:
         """The rows that were deleted, as they were read before: ``.rows.clicdata.append(rec_id)`` puts them back.
 
@@ -171,6 +173,7 @@ class ChangeReceipt:
         return frame_of_rows(self._rows_of("deleted"), self.rec_id)
 
     @property
+    @public
     def rows_in_doubt(self) -> pd.DataFrame:
         """The rows of the key whose response was lost, or that counts fewer rows than were kept: deleted or not.
 
@@ -224,6 +227,8 @@ class ChangeReceipt:
         parts = [self._rows_summary(), *(f"{count:,} {note}" for note, count in notes.items() if count)]
         if self._doubted:
             parts.append(f"{count_rows(self._doubted)} deleted or not: .rows_in_doubt")
+        if self._kept is not None:
+            parts.append(f"{count_rows(self._kept.read)} read before, in {self._kept.seconds:.1f} s")
         return f"{self.operation} of data set {self.rec_id}, {keys}: {'; '.join(filter(None, parts))}"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata.errors import ClicDataError, InputError, WriteError
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.frames.types import checked_types, noted_types, with_levels
-from pandas_clicdata.progress import bar
+from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.session.pages import Page, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.uploads.change import counts_of, lost_error, send_delete, send_update
+from pandas_clicdata.uploads.change import cheaper_way, counts_of, lost_error, send_delete, send_update
 from pandas_clicdata.uploads.change_receipt import ChangeReceipt
 from pandas_clicdata.uploads.matching import Finder, MatchBy, Reach, count_rows, frame_of_rows
 from pandas_clicdata.uploads.receipt import receipt_on_interrupt
@@ -61,7 +62,9 @@ def delete_rows(
     keys = _distinct_keys(frame, columns, encode)
     kept = None
     if pages is not None:
-        kept = _reach(rec_id, keys, multiple_rows, pages, progress).kept(match)
+        began = time.monotonic()
+        kept = _reach(caller, rec_id, keys, multiple_rows, pages, progress).kept(match)
+        kept = kept._replace(seconds=time.monotonic() - began)
         if max_rows is not None and len(kept.matches) > max_rows:
             raise InputError(
                 f"{len(kept.matches):,} rows would go, and max_rows is {max_rows:,}: nothing was deleted. "
@@ -69,10 +72,11 @@ def delete_rows(
             )
     sends = [partial(send_delete, caller, rec_id, find, multiple_rows) for find in keys]
     receipt = ChangeReceipt(rec_id, "delete rows", frame[columns].iloc[list(keys.values())], multiple_rows, kept)
-    return _change(receipt, sends, progress)
+    return _change(caller, receipt, sends, progress)
 
 
 def matching_rows(
+    caller: Caller,
     rec_id: int,
     frame: pd.DataFrame,
     on: Any,
@@ -87,19 +91,21 @@ def matching_rows(
     """Return the rows that `delete_rows` may delete now. Nothing is deleted."""
     frame, encode = _prepared(frame, rec_id, index, types)
     keys = _distinct_keys(frame, _key_columns(frame, on), encode)
-    reach = _reach(rec_id, keys, multiple_rows, pages, progress)
+    reach = _reach(caller, rec_id, keys, multiple_rows, pages, progress)
     shown = reach.shown(match)
     if match is None and reach.question:  # which holds cells
         _log.warning("delete_rows would refuse without match=: not all %d rows shown equal a key exactly", len(shown))
     return frame_of_rows([found.row for found in shown], rec_id)
 
 
-def _reach(rec_id: int, keys: Iterable[bytes], multiple_rows: str, pages: Pages, progress: bool | None) -> Reach:
+def _reach(
+    caller: Caller, rec_id: int, keys: Iterable[bytes], multiple_rows: str, pages: Pages, progress: bool | None
+) -> Reach:
     def read() -> Reach:
         finder = Finder(list(keys), first_only=multiple_rows == "first")
-        with bar(progress, f"read {rec_id}", None) as shown:
+        with bar(progress, f"read {rec_id} before", None, session=caller) as shown:
             for page in pages():
-                shown.update(finder.add(page.rows))
+                shown.update(finder.add(page.rows), page.total)
         return Reach(finder)
 
     return retry_while_changing(read)
@@ -127,7 +133,7 @@ def update_rows(
     keys = _distinct_keys(frame, columns, encode, values, wide=match != "exact")
     sends = [partial(send_update, caller, rec_id, find, values[row], multiple_rows) for find, row in keys.items()]
     receipt = ChangeReceipt(rec_id, "update rows", frame[columns].iloc[list(keys.values())], multiple_rows)
-    return _change(receipt, sends, progress)
+    return _change(caller, receipt, sends, progress)
 
 
 def _prepared(
@@ -218,12 +224,15 @@ def _distinct_keys(
 # All changes of a frame
 
 
-def _change(receipt: ChangeReceipt, sends: Sequence[Callable[[], Reply]], progress: bool | None) -> ChangeReceipt:
+def _change(
+    caller: Caller, receipt: ChangeReceipt, sends: Sequence[Callable[[], Reply]], progress: bool | None
+) -> ChangeReceipt:
     """Send the change of each key, up to the first that fails or reaches more rows than were known before."""
     repeatable = receipt.multiple_rows == "all"
     with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
-        with bar(progress, f"{receipt.operation} of {receipt.rec_id}", len(sends), "key") as shown:
-            pending = receipt.pending()
+        what, pending = f"{receipt.operation} of {receipt.rec_id}", receipt.pending()
+        warn_of_cost(caller, what, len(pending), cheaper_way(receipt.operation, receipt._keys))
+        with bar(progress, what, len(sends), "key", session=caller, result=receipt.summary) as shown:
             shown.update(len(sends) - len(pending))
             for position in pending:
                 receipt.mark(position, "sending")

@@ -38,12 +38,14 @@ class Match(NamedTuple):
 class Kept(NamedTuple):
     """The rows that a delete may reach, and for each key the first that the service may take for the same key.
 
-    ``exact`` are the places of the rows that equal a key exactly.
+    ``exact`` are the places of the rows that equal a key exactly. ``read`` rows were read for it, in ``seconds``.
     """
 
     matches: list[Match]
     first_keys: list[int]
     exact: frozenset[int]
+    read: int = 0
+    seconds: float = 0.0
 
 
 class Cell(msgspec.Struct):
@@ -92,7 +94,7 @@ class Finder:
         self._texts: set[int] = set()
         self._unseen = set(self.columns)
         self._candidates: list[_Candidate] = []
-        self._rows = 0
+        self.rows = 0
 
     def add(self, rows: bytes) -> int:
         """Add the rows of a page; return how many there are. A ProtocolError if they are not objects."""
@@ -111,12 +113,12 @@ class Finder:
             if cells[place] != _NULL and not _timestamp(cells[place]):
                 self._texts.add(place)
         if _comparable(cells, self._timestamps, wide=True) in self._wanted:
-            self._candidates.append(_Candidate(self._rows, cells, row))
-        self._rows += 1
+            self._candidates.append(_Candidate(self.rows, cells, row))
+        self.rows += 1
 
     def matches(self, match: MatchBy) -> list[Match]:
         """Return the rows that match, in their order. An InputError if the data set lacks a column."""
-        if self._unseen and self._rows:
+        if self._unseen and self.rows:
             missing = ", ".join(repr(name) for name in self.columns if name in self._unseen)
             raise InputError(f"on: the data set has no column {missing}")
         timestamps, wide = self._timestamps - self._texts, match == "wide"
@@ -157,7 +159,7 @@ class Reach:
         exact, wide = (finder.matches(match) for match in MATCH)
         places = frozenset(found.place for found in exact)
         self._views = {
-            match: Kept(found, finder.first_keys(match), places)
+            match: Kept(found, finder.first_keys(match), places, finder.rows)
             for match, found in zip(MATCH, (exact, wide), strict=True)
         }
         differ = exact != wide if finder.first_only else len(exact) != len(wide)

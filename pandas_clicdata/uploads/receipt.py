@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError, JournalBusy
+from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError, JournalBusy, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.frames.types import join_names
@@ -144,6 +144,7 @@ class AppendReceipt:
         return sorted({*super().__dir__()} - inner)
 
     @classmethod
+    @public
     def load(cls, path: str | os.PathLike[str]) -> AppendReceipt:
         """Read the receipt in a journal. The append may still be running, also in another process.
 
@@ -248,6 +249,7 @@ class AppendReceipt:
         records = [(c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in chunks]
         return frame_of_records([dict(zip(schema, record, strict=True)) for record in records], schema)
 
+    @public
     def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that are known not to be stored.
 
@@ -268,6 +270,7 @@ class AppendReceipt:
         """
         return self._rows(df, self.chunks_in(State.PENDING, State.REFUSED))
 
+    @public
     def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that may be stored or not.
 
@@ -342,6 +345,7 @@ class AppendReceipt:
     # -----------------------------------------------------------------------------------------------------
     # Repair
 
+    @public
     def repair(self, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
         """Delete the rows of the chunks in doubt by their stamps, and send them once more.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch, public
 from pandas_clicdata.frames.compare import compare
 from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
@@ -42,6 +42,7 @@ _MAX_DELETES = 4
 Fate = Literal["stored", "missing"]
 
 
+@public
 def resume_append(
     df: pd.DataFrame,
     path_or_receipt: str | os.PathLike[str] | AppendReceipt,
@@ -71,7 +72,7 @@ def resume_append(
     session : Session, optional
         The session to send through; the default session if not given.
     progress : bool, optional
-        Whether to show a bar on stderr; by default where that is a terminal.
+        Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     workers : int, default 1
         Chunks on the wire at once, 32 at most.
     verify : {"count", "tag"}, optional

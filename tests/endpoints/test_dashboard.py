@@ -194,7 +194,7 @@ def test_bad_arguments_are_refused_before_any_request(call: Callable[[Dashboard]
 
 def test_a_name_is_looked_up_once() -> None:
     session = LiteralSession({"dashboards": [{"id": 6, "name": "Sales 2"}, SALES]}, PLAIN.encode())
-    assert Dashboard(session=session).get_dashboard_thumbnail("Sales") == PLAIN
+    assert Dashboard(session=session).get_dashboard_thumbnail("Sales", output="base64") == PLAIN
     assert session.calls() == ["GET /dashboard", "GET /dashboard/7/thumbnail"]
 
 
@@ -243,8 +243,8 @@ SPELLINGS: dict[str, bytes] = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_picture_is_read_in_every_likely_spelling(spelling: str) -> None:
     dashboard = Dashboard(session=LiteralSession(SPELLINGS[spelling]))
-    assert dashboard.get_dashboard_thumbnail(rec_id=7) == PLAIN
-    image = dashboard.get_dashboard_thumbnail(rec_id=7, output="image")
+    assert dashboard.get_dashboard_thumbnail(rec_id=7, output="base64") == PLAIN
+    image = dashboard.get_dashboard_thumbnail(rec_id=7)
     assert isinstance(image, Image.Image)
     assert image.tobytes() == Image.open(io.BytesIO(drawn())).tobytes()
 
@@ -255,7 +255,7 @@ def test_the_format_is_found_by_the_first_bytes(kind: str) -> None:
     dashboard = Dashboard(session=LiteralSession(b"data:text/html;base64," + base64.b64encode(data)))
     image = dashboard.get_dashboard_snapshot(rec_id=7, output="image")
     assert (image.format, image.size) == (kind, (30, 20))
-    assert base64.b64decode(dashboard.get_dashboard_snapshot(rec_id=7)) == data
+    assert base64.b64decode(dashboard.get_dashboard_snapshot(rec_id=7, output="base64")) == data
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
@@ -385,12 +385,16 @@ def thumbnails(*texts: Any) -> pd.DataFrame:
     return Dashboard(session=LiteralSession({"dashboards": items})).get_dashboard(thumbnail=True)
 
 
-def test_thumbnails_come_as_plain_base64_in_a_plain_frame() -> None:
+def test_thumbnails_come_as_pictures_with_a_short_repr() -> None:
     frame = thumbnails(f"data:image/png;base64,{PLAIN}", PLAIN, None, "")
-    assert type(frame) is pd.DataFrame
+    assert isinstance(frame, pd.DataFrame)
     assert list(frame.columns) == [*DASHBOARDS, "thumbnail"]
-    assert frame["thumbnail"].tolist()[:2] == [PLAIN, PLAIN]
+    picture = frame["thumbnail"].iloc[0]
+    assert picture == drawn()
+    assert (picture.format, picture.to_base64()) == ("PNG", PLAIN)
     assert frame["thumbnail"].isna().tolist() == [False, False, True, True]
+    assert PLAIN[:20] not in f"{frame.to_string()} {picture!r} {picture}"
+    assert len(repr(picture)) < 50
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(frame)), frame)
     pd.testing.assert_frame_equal(frame.copy(), frame)
 
@@ -417,10 +421,36 @@ def test_ipython_uses_the_html_repr() -> None:
     assert "<img" in formatters.HTMLFormatter()(thumbnails(PLAIN))
 
 
-def test_a_derived_frame_is_shown_as_any_frame() -> None:
-    frame = thumbnails(PLAIN, PLAIN)
-    for derived in (frame.head(1), frame.copy(), frame.drop(columns="thumbnail"), pickle.loads(pickle.dumps(frame))):
-        assert "<img" not in shown(derived)
+DERIVED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "head": lambda frame: frame.head(2),
+    "columns": lambda frame: frame[["thumbnail", "name"]],
+    "sort_values": lambda frame: frame.sort_values("name", ascending=False),
+    "copy": lambda frame: frame.copy(),
+    "merge": lambda frame: frame.merge(pd.DataFrame({"rec_id": [1, 2], "owner": ["a", "b"]}), on="rec_id"),
+    "query": lambda frame: frame.query("rec_id > 0").reset_index(drop=True),
+    "rename": lambda frame: frame.rename(columns={"thumbnail": "looks like"}),
+    "concat": lambda frame: pd.concat([frame.head(1), frame.tail(1)]),
+    "pickle": lambda frame: pickle.loads(pickle.dumps(frame)),
+}
+
+
+@pytest.mark.parametrize("how", DERIVED)
+def test_a_derived_frame_shows_its_pictures(how: str) -> None:
+    assert len(Tags(shown(DERIVED[how](thumbnails(PLAIN, PLAIN)))).images()) == 2
+
+
+def test_a_frame_without_the_thumbnails_is_shown_as_any_frame() -> None:
+    assert "<img" not in shown(thumbnails(PLAIN).drop(columns="thumbnail"))
+
+
+def test_a_notebook_shows_a_cell_and_a_snapshot_as_pictures() -> None:
+    formatters = pytest.importorskip("IPython.core.formatters")
+    formatter = formatters.DisplayFormatter()
+    for one in (thumbnails(PLAIN)["thumbnail"].iloc[0], Dashboard(session=LiteralSession(PLAIN.encode()))):
+        picture = one.get_dashboard_snapshot(rec_id=7) if isinstance(one, Dashboard) else one
+        data, _ = formatter.format(picture)
+        assert "image/png" in data
+        assert len(data["text/plain"]) < 100
 
 
 def test_a_frame_that_was_changed_is_shown_with_its_changes() -> None:

@@ -229,7 +229,10 @@ WRONG_CALLS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_CALLS)
-def test_no_local_variable_shows_a_password_when_an_argument_is_wrong(wrong: str) -> None:
+def test_no_local_variable_shows_a_password_when_an_argument_is_wrong(
+    wrong: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="pandas_clicdata")  # else there are no frames
     session = LiteralSession()
     with pytest.raises(InputError) as raised:
         WRONG_CALLS[wrong](User(session=session), "Tr0ub4dor-pw")

@@ -114,7 +114,7 @@ def raw(text: str | bytes) -> bytes:
 @pytest.mark.parametrize("spelling", GOOD)
 def test_the_picture_is_found_in_every_likely_spelling(spelling: str) -> None:
     found = parse_picture(raw(GOOD[spelling]), "thumbnail of dashboard 7")
-    assert found == ("PNG", PNG)
+    assert (found.format, found) == ("PNG", PNG)
     assert found.to_base64() == TEXT
 
 
@@ -137,16 +137,17 @@ def test_base64_of_something_else_is_no_picture(data: bytes) -> None:
 @pytest.mark.parametrize(("kind", "data"), [(kind, data) for kind in BEGINNINGS for data in BEGINNINGS[kind]])
 def test_the_first_bytes_decide_the_format(kind: str, data: bytes) -> None:
     assert find_format(data) == kind
-    assert parse_picture(base64.b64encode(data + b"rest"), "snapshot") == (kind, data + b"rest")
+    found = parse_picture(base64.b64encode(data + b"rest"), "snapshot")
+    assert (found.format, found) == (kind, data + b"rest")
 
 
 def test_another_file_name_can_be_given() -> None:
     body = json.dumps({"thumbnail": "x", "snapshot": TEXT}).encode()
-    assert parse_picture(body, "snapshot", "snapshot").data == PNG
+    assert parse_picture(body, "snapshot", "snapshot") == PNG
 
 
 def test_a_text_that_is_too_long_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "LONGEST_TEXT", len(TEXT))
-    assert parse_picture(TEXT.encode(), "snapshot").data == PNG
+    assert parse_picture(TEXT.encode(), "snapshot") == PNG
     with pytest.raises(ProtocolError, match="characters are too many for a picture"):
         parse_picture(TEXT.encode() + b" ", "snapshot")

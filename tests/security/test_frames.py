@@ -86,8 +86,11 @@ def test_the_scan_would_find_one(clicdata_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-def test_a_traceback_with_its_variables_shows_no_secret(status: int, method: str) -> None:
+def test_a_traceback_with_its_variables_shows_no_secret(
+    status: int, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """C22, S6: as pytest -l and error reporters print them, for the frames of this package."""
+    caplog.set_level("DEBUG", logger="pandas_clicdata")  # else there are no frames
     secret = Canaries()
 
     def script(seen: Seen) -> Says:
