@@ -196,7 +196,9 @@ def test_a_journal_stays_in_use_while_a_chunk_is_on_the_wire_and_the_disk_is_ful
     with Filling() as service:
         watching.start()
         with pytest.raises(errors.AppendInterrupted):
-            FRAME.clicdata.append(5, chunksize=CHUNK, workers=2, session=service, progress=False, journal=path)
+            FRAME.clicdata.append(
+                5, check=False, chunksize=CHUNK, workers=2, session=service, progress=False, journal=path
+            )
         watching.join(20)
 
 
