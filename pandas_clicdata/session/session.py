@@ -164,7 +164,7 @@ class Session:
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
-        self.requests, self.seconds = 0, 0.0  # answered so far, and until their answers came
+        self.responses, self.seconds = 0, 0.0  # so far, and until they came, added up
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -353,7 +353,7 @@ class Session:
             return answer
         seconds = self._clock() - began
         with self._counting:
-            self.requests, self.seconds = self.requests + 1, self.seconds + seconds
+            self.responses, self.seconds = self.responses + 1, self.seconds + seconds
         _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, 1e3 * seconds)
         try:
             return wire.judge(request, answer, partial(hide, credentials, token))

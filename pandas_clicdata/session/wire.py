@@ -127,8 +127,8 @@ class Caller(Protocol):
     last_receipt: Any  # of the last append
     refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
-    requests: int  # that were answered so far
-    seconds: float  # until their answers came, added up
+    responses: int  # so far
+    seconds: float  # until they came, added up
 
     @property
     def dialect(self) -> Dialect:
