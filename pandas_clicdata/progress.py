@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 class Sender(Protocol):
     """A session that counts its requests and the seconds of their responses."""
 
-    requests: int
+    responses: int
     seconds: float
 
 
@@ -87,7 +87,7 @@ def bar(
     if progress is None:
         with suppress(AttributeError, ValueError):  # stderr is None, closed, or only has write and flush
             progress = in_kernel or sys.stderr.isatty()
-    began, requests = time.monotonic(), session.requests if session else 0
+    began, requests = time.monotonic(), session.responses if session else 0
     with ExitStack() as stack:
         done = Done(None)
         if progress:
@@ -96,7 +96,7 @@ def bar(
         yield done
     if session is not None and _log.isEnabledFor(logging.INFO):
         text = result() if result else f"{what}: {done.count:,} {unit}{'' if done.count == 1 else 's'}"
-        seconds, answered = time.monotonic() - began, session.requests - requests
+        seconds, answered = time.monotonic() - began, session.responses - requests
         _log.info("%s; %.1f s, %s request%s", text, seconds, f"{answered:,}", "" if answered == 1 else "s")
 
 
@@ -165,7 +165,7 @@ def warn_of_cost(session: Sender, what: str, requests: int, cheaper: str) -> Non
     """Log a warning before a call that sends very many requests: how many, how long they take, what is cheaper."""
     if requests <= MANY_REQUESTS:
         return
-    pace = session.seconds / session.requests if session.requests else None
+    pace = session.seconds / session.responses if session.responses else None
     takes = "" if pace is None else f", about {_duration(pace * requests)} at this session's pace ({1e3 * pace:.0f} ms)"
     _log.warning("%s: %s requests, one after another%s. %s", what, f"{requests:,}", takes, cheaper)
 

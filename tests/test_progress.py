@@ -195,7 +195,7 @@ def test_the_cost_of_many_requests_is_logged_before_them(caplog: pytest.LogCaptu
     frame = pd.DataFrame({"shop": ["n", "s"] * 700, "k": range(1400)})
     session: Any = Service({})
     for seconds, expected in ((0, ""), (14.0, ", about 5 min at this session's pace (200 ms)")):
-        session.requests, session.seconds = (70, seconds) if seconds else (0, 0.0)
+        session.responses, session.seconds = (70, seconds) if seconds else (0, 0.0)
         caplog.clear()
         with pytest.raises(Stop):
             frame.clicdata.delete_rows(5, on=["shop", "k"], keep=False, session=session)

@@ -177,7 +177,7 @@ class Session:
         # What is known of the columns of data sets, by rec_id; the newest last.
         self.columns: deque[tuple[int, Any]] = deque(maxlen=_MOST_COLUMNS)
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
-        self.requests, self.seconds = 0, 0.0  # answered so far, and until their answers came
+        self.responses, self.seconds = 0, 0.0  # so far, and until they came, added up
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -420,7 +420,7 @@ class Session:
             return answer
         seconds = self._clock() - began
         with self._counting:
-            self.requests, self.seconds = self.requests + 1, self.seconds + seconds
+            self.responses, self.seconds = self.responses + 1, self.seconds + seconds
         _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, 1e3 * seconds)
         try:
             reply = wire.judge(request, answer, partial(hide, credentials, token))

@@ -129,8 +129,8 @@ class Caller(Protocol):
     refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
     columns: deque[tuple[int, Any]]  # what is known of the columns of data sets
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
-    requests: int  # that were answered so far
-    seconds: float  # until their answers came, added up
+    responses: int  # so far
+    seconds: float  # until they came, added up
 
     @property
     def dialect(self) -> Dialect:

@@ -24,7 +24,7 @@ class LiteralSession:
         self.asked: list[Request] = []
         self.before: Callable[[Request], object] = lambda _: None
         self._answers = list(answers)
-        self.requests, self.seconds = 0, 0.0
+        self.responses, self.seconds = 0, 0.0
 
     def call(self, request: Request) -> Reply:
         if int(dict(request.query).get("page", 1)) > 1:

@@ -132,7 +132,7 @@ def test_chunks_that_were_not_reached_are_not_in_doubt(tmp_path: Path, monkeypat
             if service.requests == 3:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(append, "bar", lambda *_: Bar())
+    monkeypatch.setattr(append, "bar", lambda *_, **__: Bar())
     with Quick() as service, pytest.raises(KeyboardInterrupt):
         appended(service, path)
     for receipt in (service.last_receipt, AppendReceipt.load(path)):

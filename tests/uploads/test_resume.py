@@ -147,7 +147,7 @@ def test_a_thread_of_an_interrupted_run_neither_sends_nor_notes_anything_later(
     def save(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pandas_clicdata.uploads.append.bar", lambda *_: Bar())
+    monkeypatch.setattr("pandas_clicdata.uploads.append.bar", lambda *_, **__: Bar())
     if twice:
         monkeypatch.setattr(ReceiptWriter, "save", save)
     how: dict[str, Any] = {"journal": path} if journal else {}
