@@ -429,7 +429,7 @@ class ClicDataAccessor:
         1    b     2
         >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
         >>> result
-        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows); 3 rows read before, ...>
+        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows)>
         >>> pd.read_clicdata(rec_id)["item"].tolist()
         ['c']
         >>> _ = result.rows.clicdata.append(rec_id)

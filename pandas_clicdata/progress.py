@@ -112,6 +112,7 @@ def _draw(what: str, total: int | None, unit: str, in_kernel: bool) -> Iterator[
         # An output of its own, since tqdm would leave an empty one in the notebook.
         show = import_module("IPython.display").display
         try:
+            import_module("ipywidgets")  # without it tqdm raises late, and a half-made bar complains on stderr
             shown = import_module("tqdm.notebook").tqdm(**options, display=False)
             output = show(shown.container, display_id=True)
         except Exception:  # noqa: BLE001  # ipywidgets is missing or broken

@@ -197,8 +197,8 @@ def dashboards(s: Session) -> None:
 
 
 def dashboard_snapshot(s: Session) -> None:
-    text = Dashboard(session=s).get_dashboard_snapshot(rec_id=int(Dashboard(session=s).get_dashboard().iloc[0, 0]))
-    assert text.startswith("iVBOR")
+    picture = Dashboard(session=s).get_dashboard_snapshot(rec_id=int(Dashboard(session=s).get_dashboard().iloc[0, 0]))
+    assert picture.format == "PNG"
 
 
 def schedules(s: Session) -> None:

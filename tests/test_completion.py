@@ -37,7 +37,7 @@ EXPECTED = {
         rows_found rows_in_doubt rows_refused rows_remaining rows_total summary""",
     "change": """keys keys_accepted keys_applied keys_in_doubt keys_total keys_unmatched multiple_rows operation rec_id
         rows rows_changed rows_in_doubt summary unmatched""",
-    "session": "api_version auth_method close closed last_receipt url",
+    "session": "api_version auth_method check close closed last_receipt url",
     "data": """append_data create_data delete_data get_data get_data_history rebuild_data session static_send_data
         update_data""",
 }

@@ -219,11 +219,12 @@ def test_the_account_is_read(bench: Bench, tmp_path: Path, monkeypatch: pytest.M
     account, dashboard, schedule, team = (each(session=s) for each in (Account, Dashboard, Schedule, Team))
     assert set(account.get_account()["metric"]) >= {"rows", "storage"}
     [first, *_] = dashboard.get_dashboard(output="dict")
-    text = dashboard.get_dashboard_thumbnail(rec_id=first["id"])
-    assert dashboard.get_dashboard_snapshot(first["name"], output="image").format == "PNG"
+    assert dashboard.get_dashboard_thumbnail(first["name"]).format == "PNG"
+    assert dashboard.get_dashboard_thumbnail(rec_id=first["id"], output="base64").startswith("iVBOR")
+    assert dashboard.get_dashboard_snapshot(first["name"]).format == "PNG"
+    assert dashboard.get_dashboard_snapshot(rec_id=first["id"], output="base64").startswith("iVBOR")
     assert dashboard.save_dashboard_thumbnail(rec_id=first["id"], path=tmp_path / "a.png").stat().st_size
     assert dashboard.save_dashboard_snapshot(rec_id=first["id"], path=tmp_path / "b.png").stat().st_size
-    assert text.startswith("iVBOR")
     for entity in ("users", "dashboards"):
         assert isinstance(account.get_account_activity(entity), pd.DataFrame)
     assert schedule.get_schedule()["rec_id"].tolist() == [3001, 3002, 3003]
@@ -289,7 +290,7 @@ def test_an_audited_append_is_audited_or_says_that_it_is_not(bench: Bench) -> No
 
 def test_rows_whose_key_exists(bench: Bench) -> None:
     rec_id = bench.data_set(COLUMNS, ROWS, key=["n"])
-    frame = pd.DataFrame([*ROWS[:2], *FRAME.to_dict("records")])
+    frame = pd.DataFrame([*ROWS[:2], *FRAME.to_dict("records")]).astype({"at": "datetime64[ns]"})
     receipt = frame.clicdata.append(rec_id, session=bench.session)
     added = bench.sandbox.count(rec_id) - len(ROWS)
     assert added == (5 if bench.says("existing_keys") == "skip" else 7)

@@ -323,7 +323,7 @@ def _print_wrapped(text: str) -> None:
 
 def _run(table: DataFrame, name: str) -> None:
     data = pandas_clicdata.Data()
-    print(f"connect   as {data.session!r}")
+    print(textwrap.fill(f"connect   as {data.session!r}", _WIDTH, subsequent_indent=_INDENT))
     print(f"list      {', '.join(data.get_data()['name'])}")
 
     receipt = table.clicdata.push(name, desc="made by python -m pandas_clicdata demo")

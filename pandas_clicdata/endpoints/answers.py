@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -64,6 +64,22 @@ def only_id_of(records: Sequence[Mapping[str, Any]], name: str) -> int:
     if len(ids) > 1:
         raise InputError(f"several data sets are called {name!r} ({ids}): append to one by its rec_id")
     return ids[0]
+
+
+class Version(NamedTuple):
+    """A stored version of a data set, and its number of rows if ClicData sends one."""
+
+    number: int
+    rows: int | None
+
+
+def parse_version(record: Mapping[str, Any]) -> Version:
+    """Return a stored version from its record in the list of versions."""
+    key = next((key for key in ("version", "ver_id", "id") if key in record), "version")  # C: which key (O7)
+    number, rows = parse_integer(record.get(key)), record.get("row_count")
+    if number is None or number < 1:
+        raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
+    return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
 
 
 def parse_new_id(reply: Reply) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import (
     Output,
@@ -20,13 +20,14 @@ from pandas_clicdata.arguments import (
     check_text,
 )
 from pandas_clicdata.endpoints.answers import (
+    Version,
     has_unique_key,
     only_id_of,
     parse_data_set,
     parse_data_set_id,
-    parse_integer,
     parse_new_id,
     parse_result,
+    parse_version,
 )
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
@@ -738,18 +739,11 @@ def rows_request(rec_id: int, ver_id: int | None) -> Request:
     return get("read a version", f"/data/{rec_id}/v/{ver_id}", key="data")
 
 
-class Version(NamedTuple):
-    """A stored version of a data set, and its number of rows if ClicData sends one."""
-
-    number: int
-    rows: int | None
-
-
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
     """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
     if ver_id != "latest":
         return Version(check_id("ver_id", ver_id), None)
-    versions = [_parse_version(record) for record in _versions(caller, rec_id)]
+    versions = [parse_version(record) for record in _versions(caller, rec_id)]
     if not versions:
         raise NotFound(f"data set {rec_id} has no stored version yet", operation="list versions")
     return max(versions)  # C: that the newest version has the highest number (O7)
@@ -757,11 +751,3 @@ def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"])
 
 def _versions(caller: Caller, rec_id: int) -> list[dict[str, Any]]:
     return records(caller.call, get("list versions", f"/data/{rec_id}/versions", key="versions"))
-
-
-def _parse_version(record: Mapping[str, Any]) -> Version:
-    key = next((key for key in ("version", "ver_id", "id") if key in record), "version")  # C: which key (O7)
-    number, rows = parse_integer(record.get(key)), record.get("row_count")
-    if number is None or number < 1:
-        raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
-    return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)

@@ -106,9 +106,8 @@ class FrameBuilder:
         self._parse_dates = {} if parse_dates is None else check_parse_dates(parse_dates, self._index_col)
         left_out = [name for name in self._parse_dates if self._wanted is not None and name not in self._wanted]
         if left_out:
-            raise InputError(
-                f"parse_dates names {left_out[0]!r}, which columns= leaves out: add it there, or leave it out."
-            )
+            named = join_names(map(repr, left_out))
+            raise InputError(f"parse_dates names columns that columns= leaves out: {named}. Add or drop them.")
         self._union = on_drift == "union"
         self.clear()
 
@@ -184,10 +183,6 @@ class FrameBuilder:
                     f"{argument} names columns that the data set does not have: {join_names(unknown)}. "
                     f"It has {join_names(map(repr, names))}."
                 )
-        wanted = names if self._wanted is None else self._wanted
-        left_out = [name for name in self._parse_dates if name in names and name not in wanted]
-        if left_out:
-            problems.append(f"parse_dates names columns that columns= leaves out: {join_names(map(repr, left_out))}.")
         if problems:
             raise InputError(problems)
 

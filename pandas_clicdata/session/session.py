@@ -249,8 +249,8 @@ class Session:
         return f"login by {self._auth_method}, {spoken}{', closed' if self.closed else ''}"
 
     def __dir__(self) -> list[str]:
-        inner = {"account", "call", "dialect", "modern_delete", "now", "read_timeout", "refused_page_size", "sleep"}
-        return sorted({*super().__dir__()} - inner)  # which are for this package only
+        inner = {"account", "call", "columns", "dialect", "modern_delete", "now", "read_timeout", "refused_page_size"}
+        return sorted({*super().__dir__()} - inner - {"responses", "seconds", "sleep"})  # for this package only
 
     def __enter__(self) -> Session:
         return self

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+LONG = 5.0  # seconds of reading before a delete that a line about it mentions
+
 
 class ChangeReceipt:
     """What is known of each distinct key of a delete or an update.
@@ -227,8 +229,8 @@ class ChangeReceipt:
         parts = [self._rows_summary(), *(f"{count:,} {note}" for note, count in notes.items() if count)]
         if self._doubted:
             parts.append(f"{count_rows(self._doubted)} deleted or not: .rows_in_doubt")
-        if self._kept is not None:
-            parts.append(f"{count_rows(self._kept.read)} read before, in {self._kept.seconds:.1f} s")
+        if self._kept is not None and self._kept.seconds >= LONG:
+            parts.append(f"{count_rows(self._kept.read)} read before, in {self._kept.seconds:.0f} s")
         return f"{self.operation} of data set {self.rec_id}, {keys}: {'; '.join(filter(None, parts))}"
 
     @property
@@ -258,4 +260,6 @@ class ChangeReceipt:
         if self._doubted:
             steps.append("look whether the rows are still there: .rows_in_doubt")
         counts = {f"keys {state}": f"{count:,}" for state, count in states.items()}
+        if self._kept is not None:
+            counts["read before"] = f"{count_rows(self._kept.read)} in {self._kept.seconds:.1f} s"
         return receipt_html(self, {"data set": str(self.rec_id), **counts}, steps)

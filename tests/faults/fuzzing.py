@@ -40,13 +40,17 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
 
 
 class Truth:
-    """A service. ``done`` counts the writes that it applied, ``stored`` the rows that it stored."""
+    """A service. ``done`` counts the writes that it applied, ``stored`` the rows that it stored.
+
+    ``said`` counts the changed answers to an append by the rows that they call inserted, and found: see `said_found`.
+    """
 
     def __init__(self, dice: random.Random, *, modern: bool) -> None:
         self.dice = dice
         self.modern = modern
         self.done = 0
         self.stored = Counter[int]()
+        self.said = Counter[tuple[int, int]]()
 
     def respond(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[Answer, bool]:
         """Return the answer, and whether it confirms the request."""
@@ -95,6 +99,18 @@ class Truth:
         stated = {"error": error} if bare else {"success": False, "error": error}
         status = self.dice.choice([200, 200, 400, 404, 409, 422, 429, 500, 503])
         return answer(stated, status, retry_after=self.dice.choice(["0", "1", "600"]))
+
+
+def said_found(request: bytes, response: bytes) -> list[tuple[int, int]]:
+    """Return how many rows an answer calls inserted, and found, if together they are the rows of the request."""
+    try:
+        value = json.loads(response)
+        counts = value.get("result", value)
+        inserted, found = counts["rows_inserted"], counts["rows_found"]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []
+    whole = type(inserted) is type(found) is int and inserted >= 0 and found > 0
+    return [(inserted, found)] if whole and inserted + found == len(json.loads(request)["data"]) else []
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ class Bench:
     login: Login
     session: Session
     name: str
+    counted: bool  # whether the service says how many rows an update or a delete reached
     rec_id: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,8 +102,14 @@ def changed(verb: str, frame: dict[str, list[int]], **how: Any) -> Callable[[Ben
     return call
 
 
-def applied(receipt: Any, _: Bench) -> bool:
-    return receipt.keys["state"].tolist() == ["applied"]
+def changes(count: int) -> Callable[[Any, Bench], bool]:
+    """Whether the only key is applied, and to how many rows; without a count in the answer, it is only accepted."""
+
+    def fine(receipt: Any, bench: Bench) -> bool:
+        said = receipt.keys["state"].tolist(), receipt.rows_changed
+        return bool(said == ((["applied"], count) if bench.counted else (["accepted"], None)))
+
+    return fine
 
 
 OPERATIONS = (
@@ -162,7 +169,7 @@ OPERATIONS = (
         None,
         "^/data/{rec_id}/(row|update)$",
         changed("update_rows", {"k": [1], "v": [-1]}, progress=False),
-        applied,
+        changes(1),
         ledger=rows,
         before=BEFORE,
         after=[{"k": 1, "v": -1}, *BEFORE[1:]],
@@ -174,7 +181,7 @@ OPERATIONS = (
         None,
         "^/data/{rec_id}/(row|delete)$",
         changed("delete_rows", {"k": [2]}, keep=False, progress=False),
-        applied,
+        changes(2),
         ledger=rows,
         before=BEFORE,
         after=BEFORE[:1],
@@ -186,7 +193,7 @@ OPERATIONS = (
         None,
         "^/data/{rec_id}/(row|delete)$",
         changed("delete_rows", {"k": [2]}, keep=False, multiple_rows="first", progress=False),
-        applied,
+        changes(1),
         ledger=rows,
         before=BEFORE,
         after=[BEFORE[0], BEFORE[2]],

@@ -54,6 +54,11 @@ class Cell:
         return deletes and self.fault.name in ("404", "405")
 
     @property
+    def counted(self) -> bool:
+        """Whether the answer says how many rows were reached: on the legacy paths, none does."""
+        return self.login.api_version is not None and not self.tries_the_other_path
+
+    @property
     def refuses_size(self) -> bool:
         """Whether the answer may mean the page size: then 100 is requested, and at last no size."""
         sized = self.operation.name == "read rows" and self.login.api_version is not None
@@ -102,7 +107,7 @@ def tried(cell: Cell, sandbox: Sandbox, number: int) -> None:
     sandbox.faults.clear()
     fault, operation = cell.fault, cell.operation
     with sandbox.session(auth_method=cell.login.method, api_version=cell.login.api_version) as session:
-        bench = Bench(sandbox, cell.login, session, f"Cell {number}")
+        bench = Bench(sandbox, cell.login, session, f"Cell {number}", cell.counted)
         session._tokens.get(session._log_in, session._clock, session.now() + 10)
         slept = in_haste(bench, cell)
         fault.arm(bench, operation, None if cell.lasting else 1)

@@ -428,11 +428,11 @@ def test_index_col() -> None:
 
 def test_errors_on_unknown_names_list_the_columns() -> None:
     with pytest.raises(InputError) as caught:
-        assembled([{"a": 1}], columns=["x"], dtype={"y": int}, parse_dates=["z"], index_col="w")
+        assembled([{"a": 1}], columns=["x", "z"], dtype={"y": int}, parse_dates=["z"], index_col="w")
     assert [problem.split()[0] for problem in caught.value.problems] == ["columns", "dtype", "parse_dates", "index_col"]
     assert all("It has 'a'." in problem for problem in caught.value.problems)
-    with pytest.raises(InputError, match="parse_dates names columns that columns= leaves out: 'a'"):
-        assembled([{"a": "2024-01-01", "b": 1}], columns=["b"], parse_dates=["a"])
+    with pytest.raises(InputError, match="parse_dates names columns that columns= leaves out: 'a', 'c'"):
+        FrameBuilder(columns=["b"], parse_dates=["a", "c"])  # before a page
 
 
 @pytest.mark.parametrize(

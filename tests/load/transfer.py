@@ -72,7 +72,7 @@ class Service(Session):
 
     def page(self, number: int) -> bytes:
         more = json.dumps(number * PAGE < self.rows)
-        rows = f"[{ROW % number},{self._same}]"
+        rows = f"[{ROW % number},{self._same}]" if self.rows else "[]"
         if self.api_version is None:
             return f'{{"data":{rows},"has_more_data":{more}}}'.encode()
         found = f'{{"has_more_results":{more},"result_total_count":{self.rows}}}'

@@ -69,8 +69,7 @@ def test_deleted_rows_can_be_appended_again(session: Session, clicdata_sandbox: 
     rec_id = FRAME.clicdata.push("Undone").rec_id
     before = ledger(clicdata_sandbox, rec_id)
     result = FRAME[FRAME["k"] == 2].clicdata.delete_rows(rec_id, on="k")
-    done = f"delete rows of data set {rec_id}, 1 key: 2 rows deleted (copy in .rows); 4 rows read before, in "
-    assert repr(result).startswith(f"<ChangeReceipt: {done}")
+    assert repr(result) == f"<ChangeReceipt: delete rows of data set {rec_id}, 1 key: 2 rows deleted (copy in .rows)>"
     assert clicdata_sandbox.count(rec_id) == 2
     pd.testing.assert_frame_equal(result.rows, FRAME.iloc[1:3].reset_index(drop=True))
     assert result.rows_in_doubt.empty

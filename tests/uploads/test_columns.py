@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 DAYS = pd.date_range("2024-01-01", periods=30)
-FRAME = pd.DataFrame(
-    {"shop": ["north", "south"] * 15, "visits": range(30), "day": DAYS}, index=[f"r{row}" for row in range(30)]
-)
-WORD = FRAME.assign(visits=[*range(25), "oops", *range(26, 30)])
+FRAME = pd.DataFrame({"shop": ["north", "south"] * 15, "visits": range(30), "day": DAYS})
+LABELLED = FRAME.set_axis([f"r{row}" for row in range(30)])  # labels that only errors name
+WORD = LABELLED.assign(visits=[*range(25), "oops", *range(26, 30)])
 
 
 @pytest.fixture
@@ -206,7 +205,7 @@ def test_a_word_among_numbers_is_found_before_anything_is_stored(
     [problem] = problems(frame, rec_id)
     assert "'visits' mixes text and numbers at row 11000 (label 11000), which holds 'many'" in problem
     assert clicdata_sandbox.count(rec_id) == 1
-    [unknown] = problems(WORD, clicdata_sandbox.create("Unknown", {"visits": "number"}))
+    [unknown] = problems(WORD, clicdata_sandbox.create("Unknown", {"visits": "number"}), index=False)
     assert "row 25 (label 'r25')" in unknown
     assert "types={'visits': 'text'}" in unknown
 
@@ -221,7 +220,7 @@ def test_a_refusal_names_the_row_of_the_frame(
 ) -> None:
     rec_id = made(FRAME, session) if known else rec_id
     with pytest.raises(errors.AppendInterrupted) as caught:
-        WORD.clicdata.append(rec_id, chunksize=10, check=False)
+        WORD.clicdata.append(rec_id, index=False, chunksize=10, check=False)
     text = str(caught.value)
     assert "row 6" in text  # the service's own words
     assert "Row 25 of the frame (label 'r25') holds 'oops' in column 'visits'" in text
@@ -239,7 +238,7 @@ def test_a_refusal_without_a_row_names_the_rows_that_were_sent_together(
         clicdata_sandbox.faults.clear()
         clicdata_sandbox.faults.status(400, path=f"/data/{rec_id}", method="POST", after=2)
         with pytest.raises(errors.AppendInterrupted) as caught:
-            FRAME.clicdata.append(rec_id, chunksize=rows)
+            LABELLED.clicdata.append(rec_id, index=False, chunksize=rows)
         assert words in str(caught.value)
         assert rows > 1 or "row 2 of them refused" in str(caught.value)
 
@@ -247,7 +246,7 @@ def test_a_refusal_without_a_row_names_the_rows_that_were_sent_together(
 def test_collected_rows_bear_the_position_and_label_of_the_frame(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
-    receipt = WORD.clicdata.append(rec_id, chunksize=10, errors="collect")
+    receipt = WORD.clicdata.append(rec_id, index=False, chunksize=10, errors="collect")
     assert receipt.rows_appended == 29
     assert receipt.refused.index.tolist() == ["r25"]
     assert "Row 25 of the frame (label 'r25')" in receipt.refused["reason"].iloc[0]
