@@ -267,7 +267,6 @@ def test_each_pair_of_switches_is_told(switches: dict[str, str]) -> None:
 
 READ_SWITCHES = ("page_number", "large_page_size", "ids", "datetimes")
 WRITE_SWITCHES = (
-    "paging",
     "page_number",
     "deletes",
     "text_comparison",

@@ -67,13 +67,23 @@ def _label(setting: Setting) -> str:
     return ", ".join(f"{name}={choice}" for name, choice in setting.items()) or "as it stands"
 
 
-# In the plain run each switch on its own; in a long run, three sets more in which any two choices come together.
+# In the plain run each switch on its own, one dialect after the other; in a long run in both, and three sets more in
+# which any two choices come together.
 _SETS = int(os.environ.get("CLICDATA_RUNS", "0")) // 100
+
+
+def dialects(number: int, setting: Setting) -> tuple[str, ...]:
+    """Return the dialects to try a setting in."""
+    if setting and setting.keys() <= {"large_page_size", "deletes"}:  # the legacy dialect knows neither
+        return ("modern",)
+    both = ("legacy", "modern")
+    return both if _SETS or not setting else both[number % 2 :][:1]
+
+
 SETTINGS = [
     pytest.param(setting, dialect, id=f"{_label(setting)}-{dialect}")
-    for setting in one_at_a_time() + [setting for seed in range(_SETS) for setting in pairwise(seed)]
-    for dialect in ("legacy", "modern")
-    if dialect == "modern" or not setting or not setting.keys() <= {"large_page_size", "deletes"}  # only modern ones
+    for number, setting in enumerate(one_at_a_time() + [setting for seed in range(_SETS) for setting in pairwise(seed)])
+    for dialect in dialects(number, setting)
 ]
 
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pandas as pd
+
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import DATETIME, NUMBER, infer_type, is_missing
 from pandas_clicdata.frames.types import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    import pandas as pd
 
     from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.encode import FrameEncoder
@@ -91,26 +91,23 @@ def columns_noted(attrs: Mapping[Any, Any], rec_id: int) -> Known | None:
     return Known(columns, 0) if columns else None
 
 
-def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> tuple[list[str], list[str]]:
-    """Return the columns that the frame leaves empty, and the mixed ones that a column of text takes as text.
+def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> list[str]:
+    """Return the columns that the frame leaves empty.
 
     Raises an `InputError` that names every column the data set doesn't have, or that is of another kind than it
     holds there. With ``collect``, a column may be mixed: the service refuses the rows at fault.
     """
     holds = {} if known is None else known.holds
     missing = [name for name in holds if name not in encoder.columns]
-    problems, as_text = [], []
+    problems = []
     if known is not None:
         problems += [_unknown_name(name, holds, missing, rec_id) for name in encoder.columns if name not in holds]
     for column in encoder._columns:
         held = set(holds.get(column.name, ()))
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
-        if not column.cell_types or (known is not None and column.name not in holds):
+        if _is_empty(column) or (known is not None and column.name not in holds):
             continue
         if column.column_type is None and not collect:
-            if "text" in held and "number" not in held:
-                as_text.append(column.name)
-                continue
             row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
             if row is not None:
                 problems.append(_mixed(column, row, encoder.frame.index, held, rec_id, known))
@@ -122,7 +119,7 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
         if known is not None:
             problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
         raise InputError(problems)
-    return missing, as_text
+    return missing
 
 
 def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:
@@ -153,6 +150,11 @@ def _shown(cell: Any) -> str:
 
 
 # ---------------------------------------------------------------- kinds of cells
+
+
+def _is_empty(column: Column) -> bool:
+    """Return whether a column has no cell, so that it is of no kind."""
+    return not column.cell_types or pd.Series(column.array, copy=False).first_valid_index() is None
 
 
 def _taken(held: set[str]) -> set[str]:

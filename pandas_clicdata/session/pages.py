@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -139,11 +140,12 @@ def iter_pages(
             size = taken if size >= least else size
         reading = _Reading(caller.call, replace(request, dialect=dialect), size, total, on_torn)
         try:
-            for page in _prefetch(reading, workers, wanted):
-                if refused and not begun:
-                    caller.refused_page_size = (min(refused), size)
-                begun = True
-                yield page
+            with closing(_prefetch(reading, workers, wanted)) as pages:  # so a Ctrl-C meanwhile is raised
+                for page in pages:
+                    if refused and not begun:
+                        caller.refused_page_size = (min(refused), size)
+                    begun = True
+                    yield page
         except DialectChanged:
             if begun:
                 raise TornRead(f"{request.operation}: the service changed its dialect midway; read again") from None

@@ -217,11 +217,7 @@ class Append:
         known = None if options.check else dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
         if options.check or (known is None and encoder.rows > most_rows(session.dialect, options.chunksize)):
             known = ask_columns(session, rec_id, needed=options.check is True)
-        left_empty, as_text = compare(encoder, rec_id, known, collect=options.errors == "collect")
-        if as_text:
-            self._types = {**(self._types or {}), **dict.fromkeys(as_text, "text")}
-            self._encoder = self._encode(encoder.frame)
-        return left_empty
+        return compare(encoder, rec_id, known, collect=options.errors == "collect")
 
 
 def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:

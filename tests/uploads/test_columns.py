@@ -188,8 +188,13 @@ def test_what_may_be_of_the_kind_is_sent(session: Session, clicdata_sandbox: San
     rec_id = made(FRAME, session)
     texts = FRAME.assign(day=FRAME["day"].dt.strftime("%Y-%m-%d %H:%M:%S"), shop=DAYS, visits=None)
     assert texts.clicdata.append(rec_id).complete
-    assert FRAME.assign(shop=["a", 1, 2.5] * 10).clicdata.append(rec_id).complete
-    assert clicdata_sandbox.rows(rec_id)[31]["shop"] == "1"  # a column of text holds text
+    mixed = FRAME.assign(shop=["a", 1, 2.5] * 10)
+    assert "'shop' mixes text and numbers at row 1" in problems(mixed, rec_id)[0]
+    assert mixed.clicdata.append(rec_id, types={"shop": "text"}).complete
+    assert clicdata_sandbox.rows(rec_id)[31]["shop"] == "1"
+    for empty in (float("nan"), None, pd.NaT):  # no cell is of no kind
+        nothing = FRAME.assign(shop=empty, visits=pd.Series([empty] * 30, dtype=object), day=float("nan"))
+        assert nothing.clicdata.append(rec_id).complete
     numerals = clicdata_sandbox.create("Numerals", {"code": "text"})
     clicdata_sandbox.append(numerals, [{"code": "17"}])
     with pytest.raises(errors.ApiError):  # a column that shows numerals may take numbers: the service decides
