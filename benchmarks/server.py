@@ -43,7 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        pages = self.data_sets[int(url.path.rpartition("/")[2])]
+        # An append looks at page 1 first: a data set of no pages is empty.
+        empty = [b'{"success":true,"data":[],"has_more_data":false}']
+        pages = self.data_sets.get(int(url.path.rpartition("/")[2]), empty)
         self._respond(pages[min(int(parse_qs(url.query)["page"][0]), len(pages)) - 1])
 
     def do_POST(self) -> None:
