@@ -13,7 +13,7 @@ import pandas as pd
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import DATETIME, NUMBER, infer_type, is_missing
-from pandas_clicdata.frames.types import join_names
+from pandas_clicdata.frames.types import join_names, notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -82,10 +82,8 @@ def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None
 
 def columns_noted(attrs: Mapping[Any, Any], rec_id: int) -> Known | None:
     """Return the columns that `read_clicdata` noted in the ``attrs`` of a frame, if it read this data set."""
-    noted = attrs.get("clicdata")
-    if not isinstance(noted, dict) or not isinstance(noted.get("rec_id"), int) or noted["rec_id"] != rec_id:
-        return None
-    columns = noted.get("columns") if noted.get("ver_id") is None else None
+    notes = notes_of(attrs, rec_id) or {}
+    columns = notes.get("columns") if notes.get("ver_id") is None else None
     if not isinstance(columns, dict) or not all(isinstance(kinds, list) for kinds in columns.values()):
         return None
     return Known(columns, 0) if columns else None
@@ -105,13 +103,13 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
     for column in encoder._columns:
         held = set(holds.get(column.name, ()))
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
-        if _is_empty(column) or (known is not None and column.name not in holds):
+        if not column.cell_types or (known is not None and column.name not in holds):
             continue
         if column.column_type is None and not collect:
             row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
             if row is not None:
                 problems.append(_mixed(column, row, encoder.frame.index, held, rec_id, known))
-        elif held and not kinds & held and not _fits(column, kinds, held, known):
+        elif held and not kinds & held and not _fits(column, kinds, held, known) and not _is_empty(column):
             problems.append(_other_kind(column, kinds, held, rec_id, known))
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
     problems += [_stamps(name, of, rec_id, known) for name, of in stamps.items() if of and "text" not in _taken(of)]
@@ -125,7 +123,7 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
 def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:
     """Return the position and the column of the first cell in these rows that isn't of the kind that is held."""
     found = []
-    for column in encoder._columns if known is not None else []:
+    for column in encoder._columns:
         held = set(known.holds.get(column.name, ())) if known is not None else set()
         row = _misfit(column, held, start, stop) if held and not column.converts else None
         found += [] if row is None else [(row, column.name)]
@@ -154,7 +152,7 @@ def _shown(cell: Any) -> str:
 
 def _is_empty(column: Column) -> bool:
     """Return whether a column has no cell, so that it is of no kind."""
-    return not column.cell_types or pd.Series(column.array, copy=False).first_valid_index() is None
+    return pd.Series(column.array, copy=False).first_valid_index() is None
 
 
 def _taken(held: set[str]) -> set[str]:

@@ -162,10 +162,18 @@ def _index_problems(index: pd.Index[Any], asked: bool | None) -> list[str]:
     ]
 
 
-def noted_types(attrs: Mapping[Any, Any], rec_id: int | None) -> dict[str, str] | None:
-    """Return the types that ``attrs["clicdata"]`` of a frame notes; None if it was not read from this data set."""
+def notes_of(attrs: Mapping[Any, Any], rec_id: int | None) -> Mapping[str, Any] | None:
+    """Return ``attrs["clicdata"]`` of a frame that was read from this data set; None if it was not."""
     notes = attrs.get("clicdata")
     if not isinstance(notes, Mapping) or not isinstance(notes.get("rec_id"), int) or notes["rec_id"] != rec_id:
+        return None
+    return notes
+
+
+def noted_types(attrs: Mapping[Any, Any], rec_id: int | None) -> dict[str, str] | None:
+    """Return the types that a frame notes; None if it was not read from this data set."""
+    notes = notes_of(attrs, rec_id)
+    if notes is None:
         return None
     types = notes.get("types")
     noted = types.items() if isinstance(types, Mapping) else ()

@@ -141,7 +141,6 @@ class Append:
         self._journal: Journal | None = None
         self._rec_id = rec_id
         self._attrs = getattr(frame, "attrs", {})
-        self._types = options.types
         self._need_types = need_types
         self._encoder = self._encode(frame)
         tag = options.tag_column
@@ -154,7 +153,7 @@ class Append:
             frame,
             self._id,
             self._options.tag_column,
-            types=self._types,
+            types=self._options.types,
             index=self._options.index,
             need_types=self._need_types,
             noted=noted_types(self._attrs, self._rec_id) if self._attrs else None,
