@@ -241,4 +241,4 @@ def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_i
         what += (
             f", and it is not known what data set {rec_id} takes there. types={{{column.name!r}: 'text'}} sends text"
         )
-    return f'{what}; errors="collect" stores the other rows and lists those that ClicData refuses.'
+    return f'{what}; errors="collect" stores the other rows, and lists the rows that ClicData refuses.'
