@@ -23,7 +23,7 @@ def clicdata_sandbox() -> Iterator[Sandbox]:
     try:
         from pandas_clicdata.sandbox import start
     except ImportError as error:  # without the extra: one sentence says what to install
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with start() as sandbox:
         yield sandbox
 
