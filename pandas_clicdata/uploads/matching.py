@@ -256,7 +256,10 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower().rstrip()
     cased = _decomposed(text).casefold().upper().casefold()  # in upper case, i without a dot is I
-    return _decomposed(cased).replace("i\u0307", "i").rstrip()  # and the dot is left of I with one
+    return _DOTTED.sub("i", _decomposed(cased)).rstrip()  # and dots are left of I with some
+
+
+_DOTTED = re.compile("i\u0307+")
 
 
 def _decomposed(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import pandas_clicdata
@@ -567,6 +567,7 @@ def test_another_match_is_refused(session: Session, clicdata_sandbox: Sandbox, m
 SPECIAL = "aAiIıİsSſßẞkKÅåÅéÉσςΣΑǅŉﬁＦ２²\u0307\u0301\u0345 \t\u00a0\u3000"
 
 
+@example("\u0130\u0307")
 @given(text=st.text(st.sampled_from(SPECIAL) | st.characters(codec="utf-8"), max_size=8))
 @settings(max_examples=300, deadline=None)
 def test_no_comparison_is_wider_than_the_fold(text: str) -> None:
