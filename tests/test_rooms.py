@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(10, 2_465),
+    "frames": Size(10, 2_480),
     "session": Size(10, 2_715),
     "uploads": Size(11, 3_185),
     "endpoints": Size(10, 3_070),

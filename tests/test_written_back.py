@@ -56,6 +56,16 @@ def test_what_was_read_is_written_back_as_it_came(
     pd.testing.assert_frame_equal(df, before)
 
 
+def test_what_was_read_and_lost_its_notes_is_written_back_as_it_came(
+    clicdata_sandbox: Sandbox, session: Session, rec_id: int
+) -> None:
+    df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
+    df = pd.concat([df, df.head(1).assign(day=pd.Timestamp("2024-01-03"), at=pd.Timestamp("2024-01-03 10:00"))])
+    df.attrs = {}  # as `pandas.concat` leaves it where the frames differ in theirs
+    df.clicdata.append(rec_id)
+    assert clicdata_sandbox.rows(rec_id)[2:] == [*ROWS, {"day": "2024-01-03", "at": "2024-01-03 10:00:00", "n": 1}]
+
+
 def test_a_noted_type_is_for_dates_and_times_and_the_data_set_that_was_read(
     clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
@@ -63,7 +73,9 @@ def test_a_noted_type_is_for_dates_and_times_and_the_data_set_that_was_read(
     other = df.clicdata.push("Others").rec_id  # of type datetime, both
     assert clicdata_sandbox.rows(other)[0]["day"] == "2024-01-01 00:00:00"
     shown = df.assign(day=df["day"].dt.strftime("%d.%m.%Y"), at=df["at"].dt.date)
-    with pytest.raises(errors.InputError, match=r"'day' has text, and data set .* holds dates there"):
+    with pytest.raises(
+        errors.InputError, match=r"'day' has text .* at row 0 .*'01.01.2024', and data set .* holds dates there"
+    ):
         shown.clicdata.append(rec_id)
     with pytest.raises(errors.ApiError, match="01\\.01\\.2024"):  # text is sent as it is
         shown.clicdata.append(rec_id, check=False)
@@ -75,7 +87,7 @@ def test_what_a_noted_type_does_not_hold_is_refused_unless_types_decide(clicdata
     df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day"])[["day"]] + pd.Timedelta("12h")
     df.attrs["clicdata"] = {"rec_id": rec_id, "types": {"day": "date"}}
     clicdata_sandbox.requests.clear()
-    with pytest.raises(errors.InputError, match=r"'day': 2 cells are no date.*When it was read.*types="):
+    with pytest.raises(errors.InputError, match=r"'day': 2 cells are no date.*The data set holds.*'date'.*types="):
         df.clicdata.append(rec_id)
     with pytest.raises(errors.InputError, match="types names columns that the frame does not have: 'z'"):
         df.clicdata.delete_rows(rec_id, on="day", types={"z": "date"})

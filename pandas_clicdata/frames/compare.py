@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import DATETIME, NUMBER, infer_type, is_missing
-from pandas_clicdata.frames.types import join_names, notes_of
+from pandas_clicdata.frames.cells import DATETIME, NUMBER, find_problem, infer_type, is_missing
+from pandas_clicdata.frames.types import TIMES, join_names, notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,11 +34,12 @@ _WORDS = {
 }
 _ALIKE = {"dropdown": "text", "percentage": "number", "money": "number", "id": "number"}
 _OF_JSON = {bool: "checkbox", int: "number", float: "number", Decimal: "number", str: "text"}
-# A numeral is text that reads as a number. Dates are sent as text.
+# A numeral is text that reads as a number. A date is its midnight.
 _TAKES = {
-    "text": {"text", "date", "datetime", "time"},
+    "text": {"text", "time"},
     "numeral": {"number"},
     "time": {"time", "text"},
+    "datetime": {"datetime", "date"},
 }
 
 
@@ -71,13 +72,24 @@ def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None
         kinds = {_OF_JSON.get(of, "other") for of in set(map(type, cells)) - {type(None)}}
         if "text" in kinds:
             texts = [cell for cell in cells if isinstance(cell, str)]
-            if any(map(DATETIME.fullmatch, texts)):
-                kinds |= {"date", "datetime"}
-                kinds -= {"text"} if all(map(DATETIME.fullmatch, texts)) else set()
+            if all(map(DATETIME.fullmatch, texts)):
+                kinds.remove("text")
+                # C: that rows give a date without a time (O4)
+                kinds.add("date" if max(map(len, texts)) == len("2024-01-31") else "datetime")
             elif any(map(NUMBER.fullmatch, texts)):
                 kinds.add("numeral")
         holds[name] = [] if "other" in kinds else sorted(kinds)
     return Known(holds, max(map(len, first.values()), default=0))
+
+
+def times_held(known: Known | None, noted: Mapping[str, str]) -> dict[str, str]:
+    """Return which columns hold dates, and which datetimes, with the types that a frame notes.
+
+    A note is of all rows that were read, so it says more than the first rows, and less than the types at the creation.
+    """
+    holds = {} if known is None else known.holds
+    held = {name: kinds[0] for name, kinds in holds.items() if len(kinds) == 1 and kinds[0] in TIMES}
+    return {**noted, **held} if known is not None and known.rows is None else {**held, **noted}
 
 
 def columns_noted(attrs: Mapping[Any, Any], rec_id: int) -> Known | None:
@@ -93,7 +105,8 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
     """Return the columns that the frame leaves empty.
 
     Raises an `InputError` that names every column the data set doesn't have, or that is of another kind than it
-    holds there. With ``collect``, a column may be mixed: the service refuses the rows at fault.
+    holds there, and the first text that is no date where it holds dates. With ``collect``, a column may be mixed, and
+    some of its texts no dates: the service refuses the rows at fault.
     """
     holds = {} if known is None else known.holds
     missing = [name for name in holds if name not in encoder.columns]
@@ -105,14 +118,15 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
         if not column.cell_types or (known is not None and column.name not in holds):
             continue
-        if column.column_type is None and not collect:
+        may_be_dates = kinds == {"text"} and not column.converts and held and held <= TIMES
+        if (column.column_type is None or may_be_dates) and not collect:
             row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
             if row is not None:
                 problems.append(_mixed(column, row, encoder.frame.index, held, rec_id, known))
         elif held and not kinds & held and not _fits(column, kinds, held, known) and not _is_empty(column):
             problems.append(_other_kind(column, kinds, held, rec_id, known))
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
-    problems += [_stamps(name, of, rec_id, known) for name, of in stamps.items() if of and "text" not in _taken(of)]
+    problems += [_stamps(name, of, rec_id, known) for name, of in stamps.items() if of and not of & {"text", "time"}]
     if problems:
         if known is not None:
             problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
@@ -155,27 +169,31 @@ def _is_empty(column: Column) -> bool:
     return pd.Series(column.array, copy=False).first_valid_index() is None
 
 
-def _taken(held: set[str]) -> set[str]:
-    return held.union(*(_TAKES.get(kind, ()) for kind in held))
+def _taken(held: set[str], known: Known | None) -> set[str]:
+    taken = held.union(*(_TAKES.get(kind, ()) for kind in held))
+    if "date" in held and known is not None and known.rows is not None:
+        taken.add("datetime")  # rows after those seen may have times, and ``types=`` decides
+    return taken
 
 
 def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None) -> bool:
     """Return whether any cell may be of the kind that is held: texts may read as dates, or as numbers."""
     if kinds == {"text"}:
-        seen = columns_seen({column.name: [cell for cell in column.array if isinstance(cell, str)]})
-        kinds = kinds.union(*(seen.holds.values() if seen else ()))
-        if "numeral" in kinds and known is not None and known.rows is not None:  # a new column takes no numerals
-            kinds |= {"number"}
-    return bool(kinds & _taken(held))
+        texts = [cell for cell in column.array if isinstance(cell, str)]
+        if any(map(DATETIME.fullmatch, texts)):
+            kinds = kinds | TIMES
+        elif known is not None and known.rows is not None and any(map(NUMBER.fullmatch, texts)):
+            kinds = kinds | {"number"}  # but a new column takes no numerals
+    return bool(kinds & _taken(held, known))
 
 
 def _misfit(column: Column, held: set[str], start: int, stop: int) -> int | None:
     """Return the position of the first cell that isn't of the kind that is held."""
-    taken = _taken(held)
+    taken, date = _taken(held, None), "date" if held == {"date"} else "ISO 8601"
     for position, cell in enumerate(column.array[start:stop], start):
         kind = _kind(cell)
-        dates = taken & {"date", "datetime"} and isinstance(cell, str) and DATETIME.fullmatch(cell)
-        if kind is not None and kind not in taken and not dates:
+        is_date = held & TIMES and isinstance(cell, str) and find_problem(cell, date) is None
+        if kind is not None and kind not in taken and not is_date:
             return position
     return None
 
@@ -210,12 +228,10 @@ def _words(kinds: Iterable[str]) -> str:
 
 
 def _held(held: set[str], rec_id: int, known: Known | None) -> str:
-    kinds = held - {"date"} if known is not None and known.rows is not None and "datetime" in held else held
-    words = "dates" if kinds == {"datetime"} != held else _words(kinds)
     if known is None or known.rows is None:
-        return f"data set {rec_id} was created for {words} there"
+        return f"data set {rec_id} was created for {_words(held)} there"
     seen = f"{known.rows:,} rows" if known.rows else "rows"
-    return f"data set {rec_id} holds {words} there, in the {seen} seen"
+    return f"data set {rec_id} holds {_words(held)} there, in the {seen} seen"
 
 
 def _other_kind(column: Column, kinds: set[str], held: set[str], rec_id: int, known: Known | None) -> str:
@@ -233,12 +249,11 @@ def _stamps(name: str, held: set[str], rec_id: int, known: Known | None) -> str:
 def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_id: int, known: Known | None) -> str:
     kinds = {_ALIKE.get(of, of) for of in column.cell_types}
     [label] = index[row : row + 1]
-    cell = _shown(column.array[row])
-    what = f"Column {column.name!r} mixes {_words(kinds)} at row {row} (label {label!r}), which holds {cell}"
-    if held:
-        what += f", and {_held(held, rec_id, known)}. Mend it"
+    what = f"mixes {_words(kinds)}" if len(kinds) > 1 else "has text that is no date"
+    what = f"Column {column.name!r} {what} at row {row} (label {label!r}), which holds {_shown(column.array[row])}"
+    what += f", and {_held(held, rec_id, known) if held else f'it is not known what data set {rec_id} takes there'}."
+    if held and held <= TIMES:
+        what += " Mend it, or make dates of the column with pd.to_datetime"
     else:
-        what += (
-            f", and it is not known what data set {rec_id} takes there. types={{{column.name!r}: 'text'}} sends text"
-        )
+        what += f" types={{{column.name!r}: 'text'}} sends text" if not held or "text" in held else " Mend it"
     return f'{what}; errors="collect" stores the other rows, and lists the rows that ClicData refuses.'

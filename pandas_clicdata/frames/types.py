@@ -45,7 +45,7 @@ COLUMN_TYPES = (
 )
 
 _AWARE = "datetime with an offset from UTC"
-_TIMES = {"date", "datetime"}
+TIMES = {"date", "datetime"}
 # Types whose cells are written alike.
 _SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", "money"}}
 
@@ -182,7 +182,7 @@ def noted_types(attrs: Mapping[Any, Any], rec_id: int | None) -> dict[str, str] 
 
 def _noted_type(array: Any, noted: str | None) -> str | None:
     """Return a noted type if it is still one of these cells: that of dates or times needs dates or times."""
-    if noted not in COLUMN_TYPES or (noted in _TIMES and not types_of(array) <= _TIMES):
+    if noted not in COLUMN_TYPES or (noted in TIMES and not types_of(array) <= TIMES):
         return None
     return noted
 
@@ -273,7 +273,7 @@ def type_of_arrow(kind: pa.DataType) -> str:
 
 # ---------------------------------------------------------------- problems
 
-_NOTED = " When it was read, {0!r} held cells of the type {1!r}: types= with another type decides otherwise."
+_NOTED = " The data set holds cells of the type {1!r} in {0!r}: send such cells, or name another type in types=."
 _LEVEL_IS_COLUMN = (
     " A level of the index is a column too: rename it with df.rename_axis, or leave the index out with index=False."
 )

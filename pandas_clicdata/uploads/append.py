@@ -20,7 +20,7 @@ from pandas_clicdata.errors import (
     ReadError,
     WriteError,
 )
-from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare
+from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare, times_held
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.types import noted_types
 from pandas_clicdata.progress import bar
@@ -139,16 +139,15 @@ class Append:
         self._options = options
         self._id = str(uuid.uuid4())
         self._journal: Journal | None = None
-        self._rec_id = rec_id
         self._attrs = getattr(frame, "attrs", {})
         self._need_types = need_types
-        self._encoder = self._encode(frame)
+        self._encoder = self._encode(frame, noted_types(self._attrs, rec_id) if self._attrs else None)
         tag = options.tag_column
         if need_types and not self._encoder.columns:
             raise InputError("the frame has no columns: a data set needs one at least")
         self.column_types = {**self._encoder.column_types, **({} if tag is None else {tag: "text"})}
 
-    def _encode(self, frame: pd.DataFrame) -> FrameEncoder:
+    def _encode(self, frame: pd.DataFrame, noted: Mapping[str, str] | None) -> FrameEncoder:
         return encoder_of(
             frame,
             self._id,
@@ -156,7 +155,7 @@ class Append:
             types=self._options.types,
             index=self._options.index,
             need_types=self._need_types,
-            noted=noted_types(self._attrs, self._rec_id) if self._attrs else None,
+            noted=noted,
         )
 
     def __enter__(self) -> Self:
@@ -172,9 +171,6 @@ class Append:
 
     def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
         """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
-        if rec_id != self._rec_id and noted_types(self._attrs, rec_id):
-            self._rec_id = rec_id
-            self._encoder = self._encode(self._encoder.frame)
         options, left_empty = self._options, [] if made else self._compare(rec_id)
         encoder = self._encoder
         if options.audit and options.verify is None and not made:
@@ -209,14 +205,21 @@ class Append:
             return Run(self._session, encoder, writer, options).run()
 
     def _compare(self, rec_id: int) -> list[str]:
-        """Compare the columns with those of the data set, where these are known, and return those left empty."""
-        options, encoder, session = self._options, self._encoder, self._session
-        if options.check is False:
-            return []
-        known = None if options.check else dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
-        if options.check or (known is None and encoder.rows > most_rows(session.dialect, options.chunksize)):
-            known = ask_columns(session, rec_id, needed=options.check is True)
-        return compare(encoder, rec_id, known, collect=options.errors == "collect")
+        """Compare the columns with those of the data set, where these are known, and return those left empty.
+
+        Dates and datetimes are encoded as the data set holds them.
+        """
+        options, encoder, session, known = self._options, self._encoder, self._session, None
+        if options.check is None:
+            known = dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
+            if known is None and encoder.rows > most_rows(session.dialect, options.chunksize):
+                known = ask_columns(session, rec_id, needed=False)
+        elif options.check:
+            known = ask_columns(session, rec_id, needed=True)
+        noted = times_held(known, (self._attrs and noted_types(self._attrs, rec_id)) or {})
+        if any(name in encoder.columns and encoder.column_types.get(name) != of for name, of in noted.items()):
+            self._encoder = encoder = self._encode(encoder.frame, noted)
+        return [] if options.check is False else compare(encoder, rec_id, known, collect=options.errors == "collect")
 
 
 def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -164,29 +165,32 @@ def test_columns_that_the_frame_lacks_are_told_and_stored_as_null(
 
 
 @pytest.mark.parametrize(
-    ("cells", "words", "sent_as"),
+    ("cells", "words", "way_out"),
     [
-        ({"shop": 1}, "created for text", "text"),
-        ({"visits": "3"}, "created for numbers", "number"),
-        ({"visits": True}, "created for numbers", "number"),
-        ({"day": 20240101}, "created for dates with times", "datetime"),
-        ({"day": "soon"}, "created for dates with times", "datetime"),
+        ({"shop": 1}, "created for text", "types={'shop': 'text'}"),
+        ({"shop": DAYS}, "created for text", "types={'shop': 'text'}"),
+        ({"visits": "3"}, "created for numbers", "types={'visits': 'number'}"),
+        ({"visits": True}, "created for numbers", "types={'visits': 'number'}"),
+        ({"day": 20240101}, "created for dates with times", "types={'day': 'datetime'}"),
+        ({"day": "soon"}, "created for dates with times", "pd.to_datetime"),
     ],
 )
 def test_a_column_of_another_kind_is_refused_before_it_is_sent(
-    session: Session, clicdata_sandbox: Sandbox, cells: dict[str, Any], words: str, sent_as: str
+    session: Session, clicdata_sandbox: Sandbox, cells: dict[str, Any], words: str, way_out: str
 ) -> None:
     rec_id, [name] = made(FRAME, session), cells
     [problem] = problems(FRAME.assign(**cells), rec_id)
     assert words in problem
-    assert f"types={{{name!r}: {sent_as!r}}}" in problem
+    assert way_out in problem
+    assert clicdata_sandbox.count(rec_id) == 0
     if name != "day":
+        sent_as = "text" if name == "shop" else "number"
         assert FRAME.assign(**cells).clicdata.append(rec_id, types={name: sent_as}).complete
 
 
 def test_what_may_be_of_the_kind_is_sent(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = made(FRAME, session)
-    texts = FRAME.assign(day=FRAME["day"].dt.strftime("%Y-%m-%d %H:%M:%S"), shop=DAYS, visits=None)
+    texts = FRAME.assign(day=FRAME["day"].dt.strftime("%Y-%m-%d %H:%M:%S"), visits=None)
     assert texts.clicdata.append(rec_id).complete
     mixed = FRAME.assign(shop=["a", 1, 2.5] * 10)
     assert "'shop' mixes text and numbers at row 1" in problems(mixed, rec_id)[0]
@@ -213,6 +217,98 @@ def test_a_word_among_numbers_is_found_before_anything_is_stored(
     [unknown] = problems(WORD, clicdata_sandbox.create("Unknown", {"visits": "number"}), index=False)
     assert "row 25 (label 'r25')" in unknown
     assert "types={'visits': 'text'}" in unknown
+
+
+@pytest.fixture
+def times(clicdata_sandbox: Sandbox) -> int:
+    """A data set that shows dates, datetimes, a text and no number, and that no session has seen."""
+    rec_id = clicdata_sandbox.create("Times", {"day": "date", "at": "datetime", "note": "text"})
+    clicdata_sandbox.append(rec_id, [{"day": "2024-01-01", "at": "2024-01-01 10:00:00", "note": "first"}])
+    return rec_id
+
+
+@pytest.mark.parametrize("kind", ["created", "seen"])
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("day", "31/12/2024"),
+        ("day", ""),
+        ("day", "2024-02-30"),
+        ("day", "2024-01-01 10:00:00"),  # the time would be lost
+        ("at", "n/a"),
+        ("at", "2024-13-01 10:00:00"),
+    ],
+)
+def test_text_that_is_no_date_is_found_before_anything_is_stored(
+    session: Session, clicdata_sandbox: Sandbox, times: int, kind: str, name: str, cell: str
+) -> None:
+    first = pd.DataFrame({"day": [dt.date(2024, 1, 1)], "at": pd.to_datetime(["2024-01-01 10:00:00"])})
+    rec_id = made(first, session) if kind == "created" else times
+    before = clicdata_sandbox.count(rec_id)
+    frame = pd.DataFrame({name: ["2024-01-02"] * 7_001}, index=[f"r{row}" for row in range(7_001)])
+    frame.iloc[7_000, 0] = cell
+    words = f"'{name}' has text that is no date at row 7000 (label 'r7000'), which holds {cell!r}, and"
+    for how in ({}, {"check": True}) if kind == "seen" else ({},):
+        [problem] = problems(frame, rec_id, index=False, **how)
+        assert words in problem
+        assert f"{'dates' if name == 'day' else 'dates with times'} there" in problem
+        assert "pd.to_datetime" in problem
+    [problem] = problems(frame.astype("category"), rec_id, index=False)
+    assert words in problem
+    [problem] = problems(frame.tail(1), rec_id, index=False)
+    assert "at row 0 (label 'r7000')" in problem
+    assert clicdata_sandbox.count(rec_id) == before
+
+
+def test_text_that_is_a_date_is_sent_as_it_is(session: Session, clicdata_sandbox: Sandbox, times: int) -> None:
+    days, ats = ["2024-01-02", None], ["2024-01-02T10:00:00+01:00", "2024-01-02 10:00:00.5"]
+    pd.DataFrame({"day": days, "at": ats}).clicdata.append(times, check=True)
+    stored = clicdata_sandbox.rows(times)[1:]
+    assert ([row["day"] for row in stored], [row["at"] for row in stored]) == (days, ats)
+
+
+def test_timestamps_are_no_text_unless_types_say_so(session: Session, clicdata_sandbox: Sandbox, times: int) -> None:
+    at = pd.Timestamp("2024-01-02 10:00")
+    [problem] = problems(pd.DataFrame({"note": [at, at]}), times, check=True)
+    assert "'note' has dates with times" in problem
+    assert "holds text there" in problem
+    assert "types={'note': 'text'}" in problem
+    mixed = pd.DataFrame({"note": ["second", at]})
+    [problem] = problems(mixed, times, check=True)
+    assert "'note' mixes text and dates with times at row 1" in problem
+    assert "types={'note': 'text'}" in problem
+    assert clicdata_sandbox.count(times) == 1
+    assert mixed.clicdata.append(times, check=True, types={"note": "text"}).complete
+    assert clicdata_sandbox.rows(times)[2]["note"] == "2024-01-02 10:00:00"
+
+
+def test_a_column_of_datetimes_is_called_so(session: Session, clicdata_sandbox: Sandbox, times: int) -> None:
+    [problem] = problems(pd.DataFrame({"at": [7]}), times, check=True)
+    assert "holds dates with times there" in problem
+    assert "types={'at': 'datetime'}" in problem
+    [problem] = problems(pd.DataFrame({"day": [7]}), times)
+    assert "holds dates there" in problem
+    assert "types={'day': 'date'}" in problem
+
+
+@pytest.mark.parametrize("kind", ["created", "seen"])
+def test_dates_and_midnights_are_written_as_the_data_set_holds_them(
+    session: Session, clicdata_sandbox: Sandbox, times: int, kind: str
+) -> None:
+    day, at = dt.date(2024, 1, 2), pd.Timestamp("2024-01-03 10:00")
+    first = pd.DataFrame({"day": [day], "at": [at]})
+    rec_id, how = (made(first, session), {}) if kind == "created" else (times, {"check": True})
+    frame = pd.DataFrame({"day": pd.to_datetime([day, day, None]), "at": [day, at, None]})
+    before, count = frame.copy(), clicdata_sandbox.count(rec_id)
+    frame.clicdata.append(rec_id, **how)
+    assert [(row["day"], row["at"]) for row in clicdata_sandbox.rows(rec_id)[count:]] == [
+        ("2024-01-02", "2024-01-02 00:00:00"),
+        ("2024-01-02", "2024-01-03 10:00:00"),
+        (None, None),
+    ]
+    pd.testing.assert_frame_equal(frame, before)
+    [problem] = problems(frame.assign(day=[at, *frame["day"][1:]]), rec_id)
+    assert "'day': 1 cell is no date that could be sent without a loss (row 0)" in problem
 
 
 # ---------------------------------------------------------------------------------------------------------
