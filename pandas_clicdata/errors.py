@@ -11,10 +11,10 @@ No error holds a request, a response or a secret. Text of the server is shortene
 from __future__ import annotations
 
 import logging
-import sys
-from contextlib import AbstractContextManager, ContextDecorator
+from contextlib import AbstractContextManager
+from functools import wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -357,7 +357,7 @@ class DeleteAmbiguous(WriteError):
 # Tracebacks
 
 
-class _ShortTraceback(AbstractContextManager[None], ContextDecorator):
+class _ShortTraceback(AbstractContextManager[None]):
     """Lets the traceback of an error of this package end at the caller's own line. Bugs keep all their frames."""
 
     def __exit__(
@@ -365,9 +365,10 @@ class _ShortTraceback(AbstractContextManager[None], ContextDecorator):
     ) -> None:
         if error is None or trace is None:
             return
-        if trace.tb_frame.f_globals.get("__name__") == "contextlib":
-            error.__traceback__ = trace.tb_next  # the frame of the decorator holds arguments, which may be secret
+        if trace.tb_frame.f_globals.get("__name__") == __name__:
+            error.__traceback__ = trace.tb_next  # without the frame of the decorator
         if isinstance(error, ClicDataError) and not logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
+            trace.tb_next = None  # Python 3.10 goes on with this traceback, whatever the error holds
             _shorten(error, trace.tb_frame)
 
 
@@ -398,9 +399,18 @@ CALLER = 3  # the stacklevel of a warning in a public function
 def public(function: _Public) -> _Public:
     """Decorate a function for users: the errors of this package end at the line that calls it.
 
-    Logging at level DEBUG keeps all frames.
+    Logging at level DEBUG keeps all frames. On Python 3.10 the frame of this decorator follows the line.
     """
-    return short_traceback(function)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with short_traceback:
+                return function(*args, **kwargs)
+        finally:
+            del args, kwargs  # a traceback may keep this frame, and arguments may be secret
+
+    return cast("_Public", call)
 
 
 def public_methods(owner: type) -> None:
@@ -408,11 +418,3 @@ def public_methods(owner: type) -> None:
     for name, value in list(vars(owner).items()):
         if isinstance(value, FunctionType) and not name.startswith("_"):
             setattr(owner, name, public(value))
-
-
-if sys.version_info < (3, 11):  # there, a traceback would keep the frame of the decorator with its arguments
-    CALLER = 2
-
-    def public(function: _Public) -> _Public:
-        """Return the function."""
-        return function
