@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import os
 import re
 import signal
@@ -34,6 +35,13 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": CHECKOUT, **more.pop("env", {})}
     command = [sys.executable, "-W", "error", "-m", "pandas_clicdata", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, check=False, **more)
+
+
+def zipped(name: str, text: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr(name, text)
+    return packed.getvalue()
 
 
 def test_the_demo_runs_the_main_job_and_says_what_it_did(tmp_path: Path) -> None:
@@ -87,7 +95,8 @@ def test_the_demo_takes_a_table_of_the_users_own(
         (b"id,tel\n1234567890123456789,+49\n1234567890123456780,+48\n", ["id: text, tel: text"], None),
         (b"d,e\n2024-01-01,2024-01-01 10:00:00\n,2024-01-02\n", ["d: datetime, e: datetime"], None),
         (b"a\n", ["0 rows x 1 column", "done"], ""),
-        (b"flag\nTrue\nFalse\n", ["flag: checkbox", "no column tells all rows apart"], ""),
+        (b"[id],b\n1,2\n", ["[id]: number", "the last of 1 row\n"], ""),
+        (b"flag\nTrue\nFalse\n", ["flag: checkbox", "no column of text or integers has a different value"], ""),
     ],
 )
 def test_the_demo_finds_out_how_a_csv_is_written(
@@ -122,21 +131,28 @@ def test_the_demo_takes_parquet_and_at_most_so_many_rows(tmp_path: Path, capsys:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("name", "content", "words"),
     [
-        (b"", "it is empty"),
-        (b"\n\n", "it has no columns"),
-        (b"a,b\n1,a\0b\n", "it is no text"),
-        (b"PK\x03\x04 no workbook", "can't be read"),
-        (b"PAR1 no parquet", "can't read"),
-        (b'a,b\n1,"2\n3,4\n', "EOF inside string"),
-        (None, "it is a folder"),
+        ("own", b"", "it is empty"),
+        ("own", b"\n\n", "it has no columns"),
+        ("own", b"a,b\n1,a\0b\n", "it is no text"),
+        ("own", b"PK\x03\x04 no workbook", "can't be read"),
+        ("own", zipped("xl/workbook.xml", "<workbook"), "can't read"),
+        ("own", b"\xd0\xcf\x11\xe0 no workbook", "can't read"),
+        ("own", b"PAR1 no parquet", "can't read"),
+        ("own.xlsx", b"a,b\n1,2\n", "its name ends in .xlsx, but it holds no Excel"),
+        ("own.parquet", b"broken", "its name ends in .parquet, but it holds no parquet"),
+        ("own.json", b'"a"\n1\n', "it looks like JSON, XML or HTML"),
+        ("own", b' [{"a": 1,\n"b": 2}]', "it looks like JSON, XML or HTML"),
+        ("own.csv", b"<!DOCTYPE html>\n<p>log in</p>", "it looks like JSON, XML or HTML"),
+        ("own", b'a,b\n1,"2\n3,4\n', "EOF inside string"),
+        ("own", None, "it is a folder"),
     ],
 )
 def test_the_demo_says_in_a_sentence_what_it_cannot_read(
-    tmp_path: Path, content: bytes | None, words: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, name: str, content: bytes | None, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = tmp_path / "own"
+    own = tmp_path / name
     own.mkdir() if content is None else own.write_bytes(content)
     assert main(["demo", str(own)]) == 1
     said = capsys.readouterr().err
@@ -148,13 +164,24 @@ def test_the_demo_says_in_a_sentence_what_it_cannot_read(
 def test_the_demo_says_what_excel_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with zipfile.ZipFile(tmp_path / "own.xlsx", "w") as file:
-        file.writestr("xl/workbook.xml", "<workbook/>")
+    (tmp_path / "own.xlsx").write_bytes(zipped("xl/workbook.xml", "<workbook/>"))
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     assert main(["demo", str(tmp_path / "own.xlsx")]) == 1
     said = capsys.readouterr().err
     assert "pandas needs openpyxl for it" in said
     assert "pip" not in said
+
+
+def test_the_demo_knows_no_errors_of_the_packages_that_read_excel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_excel(*_: object, **__: object) -> None:
+        raise EOFError
+
+    (tmp_path / "own.xlsx").write_bytes(zipped("xl/workbook.xml", "<workbook/>"))
+    monkeypatch.setattr(pd, "read_excel", read_excel)
+    assert main(["demo", str(tmp_path / "own.xlsx")]) == 1
+    assert capsys.readouterr().err.endswith("it looks like Excel, but can't be read as that\n")
 
 
 def test_the_demo_shows_why_a_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

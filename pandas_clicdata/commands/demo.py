@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import textwrap
 import time
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -21,7 +21,7 @@ from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.frames.types import clicdata_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pandas_clicdata import DataFrame
 
@@ -35,6 +35,13 @@ _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-
 _SEPARATORS = ";\t|,"
 _EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _PARQUET = b"PAR1"
+_SUFFIXES = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), "Excel"),
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_OTHER_SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson", ".xml", ".html", ".htm")
+_OTHER_TEXT = re.compile(rb"(\xef\xbb\xbf)?\s*(\{|\[\s*[\[{]|<(\?xml|!doctype|html))", re.IGNORECASE)
 _DATETIME = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 _NUMBER = r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*"
 _COMMA_NUMBER = r"\s*[+-]?\d+,\d+\s*"
@@ -121,7 +128,7 @@ def _read_file(path: Path, rows: int) -> _Table:
     print(f"reading   {path.name} ({shown})", flush=True)
     with path.open("rb") as file:
         head = file.read(_SAMPLE)
-    reads = _read_parquet if head.startswith(_PARQUET) else _read_excel if head.startswith(_EXCEL) else _read_csv
+    reads = _find_reader(path, head)
     frame, arguments = reads(path, head, rows + 1)
     if not len(frame.columns):
         raise ValueError("it has no columns")
@@ -132,6 +139,20 @@ def _read_file(path: Path, rows: int) -> _Table:
     print(f"{_INDENT}{_size(frame)}")
     options = "".join(f", {name}={value!r}" for name, value in arguments.items())
     return _Table(frame, path.stem, f"pd.{reads.__name__[1:]}({path.name!r}{options})")
+
+
+def _find_reader(path: Path, head: bytes) -> Callable[[Path, bytes, int], tuple[DataFrame, dict[str, Any]]]:
+    """Return what reads a file, by its first bytes. A name that says otherwise is an error: all text reads as CSV."""
+    if head.startswith(_PARQUET):
+        return _read_parquet
+    if head.startswith(_EXCEL):
+        return _read_excel
+    suffix = path.suffix.lower()
+    if suffix in _SUFFIXES:
+        raise ValueError(f"its name ends in {suffix}, but it holds no {_SUFFIXES[suffix]}: it is broken, or misnamed")
+    if suffix in _OTHER_SUFFIXES or _OTHER_TEXT.match(head):
+        raise ValueError("it looks like JSON, XML or HTML: CSV, Excel and parquet can be read")
+    return _read_csv
 
 
 def _read_parquet(path: Path, _: bytes, rows: int) -> tuple[DataFrame, dict[str, Any]]:
@@ -160,7 +181,9 @@ def _read_excel(path: Path, _: bytes, rows: int) -> tuple[DataFrame, dict[str, A
     except ImportError as error:
         needed = getattr(error.__context__, "name", None) or "a package that reads Excel"
         raise ValueError(f"pandas needs {needed} for it: install that, or save the file as CSV") from None
-    except (zipfile.BadZipFile, KeyError):
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001  # each package that reads Excel has errors of its own for a broken file
         raise ValueError("it looks like Excel, but can't be read as that") from None
     print(f"{_INDENT}read as Excel, its first sheet")
     return cast("DataFrame", frame.convert_dtypes()), {}
@@ -343,7 +366,9 @@ def _run(table: DataFrame, name: str) -> None:
     if key is None:
         print(f"append    {last.clicdata.append(rec_id).summary()}")
         compare(_concat(table, last))
-        print(f"{_INDENT}no column tells all rows apart, so none is deleted or updated here")
+        _print_wrapped(
+            "no column of text or integers has a different value in each row, so no row is deleted or updated"
+        )
     else:
         print(f"delete    {last.clicdata.delete_rows(rec_id, on=[key], keep=keep).summary()}")
         print(f"append    {last.clicdata.append(rec_id).summary()}")
@@ -396,7 +421,7 @@ def _choose_change(table: DataFrame, key: str) -> tuple[str | None, Any]:
 
 def _show_history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame, *, read: bool) -> None:
     versions = data.get_data_history(rec_id)
-    last = f", the last of {versions['row_count'].iloc[-1]:,} rows" if len(versions) else ""
+    last = f", the last of {_count(versions['row_count'].iloc[-1], 'row')}" if len(versions) else ""
     print(f"history   {_count(len(versions), 'version')}{last}")
     complete = versions.loc[versions["row_count"] == len(table), "version"]
     if read and len(complete):
