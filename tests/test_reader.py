@@ -349,6 +349,9 @@ def test_the_newest_version_is_read_whole_while_others_write(service: Sandbox) -
     assert [path for path in gets if path.endswith("2")] == [f"/data/{rec_id}/v/2"] * 4
     again = pandas_clicdata.Data().get_data_history(rec_id, "latest")
     assert again["n"].tolist() == [*range(3), *range(4, 35), 99]
+    for read in (pandas_clicdata.read_clicdata, pandas_clicdata.Data().get_data_history):
+        with pytest.raises(errors.NotFound, match=rf"Data\(\)\.get_data_history\({rec_id}\) lists the stored versions"):
+            read(rec_id, ver_id=99)
     assert pandas_clicdata.read_clicdata(rec_id, ver_id="latest", nrows=2)["n"].tolist() == [0, 1]
     assert sum(len(c) for c in pandas_clicdata.read_clicdata(rec_id, ver_id="latest", chunksize=4)) == 35
 

@@ -431,6 +431,8 @@ def _refusal(
     named = f" ({code})" if code and description else ""
     status = "" if 200 <= answer.status < 300 else f" [status {answer.status}]"
     message = f"{request.operation}: ClicData said no: {text}{named}{status}"
+    data_set, _, version = request.path.removeprefix("/data/").partition("/v/")
+    versions = f"Data().get_data_history({data_set}) lists the stored versions of that data set."
     if kind in _ADVICE and (kind is not NotFound or request.path.startswith(("/data", "/table"))):
-        message = f"{message}. {_ADVICE[kind]}"
+        message = f"{message}. {versions if kind is NotFound and version else _ADVICE[kind]}"
     return kind(message, status=answer.status, code=code, description=description, operation=request.operation)
