@@ -111,7 +111,8 @@ def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
     problems: list[str] = []
     for name, kind in cols.items():
         if not isinstance(name, str) or not name.strip():
-            problems.append(f"column {name!a}: its name must be text and not empty")
+            advice = "in a frame, df.rename(columns=...) names a column, and df.rename_axis(...) a level of the index"
+            problems.append(f"column {name!a}: its name must be text and not empty ({advice})")
         elif not is_unicode(name):
             problems.append(f"column {name!a}: its name has characters that can't be sent")
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:

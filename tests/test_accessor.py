@@ -162,6 +162,13 @@ def test_push_fails_or_appends_where_the_table_exists(session: Session, clicdata
     assert new.rec_id != first.rec_id
 
 
+def test_a_name_that_is_empty_says_how_to_name_a_column_or_an_index(session: Session) -> None:
+    for frame in (pd.DataFrame({"": [1]}), pd.DataFrame({"n": [1]}, index=pd.Index([5], name=""))):
+        with pytest.raises(errors.InputError, match=r"column '': .*df\.rename\(.*df\.rename_axis\(") as caught:
+            frame.clicdata.push("Nameless")
+        assert "index" in str(caught.value)
+
+
 @pytest.mark.parametrize("if_exists", ["replace", "", None, True])
 def test_push_refuses_another_if_exists(session: Session, if_exists: Any) -> None:
     with pytest.raises(errors.InputError, match="if_exists"):
