@@ -160,7 +160,7 @@ def _describe_found(find: Callable[[], Sequence[Any]], what: str, key: str) -> s
     try:
         found = find()
     except ClicDataError as error:
-        return f"Looking for a {what} of that {key} failed too ({error})"
+        return f"Looking for a {what} of that {key} failed too ({str(error).rstrip('.')})"
     if not found:
         return f"No {what} has that {key} now"
     verb = "has" if len(found) == 1 else "have"

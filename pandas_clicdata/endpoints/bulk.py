@@ -92,7 +92,9 @@ def _stopped(
         return failure
     states = [row["state"] for row in rows]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    stopped = WriteError(f"{operation}: stopped at row {position} ({failure}). Of all rows: {counts}; see .receipt")
+    stopped = WriteError(
+        f"{operation}: stopped at row {position} ({str(failure).rstrip('.')}). Of all rows: {counts}; see .receipt"
+    )
     stopped.receipt = cast("Any", report())
     stopped.in_doubt = in_doubt
     stopped.__cause__ = failure

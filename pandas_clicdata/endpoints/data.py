@@ -370,7 +370,7 @@ class Data(Endpoint):
                 return found[0]
             state = f"data set {found[0]} has that name and holds rows" if found else "no data set has that name now"
         except ClicDataError as error:
-            state = f"and looking for it failed too ({error})"
+            state = f"and looking for it failed too ({str(error).rstrip('.')})"
         raise CreateAmbiguous(
             f"create a data set: the answer was lost ({failure}); {state}. Look with "
             f"Data().get_data(name={name!r}) before you create it again."

@@ -189,7 +189,7 @@ class Schedule(Endpoint):
             try:
                 return self._wait(rec_id, before, timeout, shown.update)
             except ClicDataError as error:
-                error.args = (f"{error.args[0]}. Schedule {rec_id} was triggered and its run goes on.",)
+                error.args = (f"{error.args[0].rstrip('.')}. Schedule {rec_id} was triggered and its run goes on.",)
                 raise
 
     def _wait(

@@ -28,7 +28,7 @@ MODERN_ROWS = 500  # the service's own limit for /insert
 MAX_BYTES = 4_000_000  # C: no limit is known; servers usually take that much
 MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
 
-_ROW = re.compile(r"\brow #?([0-9]{1,9})\b", re.IGNORECASE)
+_ROW = re.compile(r"""(?<!["'])\brow #?([0-9]{1,9})\b""", re.IGNORECASE)  # in quotes it is a cell
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
 
 
@@ -174,24 +174,32 @@ class ChunkSender:
     # Errors
 
     def _locate(self, chunk: Chunk, error: ClicDataError) -> None:
-        """Add to a refusal which rows of the frame it is about, and the cell at fault if that is known."""
+        """Name in a refusal the rows of the frame that it is about, and the cell at fault if that is known."""
         if not _concerns_rows(error):
             return
         encoder, said = self._encoder, str(getattr(error, "description", None) or "")
         known = dict(self._session.columns).get(self._receipt.rec_id)
         row, name = find_misfit(encoder, known, chunk.start, chunk.stop) or (None, None)
-        if row is None and (number := _ROW.search(said)) is not None and 0 < int(number[1]) <= chunk.rows:
-            row = chunk.start + int(number[1]) - 1  # C: the service counts the rows of a request from 1 (O20)
+        stated = _ROW.search(said)
+        number = int(stated[1]) if stated else 0
+        counted = chunk.start + number - 1  # C: the service counts the rows of a request from 1 (O20)
+        if row is None and 0 < number <= chunk.rows:
+            row = counted
             name = next((name for name in encoder.columns if f'"{name}"' in said or f"'{name}'" in said), None)
-        if row is None and chunk.rows > 1:
+        row = chunk.start if chunk.rows == 1 else row
+        if row is None:
             where = f"{chunk.label} of the frame were refused together, and one of them may be at fault"
         else:
-            where = name_row(encoder.frame.index, chunk.start if row is None else row)
-            cell = name and show_cell(encoder, chunk.start if row is None else row, name)
+            where = name_row(encoder.frame.index, row)
+            cell = name and show_cell(encoder, row, name)
             where += f" holds {cell} in column {name!r}" if cell else " is the one"
         if self._receipt.job.errors != "collect":
             where += '; errors="collect" stores the rows that ClicData takes, and lists the others'
-        error.args = (f"{error.args[0]}. {where[0].upper()}{where[1:]}",)
+        text = error.args[0]
+        if stated:
+            of_frame = counted == row or number <= chunk.rows == 1
+            text = text.replace(stated[0], f"row {row} of the frame" if of_frame else f"{stated[0]} of the request", 1)
+        error.args = (f"{text}. {where[0].upper()}{where[1:]}",)
 
     def _noted(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
         """Note why a chunk is not known to be stored, and return the error to raise."""
@@ -244,7 +252,7 @@ def interrupted_error(receipt: AppendReceipt, error: ClicDataError) -> ClicDataE
     if not receipt.rows_appended:
         error.receipt = receipt
         return error
-    failure = AppendInterrupted(f"stopped: {error}. {receipt.summary()}.")
+    failure = AppendInterrupted(f"stopped: {str(error).rstrip('.')}. {receipt.summary()}.")
     failure.receipt = receipt
     failure.__cause__ = error
     return failure

@@ -48,6 +48,7 @@ class State(enum.Enum):
 STORED = (State.APPLIED, State.VERIFIED)
 _DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
 DOUBTFUL = (State.SENDING, *_DOUBTED)
+_ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # the reason of a refusal; others are the log-in, say
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
@@ -216,7 +217,10 @@ class AppendReceipt:
     @property
     def rows_refused(self) -> int:
         """Rows of the chunks that the service refused, each as a whole; `rows_remaining` includes them."""
-        return self.rows_in(State.REFUSED)
+        return sum(chunk.rows for chunk in self._refused())
+
+    def _refused(self) -> list[Chunk]:
+        return [c for c in self.chunks_in(State.REFUSED) if (c.reason or "").split(",")[0] in _ABOUT_ROWS]
 
     @property
     def rows_remaining(self) -> int:
@@ -301,7 +305,7 @@ class AppendReceipt:
             Rows of the frame, in order, with its index, columns and dtypes, and a last column ``reason`` (text).
             A receipt from a journal, which holds no cells, has only the column ``reason``, and positions as index.
         """
-        chunks = self.chunks_in(State.REFUSED)
+        chunks = self._refused()
         reasons = [{"reason": chunk.error or chunk.reason} for chunk in chunks for _ in chunk.span]
         table = frame_of_records(reasons, {"reason": "text"})
         rows = self._refused_rows
@@ -313,7 +317,7 @@ class AppendReceipt:
 
     def keep_refused(self, df: pd.DataFrame) -> None:
         """Keep the rows of the frame that were refused, for `refused`."""
-        positions = [i for chunk in self.chunks_in(State.REFUSED) for i in chunk.span]
+        positions = [i for chunk in self._refused() for i in chunk.span]
         try:
             self._refused_rows = df.iloc[positions] if positions else df.iloc[:0]
         except Exception:  # noqa: BLE001  # Arrow can't take rows of every type, and the rows are stored by now
@@ -326,8 +330,8 @@ class AppendReceipt:
                 "give the frame that was appended"
             )
         try:
-            found = fingerprint(FrameEncoder(df, types=self.job.types, index=self.job.index))
-        except InputError:  # a frame that can't be sent
+            found = fingerprint(FrameEncoder(df, types=self.job.types, index=takes_index(df, self.job)))
+        except (InputError, AttributeError):  # a frame that can't be sent, or no frame
             found = None
         if found != self.job.fingerprint:
             raise InputError(
@@ -397,8 +401,7 @@ class AppendReceipt:
         if self.rows_refused and self.job.errors == "collect":
             parts.append(f"{self.rows_refused:,} of them refused: .refused")
         elif self.rows_refused:  # a chunk is refused as a whole, even if one row is at fault
-            refused = self.chunks_in(State.REFUSED)
-            parts.append(f"{join_names(c.label for c in refused)} of them refused together: .refused")
+            parts.append(f"{join_names(c.label for c in self._refused())} of them refused together: .refused")
         parts += self._left_out()
         if self.audited is False:
             parts.append("the audit found another number of rows")
@@ -431,10 +434,10 @@ class AppendReceipt:
         steps = []
         if self.rows_in_doubt:
             steps.append("look whether these rows are stored: .in_doubt(df)")
-        if self.rows_remaining:
+        if self.rows_remaining > self.rows_refused:
             steps.append("these rows are not stored: .remaining(df); resume_append(df, receipt) sends them")
         if self.rows_refused:
-            steps.append("the rows that ClicData refused, and why: .refused")
+            steps.append("the rows that ClicData refused, and why: .refused; mend these rows and append them")
         if self.audited is False:
             steps.append("others wrote to the data set, or rows were lost or doubled: compare it with the frame")
         return receipt_html(self, counts, steps or self._left_out())
@@ -449,6 +452,12 @@ def receipt_html(receipt: Receipt, counts: Mapping[str, str], steps: Sequence[st
     cells = [*counts.items(), *zip(["next", *[""] * len(steps)], steps, strict=False)]
     rows = "".join(f"<tr><th {style}>{name}</th><td {style}>{html.escape(text)}</td></tr>" for name, text in cells)
     return f"{line}<table><tbody>{rows}</tbody></table>"
+
+
+def takes_index(df: pd.DataFrame, job: Job) -> bool:
+    """Return whether the index of a frame is sent with it: what was a level of it may be a column now, or was one."""
+    sent = [name for name in job.columns if name != job.tag_column]
+    return [*df.columns] != sent and (job.index or [*df.index.names, *df.columns] == sent)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -24,6 +24,7 @@ from pandas_clicdata.uploads.receipt import (
     ambiguous_error,
     receipt_on_interrupt,
     run_alone,
+    takes_index,
 )
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
@@ -231,11 +232,13 @@ def _encoded(df: Any, receipt: AppendReceipt) -> FrameEncoder:
     if len(df) != job.rows:
         raise _mismatch(f"the frame has {len(df):,} rows, and the one of the append has {job.rows:,}")
     try:
-        encoder = encoder_of(df, job.append_id, job.tag_column, types=job.types, index=job.index)
+        encoder = encoder_of(df, job.append_id, job.tag_column, types=job.types, index=takes_index(df, job))
     except InputError as error:
-        raise _mismatch(f"the frame can't be sent as that of the append was: {error}") from None
+        raise _mismatch(f"the frame can't be sent as that of the append was: {str(error).rstrip('.')}") from None
     if encoder.columns != job.columns:
-        raise _mismatch(f"the frame has the columns {encoder.columns}, and that of the append has {job.columns}")
+        levels = [name for name in df.index.names if name is not None]
+        index = f", and the index {levels}" if levels else ""
+        raise _mismatch(f"the frame has the columns {[*df.columns]}{index}, and the append sent {job.columns}")
     return encoder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -323,7 +324,10 @@ def test_a_refusal_names_the_row_of_the_frame(
     with pytest.raises(errors.AppendInterrupted) as caught:
         WORD.clicdata.append(rec_id, index=False, chunksize=10, check=False)
     text = str(caught.value)
-    assert "row 6" in text  # the service's own words
+    assert 'row 25 of the frame, column "visits"' in text
+    assert "row 6" not in text
+    assert isinstance(caught.value.__cause__, errors.ApiError)
+    assert "row 6" in str(caught.value.__cause__.description)  # the service's own words
     assert "Row 25 of the frame (label 'r25') holds 'oops' in column 'visits'" in text
     assert 'errors="collect" stores' in text
     assert "rows 20 to 29 of them refused together" in text
@@ -350,8 +354,26 @@ def test_collected_rows_bear_the_position_and_label_of_the_frame(
     receipt = WORD.clicdata.append(rec_id, index=False, chunksize=10, errors="collect")
     assert receipt.rows_appended == 29
     assert receipt.refused.index.tolist() == ["r25"]
-    assert "Row 25 of the frame (label 'r25')" in receipt.refused["reason"].iloc[0]
+    [reason] = receipt.refused["reason"]
+    assert "Row 25 of the frame (label 'r25')" in reason
+    assert set(re.findall(r"row \d+", reason.lower())) == {"row 25"}
+    assert "resume_append" not in receipt._repr_html_()
+    assert ".refused; mend these rows" in receipt._repr_html_()
     assert "1 of them refused" in repr(receipt)
+
+
+def test_a_refused_log_in_refuses_no_rows(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
+    clicdata_sandbox.faults.status(401, path=f"/data/{rec_id}", method="POST", after=1, times=5)
+    with pytest.raises(errors.AppendInterrupted) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=10)
+    text = str(caught.value)
+    assert "or the key. 10 of 30 rows appended" in text
+    assert "20 not stored: .remaining(df)." in text
+    receipt = caught.value.receipt
+    assert isinstance(receipt, AppendReceipt)
+    assert (receipt.rows_refused, len(receipt.refused), len(receipt.remaining(FRAME))) == (0, 0, 20)
+    assert "refused" not in f"{receipt!r} {receipt._repr_html_()}"
+    assert "resume_append" in receipt._repr_html_()
 
 
 def test_an_append_that_goes_on_is_compared_with_what_is_known(

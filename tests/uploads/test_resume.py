@@ -88,6 +88,34 @@ def test_a_frame_with_other_rows_in_a_chunk_that_was_sent_is_refused() -> None:
         assert service.land() == Counter(range(5000))
 
 
+@pytest.mark.parametrize("tagged", [False, True])
+def test_a_level_of_the_index_may_be_a_column_by_now_or_was_one(tagged: bool) -> None:
+    how: dict[str, Any] = {"verify": "tag", "tag_column": "load", "audit": False} if tagged else {}
+    column = FRAME[["n", "t"]]
+    level = column.set_index("n")
+    for sent, given in ((level, column), (column, level)):
+        with Stopping() as service:
+            with pytest.raises(errors.AppendInterrupted):
+                sent.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, **how)
+            receipt = service.last_receipt
+            assert receipt is not None
+            pd.testing.assert_frame_equal(receipt.remaining(given), given.iloc[receipt.rows_appended :])
+            with pytest.raises(errors.JournalMismatch) as caught:
+                resume_append(given.rename(columns={"t": "text"}), receipt, session=service, progress=False)
+            assert "'index'" not in str(caught.value)
+            assert f"the append sent {receipt.job.columns}" in str(caught.value)
+            assert resume_append(given, receipt, session=service, progress=False, audit=False).complete
+            assert [row["t"] for row in service.rows] == FRAME["t"].tolist()
+
+
+def test_a_frame_that_cannot_be_sent_is_refused_with_one_full_stop() -> None:
+    with Stopping() as service:
+        receipt = stopped(service)
+        with pytest.raises(errors.JournalMismatch) as caught:
+            resume_append(FRAME.assign(n=object()), receipt, session=service, progress=False)
+    assert ".. " not in str(caught.value)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Threads that an interrupted run left behind
 
