@@ -34,13 +34,13 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(10, 2_480),
+    "frames": Size(10, 2_490),
     "session": Size(10, 2_716),
     "uploads": Size(11, 3_198),
     "endpoints": Size(10, 3_070),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 13_184  # of the package without sandbox and commands
+MOST_LINES = 13_195  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 
 

@@ -46,6 +46,7 @@ _TYPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("date", (dt.date,)),
 )
 _JSON_TYPES = frozenset({str, int, bool, dt.date, type(None)})  # cells of these types need no conversion
+_LONGEST_SHOWN = 60  # characters of a cell in a message
 _DIGITS = 308  # of an integer that float64 certainly holds
 
 
@@ -159,6 +160,12 @@ def is_missing(cell: Any) -> bool:
         return to_json_value(cell) is None
     except Unsendable:
         return False
+
+
+def show(cell: Any) -> str:
+    """Return a cell, for messages."""
+    shown = repr(cell) if isinstance(cell, str) else str(cell)
+    return shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
 
 
 def find_problem(cell: Any, column_type: str | None = None) -> str | None:

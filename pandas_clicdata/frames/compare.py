@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import DATETIME, NUMBER, find_problem, infer_type, is_missing
+from pandas_clicdata.frames.cells import DATETIME, NUMBER, find_problem, infer_type, is_missing, show
 from pandas_clicdata.frames.types import TIMES, join_names, notes_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.encode import FrameEncoder
 
 SEEN_ROWS = 1_000  # of a page, at most; more would hardly show more
-_LONGEST_CELL = 60  # characters of a cell in a message
 
 _WORDS = {
     "text": "text",
@@ -153,12 +152,7 @@ def name_row(index: pd.Index[Any], position: int) -> str:
 def show_cell(encoder: FrameEncoder, position: int, name: str) -> str:
     """Return a cell, for messages."""
     cells = [column.array[position] for column in encoder._columns if column.name == name]
-    return _shown(cells[0]) if cells else "the stamp"
-
-
-def _shown(cell: Any) -> str:
-    shown = repr(cell) if isinstance(cell, str) else str(cell)
-    return shown if len(shown) <= _LONGEST_CELL else shown[: _LONGEST_CELL - 1] + "…"
+    return show(cells[0]) if cells else "the stamp"
 
 
 # ---------------------------------------------------------------- kinds of cells
@@ -213,13 +207,21 @@ def _odd_one(column: Column) -> int:
 
 def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_id: int) -> str:
     what = f"Column {name!r} is not in data set {rec_id}"
-    folded = "".join(name.split()).casefold()
-    same = [other for other in holds if "".join(other.split()).casefold() == folded]
-    if same:
-        return f"{what}: did you mean {same[0]!r}? It differs in letter case or blanks only, which counts."
-    if close := get_close_matches(name, missing, 1):
-        return f"{what}: did you mean {close[0]!r}?"
+    if meant := ask_name(name, holds, missing):
+        return f"{what}: {meant}"
     return f"{what}, which has {join_names(map(repr, holds))}: leave it out, or rename it."
+
+
+def ask_name(name: Any, names: Iterable[Any], free: Iterable[Any]) -> str:
+    """Ask whether one of ``names`` is meant, or one of the ``free`` names that is much like it; "" if none is."""
+    if not isinstance(name, str):
+        return ""
+    folded = "".join(name.split()).casefold()
+    same = [other for other in names if isinstance(other, str) and "".join(other.split()).casefold() == folded]
+    if same:
+        return f"did you mean {same[0]!r}? It differs in letter case or blanks only, which counts."
+    close = get_close_matches(name, [other for other in free if isinstance(other, str)], 1)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _words(kinds: Iterable[str]) -> str:
@@ -250,7 +252,7 @@ def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_i
     kinds = {_ALIKE.get(of, of) for of in column.cell_types}
     [label] = index[row : row + 1]
     what = f"mixes {_words(kinds)}" if len(kinds) > 1 else "has text that is no date"
-    what = f"Column {column.name!r} {what} at row {row} (label {label!r}), which holds {_shown(column.array[row])}"
+    what = f"Column {column.name!r} {what} at row {row} (label {label!r}), which holds {show(column.array[row])}"
     what += f", and {_held(held, rec_id, known) if held else f'it is not known what data set {rec_id} takes there'}."
     if held and held <= TIMES:
         what += " Mend it, or make dates of the column with pd.to_datetime"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.errors import InputError, SchemaDrift
-from pandas_clicdata.frames.compare import SEEN_ROWS
+from pandas_clicdata.frames.compare import SEEN_ROWS, ask_name
 from pandas_clicdata.frames.dtypes import (
     CellError,
     check_dtype,
@@ -177,11 +177,12 @@ class FrameBuilder:
         }
         problems = []
         for argument, named in arguments.items():
-            unknown = [repr(name) for name in named if name not in names]
+            unknown = [name for name in named if name not in names]
             if unknown:
+                asked = [f" {name!r}: {meant}" for name in unknown if (meant := ask_name(name, names, names))]
                 problems.append(
-                    f"{argument} names columns that the data set does not have: {join_names(unknown)}. "
-                    f"It has {join_names(map(repr, names))}."
+                    f"{argument} names columns that the data set does not have: {join_names(map(repr, unknown))}. "
+                    f"It has {join_names(map(repr, names))}.{''.join(asked)}"
                 )
         if problems:
             raise InputError(problems)

@@ -31,7 +31,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import JSON, Unsendable, infer_type, is_missing
+from pandas_clicdata.frames.cells import JSON, Unsendable, infer_type, is_missing, show
 from pandas_clicdata.frames.columns import Column, array_of, as_datetimes
 from pandas_clicdata.frames.unify import object_array
 
@@ -341,7 +341,8 @@ def _cell_problem(column: Column, reason: str, rows: list[int], index: pd.Index[
     datetimes = cells_of_frame if column.array.dtype.kind == "M" else f"pd.to_datetime({cells_of_frame})"
     reason = reason.replace("pd.Timestamp(...)", f"{datetimes}.dt").replace("df[...]", cells_of_frame)
     cells = "1 cell is" if len(rows) == 1 else f"{len(rows)} cells are"
-    return f"Column {column.name!r}: {cells} {reason} ({where})."
+    holds = f" Row {rows[0]} holds {show(column.array[rows[0]])}." if reason.startswith("no ") else ""
+    return f"Column {column.name!r}: {cells} {reason} ({where}).{holds}"
 
 
 def is_unicode(text: str) -> bool:

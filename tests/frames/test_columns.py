@@ -309,6 +309,8 @@ def test_cells_that_a_type_cannot_hold(column_type: str, cell: Any) -> None:
     for call in (clicdata_types, lambda frame, types: FrameEncoder(frame, types=types)):
         with pytest.raises(InputError, match=rf"Column 'a': 1 cell is no {column_type} .* \(row 2\)"):
             call(frame, {"a": column_type})
+    with pytest.raises(InputError, match=r"\(rows 1, 2, labels 'y', 'z'\)\. Row 1 holds 'x1'\."):
+        clicdata_types(pd.DataFrame({"a": ["1", "x1", "x2"]}, index=list("xyz")), {"a": "number"})
 
 
 @pytest.mark.parametrize("cells", [pd.to_timedelta(["1h", None]), [dt.timedelta(seconds=-1), None]], ids=str)

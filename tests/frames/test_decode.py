@@ -431,6 +431,12 @@ def test_errors_on_unknown_names_list_the_columns() -> None:
         assembled([{"a": 1}], columns=["x", "z"], dtype={"y": int}, parse_dates=["z"], index_col="w")
     assert [problem.split()[0] for problem in caught.value.problems] == ["columns", "dtype", "parse_dates", "index_col"]
     assert all("It has 'a'." in problem for problem in caught.value.problems)
+    with pytest.raises(InputError) as caught:
+        assembled([{"day": 1, "shop": 2}], dtype={"zz": int, 5: int}, parse_dates=["Day"], index_col="shops")
+    dtype, parse_dates, index_col = caught.value.problems
+    assert "did you mean" not in dtype
+    assert "'Day': did you mean 'day'? It differs in letter case" in parse_dates
+    assert "'shops': did you mean 'shop'?" in index_col
     with pytest.raises(InputError, match="parse_dates names columns that columns= leaves out: 'a', 'c'"):
         FrameBuilder(columns=["b"], parse_dates=["a", "c"])  # before a page
 
