@@ -1,0 +1,273 @@
+"""Which rows of a frame and of a data set have the same key, and which of their cells differ. Pure: no I/O.
+
+Numbers are equal as numbers, text letter by letter, booleans and null only to themselves. Timestamps are equal as
+instants, in any spelling, if both columns hold nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pandas_clicdata.frames.columns import TEXT, pc
+from pandas_clicdata.frames.unify import python_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pandas_clicdata.frames.rows import Rows
+    from pandas_clicdata.frames.unify import Cells
+
+_INTEGERS = (pa.int64(), pa.uint64())
+_NUMBERS = (*_INTEGERS, pa.float64())
+_EXACT_INTEGER = 2**53  # float64 holds every integer up to it
+
+
+class Matched(NamedTuple):
+    """The first row of the frame with the same key: of each row of the frame, and of the data set (-1: none)."""
+
+    local: Any
+    remote: Any
+
+
+def match(frame: Rows, there: Rows, on: Sequence[str], *, wide: bool) -> Matched:
+    """Return which rows have the same key. ``wide`` takes texts of the same `fold` for equal too."""
+    codes = np.zeros(frame.count + there.count, np.int64)
+    for name in on:
+        of_column = _codes(frame.cells(name), there.cells(name), wide)
+        codes = pd.factorize(codes * (int(of_column.max(initial=0)) + 1) + of_column)[0].astype(np.int64)
+    mine, theirs = codes[: frame.count], codes[frame.count :]
+    first = np.full(int(codes.max(initial=-1)) + 1, -1, np.int64)
+    first[mine[::-1]] = np.arange(frame.count - 1, -1, -1)
+    return Matched(first[mine], first[theirs])
+
+
+def _codes(mine: Cells, theirs: Cells, wide: bool) -> Any:
+    """Return a number for each cell of both columns: the same for equal cells."""
+    first, second = _comparable(mine, theirs)
+    if isinstance(first, list) or isinstance(second, list):
+        values = [_exact(cell) for cell in [*python_cells(first), *python_cells(second)]]
+        if wide:
+            values = [(kind, fold(value)) if kind == "text" else (kind, value) for kind, value in values]
+        known: dict[Any, int] = {}
+        return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
+    encoded = pa.chunked_array([*first.chunks, *second.chunks], first.type).combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    if wide and encoded.type.value_type == TEXT:
+        folded = pd.factorize(np.array([0, *map(fold, encoded.dictionary.to_pylist())], object))[0]
+        codes = folded[codes]
+    return codes
+
+
+def _comparable(mine: Cells, theirs: Cells) -> tuple[Cells, Cells]:
+    """Return two columns so that equal cells have equal values: of one Arrow type, or as lists."""
+    if is_timestamps(mine) and is_timestamps(theirs):
+        return _instants(mine, theirs)
+    if isinstance(mine, list) or isinstance(theirs, list):
+        return python_cells(mine), python_cells(theirs)
+    types = {cells.type for cells in (mine, theirs)} - {pa.null()}
+    if len(types) > 1:
+        if not types <= set(_NUMBERS):
+            return mine.to_pylist(), theirs.to_pylist()
+        if not all(map(_is_exact_as_float, (mine, theirs))):
+            return mine.to_pylist(), theirs.to_pylist()
+        types = {pa.float64()}
+    kind = next(iter(types), pa.null())
+    mine, theirs = mine.cast(kind), theirs.cast(kind)
+    if kind == pa.float64():  # 0.0 and -0.0 are equal
+        mine, theirs = pc.add(mine, 0.0), pc.add(theirs, 0.0)
+    return mine, theirs
+
+
+def _is_exact_as_float(cells: pa.ChunkedArray) -> bool:
+    if cells.type not in _INTEGERS or not len(cells):
+        return True
+    bounds = pc.min_max(cells)
+    return all(abs(bounds[end].as_py() or 0) <= _EXACT_INTEGER for end in ("min", "max"))
+
+
+def _exact(cell: Any) -> tuple[str, Any]:
+    """Return the kind and the value of a cell, which are equal for equal cells."""
+    if cell is None:
+        return "null", None
+    if isinstance(cell, bool):
+        return "boolean", cell
+    if isinstance(cell, (int, float, Decimal)):
+        return "number", Decimal(repr(cell)) if isinstance(cell, float) else Decimal(cell)
+    if isinstance(cell, str):
+        return "text", cell
+    return "other", msgspec.json.encode(cell, order="deterministic")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Cells that differ
+
+
+def changed(
+    frame: Rows,
+    there: Rows,
+    rows: Any,
+    places: Any,
+    columns: Sequence[str],
+    *,
+    tolerance: Mapping[str, float | timedelta] | None = None,
+    keep_missing: bool = False,
+) -> dict[str, Any]:
+    """Return for each column which pairs of cells differ: of ``rows`` of the frame and ``places`` of the data set.
+
+    With ``keep_missing`` a null of the frame never differs. A difference up to the tolerance of its column is none.
+    """
+    limits = tolerance or {}
+    return {
+        name: _differs(frame.cells(name), there.cells(name), rows, places, limits.get(name), keep_missing)
+        for name in columns
+    }
+
+
+def _differs(mine: Cells, theirs: Cells, rows: Any, places: Any, limit: Any, keep_missing: bool) -> Any:
+    first, second = _comparable(mine, theirs)
+    if isinstance(first, list) or isinstance(second, list):
+        own, other = python_cells(first), python_cells(second)
+        pairs = zip(map(own.__getitem__, rows.tolist()), map(other.__getitem__, places.tolist()), strict=True)
+        differs = np.fromiter((_exact(one) != _exact(another) for one, another in pairs), bool, len(rows))
+    else:
+        one, another = first.take(pa.array(rows)), second.take(pa.array(places))
+        differs = pc.xor(pc.is_null(one), pc.is_null(another)).to_numpy().copy()
+        if one.type != pa.null():
+            differs |= pc.fill_null(pc.not_equal(one, another), False).to_numpy()
+    if keep_missing or limit is not None:
+        for at in np.flatnonzero(differs).tolist():
+            own_cell, other_cell = _cell(mine, rows[at]), _cell(theirs, places[at])
+            is_kept = keep_missing and own_cell is None
+            differs[at] = not (is_kept or (limit is not None and _within(own_cell, other_cell, limit)))
+    return differs
+
+
+def _cell(cells: Cells, place: int) -> Any:
+    return cells[place] if isinstance(cells, list) else cells[place].as_py()
+
+
+def _within(one: Any, another: Any, limit: Any) -> bool:
+    """Whether two cells differ by the limit at most."""
+    if isinstance(limit, timedelta):
+        times = [found for found in (_timestamp(one), _timestamp(another)) if found is not None]
+        seconds = Decimal(limit.days * 86_400 + limit.seconds) + Decimal(limit.microseconds) / 1_000_000
+        return len(times) == 2 and abs(_seconds(times[0]) - _seconds(times[1])) <= seconds
+    first, second = _exact(one), _exact(another)
+    if first[0] == second[0] == "number":
+        return bool(abs(first[1] - second[1]) <= Decimal(repr(limit) if isinstance(limit, float) else limit))
+    return False
+
+
+def _seconds(timestamp: tuple[datetime, str]) -> Decimal:
+    whole = (timestamp[0] - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(seconds=1)
+    return Decimal(f"{whole}") + Decimal(f"0.{timestamp[1] or 0}")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kinds of cells
+
+
+def key_kinds(rows: Rows, name: str) -> set[str]:
+    """Return what the cells of a column are: text, number, boolean, timestamp, or timestamp with an offset."""
+    cells = rows.cells(name)
+    if isinstance(cells, list):
+        return {_exact(cell)[0] for cell in cells} - {"null"}
+    if is_timestamps(cells):
+        with_offset = pc.any(pc.match_substring_regex(cells, r"(?:[zZ]|[-+][0-9]{2}:?[0-9]{2}) *$")).as_py()
+        return {"timestamp with an offset" if with_offset else "timestamp"}
+    kinds = {TEXT: "text", pa.bool_(): "boolean", **dict.fromkeys(_NUMBERS, "number")}
+    return {kinds[cells.type]} if cells.type in kinds else set()
+
+
+# C: how the service writes a date, or a date and time (O4).
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[t ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(?:z|([-+][0-9]{2}):?([0-9]{2}))?)?"
+)
+_ARROW_TIMESTAMP = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[tT ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(?:[zZ]|[-+][0-9]{2}:?[0-9]{2})?)? *$"
+)
+
+
+def _timestamp(text: Any) -> tuple[datetime, str] | None:
+    """Return a timestamp in whole seconds, and the digits behind; without an offset it is UTC. None for other cells."""
+    # Folded, so that texts that are widely equal are the same timestamp, or none.
+    written = _TIMESTAMP.fullmatch(fold(text)) if isinstance(text, str) else None
+    if written is None:
+        return None
+    day, time, fraction, hours, minutes = written.groups()
+    try:
+        timestamp = datetime.fromisoformat(f"{day} {time or '00:00:00'}{hours or '+00'}:{minutes or '00'}")
+    except ValueError:
+        return None
+    return timestamp, (fraction or "").rstrip("0")
+
+
+def is_timestamps(cells: Cells) -> bool:
+    """Whether a column holds timestamps and nothing else."""
+    if isinstance(cells, list) or cells.type != TEXT or cells.null_count == len(cells):
+        return False
+    if not pc.all(pc.match_substring_regex(cells, _ARROW_TIMESTAMP)).as_py():
+        return False
+    return _as_instants(cells) is not None or all(map(_timestamp, pc.unique(cells.drop_null()).to_pylist()))
+
+
+def _as_instants(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return timestamps as numbers, if Arrow can parse them all."""
+    for zone in (None, "UTC"):  # without any offset, or all with one
+        with suppress(pa.ArrowInvalid):
+            return cells.cast(pa.timestamp("us", zone)).cast(pa.int64())
+    return None
+
+
+def _instants(mine: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return timestamps so that equal instants are equal."""
+    first, second = _as_instants(mine), _as_instants(theirs)
+    if first is None or second is None:
+        first, second = (_spelled_alike(cells) for cells in (mine, theirs))
+    return first, second
+
+
+def _spelled_alike(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    encoded = cells.combine_chunks().dictionary_encode()
+    spelled = pa.array([None if text is None else _canonical(text) for text in encoded.dictionary.to_pylist()], TEXT)
+    return pa.chunked_array([spelled.take(encoded.indices)])
+
+
+def _canonical(text: str) -> str:
+    found = _timestamp(text)
+    if found is None:
+        return text
+    return str(_seconds(found).normalize())
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Text
+
+
+# C: no service takes texts for equal that `fold` distinguishes (O2).
+def fold(text: str) -> str:
+    """Return what is equal for texts that differ only in letter case, trailing blanks, or the form of a letter."""
+    if text.isascii():
+        return text.lower().rstrip()
+    cased = _decomposed(text).casefold().upper().casefold()  # in upper case, i without a dot is I
+    return _DOTTED.sub("i", _decomposed(cased)).rstrip()  # and dots are left of I with some
+
+
+_DOTTED = re.compile("i\u0307+")
+
+
+def _decomposed(text: str) -> str:
+    # Letter by letter: to normalize a whole text takes quadratic time.
+    return "".join(unicodedata.normalize("NFKD", letter) for letter in text)

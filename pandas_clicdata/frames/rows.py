@@ -1,0 +1,185 @@
+"""Rows as they are on the wire: JSON pages, and columns in Arrow. Both sides of a comparison are such rows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from pandas_clicdata.errors import ProtocolError
+from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.parse import infer_cells, parse_page
+from pandas_clicdata.frames.unify import SeenTypes, unify
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    import pandas as pd
+
+    from pandas_clicdata.frames.parse import PageCells
+    from pandas_clicdata.frames.unify import Cells
+
+_BLOCK_ROWS = 10_000  # of a frame, at once
+_exact_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+row_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # of a row, by column, as JSON
+NULL = b"null"
+
+
+class Rows:
+    """Rows of a data set or of a frame.
+
+    Parameters
+    ----------
+    exact : collection of str, optional
+        Columns whose numbers keep every digit, as Decimal.
+    """
+
+    def __init__(self, exact: Collection[str] = ()) -> None:
+        self.count = 0
+        self.exact = frozenset(exact)
+        self._pages: list[bytes] = []
+        self._starts: list[int] = []
+        self._parts: dict[str, list[tuple[int, PageCells]]] = {}  # of each column: the page, and its cells
+        self._columns: dict[str, Cells] = {}
+        self._split: tuple[int, list[msgspec.Raw]] | None = None  # the page of `raw` that was used last
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns, in the order in which they came."""
+        return list(self._parts)
+
+    def add(self, page: bytes) -> int:
+        """Add the rows of a page, and return their number. A `ProtocolError` if they are no objects."""
+        count, names, columns = parse_page(page, None)
+        if not count:
+            return 0
+        for name, values in zip(names, columns, strict=True):
+            if not isinstance(name, str):
+                raise ProtocolError("A page holds something else than rows with named cells.")
+            if name in self.exact and any(isinstance(value, float) for value in values):
+                values = [row.get(name) for row in _exact_decoder.decode(page)]
+            cells = infer_cells(values)
+            self._parts.setdefault(name, []).append((len(self._pages), cells))
+        self._starts.append(self.count)
+        self._pages.append(page)
+        self.count += count
+        self._columns.clear()
+        return count
+
+    def cells(self, name: str) -> Cells:
+        """Return a column: an Arrow array, or a list where no type holds all cells. Null where a page lacks it."""
+        if name not in self._columns:
+            seen, found = SeenTypes(), dict(self._parts.get(name, ()))
+            bounds = zip(self._starts, [*self._starts[1:], self.count], strict=False)
+            parts = [found.get(page, pa.nulls(stop - start)) for page, (start, stop) in enumerate(bounds)]
+            for part in parts:
+                seen.add(part)
+            self._columns[name] = unify(parts, seen)
+        return self._columns[name]
+
+    def raw(self, places: Iterable[int]) -> list[bytes]:
+        """Return rows as they came, as JSON."""
+        rows = []
+        for place in places:
+            page = int(np.searchsorted(self._starts, place, side="right")) - 1
+            if self._split is None or self._split[0] != page:
+                self._split = page, _page_decoder.decode(self._pages[page])
+            rows.append(bytes(self._split[1][place - self._starts[page]]))
+        return rows
+
+    def raw_cells(self, place: int, names: Iterable[str]) -> dict[str, bytes]:
+        """Return cells of a row as JSON; null for a column that the row lacks."""
+        [row] = self.raw([place])
+        cells = row_cells(row)
+        return {name: bytes(cells[name]) if name in cells else NULL for name in names}
+
+    def frame(self, places: Sequence[int], rec_id: int | None) -> pd.DataFrame:
+        """Return rows as a frame that holds every digit of their numbers, and notes the data set."""
+        return frame_of_rows(self.raw(places), rec_id, self.names)
+
+
+class FrameRows(Rows):
+    """The rows of a frame, as they would be sent."""
+
+    def __init__(self, encoder: FrameEncoder, exact: Collection[str] = ()) -> None:
+        super().__init__({*exact, *_decimal_columns(encoder)})
+        self._encoder = encoder
+        self._written: dict[int, bytes] = {}
+        for start in range(0, encoder.rows, _BLOCK_ROWS):
+            stop = min(start + _BLOCK_ROWS, encoder.rows)
+            for column in encoder._columns:
+                texts = column.texts(start, stop)
+                cells = _parsed(texts, _exact_decoder.decode if column.name in self.exact else msgspec.json.decode)
+                self._parts.setdefault(column.name, []).append((len(self._starts), cells))
+            self._starts.append(start)
+            self.count = stop
+        for name in encoder.columns:
+            self._parts.setdefault(name, [])
+
+    def raw(self, places: Iterable[int]) -> list[bytes]:
+        """Return rows as they would be sent, as objects."""
+        wanted = list(places)
+        if new := [place for place in dict.fromkeys(wanted) if place not in self._written]:
+            encoder = self._encoder
+            part = FrameEncoder(encoder.frame.iloc[new], types=encoder.types, index=encoder.index)
+            self._written |= zip(new, part.rows_as(RowFormat.OBJECTS), strict=True)
+        return [self._written[place] for place in wanted]
+
+
+def _parsed(texts: Any, decode: Any) -> PageCells:
+    """Return cells from their JSON."""
+    lines: list[str | None] = texts.to_pylist()
+    return infer_cells(decode(f"[{','.join(line or 'null' for line in lines)}]"))
+
+
+def _decimal_columns(encoder: FrameEncoder) -> list[str]:
+    """Return the columns that hold decimals, whose digits a float may not have."""
+    found = []
+    for column in encoder._columns:
+        dtype = getattr(column.array, "dtype", None)
+        arrow_type = getattr(dtype, "pyarrow_dtype", None)
+        is_decimal = arrow_type is not None and pa.types.is_decimal(arrow_type)
+        if is_decimal or (
+            getattr(dtype, "kind", "") == "O" and any(isinstance(cell, Decimal) for cell in column.array)
+        ):
+            found.append(column.name)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Rows as a frame
+
+
+def frame_of_rows(rows: Sequence[bytes], rec_id: int | None, names: Sequence[str] = ()) -> pd.DataFrame:
+    """Return rows of JSON as a frame that holds every digit of their numbers, and notes the data set.
+
+    Without rows it has the columns ``names``.
+    """
+    builder = FrameBuilder(columns=None if rows else list(names))
+    builder.add(b"[" + b",".join(rows) + b"]")
+    frame = builder.take()
+    named = [row_cells(row) for row in rows]
+    for name in frame.columns:
+        cells = [bytes(row[name]) if name in row else NULL for row in named]
+        if any(map(_exceeds_float, cells)):
+            exact: Any = [Decimal(cell.decode()) if is_number(cell) else None for cell in cells]
+            frame = frame.assign(**{name: exact})
+    frame.attrs["clicdata"] = {"rec_id": rec_id}
+    return frame
+
+
+def _exceeds_float(cell: bytes) -> bool:
+    """Whether a number that is no integer has more digits than a float."""
+    if not is_number(cell) or not any(mark in cell for mark in b".eE"):
+        return False
+    return Decimal(cell.decode()) != Decimal(repr(float(cell)))
+
+
+def is_number(cell: bytes) -> bool:
+    """Whether a cell, as JSON, is a number."""
+    return cell[:1] in b"-0123456789"
