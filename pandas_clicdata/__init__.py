@@ -18,6 +18,9 @@ import pandas as _pd
 
 from pandas_clicdata import errors
 from pandas_clicdata.accessor import DataFrame
+from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.plan import Plan
+from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.endpoints.account import Account
 from pandas_clicdata.endpoints.dashboard import Dashboard
 from pandas_clicdata.endpoints.data import Data
@@ -27,7 +30,6 @@ from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.reader import read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
-from pandas_clicdata.uploads.change_receipt import ChangeReceipt
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.uploads.resume import resume_append
 
@@ -45,9 +47,11 @@ __all__ = [
     "Dashboard",
     "Data",
     "DataFrame",
+    "Plan",
     "Schedule",
     "Session",
     "SessionManager",
+    "SyncReceipt",
     "Team",
     "User",
     "__version__",

@@ -46,6 +46,8 @@ __all__ = [
     "ReadError",
     "RedirectRefused",
     "SchemaDrift",
+    "SyncAmbiguous",
+    "SyncInterrupted",
     "TlsError",
     "TooLarge",
     "TornRead",
@@ -74,7 +76,7 @@ def server_text(text: object) -> str:
 
 
 class Receipt(Protocol):
-    """An `AppendReceipt` or a `ChangeReceipt`: which part of a write was done."""
+    """An `AppendReceipt`, a `ChangeReceipt` or a `SyncReceipt`: which part of a write was done."""
 
     @property
     def rec_id(self) -> int:
@@ -91,7 +93,7 @@ class ClicDataError(Exception):
 
     Attributes
     ----------
-    receipt : AppendReceipt, ChangeReceipt or None
+    receipt : AppendReceipt, ChangeReceipt, SyncReceipt or None
         Which part of an append, delete or update was done before this error; None for any other call. It is in a
         pickle of the error too, with the rows that it keeps, which were deleted or refused.
     in_doubt : bool
@@ -351,6 +353,19 @@ class DeleteAmbiguous(WriteError):
 
     in_doubt = True
     safe_to_repeat = False
+
+
+class SyncInterrupted(WriteError):
+    """An upsert, sync, replace or restore stopped midway, and nothing is in doubt: ``.receipt``. Call it again."""
+
+
+class SyncAmbiguous(WriteError):
+    """Of an upsert, sync, replace or restore it is not known what was done: ``.receipt``.
+
+    To call an upsert or a sync again is safe: it reads the data set, and does what is left.
+    """
+
+    in_doubt = True
 
 
 # ---------------------------------------------------------------------------------------------------------

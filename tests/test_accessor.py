@@ -204,7 +204,7 @@ def test_a_level_of_the_index_is_a_key(session: Session, clicdata_sandbox: Sandb
     assert pd.read_clicdata(rec_id, index_col=["item", "size"])["left"].tolist() == [1, 9, 9]
     gone = frame.head(1).clicdata.delete_rows(rec_id, on="size")
     assert gone.rows["item"].tolist() == ["a", "b"]
-    assert frame.tail(1).clicdata.delete_rows(rec_id, on="item", dry_run=True).empty
+    assert frame.tail(1).clicdata.delete_rows(rec_id, on="item", dry_run=True).deletes.empty
     with pytest.raises(errors.InputError, match="no column 'item'"):
         frame.clicdata.delete_rows(rec_id, on="item", index=False)
     assert frame.columns.tolist() == ["left"]
@@ -238,7 +238,7 @@ def test_rows_are_updated_by_key(session: Session) -> None:
     rec_id = frame.clicdata.push("Updated").rec_id
     new = pd.DataFrame({"v": [9.0, np.nan], "k": ["b", "c"], "when": [pd.Timestamp("2030-01-01"), pd.NaT]})
     result = new.clicdata.update_rows(rec_id, on="k")
-    assert (result.keys_applied, result.keys_accepted) == ((0, 2) if session.api_version is None else (2, 0))
+    assert (result.keys_applied, result.keys_accepted) == (2, 0)
     back = pandas_clicdata.read_clicdata(rec_id, parse_dates=["when"], dtype={"v": "float64"})
     assert back["v"].tolist()[:2] == [1.5, 9.0]
     assert np.isnan(back["v"].iloc[2])
@@ -307,8 +307,7 @@ def test_an_update_that_is_refused_midway_says_what_was_done(session: Session, c
     with pytest.raises(errors.WriteError) as caught:
         frame.assign(v=0).clicdata.update_rows(rec_id, on="k")
     receipt: Any = caught.value.receipt
-    confirmed = "accepted" if session.api_version is None else "applied"
-    assert receipt.keys["state"].tolist() == [confirmed, "refused", "pending"]
+    assert receipt.keys["state"].tolist() == ["applied", "refused", "pending"]
     assert [row["v"] for row in clicdata_sandbox.rows(rec_id)] == [0, 2, 3]
 
 
@@ -395,7 +394,7 @@ def test_ctrl_c_while_a_refused_change_waits_leaves_nothing_in_doubt(clicdata_sa
             clicdata_sandbox.faults.status(429, headers={"Retry-After": "5"}, method=method, after=1)
         session._sleep = interrupted
         with pytest.raises(KeyboardInterrupt) as caught:
-            getattr(frame.clicdata, verb)(rec_id, on="k", session=session)
+            getattr(frame.clicdata, verb)(rec_id, on="k", keep=verb == "delete_rows", session=session)
     receipt: Any = getattr(caught.value, "receipt", None)
     assert receipt.keys["state"].tolist() == ["applied" if verb == "delete_rows" else "accepted", "pending", "pending"]
     assert receipt.keys_in_doubt == 0

@@ -158,7 +158,7 @@ def push_change_and_history(s: Session) -> None:
     rec_id = FRAME.clicdata.push("Visits", session=s).rec_id
     assert rec_id == 1004
     FRAME.head(1).clicdata.append(rec_id, session=s)
-    FRAME.assign(visits=0).tail(1).clicdata.update_rows(rec_id, on="shop", session=s)
+    FRAME.assign(visits=0).tail(1).clicdata.update_rows(rec_id, on="shop", keep=False, session=s)
     Data(session=s).delete_data(rec_id, {"shop": "01"}, multiple_rows="first")
     now = pandas_clicdata.read_clicdata(rec_id, session=s)
     assert now.to_numpy().tolist() == [["02", 0], ["01", 17]]

@@ -27,7 +27,17 @@ TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
-PUBLIC = ["", ".accessor", ".reader", ".session.session", ".session.manager", ".uploads.receipt", ".uploads.changes"]
+PUBLIC = [
+    "",
+    ".accessor",
+    ".reader",
+    ".session.session",
+    ".session.manager",
+    ".uploads.receipt",
+    ".changes.change_receipt",
+    ".changes.plan",
+    ".changes.sync_receipt",
+]
 ENDPOINTS = [f".endpoints.{name}" for name in ("account", "dashboard", "data", "schedule", "team", "user")]
 
 

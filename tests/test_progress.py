@@ -164,7 +164,7 @@ def test_each_finished_call_logs_one_line(clicdata_session: Session, caplog: pyt
     frame = pd.DataFrame({"who": ["Secretary", "Treasurer"], "n": [1, 2]})
     rec_id = frame.clicdata.push("Lines", session=clicdata_session).rec_id
     read_clicdata(rec_id, session=clicdata_session)
-    frame.clicdata.update_rows(rec_id, on="who", session=clicdata_session)
+    frame.clicdata.update_rows(rec_id, on="who", keep=False, session=clicdata_session)
     with pytest.raises(InputError):
         frame.clicdata.update_rows(rec_id, on="whom", session=clicdata_session)
     read_clicdata(rec_id, session=clicdata_session, nrows=1)
@@ -206,5 +206,5 @@ def test_the_cost_of_many_requests_is_logged_before_them(caplog: pytest.LogCaptu
         )
     caplog.clear()
     with pytest.raises(Stop):
-        frame.head(1000).clicdata.update_rows(5, on="k", session=session)
+        frame.head(1000).clicdata.update_rows(5, on="k", keep=False, session=session)
     assert not caplog.records

@@ -362,7 +362,7 @@ def test_no_delete_reaches_a_row_that_was_not_shown(bench: Bench, match: Any) ->
     rec_id = bench.data_set(COLUMNS, WITH_TEXTS)
     before = bench.numbers(rec_id)
     options: dict[str, Any] = {"session": bench.session, **({"match": match} if match else {})}
-    shown = set(KEY.clicdata.delete_rows(rec_id, "t", dry_run=True, **options)["n"])
+    shown = set(KEY.clicdata.delete_rows(rec_id, "t", dry_run=True, **options).deletes["n"])
     assert bench.numbers(rec_id) == before
     try:
         receipt = KEY.clicdata.delete_rows(rec_id, "t", **options)
@@ -388,7 +388,7 @@ def test_no_delete_reaches_a_row_that_was_not_shown(bench: Bench, match: Any) ->
 def test_rows_are_deleted_kept_and_put_back(bench: Bench, on: str) -> None:
     rec_id = bench.data_set(COLUMNS, ROWS[:PAGE])
     frame = pd.DataFrame(ROWS[1:3]).assign(at=lambda df: pd.to_datetime(df["at"]))
-    shown = frame.clicdata.delete_rows(rec_id, on, dry_run=True, session=bench.session)
+    shown = frame.clicdata.delete_rows(rec_id, on, dry_run=True, session=bench.session).deletes
     assert shown["n"].tolist() == [1, 2]
     with pytest.raises(errors.InputError):
         frame.clicdata.delete_rows(rec_id, on, max_rows=1, session=bench.session)
@@ -439,6 +439,24 @@ def test_rows_are_updated(bench: Bench) -> None:
         both.clicdata.update_rows(rec_id, "t", session=bench.session)
     assert bench.numbers(rec_id) == [0, 1, 2, 3]
     assert not bench.sandbox.refreshes()
+
+
+@pytest.mark.parametrize("verb", ["upsert", "sync"])
+def test_a_data_set_is_made_what_a_frame_says(bench: Bench, verb: str) -> None:
+    rec_id = bench.data_set(COLUMNS, WITH_TEXTS[:3])
+    frame = pd.DataFrame({"n": [0, 1, 9], "t": ["a", "one", "nine"]})
+    plan = frame.clicdata.diff(rec_id, on="n", session=bench.session)
+    assert (len(plan.inserts), plan.updates["new"].tolist(), plan.deletes["n"].tolist()) == (1, ["one"], [2])
+    for done in (1, 0):
+        if verb == "upsert":
+            receipt = frame.clicdata.upsert(rec_id, on="n", session=bench.session)
+        else:
+            receipt = frame.clicdata.sync(rec_id, on="n", max_deletes=2, session=bench.session)
+        assert receipt.complete
+        assert (receipt.appended is not None, receipt.updated is not None) == (bool(done), bool(done))
+        left = {0: "a", 1: "one", 9: "nine"} | ({2: TEXTS[2]} if verb == "upsert" else {})
+        assert {row["n"]: row["t"] for row in bench.sandbox.rows(rec_id)} == left
+        assert len(bench.sandbox.rows(rec_id)) == len(left)
 
 
 def test_a_refresh_refreshes(bench: Bench) -> None:

@@ -100,7 +100,7 @@ def test_types_of_updates_and_deletes(clicdata_sandbox: Sandbox, rec_id: int) ->
     days = pd.DataFrame({"day": pd.to_datetime(["2024-01-01"]), "at": [dt.date(2024, 1, 5)], "n": ["7"]})
     days.clicdata.update_rows(rec_id, on="day", types={"day": "date", "at": "datetime", "n": "number"})
     assert clicdata_sandbox.rows(rec_id)[0] == {"day": "2024-01-01", "at": "2024-01-05 00:00:00", "n": 7}
-    assert len(days.clicdata.delete_rows(rec_id, on="day", types={"day": "date"}, dry_run=True)) == 1
+    assert len(days.clicdata.delete_rows(rec_id, on="day", types={"day": "date"}, dry_run=True).deletes) == 1
     days.clicdata.delete_rows(rec_id, on="day", types={"day": "date"})
     assert clicdata_sandbox.rows(rec_id) == ROWS[1:]
 

@@ -7,8 +7,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.session.wire import _BY_CODE, _plain, json_body
-from pandas_clicdata.uploads.matching import _timestamp
+from pandas_clicdata.frames.match import _timestamp
+from pandas_clicdata.session.wire import _BY_CODE, _plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ def keys_of(items: Iterable[Any]) -> set[str]:
 def instant_of(value: object) -> tuple[datetime, str] | None:
     """Return a datetime in whole seconds and its fraction, as the package compares them; None for anything else."""
     pattern = date_pattern(value) or ""
-    return _timestamp(json_body(value)) if len(pattern) > len("dddd-dd-dd") else None
+    return _timestamp(value) if len(pattern) > len("dddd-dd-dd") else None
 
 
 def compare_datetimes(sent: str, got: object) -> str:

@@ -107,30 +107,41 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
     holds there, and the first text that is no date where it holds dates. With ``collect``, a column may be mixed, and
     some of its texts no dates: the service refuses the rows at fault.
     """
-    holds = {} if known is None else known.holds
-    missing = [name for name in holds if name not in encoder.columns]
-    problems = []
+    problems = [*column_problems(encoder, rec_id, known, collect=collect).values()]
+    if problems:
+        if known is not None:
+            problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
+        raise InputError(problems)
+    return _missing(encoder, known)
+
+
+def _missing(encoder: FrameEncoder, known: Known | None) -> list[str]:
+    return [name for name in (known.holds if known is not None else ()) if name not in encoder.columns]
+
+
+def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> dict[str, str]:
+    """Return what is wrong with each column that can't be sent to this data set."""
+    holds, missing = {} if known is None else known.holds, _missing(encoder, known)
+    problems = {}
     if known is not None:
-        problems += [_unknown_name(name, holds, missing, rec_id) for name in encoder.columns if name not in holds]
+        unknown = [name for name in encoder.columns if name not in holds]
+        problems = {name: _unknown_name(name, holds, missing, rec_id) for name in unknown}
     for column in encoder._columns:
         held = set(holds.get(column.name, ()))
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
-        if not column.cell_types or (known is not None and column.name not in holds):
+        if not column.cell_types or column.name in problems:
             continue
         may_be_dates = kinds == {"text"} and not column.converts and held and held <= TIMES
         if (column.column_type is None or may_be_dates) and not collect:
             row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
             if row is not None:
-                problems.append(_mixed(column, row, encoder.frame.index, held, rec_id, known))
+                problems[column.name] = _mixed(column, row, encoder.frame.index, held, rec_id, known)
         elif held and not kinds & held and not _fits(column, kinds, held, known) and not _is_empty(column):
-            problems.append(_other_kind(column, kinds, held, rec_id, known))
+            problems[column.name] = _other_kind(column, kinds, held, rec_id, known)
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
-    problems += [_stamps(name, of, rec_id, known) for name, of in stamps.items() if of and not of & {"text", "time"}]
-    if problems:
-        if known is not None:
-            problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
-        raise InputError(problems)
-    return missing
+    return problems | {
+        name: _stamps(name, of, rec_id, known) for name, of in stamps.items() if of and not of & {"text", "time"}
+    }
 
 
 def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:

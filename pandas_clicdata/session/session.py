@@ -42,7 +42,6 @@ from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the token endpoint for wrong credentials
 
@@ -171,7 +170,7 @@ class Session:
         self._tokens = Tokens(credentials, on_new_refresh_token)
         self._answered = False  # whether the service ever said yes, so that the URL is right
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
-        self.last_receipt: AppendReceipt | None = None  # of the last append, however it ended
+        self.last_receipt: Any = None  # of the last write of rows, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
         # What is known of the columns of data sets, by rec_id; the newest last.

@@ -125,7 +125,7 @@ class Reply:
 class Caller(Protocol):
     """What an endpoint uses of a session."""
 
-    last_receipt: Any  # of the last append
+    last_receipt: Any  # of the last write of rows
     refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
     columns: deque[tuple[int, Any]]  # what is known of the columns of data sets
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked

@@ -43,7 +43,7 @@ from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
     from typing_extensions import Self
@@ -139,6 +139,7 @@ class Append:
         self._options = options
         self._id = str(uuid.uuid4())
         self._journal: Journal | None = None
+        self.receipt: AppendReceipt | None = None
         self._attrs = getattr(frame, "attrs", {})
         self._need_types = need_types
         self._encoder = self._encode(frame, noted_types(self._attrs, rec_id) if self._attrs else None)
@@ -199,10 +200,26 @@ class Append:
             has_key=has_key,
         )
         writer = ReceiptWriter(AppendReceipt(job), self._journal)
-        self._session.last_receipt = writer.receipt
+        self._session.last_receipt = self.receipt = writer.receipt
+        return self._run(writer)
+
+    def _run(self, writer: ReceiptWriter) -> AppendReceipt:
         with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
-            return Run(self._session, encoder, writer, options).run()
+            return Run(self._session, self._encoder, writer, self._options).run()
+
+    def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
+        """Go on after a stop. The caller knows which rows in doubt are stored, by their position."""
+        assert self.receipt is not None
+        writer = ReceiptWriter(self.receipt, self._journal)
+        writer.begin()
+        for chunk in self.receipt.doubtful():
+            stored = [is_stored(position) for position in chunk.span]
+            stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
+            for part in writer.split(chunk, [*stops, chunk.stop]):
+                state = State.VERIFIED if stored[part.start - chunk.start] else State.PENDING
+                writer.note(part, state)
+        return self._run(writer)
 
     def _compare(self, rec_id: int) -> list[str]:
         """Compare the columns with those of the data set, where these are known, and return those left empty.

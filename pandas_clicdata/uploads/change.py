@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from pandas_clicdata.errors import (
     ApiError,
     ClicDataError,
@@ -16,7 +18,6 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Caller, Dialect, Reply, Request, call_in_dialect, json_body
-from pandas_clicdata.uploads.matching import parse_filter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 MULTIPLE_ROWS = ("all", "first")
 DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
 COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
+
+
+class Cell(msgspec.Struct):
+    """A cell of a filter; its value is JSON."""
+
+    column: str
+    value: msgspec.Raw
+
+
+parse_filter = msgspec.json.Decoder(list[Cell]).decode
 
 
 def send_delete(caller: Caller, rec_id: int, find: bytes, multiple_rows: str) -> Reply:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.errors import Receipt
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.uploads.change_receipt import ChangeReceipt
     from pandas_clicdata.uploads.journal import Journal
 
 
@@ -593,7 +592,7 @@ def run_alone(append_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def receipt_on_interrupt(receipt: AppendReceipt | ChangeReceipt, where: str) -> Iterator[None]:
+def receipt_on_interrupt(receipt: Receipt, where: str) -> Iterator[None]:
     """Attach a receipt to a Ctrl-C as ``.receipt``, with a note that says where else it can be found."""
     try:
         yield

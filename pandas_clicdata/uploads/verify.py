@@ -28,7 +28,7 @@ DATA_SET = -1  # in the place of a chunk's number: the data set as a whole
 _log = logging.getLogger(__name__)
 
 
-def _wait(session: Session, slowest: float) -> None:
+def wait(session: Session, slowest: float) -> None:
     """Wait until missing rows will not be stored any more; ``slowest`` is how long a response took at most."""
     seconds = max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
     _log.info("waiting %.0f s before counting rows", seconds)
@@ -193,7 +193,7 @@ def resolve_doubt(session: Session, writer: ReceiptWriter, verify: str, slowest:
     receipt = writer.receipt
     evidence = _evidence(session, receipt, verify)
     chunks = receipt.doubtful()
-    _wait(session, slowest)
+    wait(session, slowest)
     counted = _steady_count(session, receipt, evidence)
     for chunk, found in zip(chunks, evidence.rows_found(chunks, counted), strict=True):
         _note_found(writer, chunk, found)
@@ -241,7 +241,7 @@ def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) 
 
 def check_deleted(session: Session, receipt: AppendReceipt, chunks: list[Chunk]) -> None:
     """Wait, then count that no row of these chunks is stored; an AppendAmbiguous if some are."""
-    _wait(session, 0.0)
+    wait(session, 0.0)
     evidence = StampCount(session, receipt)
     found = evidence.rows_found(chunks, _steady_count(session, receipt, evidence))
     if any(found):
@@ -261,7 +261,7 @@ def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) 
     try:
         wrong: dict[int, int] = {}
         if not evidence.passes():
-            _wait(session, slowest)
+            wait(session, slowest)
             wrong = evidence.differences(_steady_count(session, receipt, evidence))
     except ClicDataError as error:
         _note_uncounted(writer, error)

@@ -156,7 +156,7 @@ TABLE: list[Row] = [
     ),
     *changes(
         "df.clicdata.update_rows",
-        lambda s: FRAME.clicdata.update_rows(5, on=["a"], session=s),
+        lambda s: FRAME.clicdata.update_rows(5, on=["a"], keep=False, session=s),
         [
             ("PUT", "/data/5/row", {}, {"multiplerows": "all", "find": find(a=n), "data": find(b=b)})
             for n, b in ((1, "x"), (2, None))

@@ -168,7 +168,7 @@ OPERATIONS = (
         "update",
         None,
         "^/data/{rec_id}/(row|update)$",
-        changed("update_rows", {"k": [1], "v": [-1]}, progress=False),
+        changed("update_rows", {"k": [1], "v": [-1]}, progress=False, keep=False),
         changes(1),
         ledger=rows,
         before=BEFORE,

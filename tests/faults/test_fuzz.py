@@ -54,7 +54,7 @@ READS: dict[str, Callable[[Session], Any]] = {
 WRITES: dict[str, Callable[[Session], Any]] = {
     "append": lambda s: NEW.clicdata.append(5, session=s, progress=False),
     "append and collect": lambda s: NEW.clicdata.append(5, session=s, progress=False, errors="collect"),
-    "update": lambda s: NEW.head(1).clicdata.update_rows(5, session=s, **KEY),
+    "update": lambda s: NEW.head(1).clicdata.update_rows(5, session=s, keep=False, **KEY),
     "delete": lambda s: NEW.head(1).clicdata.delete_rows(5, session=s, keep=False, **KEY),
     "create": lambda s: Data(session=s).create_data(NAME, {"k": "number"}),
     "refresh": lambda s: Data(session=s).rebuild_data(5),

@@ -17,10 +17,11 @@ import pytest
 from pandas_clicdata import errors
 from pandas_clicdata.endpoints.pictures import make_file_name, parse_picture
 from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.frames.match import match as match_rows
+from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.session import pages, retry
 from pandas_clicdata.session.credentials import credentials_of, hide, token_of
 from pandas_clicdata.session.wire import Answer, Request, get, judge
-from pandas_clicdata.uploads.matching import Finder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +101,7 @@ def names(text: str) -> object:
 
 
 def match(text: str) -> object:
-    finder = Finder([json.dumps([{"column": "a", "value": "x"}]).encode()], first_only=False)
-    return finder.add(json.dumps([{"a": text}]).encode())
+    return matched(json.dumps([{"a": text}]).encode())
 
 
 def picture(text: str) -> object:
@@ -151,8 +151,10 @@ def framed(rows: bytes) -> object:
 
 
 def matched(rows: bytes) -> object:
-    finder = Finder([b'[{"column":"a","value":1}]'], first_only=False)
-    return finder.add(rows)
+    key, there = Rows(), Rows()
+    key.add(b'[{"a":"x"}]')
+    there.add(rows)
+    return match_rows(key, there, ["a"], wide=True)
 
 
 @pytest.mark.parametrize("read", [judged, framed, matched], ids=lambda read: read.__name__)

@@ -9,7 +9,18 @@ import pandas as pd
 from typing_extensions import assert_type
 
 import pandas_clicdata
-from pandas_clicdata import AppendReceipt, ChangeReceipt, Data, DataFrame, Session, Team, User, errors
+from pandas_clicdata import (
+    AppendReceipt,
+    ChangeReceipt,
+    Data,
+    DataFrame,
+    Plan,
+    Session,
+    SyncReceipt,
+    Team,
+    User,
+    errors,
+)
 
 session = pandas_clicdata.connect(api_key="k")
 assert_type(session, Session)
@@ -29,7 +40,11 @@ assert_type(df.clicdata.delete_rows(5, on="day", types={"day": "date"}, index=Fa
 assert_type(df.clicdata.update_rows(5, on="day", types={"day": "date"}, index=True), ChangeReceipt)
 assert_type(df.clicdata.push("T", if_exists="append"), AppendReceipt)
 assert_type(df.clicdata.delete_rows(5, on=["a"], match="exact"), ChangeReceipt)
-assert_type(df.clicdata.delete_rows(5, on=["a"], match="wide", dry_run=True), pd.DataFrame)
+assert_type(df.clicdata.delete_rows(5, on=["a"], match="wide", dry_run=True), Plan)
+assert_type(df.clicdata.upsert(5, on="a", tolerance={"x": 0.1}), SyncReceipt)
+assert_type(df.clicdata.sync(5, on="a", max_deletes=0.1, dry_run=True).deletes, pd.DataFrame)
+assert_type(df.clicdata.diff(5, on="a"), Plan)
+df.clicdata.upsert(5, on="a", mising="keep")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 assert_type(df.head().clicdata.update_rows(5, on="a", match="exact"), ChangeReceipt)
 assert_type(df.assign(b=1).clicdata.push("T").remaining(df), pd.DataFrame)
 

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.errors import InputError, public
 from pandas_clicdata.frames.decode import frame_of_records
-from pandas_clicdata.uploads.change import COUNTS, rows_changed
-from pandas_clicdata.uploads.matching import Kept, count_rows, frame_of_rows
+from pandas_clicdata.frames.rows import frame_of_rows
+from pandas_clicdata.uploads.change import COUNTS, parse_filter, rows_changed
 from pandas_clicdata.uploads.receipt import receipt_html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
+    from pandas_clicdata.changes.compare import Change, Comparison
+    from pandas_clicdata.changes.plan import Plan
+
 LONG = 5.0  # seconds of reading before a delete that a line about it mentions
+
+
+class Match(NamedTuple):
+    """A row as JSON, its place in the data set, and the position of the key that reaches it."""
+
+    place: int
+    key: int
+    row: bytes
+
+
+class Kept(NamedTuple):
+    """The rows that keys may reach, and for each key the first that the service may take for the same key.
+
+    ``exact`` are the places of the rows that equal a key exactly. ``read`` rows were read for it, in ``seconds``.
+    """
+
+    matches: list[Match]
+    first_keys: Sequence[int]
+    exact: frozenset[int]
+    names: Sequence[str]  # of the columns of the data set
+    read: int = 0
+    seconds: float = 0.0
 
 
 class ChangeReceipt:
@@ -28,22 +56,30 @@ class ChangeReceipt:
         The data set.
     operation : {"delete rows", "update rows"}
         What was done.
-    keys_total, keys_applied, keys_accepted, keys_unmatched, keys_in_doubt : int
+    keys_total, keys_applied, keys_accepted, keys_unchanged, keys_unmatched, keys_in_doubt : int
         Distinct keys; keys that reached rows; keys that ClicData accepted without a number of rows, in a data set that
-        was not read; keys that reached no row; and keys whose response was lost.
+        was not read; keys whose cells were equal already; keys that reached no row; and keys whose response was lost.
     rows_changed : int or None
         The rows that ClicData says it changed for the keys that it confirmed.
     """
 
     def __init__(
-        self, rec_id: int, operation: str, keys: pd.DataFrame, multiple_rows: str = "all", kept: Kept | None = None
+        self,
+        rec_id: int,
+        operation: str,
+        keys: pd.DataFrame,
+        changes: Sequence[Change | None],
+        states: Sequence[str],
+        multiple_rows: str = "all",
+        kept: Kept | None = None,
     ) -> None:
         self.rec_id = rec_id
         self.operation = operation
         self.multiple_rows = multiple_rows
+        self.changes = changes
         self._keys = keys
         self._kept = kept
-        self._states = ["pending"] * len(keys)
+        self._states = list(states)
         self._counts: list[dict[str, int]] = [{} for _ in self._states]
         self._group_of = range(len(keys)) if kept is None else kept.first_keys
         self._groups: dict[int, list[int]] = {}
@@ -52,11 +88,43 @@ class ChangeReceipt:
         matches = [] if kept is None else kept.matches
         self._kept_rows = Counter(self._group_of[match.key] for match in matches)
         self._exact_rows = Counter(self._group_of[match.key] for match in matches if kept and match.place in kept.exact)
-        if kept is not None:
-            self._states = ["pending" if self._kept_rows[first] else "unmatched" for first in self._group_of]
+
+    @classmethod
+    def of_keys(cls, plan: Plan, compared: Comparison, multiple_rows: str, seconds: float | None) -> ChangeReceipt:
+        """Return the receipt of all keys of a frame; ``seconds`` is how long the reading took, None without."""
+        change_of = {change.row: change for change in [*plan.work.updates, *plan.work.deletes]}
+        unmatched, rows = {*plan.work.unmatched.tolist()}, compared.keys.tolist()
+        changes = [change_of.get(row) for row in rows]
+        states = ["pending" if row in change_of else "unmatched" if row in unmatched else "unchanged" for row in rows]
+        kept = None
+        if seconds is not None:
+            at = {row: position for position, row in enumerate(rows)}
+            exact = frozenset(np.flatnonzero(compared.exact.remote >= 0).tolist())
+            groups = [at[row] for row in compared.group[rows].tolist()]
+            kept = Kept(_matches(plan, changes), groups, exact, plan.there.names, compared.there.count, seconds)
+        keys = plan.frame[plan.on].iloc[rows]
+        return cls(plan.known_rec_id, plan.verb, keys, changes, states, multiple_rows, kept)
+
+    @classmethod
+    def of_changes(cls, plan: Plan, operation: str, changes: Sequence[Change], *, keep: bool) -> ChangeReceipt | None:
+        """Return the receipt of these changes of a plan; None if there are none."""
+        if not changes:
+            return None
+        if changes[0].row >= 0:
+            keys = plan.frame[plan.on].iloc[[change.row for change in changes]]
+        else:
+            names = [cell.column for cell in parse_filter(changes[0].find)]
+            keys = plan.rows_there([change.places[0] for change in changes])[names]
+        kept = None
+        if keep:
+            matches = _matches(plan, changes)
+            kept = Kept(matches, range(len(changes)), frozenset(match.place for match in matches), plan.there.names)
+        return cls(plan.known_rec_id, operation, keys, changes, ["pending"] * len(changes), kept=kept)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__()} - {"counted", "known", "mark", "pending"})  # for this package only
+        return sorted(
+            {*super().__dir__()} - {"changes", "counted", "known", "mark", "of_changes", "of_keys", "pending", "state"}
+        )  # for this package only
 
     def pending(self) -> list[int]:
         """Return the positions of the keys to send: all but keys that match no row of the data set."""
@@ -66,6 +134,15 @@ class ChangeReceipt:
         """Note the state of a key, and the rows that the response counts."""
         self._counts[position] = counts or {}
         self._states[position] = state
+
+    def state(self, position: int) -> str:
+        """Return the state of a key, as it was noted."""
+        return self._states[position]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do, and nothing is in doubt."""
+        return not {*self._states} & {"pending", "sending", "in doubt", "refused"}
 
     def known(self, position: int) -> int | None:
         """Return how many rows the change of a key may reach, with those of the same group; None if not known."""
@@ -90,6 +167,11 @@ class ChangeReceipt:
         return len(self._states)
 
     @property
+    def keys_pending(self) -> int:
+        """Keys that are known not to be sent, or not to be done."""
+        return self._states.count("pending")
+
+    @property
     def keys_applied(self) -> int:
         """Keys that reached rows: ClicData confirmed the change, and counted rows or had some to change."""
         return self._known_states().count("applied")
@@ -98,6 +180,11 @@ class ChangeReceipt:
     def keys_accepted(self) -> int:
         """Keys that ClicData confirmed without a number of rows, in a data set that was not read."""
         return self._known_states().count("accepted")
+
+    @property
+    def keys_unchanged(self) -> int:
+        """Keys whose cells were equal already; they were not sent."""
+        return self._known_states().count("unchanged")
 
     @property
     def keys_unmatched(self) -> int:
@@ -134,9 +221,9 @@ class ChangeReceipt:
         -------
         DataFrame
             The key columns with the dtypes of the frame, ``state`` (text: pending, sending, applied, accepted,
-            unmatched, refused, in doubt), and the rows that ClicData says it reached (Int64, missing where it didn't
-            say): ``rows_deleted`` or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any response has
-            them. The index is that of the first row of each key.
+            unchanged, unmatched, refused, in doubt), and the rows that ClicData says it reached (Int64, missing where
+            it didn't say): ``rows_deleted`` or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any
+            response has them. The index is that of the first row of each key.
         """
         said = set().union(*self._counts) | {"rows_deleted" if self.operation == "delete rows" else "rows_updated"}
         table = frame_of_records(self._counts, {name: "integer" for name in COUNTS if name in said})
@@ -159,25 +246,25 @@ class ChangeReceipt:
     @property
     @public
     def rows(self) -> pd.DataFrame:
-        """The rows that were deleted, as they were read before: ``.rows.clicdata.append(rec_id)`` puts them back.
+        """The rows that were changed, as they were read before. Deleted ones: ``.rows.clicdata.append(rec_id)``.
 
         Returns
         -------
         DataFrame
             The rows of the keys that were applied, in the order they had in the data set, as far as it is known
-            that they were deleted.
+            that they were changed.
 
         Raises
         ------
         InputError
-            They were not kept: it was an update, or they were deleted with ``keep=False``.
+            They were not kept: ``keep=False``.
         """
-        return frame_of_rows(self._rows_of("deleted"), self.rec_id)
+        return frame_of_rows(self._rows_of("changed"), self.rec_id, self._names)
 
     @property
     @public
     def rows_in_doubt(self) -> pd.DataFrame:
-        """The rows of the key whose response was lost, or that counts fewer rows than were kept: deleted or not.
+        """The rows of the key whose response was lost, or that counts fewer rows than were kept: changed or not.
 
         Returns
         -------
@@ -189,13 +276,15 @@ class ChangeReceipt:
         InputError
             They were not kept.
         """
-        return frame_of_rows(self._rows_of("in doubt"), self.rec_id)
+        return frame_of_rows(self._rows_of("in doubt"), self.rec_id, self._names)
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return () if self._kept is None else self._kept.names
 
     def _rows_of(self, fate: str) -> list[bytes]:
         if self._kept is None:
-            raise InputError(
-                "the rows were not kept: only delete_rows reads and keeps them before, and keep=False skips the reading"
-            )
+            raise InputError("the rows were not kept: keep=False skips the reading before")
         group_of, exact = self._group_of, self._kept.exact
         fates = {(first, same): self._fate(first, exact=same) for first in self._kept_rows for same in (True, False)}
         return [row for place, key, row in self._kept.matches if fates[group_of[key], place in exact] == fate]
@@ -207,11 +296,11 @@ class ChangeReceipt:
         if counted == 0 and not states & {"in doubt", "sending"}:  # 0 as well if no key was applied
             return "there"
         if counted is not None and counted >= self._kept_rows[first]:
-            return "deleted"
+            return "changed"
         # A row that equals a key goes first of all, however ClicData compares text.
         if states != {"applied"} or (counted is not None and counted < named):
             return "in doubt"
-        return "deleted" if exact else "there" if counted == named else "in doubt"
+        return "changed" if exact else "there" if counted == named else "in doubt"
 
     def __repr__(self) -> str:
         return f"<ChangeReceipt: {self.summary()}>"
@@ -221,14 +310,15 @@ class ChangeReceipt:
         keys = f"{self.keys_total:,} {'key' if self.keys_total == 1 else 'keys'}"
         notes = {
             "accepted (ClicData doesn't say how many rows)": self.keys_accepted,
+            "unchanged": self.keys_unchanged,
             "reached no row: .unmatched": self.keys_unmatched,
             "in doubt: .keys": self.keys_in_doubt,
             "refused: .keys": self._states.count("refused"),
-            "not sent: .keys": self._states.count("pending"),
+            "not sent: .keys": self.keys_pending,
         }
         parts = [self._rows_summary(), *(f"{count:,} {note}" for note, count in notes.items() if count)]
         if self._doubted:
-            parts.append(f"{count_rows(self._doubted)} deleted or not: .rows_in_doubt")
+            parts.append(f"{count_rows(self._doubted)} {self._done} or not: .rows_in_doubt")
         if self._kept is not None and self._kept.seconds >= LONG:
             parts.append(f"{count_rows(self._kept.read)} read before, in {self._kept.seconds:.0f} s")
         return f"{self.operation} of data set {self.rec_id}, {keys}: {'; '.join(filter(None, parts))}"
@@ -239,13 +329,18 @@ class ChangeReceipt:
 
     def _rows_summary(self) -> str:
         """Return how many rows were changed for certain, and how many of them were kept."""
-        kept = 0 if self._kept is None else len(self._rows_of("deleted"))
+        kept = 0 if self._kept is None else len(self._rows_of("changed"))
         counted = [self._changed(position) or 0 for position, state in enumerate(self._states) if state == "applied"]
         changed = max(kept, sum(counted))
         if not changed and (self.keys_accepted or self.keys_in_doubt or self._doubted):
             return ""
-        copy = f" (copy{'' if kept == changed else f' of {kept:,}'} in .rows)" if kept else ""
-        return f"{count_rows(changed)} {'deleted' if self.operation == 'delete rows' else 'updated'}{copy}"
+        what = "copy" if self._done == "deleted" else "old cells"
+        copy = f" ({what}{'' if kept == changed else f' of {kept:,}'} in .rows)" if kept else ""
+        return f"{count_rows(changed)} {self._done}{copy}"
+
+    @property
+    def _done(self) -> str:
+        return "deleted" if self.operation == "delete rows" else "updated"
 
     def _repr_html_(self) -> str:
         states = Counter(self._known_states())
@@ -258,8 +353,15 @@ class ChangeReceipt:
         }
         steps = [advice[state] for state in states if state in advice]
         if self._doubted:
-            steps.append("look whether the rows are still there: .rows_in_doubt")
+            steps.append("look whether the rows are still as they were: .rows_in_doubt")
         counts = {f"keys {state}": f"{count:,}" for state, count in states.items()}
         if self._kept is not None:
             counts["read before"] = f"{count_rows(self._kept.read)} in {self._kept.seconds:.1f} s"
         return receipt_html(self, {"data set": str(self.rec_id), **counts}, steps)
+
+
+def _matches(plan: Plan, changes: Sequence[Change | None]) -> list[Match]:
+    """Return the rows that changes may reach, in their order in the data set."""
+    reached = sorted((place, at) for at, change in enumerate(changes) if change for place in change.places)
+    rows = plan.there.raw([place for place, _ in reached])
+    return [Match(place, at, row) for (place, at), row in zip(reached, rows, strict=True)]

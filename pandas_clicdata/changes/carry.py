@@ -1,0 +1,278 @@
+"""Carrying out a plan: appends, updates and deletes, and what is left to do after a lost response."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pandas_clicdata.changes.compare import count_rows
+from pandas_clicdata.changes.sync_receipt import SyncReceipt
+from pandas_clicdata.errors import (
+    AppendAmbiguous,
+    ClicDataError,
+    DeleteAmbiguous,
+    SyncAmbiguous,
+    SyncInterrupted,
+    UpdateAmbiguous,
+    WriteError,
+)
+from pandas_clicdata.progress import bar, warn_of_cost
+from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata.session.retry import Outcome, outcome
+from pandas_clicdata.uploads import verify
+from pandas_clicdata.uploads.append import Append
+from pandas_clicdata.uploads.change import cheaper_way, counts_of, lost_error, send_delete, send_update
+from pandas_clicdata.uploads.receipt import receipt_on_interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pandas_clicdata.changes.change_receipt import ChangeReceipt
+    from pandas_clicdata.changes.plan import Plan
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.session.wire import Caller, Reply
+    from pandas_clicdata.uploads.append import AppendOptions
+
+ROUNDS = 3  # of looking what a lost response did, and going on
+LOST = (AppendAmbiguous, UpdateAmbiguous, DeleteAmbiguous)
+_STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
+
+_log = logging.getLogger(__name__)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The changes of one receipt
+
+
+def send_changes(
+    caller: Caller,
+    receipt: ChangeReceipt,
+    progress: bool | None,
+    workers: int = 1,
+) -> ChangeReceipt:
+    """Send the pending changes, up to the first that fails or reaches more rows than were known before."""
+    with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
+        what, pending = f"{receipt.operation} of {receipt.rec_id}", receipt.pending()
+        warn_of_cost(caller, what, -(-len(pending) // workers), cheaper_way(receipt.operation, receipt._keys))
+        with bar(progress, what, receipt.keys_total, "key", session=caller, result=receipt.summary) as shown:
+            shown.update(receipt.keys_total - len(pending))
+            tasks = (partial(_send, caller, receipt, at) for at in pending)
+            for _ in run_each(tasks, workers):
+                shown.update(1)
+        return receipt
+
+
+def _send(caller: Caller, receipt: ChangeReceipt, at: int) -> None:
+    """Send one change, and note its outcome."""
+    receipt.mark(at, "sending")
+    try:
+        counts = counts_of(_request(caller, receipt, at))
+    except BaseException as error:
+        receipt.mark(at, _STATE_AFTER[outcome(error)])
+        if not isinstance(error, ClicDataError):
+            raise
+        stopped = _stopped(receipt, error)
+        raise stopped from (error.__cause__ if stopped is error else error)
+    receipt.mark(at, "applied", counts)
+    known, counted = receipt.known(at), receipt.counted(at)
+    if known is not None and counted is not None and counted > known:
+        overrun = WriteError(
+            f"stopped: ClicData counts {count_rows(counted)} for the key of row label {receipt.keys.index[at]!r}, "
+            f"and {known:,} may have matched it: others changed that were neither meant nor kept. "
+            f"{receipt.summary()}."
+        )
+        overrun.receipt = receipt
+        raise overrun
+
+
+def _request(caller: Caller, receipt: ChangeReceipt, at: int) -> Reply:
+    change = receipt.changes[at]
+    assert change is not None
+    if receipt.operation == "delete rows":
+        return send_delete(caller, receipt.rec_id, change.find, receipt.multiple_rows)
+    return send_update(caller, receipt.rec_id, change.find, change.data, receipt.multiple_rows)
+
+
+def _stopped(receipt: ChangeReceipt, error: ClicDataError) -> ClicDataError:
+    """Return the error to raise: if nothing was changed, the error itself."""
+    stopped: ClicDataError = error
+    if outcome(error) is Outcome.UNKNOWN:
+        stopped = lost_error(receipt.operation, error, repeatable=receipt.multiple_rows == "all")
+    elif receipt.keys_applied or receipt.keys_accepted:
+        stopped = WriteError(f"stopped: {str(error).rstrip('.')}. {receipt.summary()}.")
+    stopped.receipt = receipt
+    return stopped
+
+
+def run_each(tasks: Iterator[Callable[[], Any]], workers: int) -> Iterator[None]:
+    """Call the tasks, so many at a time. After an error no further one begins; the others end, and it is raised."""
+    if workers == 1:
+        for task in tasks:
+            task()
+            yield
+        return
+    done: SimpleQueue[BaseException | None] = SimpleQueue()
+    failures: list[BaseException] = []
+    running = 0
+
+    def run(task: Callable[[], Any]) -> None:
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the caller
+            done.put(error)
+        else:
+            done.put(None)
+
+    with Ahead(workers) as ahead:
+        while True:
+            while running < workers and not failures and (following := next(tasks, None)) is not None:
+                ahead.submit(partial(run, following))
+                running += 1
+            if not running:
+                break
+            error = done.get()
+            running -= 1
+            if error is None:
+                yield
+            else:
+                failures.append(error)
+    if failures:
+        raise min(failures, key=lambda error: not isinstance(error, LOST))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# A whole plan
+
+
+class Carrier:
+    """Carries out a plan of several kinds of changes, and finds out what a lost response did."""
+
+    def __init__(
+        self,
+        session: Session,
+        plan: Plan,
+        options: AppendOptions,
+        *,
+        deletes_first: bool = False,
+        recheck: bool | None = None,
+        keep: bool = True,
+    ) -> None:
+        self._session, self._plan, self._options = session, plan, replace(options, types=plan.types)
+        self._recheck = recheck
+        self._append: Append | None = None
+        self.receipt = SyncReceipt(plan, keep=keep)
+        session.last_receipt = self.receipt
+        steps = [self._insert, self._update, self._delete]
+        self._steps = [self._delete, self._insert] if deletes_first else steps
+        self._looked = False
+        self._left = np.ones(len(plan.work.inserts), bool)  # the rows to append that the data set didn't have
+
+    def run(self) -> SyncReceipt:
+        """Do what the plan says, and return the receipt."""
+        with receipt_on_interrupt(self.receipt, "session.last_receipt"):
+            for left in reversed(range(ROUNDS + 1)):
+                try:
+                    for step in self._steps:
+                        step()
+                    break
+                except LOST as error:
+                    if not left:
+                        raise self._ambiguous("the response was lost too often", error) from error
+                    _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
+                    self._look(error)
+                except ClicDataError as error:
+                    raise self._stopped(error) from error
+            if self._recheck or (self._recheck is None and self._looked):
+                self._check_end()
+        return self.receipt
+
+    def _insert(self) -> None:
+        rows = self._plan.work.inserts
+        if not len(rows):
+            return
+        if self._append is None:
+            with Append(self._session, self._plan.frame.iloc[rows], self._options) as self._append:
+                try:
+                    self._append.send_to(self._plan.known_rec_id)
+                finally:
+                    self.receipt.appended = self._append.receipt
+                    self._session.last_receipt = self.receipt
+        elif self.receipt.appended is not None and not self.receipt.appended.complete:
+            try:
+                self._append.go_on(lambda position: not self._left[position])
+            finally:
+                self._session.last_receipt = self.receipt
+
+    def _update(self) -> None:
+        if self.receipt.updated is not None:
+            self._send(self.receipt.updated)
+
+    def _delete(self) -> None:
+        if self.receipt.deleted is not None:
+            self._send(self.receipt.deleted)
+
+    def _send(self, receipt: ChangeReceipt) -> None:
+        if receipt.pending():
+            send_changes(self._session, receipt, self._options.progress, self._options.workers)
+
+    # -----------------------------------------------------------------------------------------------------
+    # After a lost response
+
+    def _look(self, failure: ClicDataError) -> None:
+        """Wait, read the data set again, and note what is done."""
+        verify.wait(self._session, 0.0)
+        self._looked = True
+        try:
+            again = self._read_again()
+        except ClicDataError as error:
+            raise self._ambiguous(f"the data set could not be read again ({error})", failure) from failure
+        work = again.work
+        if self._append is not None:
+            self._left = np.isin(self._plan.work.inserts, work.inserts)
+        for receipt, changes in ((self.receipt.updated, work.updates), (self.receipt.deleted, work.deletes)):
+            if receipt is not None:
+                to_do = {change.find for change in changes}
+                for at, change in enumerate(receipt.changes):
+                    if change is not None and receipt.state(at) in ("in doubt", "sending"):
+                        receipt.mark(at, "pending" if change.find in to_do else "applied")
+
+    def _read_again(self) -> Plan:
+        assert self._plan.again is not None
+        return self._plan.again()
+
+    def _check_end(self) -> None:
+        """Read once more, and compare every row with what was wanted."""
+        try:
+            again = self._read_again()
+        except ClicDataError as error:
+            raise self._ambiguous(f"the data set could not be read at the end ({error})", error) from error
+        self.receipt.rechecked = True
+        self.receipt.unsettled = again.updates
+        missing = np.intersect1d(again.work.inserts, self._plan.work.inserts)
+        there = sum(len(change.places) for change in again.work.deletes) if self.receipt.deleted else 0
+        if len(missing) or there:
+            raise self._ambiguous(
+                f"read again at the end, {count_rows(len(missing))} that should be there are not, and "
+                f"{count_rows(there)} that should be gone are there"
+            )
+
+    def _ambiguous(self, what: str, failure: ClicDataError | None = None) -> SyncAmbiguous:
+        error = SyncAmbiguous(
+            f"{self._plan.verb}: {what}. {self.receipt.summary()}. To call it again is safe: it reads the data set "
+            "and does what is left"
+        )
+        error.receipt = self.receipt
+        return error
+
+    def _stopped(self, error: ClicDataError) -> ClicDataError:
+        if not self.receipt.anything_done:
+            error.receipt = self.receipt
+            return error
+        stopped = SyncInterrupted(f"stopped: {str(error).rstrip('.')}. {self.receipt.summary()}")
+        stopped.receipt = self.receipt
+        return stopped

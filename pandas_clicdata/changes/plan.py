@@ -1,0 +1,370 @@
+"""What a verb would do, to look at before it is done."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_clicdata.changes.compare import count_rows
+from pandas_clicdata.errors import InputError, public
+from pandas_clicdata.frames.compare import column_problems
+from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.rows import Rows
+from pandas_clicdata.session.wire import parsed
+from pandas_clicdata.uploads.chunk import most_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pandas_clicdata.changes.compare import Change, Work
+    from pandas_clicdata.errors import Receipt
+    from pandas_clicdata.frames.compare import Known
+    from pandas_clicdata.session.session import Session
+
+_MOST_SHOWN = 5  # rows of a table in HTML
+
+
+class Plan:
+    """What a verb would do with a data set. Making a plan writes nothing.
+
+    Attributes
+    ----------
+    verb : str
+        The verb: ``"upsert"``, ``"delete rows"``.
+    rec_id : int or None
+        The data set; None if it would be created.
+    problems : list of str
+        Why it can't be done, as in `InputError`. Empty if it can.
+    pages : int
+        The requests that were sent to read the data set.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        verb: str,
+        rec_id: int | None,
+        encoder: FrameEncoder,
+        work: Work,
+        *,
+        do: Callable[[Plan], Any],
+        on: Sequence[str] = (),
+        sends: Sequence[str] = (),
+        rows: Rows | None = None,
+        there: Rows | None = None,
+        known: Known | None = None,
+        chunksize: int | None = None,
+        again: Callable[[], Plan] | None = None,
+        pages: int = 0,
+    ) -> None:
+        self.verb, self.rec_id, self.problems, self.pages = verb, rec_id, list(work.problems), pages
+        self._session, self._encoder, self.work, self.on = session, encoder, work, list(on)
+        self._rows, self.there, self._known, self._chunksize = rows, there or Rows(), known, chunksize
+        self.do, self.again = do, again
+        problems = {} if rec_id is None else column_problems(encoder, rec_id, known, collect=False)
+        self._problem_of = {name: problem for name, problem in problems.items() if name in sends}
+        self.problems += self._problem_of.values()
+
+    def __dir__(self) -> list[str]:
+        inner = {
+            "again",
+            "check",
+            "do",
+            "frame",
+            "known_rec_id",
+            "on",
+            "rows_there",
+            "summary",
+            "there",
+            "types",
+            "work",
+        }
+        return sorted({*super().__dir__()} - inner)  # for this package only
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The frame, with the levels of its index as columns."""
+        return self._encoder.frame
+
+    @property
+    def types(self) -> Mapping[str, str] | None:
+        """The ClicData types with which cells are sent, where they are not their own."""
+        return self._encoder.types
+
+    @property
+    def known_rec_id(self) -> int:
+        """The data set, which exists."""
+        assert self.rec_id is not None
+        return self.rec_id
+
+    def rows_there(self, places: Sequence[int]) -> pd.DataFrame:
+        """Return rows of the data set, as they were read."""
+        return self.there.frame(places, self.rec_id)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be done: there are no problems."""
+        return not self.problems
+
+    # -----------------------------------------------------------------------------------------------------
+    # What would change
+
+    @property
+    @public
+    def columns(self) -> pd.DataFrame:
+        """A row per column of the frame, and of the data set as far as its columns are known.
+
+        Returns
+        -------
+        DataFrame
+            The index is the column. ``dtype`` and ``sent_as`` (its ClicData type), missing if the frame lacks it;
+            ``holds`` (what the data set shows there, missing if not known), ``verdict`` (same, left empty, not in the
+            data set, other kind, unknown) and ``example`` (the first cell of the frame).
+        """
+        names = dict.fromkeys([*self._encoder.columns, *(self._known.holds if self._known else ())])
+        arrays = {column.name: column.array for column in self._encoder._columns}
+        records = []
+        for name in names:
+            array = pd.Series(arrays[name], copy=False) if name in arrays else None
+            first = None if array is None else array.first_valid_index()
+            held = None if self._known is None else self._known.holds.get(name)
+            records.append(
+                {
+                    "dtype": None if array is None else str(array.dtype),
+                    "sent_as": self._encoder.column_types.get(name, "mixed") if name in arrays else None,
+                    "holds": " and ".join(held) or "nothing seen" if held is not None else None,
+                    "verdict": self._verdict(name, held, sent=array is not None),
+                    "example": None if array is None or first is None else str(array[first]),
+                }
+            )
+        table = frame_of_records(records, dict.fromkeys(("dtype", "sent_as", "holds", "verdict", "example"), "text"))
+        table.index = pd.Index(list(names), name="column")
+        return table
+
+    def _verdict(self, name: str, held: Sequence[str] | None, *, sent: bool) -> str:
+        if self._known is None:
+            return "unknown"
+        if held is None:
+            return "not in the data set"
+        if not sent:
+            return "left empty" if len(self.work.inserts) else "not sent"
+        return "other kind" if name in self._problem_of else "same" if held else "unknown"
+
+    @property
+    @public
+    def inserts(self) -> pd.DataFrame:
+        """The rows that would be appended.
+
+        Returns
+        -------
+        DataFrame
+            Rows of the frame, with its index, columns and dtypes.
+        """
+        rows: pd.DataFrame = self.frame.iloc[self.work.inserts]
+        return rows
+
+    @property
+    @public
+    def updates(self) -> pd.DataFrame:
+        """The cells that would change.
+
+        Returns
+        -------
+        DataFrame
+            A row per cell: the key columns, ``column`` (text), ``old`` and ``new`` (Python objects, as in JSON).
+            The index is the row's label in the frame.
+        """
+        names = [*self.on, "column", "old", "new"]
+        cells = [cell for change in self.work.updates for cell in self._cells_of(change)]
+        columns = list(zip(*(cell[1:] for cell in cells), strict=True)) or [()] * len(names)
+        index = self.frame.index[[cell[0] for cell in cells]] if cells else self.frame.index[:0]
+        return pd.DataFrame(
+            {name: pd.Series(column, index, object) for name, column in zip(names, columns, strict=True)}
+        )
+
+    def _cells_of(self, change: Change) -> list[tuple[Any, ...]]:
+        """Return the row of the frame, its key, and column, old and new cell, for each cell that a change sets."""
+        assert self._rows is not None
+        new = self._rows.raw_cells(change.row, [*self.on, *change.columns])
+        keys = [parsed(new[name]) for name in self.on]
+        cells = []
+        for place in change.places:
+            old = self.there.raw_cells(place, change.columns)
+            cells += [(change.row, *keys, name, parsed(old[name]), parsed(new[name])) for name in change.columns]
+        return cells
+
+    def cells_changed(self) -> list[int]:
+        """Return how many rows `updates` has for each change."""
+        return [len(change.places) * len(change.columns) for change in self.work.updates]
+
+    def check_frame(self, df: pd.DataFrame) -> None:
+        """Raise an `InputError` if this is not the frame of the plan."""
+        if len(df) != len(self.frame) or not df.index.equals(self.frame.index):
+            raise InputError("this is another frame than the one of the call: give that one, as it was")
+
+    @property
+    @public
+    def deletes(self) -> pd.DataFrame:
+        """The rows that would be deleted, as they were read.
+
+        Returns
+        -------
+        DataFrame
+            Rows of the data set, in their order.
+        """
+        places = sorted(place for change in self.work.deletes for place in change.places)
+        return self.rows_there(places)
+
+    def _keys(self, rows: Any) -> pd.DataFrame:
+        keys: pd.DataFrame = self.frame[self.on].iloc[rows]
+        return keys
+
+    @property
+    def unchanged(self) -> int:
+        """How many keys of the frame have rows that are equal already."""
+        return len(self.work.unchanged)
+
+    @property
+    @public
+    def unmatched(self) -> pd.DataFrame:
+        """The keys of the frame that reach no row.
+
+        Returns
+        -------
+        DataFrame
+            The key columns.
+        """
+        return self._keys(self.work.unmatched)
+
+    @property
+    @public
+    def duplicates(self) -> pd.DataFrame:
+        """The keys of the frame that several rows of the data set have.
+
+        Returns
+        -------
+        DataFrame
+            The key columns.
+        """
+        return self._keys(self.work.duplicates)
+
+    @property
+    @public
+    def collisions(self) -> pd.DataFrame:
+        """The rows of the data set whose key equals one of the frame but for letter case, blanks or a letter's form.
+
+        Returns
+        -------
+        DataFrame
+            Rows of the data set.
+        """
+        return self.rows_there(self.work.collisions.tolist())
+
+    # -----------------------------------------------------------------------------------------------------
+    # What it costs
+
+    @property
+    def requests(self) -> int:
+        """The requests that write: chunks of rows to append, and one for each key to update or delete."""
+        chunks = -(-len(self.work.inserts) // most_rows(self._session.dialect, self._chunksize))
+        return chunks + len(self.work.updates) + len(self.work.deletes) + (self.rec_id is None)
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes the requests hold: the JSON of the rows, cells and filters."""
+        size = sum(len(change.find) + len(change.data) for change in [*self.work.updates, *self.work.deletes])
+        inserts = self.work.inserts
+        if not len(inserts):
+            return size
+        sample = inserts[np.linspace(0, len(inserts) - 1, min(len(inserts), 1_000), dtype=np.int64)]
+        part = FrameEncoder(self.frame.iloc[sample], types=self._encoder.types, index=self._encoder.index)
+        sizes = [len(row) for row in part.rows_as(RowFormat.OBJECTS)]
+        return size + round(len(inserts) * sum(sizes) / len(sizes))
+
+    @property
+    def seconds(self) -> float | None:
+        """About how long these requests take, one after another, at the session's pace; None before its first one."""
+        session = self._session
+        return self.requests * session.seconds / session.responses if session.responses else None
+
+    # -----------------------------------------------------------------------------------------------------
+    # Doing it
+
+    @public
+    def apply(self) -> Receipt:
+        """Carry the plan out. What was read for it is read once more before.
+
+        Returns
+        -------
+        AppendReceipt, ChangeReceipt or SyncReceipt
+            The receipt of the verb.
+
+        Raises
+        ------
+        InputError
+            There are problems, or the data set has changed since the plan was made; nothing was written.
+        WriteError
+            It stopped midway: ``.receipt``.
+        """
+        self.check()
+        plan = self
+        if self.again is not None:
+            plan = self.again()
+            plan.check()
+            if not plan.work.same_as(self.work):
+                raise InputError(
+                    f"data set {self.rec_id} has changed since the plan was made, and the plan would be another one "
+                    f"now: {plan.summary()}. Nothing was written: make the plan anew"
+                )
+        receipt: Receipt = self.do(plan)
+        return receipt
+
+    def check(self) -> None:
+        """Raise an `InputError` if there are problems."""
+        if self.problems:
+            raise InputError([f"{problem.rstrip('.')}. Nothing was written" for problem in self.problems])
+
+    # -----------------------------------------------------------------------------------------------------
+    # Display
+
+    def _counts(self) -> dict[str, int]:
+        work = self.work
+        counts = {
+            "to append": len(work.inserts),
+            "to update": len(work.updates),
+            "to delete": sum(len(change.places) for change in work.deletes),
+            "unchanged": len(work.unchanged),
+            "reach no row": len(work.unmatched),
+            "in several rows": len(work.duplicates),
+            "alike but not equal": len(work.collisions),
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    def summary(self) -> str:
+        """Return one line: what would be done, and its cost."""
+        where = "a new data set" if self.rec_id is None else f"data set {self.rec_id}"
+        units = {"to append": "rows", "to delete": "rows", "alike but not equal": "rows"}
+        parts = [f"{count:,} {units.get(name, 'keys')} {name}" for name, count in self._counts().items()]
+        cost = f"{self.requests:,} request{'' if self.requests == 1 else 's'}"
+        if self.seconds is not None and self.requests:
+            cost += f", about {self.seconds:,.1f} s"
+        problems = f"; {len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}: .problems"
+        return f"{self.verb} of {where}: {'; '.join([*parts, cost])}{problems if self.problems else ''}"
+
+    def __repr__(self) -> str:
+        return f"<Plan: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>Plan: {html.escape(self.summary())}</p>"]
+        parts += [f"<p>{html.escape(problem)}</p>" for problem in self.problems]
+        for title, table in (("to append", self.inserts), ("to update", self.updates), ("to delete", self.deletes)):
+            if len(table):
+                shown = f"{title}: {count_rows(len(table))}" + (
+                    f", the first {_MOST_SHOWN} of them" if len(table) > _MOST_SHOWN else ""
+                )
+                parts.append(f"<p>{shown}</p>{table.head(_MOST_SHOWN).to_html(notebook=True)}")
+        return "".join(parts)

@@ -1,0 +1,148 @@
+"""What each verb would do, from a comparison of the frame with the data set. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pandas_clicdata.changes.compare import (
+    Change,
+    Comparison,
+    MatchBy,
+    Work,
+    cells_of,
+    count_rows,
+    null_rows,
+    other_kinds,
+    question,
+    repeated_there,
+)
+from pandas_clicdata.frames import match
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from pandas_clicdata.frames.rows import Rows
+
+FEW_DELETES, SHARE_OF_DELETES = 10, 0.1  # more than both are refused, unless the caller says otherwise
+
+
+def work_of_delete(compared: Comparison, *, first_only: bool, by: MatchBy | None) -> Work:
+    """Return the deletes of the rows that have a key of the frame."""
+    work = Work()
+    unclear = question(compared, "would go", first_only=first_only)
+    if unclear and (by is None or (first_only and by == "wide")):
+        decides = 'match="exact"' if first_only else 'match="exact" or match="wide"'
+        work.problems.append(f"{unclear}. {decides} decides, if you know what ClicData does or want")
+    rows = compared.matched.tolist()
+    for row, raw in zip(rows, compared.frame.raw(rows), strict=True):
+        places = compared.places.get(row, [])
+        if first_only:  # in either view
+            places = sorted({*places[:1], *[place for place in places if compared.exact.remote[place] == row][:1]})
+        work.deletes.append(Change(cells_of(raw, compared.on), row, places))
+    work.unmatched = compared.unmatched
+    work.duplicates, work.collisions = repeated_there(compared), compared.rivals
+    return work
+
+
+def work_of_update(
+    compared: Comparison,
+    columns: Sequence[str],
+    *,
+    by: MatchBy | None,
+    first_only: bool = False,
+    keep_missing: bool = False,
+    tolerance: Mapping[str, float | timedelta] | None = None,
+) -> Work:
+    """Return the updates of the rows that have a key of the frame and differ from it in one of these columns."""
+    work = Work()
+    unclear = question(compared, "would be set", first_only=first_only)
+    if unclear and by is None:
+        work.problems.append(
+            f'{unclear}. match="exact" or match="wide" decides, if you know what ClicData does or want'
+        )
+    reached = {row: places[:1] if first_only else places for row, places in compared.places.items()}
+    pairs = [(row, place) for row, places in reached.items() for place in places]
+    rows, places = np.array(pairs, np.int64).reshape(-1, 2).T
+    differ = match.changed(
+        compared.frame, compared.there, rows, places, columns, tolerance=tolerance, keep_missing=keep_missing
+    )
+    changed: dict[int, list[int]] = {}
+    for at in np.flatnonzero(np.logical_or.reduce([*differ.values(), np.zeros(len(rows), bool)])).tolist():
+        changed.setdefault(int(rows[at]), []).append(at)
+    for row, raw in zip(sorted(changed), compared.frame.raw(sorted(changed)), strict=True):
+        named = tuple(name for name in columns if differ[name][changed[row]].any())
+        work.updates.append(Change(cells_of(raw, compared.on), row, reached[row], named, cells_of(raw, named)))
+    work.unmatched = compared.unmatched
+    work.unchanged = np.setdiff1d(compared.matched, list(changed))
+    work.duplicates, work.collisions = repeated_there(compared), compared.rivals
+    return work
+
+
+def work_of_upsert(
+    compared: Comparison,
+    columns: Sequence[str],
+    *,
+    by: MatchBy | None,
+    duplicates: str = "raise",
+    keep_missing: bool = False,
+    tolerance: Mapping[str, float | timedelta] | None = None,
+    max_updates: int | None = None,
+) -> Work:
+    """Return the updates, and the inserts of the rows whose key the data set doesn't have."""
+    work = work_of_update(compared, columns, by=by, keep_missing=keep_missing, tolerance=tolerance)
+    first_of_group = compared.group[work.unmatched] == work.unmatched
+    work.inserts, work.unmatched = work.unmatched[first_of_group], work.unmatched[:0]
+    work.problems += other_kinds(compared)
+    if by is None and not work.problems and len(compared.alike):
+        labels = ", ".join(repr(label) for label in compared.labels[compared.alike[:5]])
+        work.problems.append(
+            f"on: {len(compared.alike)} rows have keys that differ from an earlier one only in letter case, trailing "
+            f'blanks or the form of a letter (row labels {labels}): match="exact" takes them for different keys, '
+            'match="wide" for the same'
+        )
+    if duplicates == "raise" and len(work.duplicates):
+        rows = work.duplicates
+        work.problems.append(
+            f"on: {len(rows)} keys are those of several rows of the data set"
+            f'{compared.shown(compared.frame, rows)}: duplicates="all" sets all of these rows'
+        )
+    if max_updates is not None and len(work.updates) > max_updates:
+        work.problems.append(f"{len(work.updates):,} keys would be updated, and max_updates is {max_updates:,}")
+    return work
+
+
+def work_of_sync(compared: Comparison, work: Work, *, max_deletes: float | None) -> Work:
+    """Add to the work of an upsert the deletes of the rows whose key is not in the frame."""
+    gone = np.flatnonzero(compared.found < 0)
+    work.deletes, unreachable = deletes_by(compared.there, gone, compared.on)
+    if len(unreachable):
+        work.problems.append(
+            f"{count_rows(len(unreachable))} of the data set would go and have a null in {compared.on}, which no "
+            "filter can reach: delete them by another column"
+        )
+    there = compared.there.count
+    if not compared.frame.count and there:
+        work.problems.append("the frame is empty, and every row would go: replace(allow_empty=True) empties a data set")
+    elif max_deletes is None:
+        if len(gone) > FEW_DELETES and len(gone) > SHARE_OF_DELETES * there:
+            work.problems.append(
+                f"{count_rows(len(gone))} of {there:,} would go, more than ten and more than a tenth: "
+                f"max_deletes={len(gone)} permits it"
+            )
+    elif len(gone) > (max_deletes if isinstance(max_deletes, int) else max_deletes * there):
+        work.problems.append(f"{count_rows(len(gone))} of {there:,} would go, and max_deletes is {max_deletes:,}")
+    return work
+
+
+def deletes_by(there: Rows, places: Any, on: Sequence[str]) -> tuple[list[Change], Any]:
+    """Return one delete for each distinct key of these rows of the data set, and the rows that none can reach."""
+    unreachable = np.intersect1d(places, null_rows(there, on))
+    first_of = match.match(there, there, on, wide=False).local
+    groups: dict[int, list[int]] = {}
+    for place in np.setdiff1d(places, unreachable).tolist():
+        groups.setdefault(int(first_of[place]), []).append(place)
+    finds = (cells_of(raw, on) for raw in there.raw(groups))
+    return [Change(find, -1, group) for find, group in zip(finds, groups.values(), strict=True)], unreachable
