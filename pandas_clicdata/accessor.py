@@ -384,9 +384,9 @@ class ClicDataAccessor:
             Whether to delete nothing, and return the plan: ``.deletes`` are the rows that would go, ``.problems`` why
             it would be refused, and ``.apply()`` carries it out.
         keep : bool, default True
-            Whether the result holds the deleted rows, so that ``result.undo()`` puts them back, at the end of the data
-            set. False skips the reading of the whole data set: nothing can be put back, and keys that match no row are
-            sent too.
+            Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them back,
+            at the end of the data set. False skips the reading of the whole data set: nothing can be put back, and keys
+            that match no row are sent too.
         unmatched : {"ignore", "raise"}, default "ignore"
             Whether to refuse keys that match no row. "raise" reads the data set.
         max_rows : int, optional
@@ -626,7 +626,7 @@ class ClicDataAccessor:
         recheck : bool, optional
             Whether to read the data set once more at the end, and compare all rows; by default if a response was lost.
         keep : bool, default True
-            Whether the receipt keeps the old rows, for ``.undo()``.
+            Whether the receipt keeps the old rows: ``.updated.rows``, and ``.deleted.rows`` of a `sync`.
         dry_run : bool, default False
             Whether to write nothing, and return the plan.
         chunksize, compress
