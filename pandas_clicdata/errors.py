@@ -398,7 +398,9 @@ def _shorten(error: BaseException, public: FrameType) -> None:
         return one.__traceback__ is not None and one.__traceback__.tb_frame in callers
 
     cause: BaseException | None = error
-    while cause is not None and not is_callers(cause):
+    seen: list[BaseException] = []
+    while cause is not None and cause not in seen and not is_callers(cause):
+        seen.append(cause)
         context = cause.__context__
         while context is not None and not is_callers(context):
             context = context.__context__

@@ -186,7 +186,8 @@ class Carrier:
                     _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
                     self._look(error)
                 except ClicDataError as error:
-                    raise self._stopped(error) from error
+                    stopped = self._stopped(error)
+                    raise stopped from (error.__cause__ if stopped is error else error)
             if self._recheck or (self._recheck is None and self._looked):
                 self._check_end()
         return self.receipt
