@@ -188,6 +188,8 @@ class Carrier:
                 except ClicDataError as error:
                     stopped = self._stopped(error)
                     raise stopped from (error.__cause__ if stopped is error else error)
+            if not self.receipt.complete:
+                raise self._stopped(WriteError("some of it was refused"))
             if self._recheck or (self._recheck is None and self._looked):
                 self._check_end()
         return self.receipt
@@ -239,7 +241,7 @@ class Carrier:
             if receipt is not None:
                 to_do = {change.find for change in changes}
                 for at, change in enumerate(receipt.changes):
-                    if change is not None and receipt.state(at) in ("in doubt", "sending"):
+                    if change is not None and receipt.state(at) in ("in doubt", "sending", "refused"):
                         receipt.mark(at, "pending" if change.find in to_do else "applied")
 
     def _read_again(self) -> Plan:

@@ -30,6 +30,7 @@ from pandas_clicdata.session.wire import DialectChanged, get
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error, most_rows
 from pandas_clicdata.uploads.receipt import (
+    DOUBTFUL,
     STORED,
     AppendReceipt,
     Chunk,
@@ -209,11 +210,11 @@ class Append:
             return Run(self._session, self._encoder, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
-        """Go on after a stop. The caller knows which rows in doubt are stored, by their position."""
+        """Go on after a stop, with refused rows too. The caller knows which rows in doubt are stored, by position."""
         assert self.receipt is not None
         writer = ReceiptWriter(self.receipt, self._journal)
         writer.begin()
-        for chunk in self.receipt.doubtful():
+        for chunk in self.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
             stored = [is_stored(position) for position in chunk.span]
             stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
             for part in writer.split(chunk, [*stops, chunk.stop]):

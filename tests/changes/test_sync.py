@@ -153,3 +153,14 @@ def test_after_faults_it_is_called_again_and_every_key_is_there_once(version: st
             if ended:
                 break
         assert held(sandbox, rec_id) == dict(WANTED.to_numpy().tolist())
+
+
+def test_a_refusal_beside_a_lost_response_is_not_forgotten(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = STOCK.clicdata.push("Stock", session=session).rec_id
+    frame = STOCK.assign(v=STOCK["v"] + 1)
+    path = re.compile("/(row|update)$")
+    clicdata_sandbox.faults.drop(applied=True, path=path)
+    clicdata_sandbox.faults.status(400, path=path, after=1)
+    receipt = frame.clicdata.upsert(rec_id, on="id", workers=3, session=session)
+    assert receipt.complete
+    assert held(clicdata_sandbox, rec_id) == dict(frame.to_numpy().tolist())
