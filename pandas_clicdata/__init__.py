@@ -24,6 +24,7 @@ from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.endpoints.account import Account
 from pandas_clicdata.endpoints.dashboard import Dashboard
 from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.people import UserPlan, UserReceipt
 from pandas_clicdata.endpoints.schedule import Schedule
 from pandas_clicdata.endpoints.team import Team
 from pandas_clicdata.endpoints.user import User
@@ -54,6 +55,8 @@ __all__ = [
     "SyncReceipt",
     "Team",
     "User",
+    "UserPlan",
+    "UserReceipt",
     "__version__",
     "connect",
     "errors",

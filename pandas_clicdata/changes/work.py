@@ -126,15 +126,21 @@ def work_of_sync(compared: Comparison, work: Work, *, max_deletes: float | None)
     there = compared.there.count
     if not compared.frame.count and there:
         work.problems.append("the frame is empty, and every row would go: replace(allow_empty=True) empties a data set")
-    elif max_deletes is None:
-        if len(gone) > FEW_DELETES and len(gone) > SHARE_OF_DELETES * there:
-            work.problems.append(
-                f"{count_rows(len(gone))} of {there:,} would go, more than ten and more than a tenth: "
-                f"max_deletes={len(gone)} permits it"
-            )
-    elif len(gone) > (max_deletes if isinstance(max_deletes, int) else max_deletes * there):
-        work.problems.append(f"{count_rows(len(gone))} of {there:,} would go, and max_deletes is {max_deletes:,}")
+    elif problem := too_many(
+        f"{count_rows(len(gone))} of {there:,} would go", len(gone), there, max_deletes, "max_deletes"
+    ):
+        work.problems.append(problem)
     return work
+
+
+def too_many(would: str, count: int, there: int, most: float | None, argument: str) -> str | None:
+    """Return the problem of more deletes than may be; None if there is none. ``would`` says them in words."""
+    if most is not None:
+        allowed = most if isinstance(most, int) else most * there
+        return f"{would}, and {argument} is {most:,}" if count > allowed else None
+    if count > FEW_DELETES and count > SHARE_OF_DELETES * there:
+        return f"{would}, more than ten and more than a tenth: {argument}={count} permits it"
+    return None
 
 
 def deletes_by(there: Rows, places: Any, on: Sequence[str]) -> tuple[list[Change], Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pandas_clicdata.errors import ApiError, ApiVersionError, ClicDataError, RateLimited, WriteError
 from pandas_clicdata.frames.decode import frame_of_records
@@ -10,11 +10,11 @@ from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.session.retry import Outcome, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
 
-    from pandas_clicdata.progress import Sender
+    from pandas_clicdata.progress import Done, Sender
 
 NOT_SENT, REFUSED, IN_DOUBT = "not sent", "refused", "in doubt"
 
@@ -48,15 +48,40 @@ def send_rows(
     try:
         warn_of_cost(session, operation, len(rows), "ClicData takes one user at a time")
         with bar(progress, operation, len(rows), session=session) as shown:
-            for position, row in enumerate(rows):
-                failure = _send_row(row, send, position)
-                if failure is not None:
-                    raise _stopped(operation, rows, position, failure, report)
-                shown.update(1)
+            stopped = send_pending(rows, range(len(rows)), send, shown)
+            if stopped is not None:
+                raise _error(operation, rows, stopped, report)
         return report()
     except (KeyboardInterrupt, SystemExit) as interrupt:
         interrupt.receipt = report()  # type: ignore[union-attr]  # exceptions take any attribute
         raise
+
+
+class Stopped(NamedTuple):
+    """The row whose request failed so that no further one is sent, and its error."""
+
+    position: int
+    error: ClicDataError
+
+
+def send_pending(
+    rows: Sequence[dict[str, Any]],
+    order: Iterable[int],
+    send: Callable[[int], Mapping[str, Any]],
+    shown: Done,
+) -> Stopped | None:
+    """Send the requests of the rows at these positions that are not sent yet, and note the state of each.
+
+    A row that ClicData refuses doesn't stop the rest.
+    """
+    for position in order:
+        row = rows[position]
+        if row["state"] == NOT_SENT:
+            failure = _send_row(row, send, position)
+            if failure is not None:
+                return Stopped(position, failure)
+            shown.update(1)
+    return None
 
 
 def _send_row(row: dict[str, Any], send: Callable[[int], Mapping[str, Any]], position: int) -> ClicDataError | None:
@@ -79,14 +104,11 @@ def _state_after(error: ClicDataError) -> str:
     return REFUSED if result is Outcome.REFUSED and is_about_row else NOT_SENT
 
 
-def _stopped(
-    operation: str,
-    rows: Sequence[Mapping[str, Any]],
-    position: int,
-    failure: ClicDataError,
-    report: Callable[[], pd.DataFrame],
+def _error(
+    operation: str, rows: Sequence[Mapping[str, Any]], where: Stopped, report: Callable[[], pd.DataFrame]
 ) -> ClicDataError:
     """Return the error to raise: the failure itself if nothing was done, else a `WriteError` with the report."""
+    position, failure = where
     in_doubt = rows[position]["state"] == IN_DOUBT
     if position == 0 and not in_doubt:
         return failure

@@ -30,6 +30,7 @@ from pandas_clicdata.endpoints.answers import (
     parse_version,
 )
 from pandas_clicdata.endpoints.endpoint import Endpoint
+from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
@@ -713,6 +714,33 @@ class Data(Endpoint):
 
         self.session.columns.append((rec_id, None))  # the source may have other columns by now
         return parse_result(call_in_dialect(self.session, request))
+
+    def sync_users(self, frame: pd.DataFrame, on: str = "email_address", **options: Any) -> Any:
+        """Make the users of the account those of a frame: `User.sync_users`, which takes these options.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            A row per user.
+        on : str, default "email_address"
+            The column with the address.
+        **options
+            ``deactivate``, ``dry_run``, ``max_deactivated`` and ``progress``.
+
+        Returns
+        -------
+        UserReceipt, or UserPlan with ``dry_run``
+            The state of each user.
+
+        Examples
+        --------
+        >>> people = pd.DataFrame({"email_address": ["li@example.com"], "license": ["editor"]})
+        >>> Data().sync_users(people)
+        <UserReceipt: sync users: 1 updated>
+        """
+        held = [frame]
+        del frame  # a traceback can show local variables, and this one may hold passwords
+        return User(session=self._session).sync_users(held.pop(), on, **options)
 
 
 def create_and_append(

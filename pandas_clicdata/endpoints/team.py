@@ -5,16 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_id, check_name, check_output, check_text
-from pandas_clicdata.endpoints.answers import count, create, rename_id
+from pandas_clicdata.endpoints.answers import count, create, parse_integer, rename_id
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.endpoints.people import (
+    ADDED,
+    REMOVED,
+    UNCHANGED,
+    Addresses,
+    Found,
+    Step,
+    UserPlan,
+    UserReceipt,
+    by_address,
+    check_most,
+    check_switch,
+    fold,
+    guard,
+    known_users,
+    planned,
+)
+from pandas_clicdata.errors import InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -27,7 +44,7 @@ TEAMS = {  # C: every key, in responses (O18) and in bodies (O19)
 }
 TEAM_USERS = {"team_id": "integer", "team": "text", "user_id": "integer"}
 TEAM_PARAMETERS = {"team_id": "integer", "team": "text", "name": "text", "value": "text"}
-ADDED = {"user_id": "integer", "state": "text", "error": "text"}
+REPORT = {"user_id": "integer", "state": "text", "error": "text"}
 
 
 class Team(Endpoint):
@@ -315,7 +332,7 @@ class Team(Endpoint):
             return {"state": "added"}
 
         return send_rows(
-            "add users to a team", rows, send, schema=ADDED, index=index, progress=progress, session=self.session
+            "add users to a team", rows, send, schema=REPORT, index=index, progress=progress, session=self.session
         )
 
     def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
@@ -353,6 +370,145 @@ class Team(Endpoint):
         body = {"user_id": check_id("user_id", user_id)}  # C: that it goes in the body (O19)
         path = f"/team/{check_id('team_id', team_id)}/user"
         return self._write("remove a user from a team", "DELETE", path, body)
+
+    @overload
+    def sync_users(
+        self,
+        team_id: int,
+        frame: pd.DataFrame,
+        on: str = ...,
+        *,
+        remove: bool = ...,
+        dry_run: Literal[False] = ...,
+        max_removed: float | None = ...,
+        progress: bool | None = ...,
+    ) -> UserReceipt: ...
+
+    @overload
+    def sync_users(
+        self,
+        team_id: int,
+        frame: pd.DataFrame,
+        on: str = ...,
+        *,
+        remove: bool = ...,
+        dry_run: bool,
+        max_removed: float | None = ...,
+        progress: bool | None = ...,
+    ) -> UserReceipt | UserPlan: ...
+
+    def sync_users(
+        self,
+        team_id: int,
+        frame: pd.DataFrame,
+        on: str = "email_address",
+        *,
+        remove: bool = False,
+        dry_run: bool = False,
+        max_removed: float | None = None,
+        progress: bool | None = None,
+    ) -> UserReceipt | UserPlan:
+        """Make the users of a team those of a frame.
+
+        ``GET /user`` and ``GET /team``, then ``POST /team/{id}/user`` and ``DELETE /team/{id}/user``, once per user to
+        add or remove. Called again after any end, it lists both and does what is left.
+
+        Parameters
+        ----------
+        team_id : int
+            The team.
+        frame : DataFrame
+            A row per user, each with the address of a user of the account. Letter case doesn't matter in it.
+        on : str, default "email_address"
+            The column with the address; ``email`` may stand for the default.
+        remove : bool, default False
+            Whether users that the frame lacks are removed from the team. They stay users, and go last.
+        dry_run : bool, default False
+            Whether to return the plan instead of carrying it out.
+        max_removed : int or float, optional
+            The most users to remove, as a number or, as a float, as a share of the team (0.1). By default more than
+            ten that are more than a tenth are refused. An empty frame is always refused.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+
+        Returns
+        -------
+        UserReceipt, or UserPlan with ``dry_run``
+            The state of each user. A user that ClicData refuses doesn't stop the rest.
+
+        Raises
+        ------
+        InputError
+            An address is missing, that of two rows, or that of no user; more users would be removed than may. Nothing
+            was sent.
+        NotFound
+            There is no such team.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt``.
+        SyncAmbiguous
+            Responses were lost, and listing three times did not settle it: ``.receipt``.
+
+        Examples
+        --------
+        >>> team_id = Team().create_team("South")
+        >>> people = pd.DataFrame({"email_address": ["li@example.com", "Zoe@example.com"]})
+        >>> Team().sync_users(team_id, people)
+        <UserReceipt: sync users of team ...: 2 added>
+        """
+        team_id, wanted = check_id("team_id", team_id), Addresses(frame, on)
+        takes_away, dry = check_switch("remove", remove), check_switch("dry_run", dry_run)
+        most = check_most("max_removed", max_removed)
+        if wanted.problems and not dry:
+            raise InputError([f"{problem}. Nothing was sent" for problem in wanted.problems])
+        path = f"/team/{team_id}/user"
+
+        def look() -> Found:
+            users = known_users(self._call)
+            addresses = {user["user_id"]: user.get("email_address") for user in users}
+            members = self._members(team_id)
+            steps, problems = _compare(wanted, users, members)
+            kept = [
+                {"user_id": user_id, "email_address": addresses.get(user_id)}
+                for user_id in members
+                if fold(addresses.get(user_id)) not in wanted.folded
+            ]
+            if takes_away:
+                steps += [Step(REMOVED, user["email_address"], user["user_id"], old=user) for user in kept]
+                kept = []
+            problems += guard(steps, REMOVED, len(members), most, "max_removed")
+            return Found(steps, problems, list(kept))
+
+        def send(step: Step) -> dict[str, Any]:
+            body = {"user_id": step.user_id}
+            if step.state == ADDED:
+                self._write("add a user to a team", "POST", path, body)
+            else:
+                self._write("remove a user from a team", "DELETE", path, body)
+            return {}
+
+        plan = UserPlan(
+            self.session,
+            f"sync users of team {team_id}",
+            wanted.index,
+            look,
+            send,
+            problems=wanted.problems,
+            progress=check_flag("progress", progress),
+        )
+        return planned(plan, dry_run=dry)
+
+    def _members(self, team_id: int) -> list[int]:
+        """Return the ids of the users of a team."""
+        teams = records(self._call, get("list teams", "/team", key="teams", fresh=True))
+        team = next((team for team in teams if parse_integer(rename_id(team, "team_id")["team_id"]) == team_id), None)
+        if team is None:
+            raise NotFound(f"list teams: there is no team {team_id}", operation="list teams")
+        if not isinstance(team.get("users"), list):  # a count, or nothing: not known who they are
+            raise ProtocolError(f"list teams: ClicData doesn't list the users of team {team_id}")
+        ids = [parse_integer(user["user_id"]) for user in _parse_users(team)]
+        if None in ids:
+            raise ProtocolError(f"list teams: ClicData listed a user of team {team_id} whose id is no number")
+        return [user_id for user_id in ids if user_id is not None]
 
     # -----------------------------------------------------------------------------------------------------
     # Parameters
@@ -430,6 +586,30 @@ class Team(Endpoint):
         body = {"name": check_name("name", name)}  # C: that it goes in the body (O19)
         path = f"/team/{check_id('team_id', team_id)}/parameter"
         return self._write("remove a parameter of a team", "DELETE", path, body)
+
+
+def _compare(
+    wanted: Addresses, users: Sequence[dict[str, Any]], members: Sequence[int]
+) -> tuple[list[Step], list[str]]:
+    """Return what makes each user of the frame one of the team, and the problems of rows for which nothing does."""
+    there, steps, problems = by_address(users), list[Step](), list[str]()
+    for row, address in enumerate(wanted.listed):
+        if address is None:
+            continue
+        try:
+            user = wanted.only(row, there.get(fold(address), ()))
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if user is None:
+            problems.append(
+                f"row {wanted.labels[row]!r}: no user has the address {address}: User().sync_users adds one"
+            )
+            continue
+        state = UNCHANGED if user["user_id"] in members else ADDED
+        cells = {"email_address": user["email_address"]}
+        steps.append(Step(state, user["email_address"], user["user_id"], row, new=cells if state == ADDED else {}))
+    return steps, problems
 
 
 def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:

@@ -1,22 +1,41 @@
-"""Users: list, read, create, update, delete, set a password."""
+"""Users: list, read, create, update, delete, set a password, sync with a frame."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_name, check_output, check_text
-from pandas_clicdata.endpoints.answers import create, parse_object, rename_id
+from pandas_clicdata.endpoints.answers import create, parse_integer, parse_object, rename_id
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError
+from pandas_clicdata.endpoints.people import (
+    CREATED,
+    DEACTIVATED,
+    UNCHANGED,
+    UPDATED,
+    Addresses,
+    Found,
+    Step,
+    UserPlan,
+    UserReceipt,
+    by_address,
+    cells_of,
+    check_address,
+    check_most,
+    check_switch,
+    fold,
+    guard,
+    known_users,
+    list_users,
+    planned,
+)
+from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError, RateLimited
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.session.credentials import Secret, without
-from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -30,12 +49,11 @@ USERS = {  # C: the keys user_id and license (O18)
     "license": "text",
     "last_login_date": "datetime",
 }
-CREATED = {"email_address": "text", "user_id": "integer", "state": "text", "error": "text"}
+REPORT = {"email_address": "text", "user_id": "integer", "state": "text", "error": "text"}
 LICENSES = ("viewer", "editor")  # C: the spelling of the two kinds (O19)
 
 _REQUIRED = ("email_address", "first_name", "last_name")
 _OPTIONAL = ("license", "password")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # a first check; the service decides
 
 
 class User(Endpoint):
@@ -98,7 +116,7 @@ class User(Endpoint):
         return listed if output == "dict" else _to_frame(listed)
 
     def _list(self) -> list[dict[str, Any]]:
-        return records(self._call, get("list users", "/user", key="users"))
+        return list_users(self._call)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating
@@ -150,7 +168,7 @@ class User(Endpoint):
         hidden = None if password is None else Secret(password)
         del password  # a traceback can show local variables
         body: dict[str, Any] = {
-            "email_address": _check_address("email", email),
+            "email_address": check_address("email", email),
             "first_name": check_name("first_name", first_name),
             "last_name": check_name("last_name", last_name),
             "license": check_choice("license", license, LICENSES),
@@ -162,7 +180,7 @@ class User(Endpoint):
 
         def find() -> list[Any]:
             users = [rename_id(user, "user_id") for user in self._list()]
-            return [user["user_id"] for user in users if _is_same_address(user.get("email_address"), address)]
+            return [user["user_id"] for user in users if fold(user.get("email_address")) == fold(address)]
 
         def send() -> int:
             full_body = body if secret is None else {**body, "password": secret.reveal()}
@@ -219,7 +237,7 @@ class User(Endpoint):
             return {"user_id": self._create(bodies[position], secrets[position]), "state": "created"}
 
         return send_rows(
-            "create users", rows, send, schema=CREATED, index=index, progress=progress, session=self.session
+            "create users", rows, send, schema=REPORT, index=index, progress=progress, session=self.session
         )
 
     # -----------------------------------------------------------------------------------------------------
@@ -272,7 +290,7 @@ class User(Endpoint):
         path = f"/user/{check_id('user_id', user_id)}"
         body = {}
         if email is not None:
-            body["email_address"] = _check_address("email", email)
+            body["email_address"] = check_address("email", email)
         if first_name is not None:
             body["first_name"] = check_name("first_name", first_name)
         if last_name is not None:
@@ -357,24 +375,218 @@ class User(Endpoint):
 
         return _call_with_secret(send, secret)
 
+    # -----------------------------------------------------------------------------------------------------
+    # All users as a frame has them
+
+    @overload
+    def sync_users(
+        self,
+        frame: pd.DataFrame,
+        on: str = ...,
+        *,
+        deactivate: bool = ...,
+        dry_run: Literal[False] = ...,
+        max_deactivated: float | None = ...,
+        progress: bool | None = ...,
+    ) -> UserReceipt: ...
+
+    @overload
+    def sync_users(
+        self,
+        frame: pd.DataFrame,
+        on: str = ...,
+        *,
+        deactivate: bool = ...,
+        dry_run: bool,
+        max_deactivated: float | None = ...,
+        progress: bool | None = ...,
+    ) -> UserReceipt | UserPlan: ...
+
+    def sync_users(
+        self,
+        frame: pd.DataFrame,
+        on: str = "email_address",
+        *,
+        deactivate: bool = False,
+        dry_run: bool = False,
+        max_deactivated: float | None = None,
+        progress: bool | None = None,
+    ) -> UserReceipt | UserPlan:
+        """Make the users of the account those of a frame: create new ones, update cells that differ.
+
+        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
+        Users are the same if their addresses are, whatever their letter case. Called again after any end, it lists the
+        users and does what is left.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            A row per user: the address, and any of ``first_name``, ``last_name`` (new users need both), ``license``
+            (a new user without one is a viewer) and ``password`` (of new users only; it is never shown). A missing cell
+            changes nothing. Other columns are not sent, and the plan and the receipt name them.
+        on : str, default "email_address"
+            The column with the address; ``email`` may stand for the default.
+        deactivate : bool, default False
+            Whether users that the frame lacks lose their access. The API can only delete them (``DELETE
+            /user/{id}``): they leave their teams too. They go last. Never the user that the session is logged in
+            as, if that is known: by ``GET /profile/user``, or by a log-in with Basic.
+        dry_run : bool, default False
+            Whether to return the plan instead of carrying it out.
+        max_deactivated : int or float, optional
+            The most users to deactivate, as a number or, as a float, as a share of all (0.1). By default more than
+            ten that are more than a tenth are refused. An empty frame is always refused.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+
+        Returns
+        -------
+        UserReceipt, or UserPlan with ``dry_run``
+            The state of each user. A user that ClicData refuses doesn't stop the rest.
+
+        Raises
+        ------
+        InputError
+            An address is missing, or that of two rows; a cell can't be sent; more users would go than may. Nothing was
+            sent.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt``.
+        SyncAmbiguous
+            Responses were lost, and listing the users three times did not settle it: ``.receipt``.
+
+        Examples
+        --------
+        >>> people = User().get_user()
+        >>> people.loc[people["first_name"] == "Zoë", "license"] = "viewer"
+        >>> User().sync_users(people, dry_run=True).updates[["email_address", "column", "old", "new"]]
+             email_address   column     old     new
+        2  zoe@example.com  license  editor  viewer
+        >>> User().sync_users(people).complete
+        True
+        """
+        wanted, problems = _read_frame(frame, on)
+        del frame  # a traceback can show local variables, and this one may hold passwords
+        if wanted is None:
+            raise InputError(problems)
+        takes_away, dry = check_switch("deactivate", deactivate), check_switch("dry_run", dry_run)
+        most, progress = check_most("max_deactivated", max_deactivated), check_flag("progress", progress)
+        if wanted.problems and not dry:
+            raise InputError([f"{problem}. Nothing was sent" for problem in wanted.problems])
+
+        def look() -> Found:
+            users = known_users(self._call)
+            steps, problems = _compare(wanted, users)
+            kept = [user for user in users if fold(user.get("email_address")) not in wanted.folded]
+            if takes_away and kept:
+                mine = self._own_keys()
+                going = [user for user in kept if fold(user.get("email_address")) and not mine & {*_keys(user)}]
+                kept = [user for user in kept if user not in going]
+                steps += [Step(DEACTIVATED, user["email_address"], user["user_id"], old=user) for user in going]
+            problems += guard(steps, DEACTIVATED, len(users), most, "max_deactivated")
+            return Found(steps, problems, kept)
+
+        def send(step: Step) -> dict[str, Any]:
+            if step.state == CREATED:
+                assert step.row is not None
+                return {"user_id": self._create(step.new, wanted.secrets[step.row])}
+            if step.state == UPDATED:
+                self._write("update a user", "PUT", f"/user/{step.user_id}", step.new)
+            else:
+                self._write("delete a user", "DELETE", f"/user/{step.user_id}")
+            return {}
+
+        plan = UserPlan(
+            self.session,
+            "sync users",
+            wanted.index,
+            look,
+            send,
+            problems=wanted.problems,
+            notes=wanted.notes,
+            progress=progress,
+        )
+        return planned(plan, dry_run=dry)
+
+    def _own_keys(self) -> set[Any]:
+        """Return id and address of the user that the session is logged in as, as far as they are known."""
+        found: dict[str, Any] = {}
+        try:
+            reply = self._call(get("read the profile", "/profile/user"))
+            found = rename_id(parse_object(reply, "user", "profile", "users"), "user_id")
+        except (ApiError, AuthError) as error:  # a log-in without a user, or without the right to read it
+            if isinstance(error, RateLimited):
+                raise
+        return {*_keys(found), fold(self.session.username)} - {None, ""}
+
+
+class _Wanted(Addresses):
+    """The users of a frame: addresses, cells by column, and passwords, which are never shown."""
+
+    def __init__(self, frame: Any, on: Any) -> None:
+        super().__init__(frame, on)
+        names = [name for name in frame.columns if name != self.on]
+        if "email_address" in names or (self.on != "email" and "email" in names):
+            raise InputError(f"on={self.on!r} has the address, and there is another column for it: drop one of them")
+        self.cells = {name: cells_of(frame[name]) for name in ("first_name", "last_name", "license") if name in names}
+        hidden = cells_of(frame["password"]) if "password" in names else [None] * len(self.labels)
+        self.secrets = [None if cell is None else Secret(cell) for cell in hidden]
+        others = [name for name in names if name not in self.cells and name not in ("password", *USERS)]
+        self.notes = [f"not sent: {', '.join(map(repr, others))}"] if others else []
+
+
+def _read_frame(frame: Any, on: Any) -> tuple[_Wanted | None, Sequence[str]]:
+    """Return the users of a frame, or why it has none. The caller raises: it has no passwords."""
+    try:
+        return _Wanted(frame, on), ()
+    except InputError as error:
+        return None, error.problems
+
+
+def _compare(wanted: _Wanted, users: Sequence[dict[str, Any]]) -> tuple[list[Step], list[str]]:
+    """Return what makes each user what the frame says, and the problems of rows for which nothing does."""
+    there, steps, problems, lacking = by_address(users), list[Step](), list[str](), list[Any]()
+    for row, address in enumerate(wanted.listed):
+        if address is None:
+            continue
+        label = wanted.labels[row]
+        cells = {name: cells[row] for name, cells in wanted.cells.items()}
+        try:
+            user = wanted.only(row, there.get(fold(address), ()))
+        except InputError as error:
+            problems.append(f"{error}: delete or rename all but one")
+            continue
+        if user is None:
+            if len({"first_name", "last_name"} & {*cells}) < 2:
+                lacking.append(label)
+                continue
+            body = {"email_address": address, "license": None, **cells}
+            steps.append(Step(CREATED, address, None, row, new=_check_cells(label, body, problems)))
+            if (secret := wanted.secrets[row]) is not None:
+                _check_cells(label, {"password": secret.reveal()}, problems)
+        else:
+            new = {name: cell for name, cell in cells.items() if not (cell is None or _equal(cell, user.get(name)))}
+            new = _check_cells(label, new, problems)
+            old = {name: user.get(name) for name in new}
+            steps.append(Step(UPDATED if new else UNCHANGED, user["email_address"], user["user_id"], row, old, new))
+    if lacking:
+        shown = ", ".join(map(repr, lacking[:5]))
+        problems.append(f"new users need the columns first_name and last_name ({len(lacking)} rows, labels {shown})")
+    return steps, problems
+
+
+def _equal(cell: Any, other: Any) -> bool:
+    return isinstance(cell, str) and cell == other
+
+
+def _keys(user: Mapping[str, Any]) -> tuple[int | None, str]:
+    return parse_integer(user.get("user_id")), fold(user.get("email_address"))
+
 
 def _to_frame(users: list[dict[str, Any]]) -> pd.DataFrame:
     return frame_of_records([rename_id(user, "user_id") for user in users], USERS)
 
 
-def _is_same_address(address: object, other: str) -> bool:
-    return isinstance(address, str) and address.casefold() == other.casefold()
-
-
 # ---------------------------------------------------------------------------------------------------------
 # Checking
-
-
-def _check_address(name: str, value: Any) -> str:
-    address = check_text(name, value)
-    if not _ADDRESS.fullmatch(address) or not address.isprintable():
-        raise InputError(f"{name} must be a mail address, not {value!r}")
-    return address
 
 
 def _check_password(hidden: Secret) -> Secret:
@@ -386,6 +598,26 @@ def _check_password(hidden: Secret) -> Secret:
     except InputError:
         pass
     raise InputError("password must be text that is not empty and can be sent")
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "email_address": lambda cell: check_address("email_address", cell),
+    "first_name": lambda cell: check_name("first_name", cell),
+    "last_name": lambda cell: check_name("last_name", cell),
+    "license": lambda cell: check_choice("license", "viewer" if cell is None else cell, LICENSES),
+    "password": lambda cell: None if cell is None else _check_password(Secret(cell)),
+}
+
+
+def _check_cells(label: Any, cells: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Return the cells of a row that can be sent, and add the problems of the others."""
+    checked = {}
+    for name, cell in cells.items():
+        try:
+            checked[name] = _CHECKS[name](cell)
+        except InputError as error:
+            problems.append(f"row {label!r}: {error}")
+    return checked
 
 
 def _check_users(users: Any) -> tuple[list[str], list[dict[str, Any]], list[Secret | None]]:
@@ -401,12 +633,8 @@ def _check_users(users: Any) -> tuple[list[str], list[dict[str, Any]], list[Secr
         problems.append(f"unknown columns {', '.join(map(repr, unknown))}: leave them out (known: {known})")
     if problems:
         return problems, [], []
-    columns = {name: _cells(users.iloc[:, position]) for position, name in enumerate(names)}
+    columns = {name: cells_of(users.iloc[:, position]) for position, name in enumerate(names)}
     return _check_rows(columns, list(users.index))
-
-
-def _cells(series: Any) -> list[Any]:
-    return [None if missing else cell for cell, missing in zip(series.tolist(), series.isna().tolist(), strict=True)]
 
 
 def _check_rows(
@@ -416,20 +644,9 @@ def _check_rows(
     secrets: list[Secret | None] = []
     problems: list[str] = []
     first_labels: dict[str, Any] = {}  # the label of the first row with each address
-    checks: dict[str, Callable[[Any], Any]] = {
-        "email_address": lambda cell: _check_address("email_address", cell),
-        "first_name": lambda cell: check_name("first_name", cell),
-        "last_name": lambda cell: check_name("last_name", cell),
-        "license": lambda cell: check_choice("license", "viewer" if cell is None else cell, LICENSES),
-        "password": lambda cell: None if cell is None else _check_password(Secret(cell)),
-    }
     for row, label in enumerate(labels):
-        body: dict[str, Any] = {}
-        for name, check in checks.items():
-            try:
-                body[name] = check(columns[name][row] if name in columns else None)
-            except InputError as error:
-                problems.append(f"row {label!r}: {error}")
+        cells = {name: columns[name][row] if name in columns else None for name in _CHECKS}
+        body = _check_cells(label, cells, problems)
         secrets.append(body.pop("password", None))
         bodies.append(body)
         address = body.get("email_address", "").casefold()

@@ -225,6 +225,11 @@ class Session:
         return self._account
 
     @property
+    def username(self) -> str | None:
+        """The user of a log-in by Basic; None for any other."""
+        return getattr(self._tokens.credentials, "username", None)
+
+    @property
     def read_timeout(self) -> float:
         """Seconds that one step of reading a response may take."""
         return self._read
@@ -249,7 +254,9 @@ class Session:
 
     def __dir__(self) -> list[str]:
         inner = {"account", "call", "columns", "dialect", "modern_delete", "now", "read_timeout", "refused_page_size"}
-        return sorted({*super().__dir__()} - inner - {"responses", "seconds", "sleep"})  # for this package only
+        return sorted(
+            {*super().__dir__()} - inner - {"responses", "seconds", "sleep", "username"}
+        )  # for this package only
 
     def __enter__(self) -> Session:
         return self
@@ -335,7 +342,7 @@ class Session:
         return {
             "account": server_text(found["name"]) if found.get("name") else None,
             "domain": server_text(found["domain"]) if found.get("domain") else None,
-            "user": getattr(credentials, "username", None),
+            "user": self.username,
             "client_id": getattr(credentials, "client_id", None),
             "url": self.url,
             "auth_method": self._auth_method,

@@ -1,0 +1,546 @@
+"""Users, or the members of a team, made those of a frame: what is to do, doing it, and the receipt."""
+
+from __future__ import annotations
+
+import html
+import logging
+import operator
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from pandas_clicdata.arguments import check_flag, check_text
+from pandas_clicdata.changes.carry import ROUNDS
+from pandas_clicdata.changes.work import too_many
+from pandas_clicdata.endpoints.answers import parse_integer, rename_id
+from pandas_clicdata.endpoints.bulk import IN_DOUBT, NOT_SENT, REFUSED, send_pending
+from pandas_clicdata.errors import (
+    ClicDataError,
+    InputError,
+    ProtocolError,
+    SyncAmbiguous,
+    SyncInterrupted,
+    public,
+)
+from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.progress import bar, warn_of_cost
+from pandas_clicdata.session.pages import records
+from pandas_clicdata.session.wire import get
+from pandas_clicdata.uploads import verify
+from pandas_clicdata.uploads.receipt import receipt_html, receipt_on_interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.session.wire import Reply, Request
+
+CREATED, UPDATED, DEACTIVATED = "created", "updated", "deactivated"
+ADDED, REMOVED, UNCHANGED = "added", "removed", "unchanged"
+
+_TO_DO = {  # in the order in which they are sent: what takes away goes last
+    CREATED: "to create",
+    ADDED: "to add",
+    UPDATED: "to update",
+    REMOVED: "to remove",
+    DEACTIVATED: "to deactivate (the API can only delete a user)",
+    UNCHANGED: "unchanged",
+}
+_PERSON = {"user_id": "integer", "email_address": "text"}
+_CELLS = {"email_address": "text", "column": "text", "old": "text", "new": "text"}
+_STATES = {**_PERSON, "state": "text", "error": "text"}
+_MOST_SHOWN = 5  # rows of a frame in HTML
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")  # a first check; the service decides
+
+_log = logging.getLogger(__name__)
+
+
+class Step(NamedTuple):
+    """What makes one user what the frame says. ``state`` is that of a user for whom it is done.
+
+    ``row`` is the position in the frame, None for a user that the frame lacks.
+    """
+
+    state: str
+    address: str | None
+    user_id: int | None
+    row: int | None = None
+    old: Mapping[str, Any] = {}
+    new: Mapping[str, Any] = {}
+
+    @property
+    def key(self) -> Any:
+        """What finds the same user in a later list: the address, or the id of a user that the frame lacks."""
+        return self.user_id if self.row is None else fold(self.address)
+
+    @property
+    def request(self) -> tuple[Any, ...]:
+        """What is sent, and over which cells."""
+        return self.state, self.key, self.user_id, self.new, self.old if self.state == UPDATED else None
+
+
+class Found(NamedTuple):
+    """What a list of users says: steps, why they can't be done, and the users that the frame lacks and that stay."""
+
+    steps: list[Step]
+    problems: list[str]
+    kept: list[Mapping[str, Any]]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The users of the account, and the addresses of a frame
+
+
+def list_users(call: Callable[[Request], Reply]) -> list[dict[str, Any]]:
+    """List the users, as ClicData sends them."""
+    return records(call, get("list users", "/user", key="users", fresh=True))
+
+
+def known_users(call: Callable[[Request], Reply]) -> list[dict[str, Any]]:
+    """List the users, each with its ``user_id`` and ``email_address``."""
+    users = [rename_id(user, "user_id") for user in list_users(call)]
+    for user in users:
+        user["user_id"] = parse_integer(user["user_id"])
+        if user["user_id"] is None:
+            raise ProtocolError("list users: ClicData listed one whose id is no number", operation="list users")
+    if users and not any(fold(user.get("email_address")) for user in users):
+        raise ProtocolError("list users: ClicData listed them without an email_address", operation="list users")
+    return users
+
+
+def by_address(users: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the users of each address. Letter case doesn't matter in it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for user in users:
+        if key := fold(user.get("email_address")):
+            found.setdefault(key, []).append(user)
+    return found
+
+
+def fold(address: object) -> str:
+    """Return what is the same in addresses that differ in letter case only; empty text for anything but text."""
+    return address.casefold() if isinstance(address, str) else ""
+
+
+def check_address(name: str, value: Any) -> str:
+    """Return a mail address."""
+    address = check_text(name, value)
+    if not _ADDRESS.fullmatch(address) or not address.isprintable():
+        raise InputError(f"{name} must be a mail address, not {value!r}")
+    return address
+
+
+class Addresses:
+    """The mail addresses of a frame, by position; None where there is no usable one.
+
+    Attributes
+    ----------
+    problems : list of str
+        Rows whose address is missing, no address, or that of an earlier row; a frame without a row.
+    """
+
+    def __init__(self, frame: Any, on: Any) -> None:
+        if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
+            raise InputError(f"the users must be a DataFrame, not {type(frame).__name__}")
+        columns = list(frame.columns)
+        if repeated := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
+            raise InputError([f"the column {name!r} stands twice" for name in repeated])
+        if on == "email_address" and on not in columns and "email" in columns:
+            on = "email"
+        if not isinstance(on, str) or on not in columns:
+            raise InputError(f"on: the frame has no column {on!r}; it has {', '.join(map(repr, columns))}")
+        self.on, self.index, self.labels = on, frame.index, list(frame.index)
+        self.problems = [] if self.labels else ["the frame has no rows: every user would look superfluous"]
+        self.listed: list[str | None] = []
+        first_labels: dict[str, Any] = {}
+        for label, cell in zip(self.labels, cells_of(frame[on]), strict=True):
+            address = self._check(label, cell)
+            if address is not None and fold(address) in first_labels:
+                self.problems.append(f"row {label!r}: {address} stands in row {first_labels[fold(address)]!r} too")
+                address = None
+            if address is not None:
+                first_labels[fold(address)] = label
+            self.listed.append(address)
+        self.folded = frozenset(first_labels)
+
+    def _check(self, label: Any, cell: Any) -> str | None:
+        try:
+            if cell is None:
+                raise InputError(f"{self.on} is missing: leave the row out, or fill it in")
+            return check_address(self.on, cell)
+        except InputError as error:
+            self.problems.append(f"row {label!r}: {error}")
+            return None
+
+    def only(self, row: int, users: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the only user of an address; None, and a problem if there are several."""
+        if len(users) > 1:
+            ids = " and ".join(str(user["user_id"]) for user in users)
+            raise InputError(f"row {self.labels[row]!r}: users {ids} have the address {self.listed[row]}")
+        return users[0] if users else None
+
+
+def cells_of(series: Any) -> list[Any]:
+    """Return the cells of a column, None for a missing one."""
+    return [None if missing else cell for cell, missing in zip(series.tolist(), series.isna().tolist(), strict=True)]
+
+
+def check_most(name: str, value: Any) -> float | None:
+    """Return how many users may go: a number, a share below 1 as a float, or None."""
+    if value is None:
+        return None
+    if type(value).__name__ not in ("bool", "bool_"):
+        try:
+            number = operator.index(value)
+        except TypeError:
+            share = float(value) if isinstance(value, float) else -1.0
+            if 0 <= share <= 1:
+                return share
+        else:
+            if number >= 0:
+                return number
+    raise InputError(f"{name} must be a number of users, or a share from 0.0 to 1.0, not {value!r}")
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """Return True or False."""
+    flag = check_flag(name, value)
+    if flag is None:
+        raise InputError(f"{name} must be True or False, not None")
+    return flag
+
+
+def guard(steps: Sequence[Step], state: str, there: int, most: float | None, argument: str) -> list[str]:
+    """Return the problem of more users to take away than may be."""
+    count = sum(step.state == state for step in steps)
+    would = f"{count:,} of {there:,} users would be {state}"
+    problem = too_many(would, count, there, most, argument)
+    return [] if problem is None else [problem]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The plan
+
+
+class UserPlan:
+    """What `User.sync_users` or `Team.sync_users` would do. Making a plan writes nothing.
+
+    Attributes
+    ----------
+    verb : str
+        ``"sync users"``, or ``"sync users of team 4001"``.
+    problems : list of str
+        Why it can't be done, as in `InputError`. Empty if it can.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        verb: str,
+        index: pd.Index[Any],
+        look: Callable[[], Found],
+        send: Callable[[Step], Mapping[str, Any]],
+        *,
+        problems: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        progress: bool | None = None,
+    ) -> None:
+        self.verb, self.session, self.look, self.send, self.progress = verb, session, look, send, progress
+        self._index, self._notes = index, list(notes)
+        found = look()
+        self.steps, self._kept = found.steps, found.kept
+        self.problems = [*problems, *found.problems]
+
+    def __dir__(self) -> list[str]:
+        inner = {"check", "look", "progress", "send", "session", "steps", "summary"}
+        return sorted({*super().__dir__()} - inner)  # for this package only
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be done: there are no problems."""
+        return not self.problems
+
+    def _steps(self, *states: str) -> list[Step]:
+        return [step for step in self.steps if step.state in states]
+
+    @property
+    @public
+    def inserts(self) -> pd.DataFrame:
+        """The users that would be created, or added to the team. No password is shown.
+
+        Returns
+        -------
+        DataFrame
+            ``user_id`` (Int64, missing for a new user), ``email_address`` (text), and the other cells that would be
+            sent. The index is that of the frame.
+        """
+        steps = self._steps(CREATED, ADDED)
+        return self._labelled([{**step.new, "user_id": step.user_id} for step in steps], _PERSON, steps)
+
+    @property
+    @public
+    def updates(self) -> pd.DataFrame:
+        """The cells that would change.
+
+        Returns
+        -------
+        DataFrame
+            A row per cell: ``email_address``, ``column``, ``old``, ``new`` (text). The index is that of the frame.
+        """
+        cells = [(step, name) for step in self._steps(UPDATED) for name in step.new]
+        listed = [
+            {"email_address": step.address, "column": name, "old": step.old.get(name), "new": step.new[name]}
+            for step, name in cells
+        ]
+        return self._labelled(listed, _CELLS, [step for step, _ in cells])
+
+    def _labelled(self, listed: list[dict[str, Any]], schema: Mapping[str, str], steps: Sequence[Step]) -> pd.DataFrame:
+        frame = frame_of_records(listed, schema)
+        frame.index = self._index[[step.row for step in steps]] if steps else self._index[:0]
+        return frame
+
+    @property
+    @public
+    def deletes(self) -> pd.DataFrame:
+        """The users that would be deactivated, or removed from the team.
+
+        Returns
+        -------
+        DataFrame
+            As they were listed.
+        """
+        return frame_of_records([step.old for step in self._steps(DEACTIVATED, REMOVED)], _PERSON)
+
+    @property
+    @public
+    def kept(self) -> pd.DataFrame:
+        """The users that the frame lacks and that stay nevertheless.
+
+        Returns
+        -------
+        DataFrame
+            As they were listed.
+        """
+        return frame_of_records(self._kept, _PERSON)
+
+    @property
+    def unchanged(self) -> int:
+        """How many users are what the frame says."""
+        return len(self._steps(UNCHANGED))
+
+    @property
+    def requests(self) -> int:
+        """The requests that write: one for each user that isn't unchanged."""
+        return len(self.steps) - self.unchanged
+
+    @property
+    def seconds(self) -> float | None:
+        """About how long these requests take, at the session's pace; None before its first one."""
+        return self.requests * self.session.seconds / self.session.responses if self.session.responses else None
+
+    @public
+    def apply(self) -> UserReceipt:
+        """Carry the plan out. The users are listed once more before.
+
+        Returns
+        -------
+        UserReceipt
+            What became of each user.
+
+        Raises
+        ------
+        InputError
+            There are problems, or the users have changed since the plan was made; nothing was sent.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt``.
+        SyncAmbiguous
+            Responses were lost, and listing the users did not settle it: ``.receipt``.
+        """
+        self.check()
+        found = self.look()
+        to_do = [[step.request for step in steps if step.state != UNCHANGED] for steps in (self.steps, found.steps)]
+        if to_do[0] != to_do[1] or found.problems:
+            raise InputError(
+                "the users have changed since the plan was made, and the plan would be another one now. Nothing was "
+                "sent: make the plan anew"
+            )
+        return carry(self)
+
+    def check(self) -> None:
+        """Raise an `InputError` if there are problems."""
+        if self.problems:
+            raise InputError([f"{problem}. Nothing was sent" for problem in self.problems])
+
+    def summary(self) -> str:
+        """Return one line: what would be done, and its cost."""
+        parts = _counted([step.state for step in self.steps], _TO_DO)
+        if self._kept:
+            parts.append(f"{len(self._kept):,} not in the frame stay")
+        cost = f"{self.requests:,} request{'' if self.requests == 1 else 's'}"
+        if self.seconds is not None and self.requests:
+            cost += f", about {self.seconds:,.1f} s"
+        parts += [cost, *self._notes]
+        if self.problems:
+            parts.append(f"{len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}: .problems")
+        return f"{self.verb}: {'; '.join(parts)}"
+
+    def __repr__(self) -> str:
+        return f"<UserPlan: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>UserPlan: {html.escape(self.summary())}</p>"]
+        parts += [f"<p>{html.escape(problem)}</p>" for problem in self.problems]
+        for title, table in (("to add", self.inserts), ("to update", self.updates), ("to go", self.deletes)):
+            if len(table):
+                more = f", the first {_MOST_SHOWN} of them" if len(table) > _MOST_SHOWN else ""
+                parts.append(f"<p>{title}: {len(table):,}{more}</p>{table.head(_MOST_SHOWN).to_html(notebook=True)}")
+        return "".join(parts)
+
+
+def _counted(states: Sequence[str], words: Mapping[str, str]) -> list[str]:
+    return [f"{states.count(state):,} {text}" for state, text in words.items() if state in states]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The receipt
+
+
+class UserReceipt:
+    """What became of each user of a `User.sync_users` or `Team.sync_users`.
+
+    Attributes
+    ----------
+    verb : str
+        What was done.
+    """
+
+    def __init__(self, plan: UserPlan) -> None:
+        self.verb, self._notes = plan.verb, plan._notes
+        self.rows: list[dict[str, Any]] = [
+            {
+                "user_id": step.user_id,
+                "email_address": step.address,
+                "state": UNCHANGED if step.state == UNCHANGED else NOT_SENT,
+                "error": None,
+            }
+            for step in plan.steps
+        ]
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__()} - {"rows", "states", "summary"})  # for this package only
+
+    @property
+    def states(self) -> list[str]:
+        """The state of each user."""
+        return [row["state"] for row in self.rows]
+
+    @property
+    @public
+    def users(self) -> pd.DataFrame:
+        """A row per user: those of the frame, in its order, then the users that it lacks and that were to go.
+
+        Returns
+        -------
+        DataFrame
+            ``user_id`` (Int64), ``email_address`` (text), ``state`` (text: created, updated, deactivated, added,
+            removed, unchanged, refused, in doubt, not sent), ``error`` (text).
+        """
+        return frame_of_records(self.rows, _STATES)
+
+    @property
+    def complete(self) -> bool:
+        """Whether each user is what the frame says."""
+        return not {REFUSED, IN_DOUBT, NOT_SENT} & {*self.states}
+
+    def summary(self) -> str:
+        """Return one line: how many users are in which state."""
+        parts = _counted(self.states, {state: state for state in (*_TO_DO, REFUSED, IN_DOUBT, NOT_SENT)})
+        return f"{self.verb}: {'; '.join([*(parts or ['nothing to do']), *self._notes])}"
+
+    def __repr__(self) -> str:
+        return f"<UserReceipt: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        counts = {state: f"{self.states.count(state):,}" for state in dict.fromkeys(self.states)}
+        steps = [] if self.complete else ["call it again: it lists the users and does what is left"]
+        if REFUSED in self.states:
+            steps.append("the users that ClicData refused, and why: .users")
+        return receipt_html(cast("Any", self), counts, steps)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Doing it
+
+
+def planned(plan: UserPlan, *, dry_run: bool) -> Any:
+    """Return the plan, or carry it out and return its receipt."""
+    if dry_run:
+        return plan
+    plan.check()
+    return carry(plan)
+
+
+def carry(plan: UserPlan) -> UserReceipt:
+    """Send a request for each user, and find out what a lost response did."""
+    receipt, steps, session = UserReceipt(plan), list(plan.steps), plan.session
+    session.last_receipt = cast("Any", receipt)
+    order = [at for state in _TO_DO for at, step in enumerate(steps) if step.state == state != UNCHANGED]
+
+    def send(at: int) -> dict[str, Any]:
+        return {"state": steps[at].state, **plan.send(steps[at])}
+
+    warn_of_cost(session, plan.verb, len(order), "ClicData takes one user at a time")
+    with (
+        receipt_on_interrupt(cast("Any", receipt), "session.last_receipt"),
+        bar(plan.progress, plan.verb, len(order), "user", session=session, result=receipt.summary) as shown,
+    ):
+        for left in reversed(range(ROUNDS + 1)):
+            stopped = send_pending(receipt.rows, order, send, shown)
+            if stopped is not None and receipt.rows[stopped.position]["state"] != IN_DOUBT:
+                raise _stopped(receipt, steps, stopped.error) from stopped.error
+            if IN_DOUBT not in receipt.states:
+                break
+            failure = None if stopped is None else stopped.error
+            if not left or failure is None:
+                raise _ambiguous(receipt, "the response was lost, and what it did was not found out") from failure
+            _log.warning("%s: a response was lost; the users are listed to see what it did", plan.verb)
+            _look(plan, receipt, steps, failure)
+    return receipt
+
+
+def _look(plan: UserPlan, receipt: UserReceipt, steps: list[Step], failure: ClicDataError) -> None:
+    """Wait, list the users again, and note what is done and what is left."""
+    verify.wait(plan.session, 0.0)
+    try:
+        found = {step.key: step for step in plan.look().steps}
+    except ClicDataError as error:
+        raise _ambiguous(receipt, f"the users could not be listed again ({error})") from failure
+    for at, row in enumerate(receipt.rows):
+        now = found.get(steps[at].key)
+        if row["state"] not in (IN_DOUBT, NOT_SENT) or (now is None and steps[at].row is not None):
+            continue
+        if now is None or now.state == UNCHANGED:
+            row["state"] = steps[at].state if row["state"] == IN_DOUBT else UNCHANGED
+            row["user_id"] = row["user_id"] if now is None else now.user_id
+        else:
+            row["state"], steps[at] = NOT_SENT, now
+        row["error"] = None
+
+
+def _ambiguous(receipt: UserReceipt, what: str) -> SyncAmbiguous:
+    error = SyncAmbiguous(
+        f"{what}. {receipt.summary()}. To call it again is safe: it lists the users and does what is left"
+    )
+    error.receipt = cast("Any", receipt)
+    return error
+
+
+def _stopped(receipt: UserReceipt, steps: Sequence[Step], error: ClicDataError) -> ClicDataError:
+    """Return the error to raise: the failure itself if nothing was done."""
+    done = any(row["state"] == step.state != UNCHANGED for row, step in zip(receipt.rows, steps, strict=True))
+    stopped: ClicDataError = error
+    if done:
+        stopped = SyncInterrupted(f"stopped: {str(error).rstrip('.')}. {receipt.summary()}. Call it again")
+    stopped.receipt = cast("Any", receipt)
+    return stopped
