@@ -39,7 +39,7 @@ EXPECTED = {
         keys_unmatched multiple_rows operation rec_id rows rows_changed rows_in_doubt summary unmatched""",
     "session": "api_version auth_method check close closed last_receipt url",
     "data": """append_data create_data delete_data get_data get_data_history rebuild_data session static_send_data
-        update_data""",
+        sync_users update_data""",
 }
 
 

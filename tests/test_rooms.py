@@ -35,13 +35,13 @@ class Size(NamedTuple):
 
 ROOMS = {
     "frames": Size(12, 2_960),
-    "session": Size(10, 2_716),
+    "session": Size(10, 2_722),
     "uploads": Size(8, 2_410),
     "changes": Size(9, 2_030),
-    "endpoints": Size(10, 3_070),
+    "endpoints": Size(11, 4_044),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 15_190  # of the package without sandbox and commands
+MOST_LINES = 16_189  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 
 

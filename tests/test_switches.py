@@ -266,6 +266,9 @@ def test_teams_and_users_are_changed(bench: Bench) -> None:
     assert user.get_user(ada, output="dict")["last_name"] == "Newer"
     frame = pd.DataFrame({"email_address": ["bo@example.com"], "first_name": ["Bo"], "last_name": ["Li"]})
     assert user.create_users(frame)["state"].tolist() == ["created"]
+    frame["license"] = "editor"
+    assert user.sync_users(frame).users["state"].tolist() == ["updated"]
+    assert team.sync_users(4001, frame).users["state"].tolist() == ["added"]
     user.delete_user(ada)
     with pytest.raises(errors.NotFound):
         user.get_user(ada)

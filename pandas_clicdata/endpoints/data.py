@@ -54,14 +54,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-DATA_SETS = {
-    "rec_id": "integer",
-    "name": "text",
-    "description": "text",
-    "source": "text",
-    "creation_date": "datetime",
-    "last_data_update_date": "datetime",
-}
+DATA_SETS = {"rec_id": "integer", **dict.fromkeys(("name", "description", "source"), "text")}
+DATA_SETS |= dict.fromkeys(("creation_date", "last_data_update_date"), "datetime")
 VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
 
 # The legacy path and the modern mode of each method.
@@ -717,6 +711,8 @@ class Data(Endpoint):
 
     def sync_users(self, frame: pd.DataFrame, on: str = "email_address", **options: Any) -> Any:
         """Make the users of the account those of a frame: `User.sync_users`, which takes these options.
+
+        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Users, or the members of a team, made those of a frame: what is to do, doing it, and the receipt."""
+"""Users, or the members of a team, made those of a frame: the plan, the requests, and the receipt."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Found(NamedTuple):
 
     steps: list[Step]
     problems: list[str]
-    kept: list[Mapping[str, Any]]
+    kept: Sequence[Mapping[str, Any]]
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ class UserPlan:
 
     def _labelled(self, listed: list[dict[str, Any]], schema: Mapping[str, str], steps: Sequence[Step]) -> pd.DataFrame:
         frame = frame_of_records(listed, schema)
-        frame.index = self._index[[step.row for step in steps]] if steps else self._index[:0]
+        frame.index = self._index.take([step.row for step in steps if step.row is not None])
         return frame
 
     @property
@@ -473,7 +473,7 @@ class UserReceipt:
 # Doing it
 
 
-def planned(plan: UserPlan, *, dry_run: bool) -> Any:
+def planned(plan: UserPlan, *, dry_run: bool) -> UserReceipt | UserPlan:
     """Return the plan, or carry it out and return its receipt."""
     if dry_run:
         return plan
@@ -498,7 +498,7 @@ def carry(plan: UserPlan) -> UserReceipt:
         for left in reversed(range(ROUNDS + 1)):
             stopped = send_pending(receipt.rows, order, send, shown)
             if stopped is not None and receipt.rows[stopped.position]["state"] != IN_DOUBT:
-                raise _stopped(receipt, steps, stopped.error) from stopped.error
+                raise _stopped(receipt, steps, stopped.error)
             if IN_DOUBT not in receipt.states:
                 break
             failure = None if stopped is None else stopped.error
@@ -542,5 +542,6 @@ def _stopped(receipt: UserReceipt, steps: Sequence[Step], error: ClicDataError) 
     stopped: ClicDataError = error
     if done:
         stopped = SyncInterrupted(f"stopped: {str(error).rstrip('.')}. {receipt.summary()}. Call it again")
+        stopped.__cause__ = error
     stopped.receipt = cast("Any", receipt)
     return stopped

@@ -467,16 +467,14 @@ class Team(Endpoint):
             addresses = {user["user_id"]: user.get("email_address") for user in users}
             members = self._members(team_id)
             steps, problems = _compare(wanted, users, members)
-            kept = [
-                {"user_id": user_id, "email_address": addresses.get(user_id)}
-                for user_id in members
-                if fold(addresses.get(user_id)) not in wanted.folded
-            ]
+            others = [user_id for user_id in members if fold(addresses.get(user_id)) not in wanted.folded]
+            kept = [{"user_id": user_id, "email_address": addresses.get(user_id)} for user_id in others]
             if takes_away:
-                steps += [Step(REMOVED, user["email_address"], user["user_id"], old=user) for user in kept]
+                pairs = zip(others, kept, strict=True)
+                steps += [Step(REMOVED, addresses.get(user_id), user_id, old=user) for user_id, user in pairs]
                 kept = []
             problems += guard(steps, REMOVED, len(members), most, "max_removed")
-            return Found(steps, problems, list(kept))
+            return Found(steps, problems, kept)
 
         def send(step: Step) -> dict[str, Any]:
             body = {"user_id": step.user_id}
