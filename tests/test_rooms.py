@@ -41,7 +41,7 @@ ROOMS = {
     "endpoints": Size(11, 4_044),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 16_189  # of the package without sandbox and commands
+MOST_LINES = 16_200  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 
 
