@@ -267,9 +267,10 @@ def test_teams_and_users_are_changed(bench: Bench) -> None:
     frame = pd.DataFrame({"email_address": ["bo@example.com"], "first_name": ["Bo"], "last_name": ["Li"]})
     assert user.create_users(frame)["state"].tolist() == ["created"]
     frame["license"] = "editor"
-    if not bench.can_page and bench.session.api_version is not None:  # the users are more than a page
-        with pytest.raises(errors.PagingLoop):
-            user.sync_users(frame)
+    if bench.modern and not bench.can_page:  # the users are more than a page
+        if not bench.hides_pages:  # else nobody can tell the first page from the whole
+            with pytest.raises(errors.PagingLoop):
+                user.sync_users(frame)
     else:
         assert user.sync_users(frame).users["state"].tolist() == ["updated"]
         assert team.sync_users(4001, frame).users["state"].tolist() == ["added"]
