@@ -27,6 +27,9 @@ if not any(point.name == "pandas_clicdata" for point in entry_points(group="pyte
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+settings.register_profile("package", deadline=None)  # no test measures time
+settings.load_profile("package")
+
 # The sizes of a long run; each is read by the module that uses it.
 LONG = {
     "CLICDATA_SCHEDULES": 10_000,
@@ -79,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name, size in LONG.items():
             os.environ.setdefault(name, str(size))
     else:
-        settings.register_profile("short", max_examples=25)
+        settings.register_profile("short", max_examples=25, deadline=None)
         settings.load_profile("short")
 
 

@@ -29,6 +29,7 @@ from pandas_clicdata.session.wire import get
 LOOKS = 12  # at what the process holds; between them it works
 BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
 AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
+# Each call gets a copy: for a while, pandas keeps a reference to each view of a frame.
 FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
 
 
@@ -72,15 +73,15 @@ class Worker:
         how: dict[str, Any] = {"chunksize": 10, "progress": False, "session": session}
         how["workers"] = self._dice.choice([1, 4])
         try:
-            FRAME.clicdata.append(5, journal=path, **how)
+            FRAME.copy().clicdata.append(5, journal=path, **how)
         except errors.AppendAmbiguous:
             if session.last_receipt is not None and session.last_receipt.rows_in_doubt == 10:
-                resume_append(FRAME, path, in_doubt="missing", session=session, progress=False)
+                resume_append(FRAME.copy(), path, in_doubt="missing", session=session, progress=False)
         finally:
             path.unlink(missing_ok=True)
 
     def change(self, session: Session) -> None:
-        FRAME.head(3).clicdata.delete_rows(5, on="n", keep=False, session=session, progress=False)
+        FRAME.copy().head(3).clicdata.delete_rows(5, on="n", keep=False, session=session, progress=False)
 
     def list(self, session: Session) -> None:
         Data(session=session).get_data()
@@ -152,7 +153,7 @@ def main() -> None:
         worker = Worker(url, Path(folder))
         if trace:
             tracemalloc.start()
-        for _ in range(350):  # what is made once, is kept by a cache or is reused, is made here
+        for _ in range(600):  # what is made once, is kept by a cache or is reused, is made here
             worker.step()
         for _ in range(LOOKS):
             requests = worker.settle()

@@ -131,7 +131,7 @@ def test_a_long_run_leaks_no_memory_socket_file_or_thread() -> None:
     assert samples[0]["sockets"] == 2 * AT_ONCE, "as many connections as there were calls at once, in each session"
     assert found["closed"]["sockets"] == 0
     assert found["closed"]["files"] == samples[0]["files"] - 2 * AT_ONCE
-    steeper = slope(samples, "traced") if brief else slope(samples[len(samples) // 3 :], "resident")
+    steeper = slope(samples[len(samples) // 3 :], "traced" if brief else "resident")
     assert steeper * 10_000 <= MIB
     assert service.faults.total() > 0.03 * service.requests
     totals.add("requests of the soak", service.requests)
