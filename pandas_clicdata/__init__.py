@@ -20,6 +20,7 @@ from pandas_clicdata import errors
 from pandas_clicdata.accessor import DataFrame
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.plan import Plan
+from pandas_clicdata.changes.resume import resume_append
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.endpoints.account import Account
 from pandas_clicdata.endpoints.dashboard import Dashboard
@@ -32,7 +33,6 @@ from pandas_clicdata.reader import read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.uploads.receipt import AppendReceipt
-from pandas_clicdata.uploads.resume import resume_append
 
 if TYPE_CHECKING:
     from types import ModuleType

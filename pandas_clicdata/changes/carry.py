@@ -27,16 +27,17 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.append import Append
 from pandas_clicdata.uploads.change import cheaper_way, counts_of, lost_error, send_delete, send_update
-from pandas_clicdata.uploads.receipt import receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import DOUBTFUL, State, receipt_on_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from pandas_clicdata.changes.change_receipt import ChangeReceipt
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Caller, Reply
     from pandas_clicdata.uploads.append import AppendOptions
+    from pandas_clicdata.uploads.receipt import Replaced
 
 ROUNDS = 3  # of looking what a lost response did, and going on
 LOST = (AppendAmbiguous, UpdateAmbiguous, DeleteAmbiguous)
@@ -165,51 +166,65 @@ class Carrier:
         self._session, self._plan, self._options = session, plan, replace(options, types=plan.types)
         self._recheck = recheck
         self._append: Append | None = None
-        self.receipt = SyncReceipt(plan, keep=keep)
+        self.receipt = SyncReceipt(plan, self, keep=keep)
         session.last_receipt = self.receipt
-        steps = [self._insert, self._update, self._delete]
-        self._steps = [self._delete, self._insert] if deletes_first else steps
+        self._steps = [self._insert, self._update, self._delete]
+        if deletes_first:
+            self._steps = [self._delete, self._insert, self._update]
         self._looked = False
         self._left = np.ones(len(plan.work.inserts), bool)  # the rows to append that the data set didn't have
 
-    def run(self) -> SyncReceipt:
-        """Do what the plan says, and return the receipt."""
+    def run(self, *, again: bool = False) -> SyncReceipt:
+        """Do what the plan says, and return the receipt; ``again`` after a stop."""
         with receipt_on_interrupt(self.receipt, "session.last_receipt"):
-            for left in reversed(range(ROUNDS + 1)):
-                try:
-                    for step in self._steps:
-                        step()
-                    break
-                except LOST as error:
-                    if not left:
-                        raise self._ambiguous("the response was lost too often", error) from error
-                    _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
-                    self._look(error)
-                except ClicDataError as error:
-                    stopped = self._stopped(error)
-                    raise stopped from (error.__cause__ if stopped is error else error)
-            if not self.receipt.complete:
-                raise self._stopped(WriteError("some of it was refused"))
-            if self._recheck or (self._recheck is None and self._looked):
-                self._check_end()
+            try:
+                if again and self.receipt.anything_done:
+                    self._look(None)
+                self._run()
+            finally:
+                if self._append is not None:
+                    self._append.__exit__()
         return self.receipt
 
-    def _insert(self) -> None:
-        rows = self._plan.work.inserts
-        if not len(rows):
-            return
-        if self._append is None:
-            with Append(self._session, self._plan.frame.iloc[rows], self._options) as self._append:
-                try:
-                    self._append.send_to(self._plan.known_rec_id)
-                finally:
-                    self.receipt.appended = self._append.receipt
-                    self._session.last_receipt = self.receipt
-        elif self.receipt.appended is not None and not self.receipt.appended.complete:
+    def _run(self) -> None:
+        for left in reversed(range(ROUNDS + 1)):
             try:
+                for step in self._steps:
+                    step()
+                break
+            except LOST as error:
+                if not left:
+                    raise self._ambiguous("the response was lost too often", error) from error
+                _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
+                self._look(error)
+            except ClicDataError as error:
+                stopped = self._stopped(error)
+                raise stopped from (error.__cause__ if stopped is error else error)
+        if not self.receipt.complete:
+            raise self._stopped(WriteError("some of it was refused"))
+        if self._recheck or (self._recheck is None and self._looked):
+            self._check_end()
+
+    def _begin(self, replaces: Replaced | None = None) -> None:
+        """Make the append of the new rows, and its journal."""
+        rows, frame = self._plan.work.inserts, self._plan.frame
+        if self._append is None and len(rows):
+            append = Append(self._session, frame if len(rows) == len(frame) else frame.iloc[rows], self._options)
+            self._append = append.__enter__()
+            append.prepare(self._plan.known_rec_id, replaces=replaces)
+            self.receipt.appended, self._session.last_receipt = append.receipt, self.receipt
+
+    def _insert(self) -> None:
+        self._begin()
+        if self._append is None or self.receipt.appended is None or self.receipt.appended.complete:
+            return
+        try:
+            if self.receipt.appended.chunks_in(*DOUBTFUL, State.REFUSED):
                 self._append.go_on(lambda position: not self._left[position])
-            finally:
-                self._session.last_receipt = self.receipt
+            else:
+                self._append.run()
+        finally:
+            self._session.last_receipt = self.receipt
 
     def _update(self) -> None:
         if self.receipt.updated is not None:
@@ -220,29 +235,41 @@ class Carrier:
             self._send(self.receipt.deleted)
 
     def _send(self, receipt: ChangeReceipt) -> None:
+        if not self.receipt.anything_done:  # all was refused before
+            self._mark(receipt, range(receipt.keys_total))
         if receipt.pending():
             send_changes(self._session, receipt, self._options.progress, self._options.workers)
 
     # -----------------------------------------------------------------------------------------------------
     # After a lost response
 
-    def _look(self, failure: ClicDataError) -> None:
+    def _look(self, failure: ClicDataError | None) -> None:
         """Wait, read the data set again, and note what is done."""
         verify.wait(self._session, 0.0)
         self._looked = True
         try:
-            again = self._read_again()
+            self._settle()
         except ClicDataError as error:
-            raise self._ambiguous(f"the data set could not be read again ({error})", failure) from failure
-        work = again.work
-        if self._append is not None:
-            self._left = np.isin(self._plan.work.inserts, work.inserts)
-        for receipt, changes in ((self.receipt.updated, work.updates), (self.receipt.deleted, work.deletes)):
+            raise self._ambiguous(f"it isn't known what a lost response did ({error})", failure) from failure or error
+
+    def _settle(self) -> None:
+        again = self._read_again()
+        if again.problems:
+            raise WriteError(f"the data set has changed meanwhile: {'; '.join(again.problems)}")
+        self._left = np.isin(self._plan.work.inserts, again.work.inserts)
+        for receipt, changes in (
+            (self.receipt.updated, again.work.updates),
+            (self.receipt.deleted, again.work.deletes),
+        ):
             if receipt is not None:
                 to_do = {change.find for change in changes}
-                for at, change in enumerate(receipt.changes):
-                    if change is not None and receipt.state(at) in ("in doubt", "sending", "refused"):
-                        receipt.mark(at, "pending" if change.find in to_do else "applied")
+                self._mark(receipt, {at for at, one in enumerate(receipt.changes) if one and one.find in to_do})
+
+    def _mark(self, receipt: ChangeReceipt, left: Collection[int]) -> None:
+        """Note which changes, of those in doubt or refused, are left to do: the others are done."""
+        for at in range(receipt.keys_total):
+            if receipt.state(at) in ("in doubt", "sending", "refused"):
+                receipt.mark(at, "pending" if at in left else "applied")
 
     def _read_again(self) -> Plan:
         assert self._plan.again is not None
@@ -265,12 +292,11 @@ class Carrier:
             )
 
     def _ambiguous(self, what: str, failure: ClicDataError | None = None) -> SyncAmbiguous:
-        error = SyncAmbiguous(
-            f"{self._plan.verb}: {what}. {self.receipt.summary()}. To call it again is safe: it reads the data set "
-            "and does what is left"
-        )
+        error = SyncAmbiguous(f"{self._plan.verb}: {what}. {self.receipt.summary()}. {self._advice}")
         error.receipt = self.receipt
         return error
+
+    _advice = "To call it again is safe: it reads the data set and does what is left"
 
     def _stopped(self, error: ClicDataError) -> ClicDataError:
         if not self.receipt.anything_done:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.errors import InputError, public
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.match import match as match_rows
 from pandas_clicdata.frames.rows import frame_of_rows
+from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.change import COUNTS, parse_filter, rows_changed
 from pandas_clicdata.uploads.receipt import receipt_html
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.changes.compare import Change, Comparison
     from pandas_clicdata.changes.plan import Plan
+    from pandas_clicdata.changes.sync_receipt import SyncReceipt
+    from pandas_clicdata.session.session import Session
 
 LONG = 5.0  # seconds of reading before a delete that a line about it mentions
 
@@ -72,6 +76,7 @@ class ChangeReceipt:
         states: Sequence[str],
         multiple_rows: str = "all",
         kept: Kept | None = None,
+        session: Session | None = None,
     ) -> None:
         self.rec_id = rec_id
         self.operation = operation
@@ -79,6 +84,7 @@ class ChangeReceipt:
         self.changes = changes
         self._keys = keys
         self._kept = kept
+        self._session = session
         self._states = list(states)
         self._counts: list[dict[str, int]] = [{} for _ in self._states]
         self._group_of = range(len(keys)) if kept is None else kept.first_keys
@@ -103,7 +109,7 @@ class ChangeReceipt:
             groups = [at[row] for row in compared.group[rows].tolist()]
             kept = Kept(_matches(plan, changes), groups, exact, plan.there.names, compared.there.count, seconds)
         keys = plan.frame[plan.on].iloc[rows]
-        return cls(plan.known_rec_id, plan.verb, keys, changes, states, multiple_rows, kept)
+        return cls(plan.known_rec_id, plan.verb, keys, changes, states, multiple_rows, kept, plan.session)
 
     @classmethod
     def of_changes(cls, plan: Plan, operation: str, changes: Sequence[Change], *, keep: bool) -> ChangeReceipt | None:
@@ -113,18 +119,23 @@ class ChangeReceipt:
         if changes[0].row >= 0:
             keys = plan.frame[plan.on].iloc[[change.row for change in changes]]
         else:
-            names = [cell.column for cell in parse_filter(changes[0].find)]
-            keys = plan.rows_there([change.places[0] for change in changes])[names]
+            names = dict.fromkeys(cell.column for change in changes for cell in parse_filter(change.find))
+            keys = plan.rows_there([change.places[0] for change in changes])[[*names]]
         kept = None
         if keep:
             matches = _matches(plan, changes)
-            kept = Kept(matches, range(len(changes)), frozenset(match.place for match in matches), plan.there.names)
-        return cls(plan.known_rec_id, operation, keys, changes, ["pending"] * len(changes), kept=kept)
+            groups = _groups(plan, changes)
+            kept = Kept(matches, groups, frozenset(match.place for match in matches), plan.there.names)
+        return cls(
+            plan.known_rec_id, operation, keys, changes, ["pending"] * len(changes), kept=kept, session=plan.session
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_session": None}  # which can't be pickled
 
     def __dir__(self) -> list[str]:
-        return sorted(
-            {*super().__dir__()} - {"changes", "counted", "known", "mark", "of_changes", "of_keys", "pending", "state"}
-        )  # for this package only
+        inner = {"changes", "counted", "known", "mark", "of_changes", "of_keys", "pending", "reached", "state"}
+        return sorted({*super().__dir__()} - inner)  # for this package only
 
     def pending(self) -> list[int]:
         """Return the positions of the keys to send: all but keys that match no row of the data set."""
@@ -282,12 +293,64 @@ class ChangeReceipt:
     def _names(self) -> Sequence[str]:
         return () if self._kept is None else self._kept.names
 
+    def reached(self) -> list[tuple[int, bytes]]:
+        """Return the kept rows that were changed, or may have been, each with the position of its key."""
+        changed = [*self._matches_of("changed"), *self._matches_of("in doubt")]
+        return [(key, row) for _, key, row in sorted(changed)]
+
+    @public
+    def undo(
+        self, *, dry_run: bool = False, progress: bool | None = None, session: Session | None = None
+    ) -> SyncReceipt | Plan:
+        """Give the rows back that were there before: append the deleted ones, set the old cells.
+
+        The data set is read before. Where its rows are not what this write left there, or was to leave there, somebody
+        has changed them since: then nothing is done. Rows that are appended again are at the end of the data set.
+
+        Parameters
+        ----------
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through. If not given, that of the call; from a pickle, the default session.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was deleted, updated and appended. It has an `undo` too.
+
+        Raises
+        ------
+        InputError
+            Rows have been changed since, or were not kept (``keep=False``); nothing was written.
+        SyncInterrupted, SyncAmbiguous
+            It stopped midway, or it isn't known what is done.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Fridge").rec_id
+        >>> receipt = df.head(1).clicdata.delete_rows(rec_id, on="item")
+        >>> receipt.undo().complete
+        True
+        >>> sorted(pd.read_clicdata(rec_id)["item"])
+        ['a', 'b']
+        """
+        from pandas_clicdata.changes.undo import undo_changes  # imports this module
+
+        return undo_changes(manager.current(session or self._session), self, dry_run=dry_run, progress=progress)
+
     def _rows_of(self, fate: str) -> list[bytes]:
+        return [found.row for found in self._matches_of(fate)]
+
+    def _matches_of(self, fate: str) -> list[Match]:
         if self._kept is None:
             raise InputError("the rows were not kept: keep=False skips the reading before")
         group_of, exact = self._group_of, self._kept.exact
         fates = {(first, same): self._fate(first, exact=same) for first in self._kept_rows for same in (True, False)}
-        return [row for place, key, row in self._kept.matches if fates[group_of[key], place in exact] == fate]
+        return [one for one in self._kept.matches if fates[group_of[one.key], one.place in exact] == fate]
 
     def _fate(self, first: int, *, exact: bool) -> str:
         """Return what is known of the kept rows of a group of keys: those equal to a key exactly, or the others."""
@@ -365,3 +428,18 @@ def _matches(plan: Plan, changes: Sequence[Change | None]) -> list[Match]:
     reached = sorted((place, at) for at, change in enumerate(changes) if change for place in change.places)
     rows = plan.there.raw([place for place, _ in reached])
     return [Match(place, at, row) for (place, at), row in zip(reached, rows, strict=True)]
+
+
+def _groups(plan: Plan, changes: Sequence[Change]) -> list[int]:
+    """Return for each change the first that the service may take for the same."""
+    if changes[0].row >= 0:
+        return list(range(len(changes)))
+    groups: list[int] = []
+    first_of: dict[tuple[str, ...], Any] = {}
+    seen: dict[tuple[Any, ...], int] = {}
+    for at, change in enumerate(changes):
+        names = tuple(cell.column for cell in parse_filter(change.find))
+        if names not in first_of:
+            first_of[names] = match_rows(plan.there, plan.there, names, wide=True).local
+        groups.append(seen.setdefault((names, int(first_of[names][change.places[0]])), at))
+    return groups

@@ -62,8 +62,8 @@ class Plan:
         pages: int = 0,
     ) -> None:
         self.verb, self.rec_id, self.problems, self.pages = verb, rec_id, list(work.problems), pages
-        self._session, self._encoder, self.work, self.on = session, encoder, work, list(on)
-        self._rows, self.there, self._known, self._chunksize = rows, there or Rows(), known, chunksize
+        self.session, self._encoder, self.work, self.on = session, encoder, work, list(on)
+        self.rows, self.there, self._known, self._chunksize = rows or Rows(), there or Rows(), known, chunksize
         self.do, self.again = do, again
         problems = {} if rec_id is None else column_problems(encoder, rec_id, known, collect=False)
         self._problem_of = {name: problem for name, problem in problems.items() if name in sends}
@@ -72,12 +72,15 @@ class Plan:
     def __dir__(self) -> list[str]:
         inner = {
             "again",
+            "cells_changed",
             "check",
             "do",
             "frame",
             "known_rec_id",
             "on",
+            "rows",
             "rows_there",
+            "session",
             "summary",
             "there",
             "types",
@@ -188,8 +191,7 @@ class Plan:
 
     def _cells_of(self, change: Change) -> list[tuple[Any, ...]]:
         """Return the row of the frame, its key, and column, old and new cell, for each cell that a change sets."""
-        assert self._rows is not None
-        new = self._rows.raw_cells(change.row, [*self.on, *change.columns])
+        new = self.rows.raw_cells(change.row, [*self.on, *change.columns])
         keys = [parsed(new[name]) for name in self.on]
         cells = []
         for place in change.places:
@@ -200,11 +202,6 @@ class Plan:
     def cells_changed(self) -> list[int]:
         """Return how many rows `updates` has for each change."""
         return [len(change.places) * len(change.columns) for change in self.work.updates]
-
-    def check_frame(self, df: pd.DataFrame) -> None:
-        """Raise an `InputError` if this is not the frame of the plan."""
-        if len(df) != len(self.frame) or not df.index.equals(self.frame.index):
-            raise InputError("this is another frame than the one of the call: give that one, as it was")
 
     @property
     @public
@@ -270,7 +267,7 @@ class Plan:
     @property
     def requests(self) -> int:
         """The requests that write: chunks of rows to append, and one for each key to update or delete."""
-        chunks = -(-len(self.work.inserts) // most_rows(self._session.dialect, self._chunksize))
+        chunks = -(-len(self.work.inserts) // most_rows(self.session.dialect, self._chunksize))
         return chunks + len(self.work.updates) + len(self.work.deletes) + (self.rec_id is None)
 
     @property
@@ -288,7 +285,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """About how long these requests take, one after another, at the session's pace; None before its first one."""
-        session = self._session
+        session = self.session
         return self.requests * session.seconds / session.responses if session.responses else None
 
     # -----------------------------------------------------------------------------------------------------

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.compare import count_rows
-from pandas_clicdata.errors import public
+from pandas_clicdata.errors import InputError, public
 from pandas_clicdata.uploads.receipt import State, receipt_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pandas_clicdata.changes.carry import Carrier
     from pandas_clicdata.changes.plan import Plan
+    from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk
 
 
@@ -40,14 +42,28 @@ class SyncReceipt:
         If it was: a row per cell that is not what was sent, as in `Plan.updates`. ``tolerance=`` lets such cells be.
     """
 
-    def __init__(self, plan: Plan, *, keep: bool = True) -> None:
+    def __init__(self, plan: Plan, carrier: Carrier, *, keep: bool = True) -> None:
         self.verb, self.rec_id, self.unchanged = plan.verb, plan.known_rec_id, plan.unchanged
         self.appended: AppendReceipt | None = None
         self.updated = ChangeReceipt.of_changes(plan, "update rows", plan.work.updates, keep=keep)
         self.deleted = ChangeReceipt.of_changes(plan, "delete rows", plan.work.deletes, keep=keep)
         self.rechecked = False
         self.unsettled = plan.updates.iloc[:0]
-        self._plan, self._inserts = plan, plan.work.inserts
+        self._plan: Plan | None = plan
+        self._carrier: Carrier | None = carrier
+        self._cells: tuple[pd.DataFrame, list[int]] | None = None
+        self._inserts, self._index, self._keep = plan.work.inserts, plan.frame.index, keep
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A session can't be pickled: what the plan shows goes along, without the means to go on.
+        return {**self.__dict__, "_plan": None, "_carrier": None, "_cells": self._changed_cells()}
+
+    def _changed_cells(self) -> tuple[pd.DataFrame, list[int]]:
+        """Return the cells that change, and how many each change has."""
+        if self._plan is not None and self._cells is None:
+            self._cells = self._plan.updates, self._plan.cells_changed()
+        assert self._cells is not None
+        return self._cells
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__()} - {"anything_done", "summary"})  # for this package only
@@ -84,9 +100,8 @@ class SyncReceipt:
             A row per cell: the key columns, ``column`` (text), ``old``, ``new`` (Python objects, as in JSON), and
             ``state`` (text) of its key, as in `ChangeReceipt.keys`. The index is the row's label in the frame.
         """
-        table = self._plan.updates
+        table, counts = self._changed_cells()
         states = [] if self.updated is None else self.updated.keys["state"].tolist()
-        counts = self._plan.cells_changed()
         listed = [state for state, count in zip(states, counts, strict=True) for _ in range(count)]
         return table.assign(state=pd.Series(listed, index=table.index, dtype="str"))
 
@@ -134,7 +149,7 @@ class SyncReceipt:
         return self._rows(df, [] if self.appended is None else self.appended.doubtful(), {"in doubt", "sending"})
 
     def _rows(self, df: pd.DataFrame, chunks: Sequence[Chunk], states: set[str]) -> pd.DataFrame:
-        self._plan.check_frame(df)
+        check_frame(df, self._index)
         rows = [int(self._inserts[position]) for chunk in chunks for position in chunk.span]
         if self.appended is None and "pending" in states:
             rows += self._inserts.tolist()
@@ -142,6 +157,85 @@ class SyncReceipt:
             changes = enumerate(self.updated.changes)
             rows += [change.row for at, change in changes if change and self.updated.state(at) in states]
         return df.iloc[sorted(rows)]
+
+    # -----------------------------------------------------------------------------------------------------
+    # Going on, and going back
+
+    @public
+    def resume(self, df: pd.DataFrame) -> SyncReceipt:
+        """Go on after a stop, through the session of the call: read the data set, and do what is left.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame of the call.
+
+        Returns
+        -------
+        SyncReceipt
+            This one.
+
+        Raises
+        ------
+        InputError
+            ``df`` is another frame, or this receipt was pickled: make the call again.
+        SyncInterrupted, SyncAmbiguous
+            It stopped again, or it isn't known what is done.
+        """
+        check_frame(df, self._index)
+        if self._carrier is None:
+            raise InputError("this receipt was pickled, and can't go on: make the call again")
+        return self._carrier.run(again=True)
+
+    @public
+    def undo(
+        self, *, dry_run: bool = False, progress: bool | None = None, session: Session | None = None
+    ) -> SyncReceipt | Plan:
+        """Give the rows back that were there before: delete the new ones, set the old cells, append the deleted ones.
+
+        The data set is read before. Where its rows are not what this write left there, or was to leave there, somebody
+        has changed them since: then nothing is done. Rows of other keys are left alone. Rows that are appended again
+        are at the end of the data set.
+
+        Parameters
+        ----------
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; that of the call if not given.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was deleted, updated and appended. It has an `undo` too.
+
+        Raises
+        ------
+        InputError
+            Rows have been changed since, or were not kept (``keep=False``), or this receipt was pickled; nothing was
+            written.
+        SyncInterrupted, SyncAmbiguous
+            It stopped midway, or it isn't known what is done.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Pantry").rec_id
+        >>> receipt = df.assign(left=0).clicdata.upsert(rec_id, on="item")
+        >>> receipt.undo().complete
+        True
+        >>> pd.read_clicdata(rec_id)["left"].tolist()
+        [1, 2]
+        """
+        from pandas_clicdata.changes.undo import undo_sync  # imports this module
+
+        if self._plan is None:
+            raise InputError("this receipt was pickled, and has no session to undo it with")
+        if not self._keep:
+            raise InputError("the old rows were not kept: keep=True keeps them")
+        return undo_sync(session or self._plan.session, self, self._plan, dry_run=dry_run, progress=progress)
 
     # -----------------------------------------------------------------------------------------------------
     # Display
@@ -179,3 +273,9 @@ class SyncReceipt:
         if len(self.unsettled):
             steps.append("cells that are not what was sent: .unsettled")
         return receipt_html(self, counts, steps)
+
+
+def check_frame(df: pd.DataFrame, index: pd.Index[Any]) -> None:
+    """Raise an `InputError` if a frame has another index than that of the call."""
+    if len(df) != len(index) or not df.index.equals(index):
+        raise InputError("this is another frame than the one of the call: give that one, as it was")

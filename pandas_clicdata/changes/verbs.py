@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pandas as pd
+
 from pandas_clicdata.changes.carry import Carrier, send_changes
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.compare import Change, Comparison, MatchBy, Work, cells_of, key_problems
@@ -20,14 +22,13 @@ from pandas_clicdata.frames.rows import FrameRows, Rows
 from pandas_clicdata.frames.types import checked_types, join_names, noted_types, with_levels
 from pandas_clicdata.frames.unify import python_cells
 from pandas_clicdata.progress import bar
-from pandas_clicdata.session.pages import Page, retry_while_changing
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, retry_while_changing
+from pandas_clicdata.session.wire import get
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
-
-    import pandas as pd
 
     from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session
@@ -50,9 +51,14 @@ class Source:
         on: Any = None,
         keyed: bool = True,
         columns: Any = None,
+        constants: Mapping[str, str] | None = None,
     ) -> None:
         noted, problems = noted_types(frame.attrs, rec_id), list[str]()
         frame = with_levels(frame, index)
+        for name, value in (constants or {}).items():
+            if name in frame.columns:
+                raise InputError(f"the frame has a column {name!r}, which gets the stamps")
+            frame = frame.assign(**{name: pd.Series(value, frame.index, "str")})
         self.on = _names(frame, on, "on") if keyed else []
         if columns is not None:
             chosen = _names(frame, columns, "columns")
@@ -137,7 +143,12 @@ def read_rows(session: Session, rec_id: int, pages: Pages, progress: bool | None
     return Read(rows, time.monotonic() - began, count)
 
 
-def _lacking(there: Rows, columns: Iterable[str]) -> list[str]:
+def pages_of(session: Session, rec_id: int) -> Pages:
+    """Return what reads the pages of a data set."""
+    return partial(iter_pages, session, get("read rows", f"/data/{rec_id}", key="data"), PAGE_SIZE)
+
+
+def columns_lacking(there: Rows, columns: Iterable[str]) -> list[str]:
     """Return the problem of columns that the data set lacks, if any row shows its columns."""
     missing = [name for name in columns if name not in there.names] if there.count else []
     return [f"on: the data set has no column {join_names(map(repr, missing))}"] if missing else []
@@ -181,11 +192,11 @@ def _change_plan(
     if read is not None:
         source.encode_for(read.known)
         compared = source.compared(read.rows, options.match)
-        problems = _lacking(read.rows, source.on if is_delete else source.encoder.columns)
+        problems = columns_lacking(read.rows, source.on if is_delete else source.encoder.columns)
     if problems:
         work = Work(problems=problems)
     elif read is None:
-        work = _unread_work(compared, source, is_delete=is_delete)
+        work = unread_work(compared, source, is_delete=is_delete)
     elif is_delete:
         work = work_of_delete(compared, first_only=first_only, by=options.match)
     else:
@@ -222,7 +233,7 @@ def _change_plan(
     )
 
 
-def _unread_work(compared: Comparison, source: Source, *, is_delete: bool) -> Work:
+def unread_work(compared: Comparison, source: Source, *, is_delete: bool) -> Work:
     """Return a change for each key, where the data set was not read."""
     others = [] if is_delete else source.others
     rows = compared.keys.tolist()
@@ -268,7 +279,7 @@ def _sync_plan(session: Session, verb: str, rec_id: int, source: Source, options
     read = Read(Rows(), 0.0, 0) if problems else read_rows(session, rec_id, pages, progress, exact)
     there = read.rows
     source.encode_for(read.known)
-    if problems := problems or _lacking(there, source.on):
+    if problems := problems or columns_lacking(there, source.on):
         work = Work(problems=problems)
     else:
         compared = source.compared(there, options.match)

@@ -13,18 +13,16 @@ from pandas_clicdata.changes.compare import (
     Work,
     cells_of,
     count_rows,
-    null_rows,
     other_kinds,
     question,
     repeated_there,
 )
+from pandas_clicdata.changes.reach import deletes_by, deletes_of_all
 from pandas_clicdata.frames import match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
-
-    from pandas_clicdata.frames.rows import Rows
 
 FEW_DELETES, SHARE_OF_DELETES = 10, 0.1  # more than both are refused, unless the caller says otherwise
 
@@ -143,12 +141,33 @@ def too_many(would: str, count: int, there: int, most: float | None, argument: s
     return None
 
 
-def deletes_by(there: Rows, places: Any, on: Sequence[str]) -> tuple[list[Change], Any]:
-    """Return one delete for each distinct key of these rows of the data set, and the rows that none can reach."""
-    unreachable = np.intersect1d(places, null_rows(there, on))
-    first_of = match.match(there, there, on, wide=False).local
-    groups: dict[int, list[int]] = {}
-    for place in np.setdiff1d(places, unreachable).tolist():
-        groups.setdefault(int(first_of[place]), []).append(place)
-    finds = (cells_of(raw, on) for raw in there.raw(groups))
-    return [Change(find, -1, group) for find, group in zip(finds, groups.values(), strict=True)], unreachable
+def work_of_replace(
+    compared: Comparison, scope: Any, *, by: MatchBy | None, batch: str | None = None, max_deleted: float | None = None
+) -> Work:
+    """Return the deletes of the rows in ``scope``, and the insert of every row of the frame.
+
+    These are the rows with a key of the frame, or without key columns all; with a column ``batch``, which has a stamp
+    for each run, those of earlier runs, which go by their stamps.
+    """
+    there, unreachable = compared.there, np.empty(0, np.int64)
+    if compared.on:
+        work = work_of_delete(compared, first_only=False, by=by)
+        work.deletes = [change for change in work.deletes if change.places]
+    else:
+        work = Work()
+    if batch is not None:
+        work.deletes, unreachable = deletes_by(there, scope, [*compared.on, batch])
+    elif not compared.on:
+        work.deletes, unreachable = deletes_of_all(there)
+    if len(unreachable):
+        what = f"have no stamp in {batch!r}" if batch else "have a null in every column"
+        work.problems.append(f"{count_rows(len(unreachable))} would go and {what}, and no filter reaches them")
+    if max_deleted is not None and (
+        problem := too_many(
+            f"{count_rows(len(scope))} of {there.count:,} would go", len(scope), there.count, max_deleted, "max_deleted"
+        )
+    ):
+        work.problems.append(problem)
+    work.inserts = np.arange(compared.frame.count)
+    work.unmatched = work.duplicates = np.empty(0, np.int64)
+    return work

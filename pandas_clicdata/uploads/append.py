@@ -15,6 +15,7 @@ from pandas_clicdata.errors import (
     AppendAmbiguous,
     ClicDataError,
     InputError,
+    JournalBusy,
     PermissionDenied,
     ProtocolError,
     ReadError,
@@ -36,6 +37,7 @@ from pandas_clicdata.uploads.receipt import (
     Chunk,
     Job,
     ReceiptWriter,
+    Replaced,
     State,
     receipt_on_interrupt,
     run_alone,
@@ -140,6 +142,7 @@ class Append:
         self._options = options
         self._id = str(uuid.uuid4())
         self._journal: Journal | None = None
+        self._writer: ReceiptWriter | None = None
         self.receipt: AppendReceipt | None = None
         self._attrs = getattr(frame, "attrs", {})
         self._need_types = need_types
@@ -173,6 +176,13 @@ class Append:
 
     def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
         """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
+        self.prepare(rec_id, made=made, has_key=has_key)
+        return self.run()
+
+    def prepare(
+        self, rec_id: int, *, made: bool = False, has_key: bool = False, replaces: Replaced | None = None
+    ) -> None:
+        """Make the receipt. Where the rows of ``replaces`` go first, write the journal: they go before `run`."""
         options, left_empty = self._options, [] if made else self._compare(rec_id)
         encoder = self._encoder
         if options.audit and options.verify is None and not made:
@@ -199,28 +209,44 @@ class Append:
             check=options.check,
             left_empty=left_empty,
             has_key=has_key,
+            replaces=replaces,
         )
-        writer = ReceiptWriter(AppendReceipt(job), self._journal)
-        self._session.last_receipt = self.receipt = writer.receipt
-        return self._run(writer)
+        self._writer = ReceiptWriter(AppendReceipt(job), self._journal)
+        self._session.last_receipt = self.receipt = self._writer.receipt
+        if replaces is not None:
+            self._writer.begin()
 
-    def _run(self, writer: ReceiptWriter) -> AppendReceipt:
+    def run(self) -> AppendReceipt:
+        """Append the rows that are pending."""
+        writer = self._writer
+        assert writer is not None
         with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
             writer.begin()
             return Run(self._session, self._encoder, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
         """Go on after a stop, with refused rows too. The caller knows which rows in doubt are stored, by position."""
-        assert self.receipt is not None
-        writer = ReceiptWriter(self.receipt, self._journal)
-        writer.begin()
-        for chunk in self.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
+        writer = self._reopen()
+        for chunk in writer.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
             stored = [is_stored(position) for position in chunk.span]
             stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
             for part in writer.split(chunk, [*stops, chunk.stop]):
                 state = State.VERIFIED if stored[part.start - chunk.start] else State.PENDING
                 writer.note(part, state)
-        return self._run(writer)
+        return self.run()
+
+    def _reopen(self) -> ReceiptWriter:
+        """Begin another run, and open the journal again, which the last one closed."""
+        receipt = self.receipt
+        assert receipt is not None
+        if self._journal is not None:
+            self._journal.close()
+            self._journal, found = self._journal.reopen(self._journal.path)
+            if found.run != receipt.run:
+                raise JournalBusy("another call went on with this append since: its journal says what is stored")
+        self._writer = ReceiptWriter(receipt, self._journal)
+        self._writer.begin()
+        return self._writer
 
     def _compare(self, rec_id: int) -> list[str]:
         """Compare the columns with those of the data set, where these are known, and return those left empty.

@@ -51,6 +51,19 @@ _ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # the reason of a refusa
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
+class Replaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which rows go when the rows of an append come: those with the same cells in ``by``, or all."""
+
+    by: list[str] = []
+    index: bool | None = None  # as the caller gave it
+    order: str = "delete_first"
+    batch_column: str | None = None
+    stamp: str | None = None  # the cell of the new rows in the batch column
+    match: str | None = None
+    max_deleted: float | None = None
+    deleted: bool = False  # whether they are gone
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is appended to which data set, and how; ``made`` says whether the data set was created for these rows."""
 
@@ -72,6 +85,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     check: bool | None = None
     left_empty: list[str] = []  # columns of the data set that the frame lacks, if they were compared
     has_key: bool = False  # whether the data set is known to have a unique key
+    replaces: Replaced | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,7 @@ class AppendReceipt:
         self._refused_rows: pd.DataFrame | None = None
 
     def __dir__(self) -> list[str]:
-        inner = {"chunks_in", "doubtful", "job", "keep_refused", "rows_in", "run", "table"}  # for this package only
+        inner = {"chunks_in", "doubtful", "job", "keep_refused", "note_deleted", "rows_in", "run", "table"}
         return sorted({*super().__dir__()} - inner)
 
     @classmethod
@@ -176,6 +190,11 @@ class AppendReceipt:
         from pandas_clicdata.uploads.journal import load  # imports this module, and sqlite3
 
         return load(path)
+
+    def note_deleted(self) -> None:
+        """Note that the rows are gone that this append replaces."""
+        assert self.job.replaces is not None
+        self.job = msgspec.structs.replace(self.job, replaces=msgspec.structs.replace(self.job.replaces, deleted=True))
 
     # -----------------------------------------------------------------------------------------------------
     # Chunks

@@ -6,9 +6,9 @@ import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch, public
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
 from pandas_clicdata.frames.compare import compare
 from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
@@ -29,7 +29,7 @@ from pandas_clicdata.uploads.receipt import (
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
@@ -43,86 +43,34 @@ _MAX_DELETES = 4
 Fate = Literal["stored", "missing"]
 
 
-@public
-def resume_append(
+class Around(Protocol):
+    """What an append that replaces rows needs beside itself."""
+
+    def before(self) -> Mapping[int, Fate]:
+        """Delete what is to go first, and return what became of the chunks in doubt, by their start."""
+        ...
+
+    def after(self) -> None:
+        """Delete what is to go last."""
+        ...
+
+
+def go_on(
     df: pd.DataFrame,
     path_or_receipt: str | os.PathLike[str] | AppendReceipt,
     *,
-    session: Session | None = None,
-    progress: bool | None = None,
-    workers: int = 1,
-    verify: Literal["count", "tag"] | None = None,
-    exclusive: bool = False,
-    in_doubt: Fate | Mapping[int, Fate] | None = None,
-    audit: bool | None = None,
-    rec_id: int | None = None,
-    chunksize: int | None = None,
+    session: Session | None,
+    progress: bool | None,
+    workers: int,
+    verify: Literal["count", "tag"] | None,
+    exclusive: bool,
+    in_doubt: Fate | Mapping[int, Fate] | None,
+    audit: bool | None,
+    rec_id: int | None,
+    chunksize: int | None,
+    around: Callable[[AppendReceipt], Around] | None = None,
 ) -> AppendReceipt:
-    """Go on with an append that stopped: skip the stored rows, find out which rows in doubt are stored, send the rest.
-
-    Nothing is sent before frame and account are known to be those of the append: all rows that were sent are written
-    again and compared with the digests of their chunks, the others with a digest of the frame (of 1,000 evenly spaced
-    rows if it has more).
-
-    Parameters
-    ----------
-    df : DataFrame
-        The frame that was appended.
-    path_or_receipt : str, path or AppendReceipt
-        The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
-    session : Session, optional
-        The session to send through; the default session if not given.
-    progress : bool, optional
-        Whether to show a bar; by default in a notebook, and if stderr is a terminal.
-    workers : int, default 1
-        Chunks on the wire at once, 32 at most.
-    verify : {"count", "tag"}, optional
-        How to find out which rows in doubt are stored, as in ``df.clicdata.append``. By default by the stamps if the
-        rows bear some; else rows in doubt end the call. ``"count"`` needs an append that began with it, or with its
-        table.
-    exclusive : bool, default False
-        For ``verify="count"``: your promise that nobody else wrote to the data set since the append began.
-    in_doubt : {"stored", "missing"} or mapping of int to these, optional
-        What became of the rows in doubt, if you looked yourself: for all chunks, or by the ``start`` of each. Missing
-        rows are sent again.
-    audit : bool, optional
-        Whether to count the rows at the end; by default with ``verify``, or if the append created its table.
-    rec_id, chunksize : int, optional
-        Values to compare with those of the append, which the journal holds.
-
-    Returns
-    -------
-    AppendReceipt
-        Every row appended. If they were before, nothing is sent.
-
-    Raises
-    ------
-    JournalMismatch
-        Frame, account, ``rec_id`` or ``chunksize`` are not those of the append; nothing was sent.
-    JournalBusy
-        Another process, or another call, writes to the journal; nothing was sent.
-    InputError
-        The journal or an argument can't be used; nothing was sent.
-    AppendAmbiguous
-        Rows are in doubt, and there is no way to find out which are stored, or it failed; nothing was sent. Or the
-        response to a chunk was lost again.
-    AppendInterrupted
-        It stopped again. This error and `AppendAmbiguous` carry ``.receipt``.
-
-    Examples
-    --------
-    >>> sandbox.faults.status(403, method="POST", after=2)
-    Fault(...)
-    >>> df = pd.DataFrame({"n": range(1000)})
-    >>> try:
-    ...     df.clicdata.push("Numbers", chunksize=500)
-    ... except errors.AppendInterrupted as error:
-    ...     receipt = error.receipt
-    >>> receipt
-    <AppendReceipt: 500 of 1,000 rows appended to data set ... in 2 chunks; 500 not stored: .remaining(df); ...>
-    >>> resume_append(df, receipt)
-    <AppendReceipt: 1,000 of 1,000 rows appended to data set ... in 2 chunks>
-    """
+    """Go on with an append that stopped, as `resume_append` says."""
     session = manager.current(session)
     fates = _checked_fates(in_doubt)
     options = AppendOptions(workers=workers, progress=progress, audit=audit)
@@ -147,10 +95,17 @@ def resume_append(
         for chunk in receipt.chunks_in(State.REFUSED):
             writer.note(chunk, State.PENDING)
         writer.save()
-        if receipt.doubtful() and options.verify is None:
-            raise _still_in_doubt(receipt)
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
-            return Run(session, encoder, writer, options).run()
+            beside = None if around is None else around(receipt)
+            if beside is not None:
+                _note_fates(writer, beside.before())
+                writer.begin()
+            if receipt.doubtful() and options.verify is None:
+                raise _still_in_doubt(receipt)
+            Run(session, encoder, writer, options).run()
+            if beside is not None:
+                beside.after()
+            return receipt
 
 
 def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:

@@ -1,0 +1,178 @@
+"""Giving rows back that were there before a write, where nobody has changed them since."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from pandas_clicdata.changes.carry import Carrier
+from pandas_clicdata.changes.compare import Change, Work, cells_of, count_rows
+from pandas_clicdata.changes.plan import Plan
+from pandas_clicdata.changes.reach import deletes_by, deletes_of_all
+from pandas_clicdata.changes.verbs import pages_of, read_rows
+from pandas_clicdata.frames import match
+from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.rows import Rows, row_cells
+from pandas_clicdata.session.wire import json_body
+from pandas_clicdata.uploads.append import AppendOptions
+from pandas_clicdata.uploads.change import parse_filter
+from pandas_clicdata.uploads.receipt import DOUBTFUL, STORED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pandas_clicdata.changes.change_receipt import ChangeReceipt
+    from pandas_clicdata.changes.sync_receipt import SyncReceipt
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.receipt import AppendReceipt
+
+
+class Left(NamedTuple):
+    """Rows as JSON, before a write and after it, and the columns that distinguish them."""
+
+    old: list[bytes]
+    new: list[bytes]
+    on: list[str]
+
+
+def undo_changes(
+    session: Session, receipt: ChangeReceipt, *, dry_run: bool, progress: bool | None
+) -> SyncReceipt | Plan:
+    """Give the rows of a delete or an update back."""
+    old, new = _changed(receipt)
+    on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
+    return _done(session, receipt.rec_id, Left(old, new, list(dict.fromkeys(on))), dry_run=dry_run, progress=progress)
+
+
+def undo_sync(
+    session: Session, receipt: SyncReceipt, plan: Plan, *, dry_run: bool, progress: bool | None
+) -> SyncReceipt | Plan:
+    """Give the rows of a write of several kinds back."""
+    old, new = list[bytes](), list[bytes]()
+    for changes in (receipt.updated, receipt.deleted):
+        if changes is not None:
+            for rows, more in zip((old, new), _changed(changes), strict=True):
+                rows += more
+    if receipt.appended is not None:
+        new += plan.rows.raw(plan.work.inserts[position] for position in _maybe_stored(receipt.appended))
+    return _done(session, receipt.rec_id, Left(old, new, plan.on), dry_run=dry_run, progress=progress)
+
+
+def _maybe_stored(receipt: AppendReceipt) -> list[int]:
+    return [position for chunk in receipt.chunks_in(*STORED, *DOUBTFUL) for position in chunk.span]
+
+
+def _changed(receipt: ChangeReceipt) -> tuple[list[bytes], list[bytes]]:
+    """Return the rows that a delete or an update may have changed, and what it made of them."""
+    old, new = list[bytes](), list[bytes]()
+    for at, row in receipt.reached():
+        change = receipt.changes[at]
+        old.append(row)
+        if change is not None and change.data:
+            cells = row_cells(row) | {cell.column: cell.value for cell in parse_filter(change.data)}
+            new.append(b"{%b}" % b",".join(b"%b:%b" % (json_body(name), cell) for name, cell in cells.items()))
+    return old, new
+
+
+def _done(session: Session, rec_id: int, left: Left, *, dry_run: bool, progress: bool | None) -> SyncReceipt | Plan:
+    options = AppendOptions(index=False, check=False, progress=progress)
+    plan = _undo_plan(session, rec_id, left, options)
+    if dry_run:
+        return plan
+    plan.check()
+    receipt: SyncReceipt = plan.do(plan)
+    return receipt
+
+
+def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions) -> Plan:
+    read = read_rows(session, rec_id, pages_of(session, rec_id), options.progress)
+    known = Rows()
+    for rows in (left.old, left.new):
+        known.add(b"[%b]" % b",".join(rows))
+    work = _work_of_undo(read.rows, known, len(left.old), left.on)
+    encoder = FrameEncoder(known.frame(range(len(left.old)), rec_id), index=False)
+    return Plan(
+        session,
+        "undo",
+        rec_id,
+        encoder,
+        work,
+        do=lambda plan: Carrier(session, plan, options, deletes_first=True).run(),
+        on=left.on,
+        rows=known,
+        there=read.rows,
+        again=partial(_undo_plan, session, rec_id, left, options),
+        pages=read.pages,
+    )
+
+
+def _work_of_undo(there: Rows, known: Rows, old_count: int, on: Sequence[str]) -> Work:
+    """Return what gives the first rows of ``known`` back; the others are what the write made of them."""
+    work, names = Work(), list(dict.fromkeys([*known.names, *there.names]))
+    keys = match.match(known, there, on, wide=True)
+    same = match.match(known, there, names, wide=False)
+    groups: dict[int, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
+    for position, group in enumerate(keys.local.tolist()):
+        groups[group][position >= old_count].append(position)
+    strangers = match.match(known, there, on, wide=False).remote < 0  # of a key that is only alike
+    for place in np.flatnonzero(keys.remote >= 0).tolist():
+        if not strangers[place]:
+            groups[int(keys.remote[place])][2].append(place)
+    pairs, changed, gone, inserts = list[tuple[int, int, int]](), 0, list[int](), list[int]()
+    for old, new, now in groups.values():
+        if on and len(old) == len(new) == len(now) == 1:
+            pairs.append((old[0], new[0], now[0]))
+            continue
+        was, is_now = Counter(same.local[old].tolist()), Counter(same.remote[now].tolist())
+        may_be = was + Counter(same.local[new].tolist())
+        if -1 in is_now or is_now - may_be or (len(old) == len(new) != len(now)):
+            changed += 1
+        elif is_now - was:
+            gone += now
+            inserts += old
+        else:
+            missing = was - is_now
+            for position in reversed(old):
+                if missing[int(same.local[position])] > 0:
+                    missing[int(same.local[position])] -= 1
+                    inserts.append(position)
+    changed += _cells_back(work, there, known, pairs, [name for name in names if name not in on], on)
+    if gone:
+        work.deletes, unreachable = deletes_by(there, np.array(gone), on) if on else deletes_of_all(there)
+        changed += len(unreachable)
+        reached = np.isin(keys.remote, keys.remote[gone]) & strangers
+        if reached.any():
+            work.problems.append(
+                f"{count_rows(int(reached.sum()))} would go whose keys are only alike to those to undo"
+            )
+    work.inserts = np.array(sorted(inserts), np.int64)
+    if changed:
+        work.problems.append(
+            f"{changed:,} keys have other rows by now than this write left there: somebody changed them"
+        )
+    return work
+
+
+def _cells_back(
+    work: Work, there: Rows, known: Rows, pairs: Sequence[tuple[int, int, int]], names: Sequence[str], on: Sequence[str]
+) -> int:
+    """Add the updates that set cells back; return how many rows have cells that are neither old nor new."""
+    old, new, now = np.array(pairs, np.int64).reshape(-1, 3).T
+    was_set = match.changed(known, known, old, new, names)
+    not_old = match.changed(known, there, old, now, names)
+    not_new = match.changed(known, there, new, now, names)
+    strange = np.zeros(len(old), bool)
+    back: dict[int, list[str]] = {}
+    for name in names:
+        strange |= was_set[name] & not_old[name] & not_new[name]
+        for at in np.flatnonzero(was_set[name] & not_old[name]).tolist():
+            back.setdefault(at, []).append(name)
+    rows = sorted(at for at in back if not strange[at])
+    for at, raw in zip(rows, known.raw(old[rows].tolist()), strict=True):
+        work.updates.append(
+            Change(cells_of(raw, on), int(old[at]), [int(now[at])], tuple(back[at]), cells_of(raw, back[at]))
+        )
+    return int(strange.sum())
