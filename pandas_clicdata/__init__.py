@@ -20,6 +20,7 @@ from pandas_clicdata import errors
 from pandas_clicdata.accessor import DataFrame
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.plan import Plan
+from pandas_clicdata.changes.restore import Changes
 from pandas_clicdata.changes.resume import resume_append
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.endpoints.account import Account
@@ -45,6 +46,7 @@ __all__ = [
     "Account",
     "AppendReceipt",
     "ChangeReceipt",
+    "Changes",
     "Dashboard",
     "Data",
     "DataFrame",

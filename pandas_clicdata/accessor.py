@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import pandas as pd
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
 from pandas_clicdata.changes import verbs
-from pandas_clicdata.changes.arguments import change_options, sync_options
+from pandas_clicdata.changes.arguments import change_options, checked_share, replace_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.replace import replace, replace_source
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
-from pandas_clicdata.changes.verbs import Source
-from pandas_clicdata.endpoints.data import Data, create_and_append
+from pandas_clicdata.changes.verbs import Source, pages_of
+from pandas_clicdata.endpoints.data import Data, create_and_append, id_named
 from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.changes.arguments import (
         ChangeArguments,
         Names,
+        PushArguments,
+        ReplaceArguments,
         SyncArguments,
         UpdateArguments,
         UpsertArguments,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _Receipt = TypeVar("_Receipt")
-IF_EXISTS = ("fail", "append")
+IF_EXISTS = ("fail", "append", "replace", "delete_rows")
 
 
 @pd.api.extensions.register_dataframe_accessor("clicdata")
@@ -241,11 +243,32 @@ class ClicDataAccessor:
             raise InputError("the frame has no columns: a data set needs one at least")
         return Data(session=session).create_data(name, column_types, desc)
 
+    @overload
+    def push(
+        self,
+        name: str,
+        desc: str = ...,
+        if_exists: Literal["fail", "append"] = ...,
+        types: Mapping[str, str] | None = ...,
+        **arguments: Unpack[PushArguments],
+    ) -> AppendReceipt: ...
+
+    @overload
+    def push(
+        self,
+        name: str,
+        desc: str = ...,
+        *,
+        if_exists: Literal["replace", "delete_rows"],
+        types: Mapping[str, str] | None = ...,
+        **arguments: Unpack[PushArguments],
+    ) -> AppendReceipt | SyncReceipt: ...
+
     def push(
         self,
         name: str,
         desc: str = "",
-        if_exists: Literal["fail", "append"] = "fail",
+        if_exists: Literal["fail", "append", "replace", "delete_rows"] = "fail",
         types: Mapping[str, str] | None = None,
         *,
         chunksize: int | None = None,
@@ -261,7 +284,7 @@ class ClicDataAccessor:
         audit: bool | None = None,
         check: bool | None = None,
         session: Session | None = None,
-    ) -> AppendReceipt:
+    ) -> AppendReceipt | SyncReceipt:
         """Create a table with this frame's columns and append the rows.
 
         ``POST /data``, then as `append`.
@@ -272,8 +295,9 @@ class ClicDataAccessor:
             Its name.
         desc : str, default ""
             A description.
-        if_exists : {"fail", "append"}, default "fail"
-            What to do if there is a table of that name: raise `Conflict`, or append to it.
+        if_exists : {"fail", "append", "replace", "delete_rows"}, default "fail"
+            What to do if there is a table of that name: raise `Conflict`, append to it, or delete its rows first as
+            `replace` does (``"replace"`` and ``"delete_rows"`` are the same: the columns stay).
         types : mapping of str to str, optional
             ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
@@ -285,7 +309,7 @@ class ClicDataAccessor:
 
         Returns
         -------
-        AppendReceipt
+        AppendReceipt, or SyncReceipt where rows were replaced
             Every row appended; ``.rec_id`` is the table.
 
         Raises
@@ -324,6 +348,23 @@ class ClicDataAccessor:
             check=check,
         )
         data = Data(session=manager.current(session))
+        if if_exists in ("replace", "delete_rows"):
+            if verify or tag_column or exclusive or errors != "raise" or audit:
+                raise InputError(
+                    f"verify, exclusive, tag_column, errors and audit don't go with if_exists={if_exists!r}"
+                )
+            if (found := id_named(data, name)) is not None:
+                return self.replace(
+                    found,
+                    types=types,
+                    chunksize=chunksize,
+                    index=index,
+                    workers=workers,
+                    compress=compress,
+                    progress=progress,
+                    journal=journal,
+                    session=data.session,
+                )
         return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")
 
     @overload
@@ -752,10 +793,148 @@ class ClicDataAccessor:
         options = sync_options(
             missing, duplicates, tolerance, match, max_updates, recheck, keep, chunksize, workers, compress, progress
         )
-        options.max_deletes = max_deletes
+        options.max_deletes = checked_share("max_deletes", max_deletes)
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         return _planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+
+    @overload
+    def replace(
+        self,
+        rec_id: int,
+        by: Names | None = ...,
+        *,
+        dry_run: Literal[False] = ...,
+        **arguments: Unpack[ReplaceArguments],
+    ) -> SyncReceipt: ...
+
+    @overload
+    def replace(
+        self, rec_id: int, by: Names | None = ..., *, dry_run: Literal[True], **arguments: Unpack[ReplaceArguments]
+    ) -> Plan: ...
+
+    def replace(
+        self,
+        rec_id: int,
+        by: str | Sequence[str] | None = None,
+        *,
+        order: Literal["delete_first", "append_first"] = "delete_first",
+        batch_column: str | None = None,
+        allow_empty: bool = False,
+        max_deleted: float | None = None,
+        keep: bool = True,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        dry_run: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        chunksize: int | None = None,
+        workers: int = 1,
+        compress: bool = False,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> SyncReceipt | Plan:
+        """Delete the rows of a data set that this frame is to replace, and append the frame: a month is loaded anew.
+
+        With ``by`` the rows go whose values in these columns occur in the frame, one request per distinct group of
+        values. Without it all rows go, by the filters that take the fewest requests, and the data set holds this frame
+        afterwards and nothing else. Its columns stay: the API can't add, change or drop a column, so a frame with a
+        column that the data set lacks is refused.
+
+        With ``order="delete_first"`` a reader of a dashboard sees fewer rows for a while. With ``"append_first"`` he
+        sees the old and the new rows for a while, and never fewer: choose it where a gap does harm, and where sums
+        that are too high for a minute don't.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        by : str or sequence of str, optional
+            The columns, or levels of the index, that name the groups: ``"month"``. Without missing values.
+        order : {"delete_first", "append_first"}, default "delete_first"
+            Whether old rows go before new ones come. No new row is sent before the data set or the responses show that
+            the old ones are gone.
+        batch_column : str, optional
+            For ``"append_first"``: a text column of the data set that the frame lacks. It gets one stamp per run, so
+            that the rows of earlier runs can be told from the new ones.
+        allow_empty : bool, default False
+            Whether an empty frame without ``by`` may empty the data set.
+        max_deleted : int or float, optional
+            Do nothing if more rows would go than this number or, as a float, this share of the data set.
+        keep : bool, default True
+            Whether to read the data set before, a request per page, and keep the rows that go, for ``.undo()``.
+            Without it, and with ``by``, the data set is read only if the responses don't count the deleted rows.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`.
+        match : {"exact", "wide"}, optional
+            Whether groups that differ only in letter case, trailing blanks, or the form of a letter are different, as
+            in `upsert`.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        journal : str or path, optional
+            A new file, as in `append`: `resume_append` goes on from it after a kill.
+        chunksize, compress
+            As in `append`.
+        workers : int, default 1
+            Requests at once, 32 at most.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; the default session if not given.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was deleted and appended. ``.undo()`` gives the old rows back.
+
+        Raises
+        ------
+        InputError
+            The frame can't be sent, or it isn't known which rows would go; nothing was written.
+        ReadError
+            The data set could not be read as a whole; nothing was written.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt`` says what is deleted and appended. Its
+            ``.resume(df)`` goes on, and its ``.undo()`` goes back.
+        SyncAmbiguous
+            Responses were lost, and the rows that are there don't show what they did: ``.receipt``.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"month": ["Jan", "Jan", "Feb"], "sold": [1, 2, 3]})
+        >>> rec_id = df.clicdata.push("Sales").rec_id
+        >>> january = pd.DataFrame({"month": ["Jan"], "sold": [4]})
+        >>> january.clicdata.replace(rec_id, by="month")
+        <SyncReceipt: replace of data set ...: 1 of 1 row appended ...; ... 2 rows deleted (copy in .rows)>
+        >>> pd.read_clicdata(rec_id)
+          month  sold
+        0   Feb     3
+        1   Jan     4
+        """
+        options = replace_options(
+            order,
+            batch_column,
+            allow_empty=allow_empty,
+            max_deleted=max_deleted,
+            match=match,
+            keep=keep,
+            index=index,
+            append=AppendOptions(
+                journal=journal,
+                chunksize=chunksize,
+                workers=workers,
+                compress=compress,
+                progress=progress,
+                index=False,
+                check=False,
+            ),
+        )
+        dry = bool(check_flag("dry_run", dry_run))
+        session, pages = self._reader(rec_id, session)
+        source = replace_source(self._frame, rec_id, by, options, types=types)
+        return _planned(replace(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     def diff(
         self,
@@ -819,7 +998,7 @@ class ClicDataAccessor:
 
     def _reader(self, rec_id: int, session: Session | None) -> tuple[Session, Callable[[], Iterable[Page]]]:
         session = manager.current(session)
-        return session, partial(Data(session=session).pages, check_id("rec_id", rec_id))
+        return session, pages_of(session, check_id("rec_id", rec_id))
 
 
 def _planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:

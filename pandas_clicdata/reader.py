@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
-from pandas_clicdata.endpoints.data import rows_request, stored_version
+from pandas_clicdata.endpoints.versions import rows_request, stored_version
 from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
 from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder

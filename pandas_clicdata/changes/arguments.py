@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+import numpy as np
+
 from pandas_clicdata.arguments import check_choice, check_count, check_flag
 from pandas_clicdata.changes.compare import MATCH, MatchBy
+from pandas_clicdata.changes.replace import ORDERS, ReplaceOptions
 from pandas_clicdata.changes.verbs import ChangeOptions, SyncOptions
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.session.ahead import checked_workers
@@ -13,6 +16,7 @@ from pandas_clicdata.uploads.append import AppendOptions
 from pandas_clicdata.uploads.change import MULTIPLE_ROWS
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
@@ -64,6 +68,36 @@ class SyncArguments(UpsertArguments, total=False):
     """Further arguments of `sync`."""
 
     max_deletes: float | None
+
+
+class PushArguments(TypedDict, total=False):
+    """Further arguments of `push`."""
+
+    chunksize: int | None
+    index: bool | None
+    workers: int
+    compress: bool
+    progress: bool | None
+    journal: str | os.PathLike[str] | None
+    verify: Literal["count", "tag"] | None
+    exclusive: bool
+    tag_column: str | None
+    errors: Literal["raise", "collect"]
+    audit: bool | None
+    check: bool | None
+    session: Session | None
+
+
+class ReplaceArguments(CommonArguments, total=False):
+    """Further arguments of `replace`."""
+
+    order: Literal["delete_first", "append_first"]
+    batch_column: str | None
+    allow_empty: bool
+    max_deleted: float | None
+    journal: str | os.PathLike[str] | None
+    chunksize: int | None
+    compress: bool
 
 
 def change_options(
@@ -122,6 +156,52 @@ def sync_options(
         keep=bool(check_flag("keep", keep)),
         append=append,
     )
+
+
+def replace_options(
+    order: str,
+    batch_column: str | None,
+    *,
+    allow_empty: bool,
+    max_deleted: float | None,
+    match: str | None,
+    keep: bool,
+    index: bool | None,
+    append: AppendOptions,
+) -> ReplaceOptions:
+    """Return the checked arguments of a replace."""
+    check_choice("order", order, ORDERS)
+    problems = []
+    if batch_column is not None and (not isinstance(batch_column, str) or not batch_column.strip()):
+        problems.append(f"batch_column must be the name of a column, not {batch_column!r}")
+    if order == "append_first" and batch_column is None:
+        problems.append(
+            'order="append_first" needs batch_column=: a text column of the data set that gets one stamp per run, so '
+            "that the rows of earlier runs can be told from the new ones"
+        )
+    if problems:
+        raise InputError(problems)
+    return ReplaceOptions(
+        index=check_flag("index", index),
+        order=order,
+        batch_column=batch_column,
+        allow_empty=bool(check_flag("allow_empty", allow_empty)),
+        max_deleted=checked_share("max_deleted", max_deleted),
+        match=_checked_match(match),
+        keep=bool(check_flag("keep", keep)),
+        append=append,
+    )
+
+
+def checked_share(argument: str, value: Any) -> float | None:
+    """Return a number of rows, or as a float a share of them."""
+    if value is None:
+        return None
+    if isinstance(value, float) and 0 <= value <= 1:
+        return value
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0:
+        return int(value)
+    raise InputError(f"{argument} must be a number of rows, or a share between 0.0 and 1.0, not {value!r}")
 
 
 def _checked_match(match: Any) -> MatchBy | None:

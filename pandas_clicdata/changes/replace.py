@@ -17,7 +17,7 @@ from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.reach import still_there
 from pandas_clicdata.changes.verbs import Read, Source, columns_lacking, read_rows, unread_work
 from pandas_clicdata.changes.work import work_of_replace
-from pandas_clicdata.errors import InputError, WriteError
+from pandas_clicdata.errors import WriteError
 from pandas_clicdata.frames import match
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.uploads import verify
@@ -50,20 +50,6 @@ class ReplaceOptions:
     match: MatchBy | None = None
     keep: bool = True
     append: AppendOptions = field(default_factory=AppendOptions)
-
-    def __post_init__(self) -> None:
-        problems = []
-        if self.order not in ORDERS:
-            problems.append(f'order must be "delete_first" or "append_first", not {self.order!r}')
-        if self.batch_column is not None and (not isinstance(self.batch_column, str) or not self.batch_column.strip()):
-            problems.append(f"batch_column must be the name of a column, not {self.batch_column!r}")
-        if self.order == "append_first" and self.batch_column is None:
-            problems.append(
-                'order="append_first" needs batch_column=: a text column of the data set that gets one stamp per '
-                "run, so that the rows of earlier runs can be told from the new ones"
-            )
-        if problems:
-            raise InputError(problems)
 
 
 def replace_source(

@@ -27,11 +27,11 @@ from pandas_clicdata.endpoints.answers import (
     parse_data_set_id,
     parse_new_id,
     parse_result,
-    parse_version,
 )
-from pandas_clicdata.endpoints.endpoint import Endpoint
+from pandas_clicdata.endpoints.data_changes import DataChanges
 from pandas_clicdata.endpoints.user import User
-from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
+from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
+from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, ProtocolError
 from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.session.pages import OnTorn, Page
-    from pandas_clicdata.session.wire import Caller, Reply
+    from pandas_clicdata.session.wire import Reply
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ REFRESHES = {
 }
 
 
-class Data(Endpoint):
+class Data(DataChanges):
     """The data sets of an account."""
 
     # -----------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Data(Endpoint):
         check_output(output)
         if ver_id is not None:
             return self._read(output, rec_id, stored_version(self.session, rec_id, ver_id))
-        listed = _versions(self.session, rec_id)
+        listed = list_versions(self.session, rec_id)
         return listed if output == "dict" else frame_of_records(listed, VERSIONS)
 
     def pages(
@@ -739,6 +739,12 @@ class Data(Endpoint):
         return User(session=self._session).sync_users(held.pop(), on, **options)
 
 
+def id_named(data: Data, name: str) -> int | None:
+    """Return the id of the only data set of exactly this name; None if there is none."""
+    found = data._named(name)
+    return only_id_of(found, name) if found else None
+
+
 def create_and_append(
     data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
@@ -754,24 +760,3 @@ def create_and_append(
             else:
                 return append.send_to(new_id, made=True)
         return append.send_to(only_id_of(found, name), has_key=has_unique_key(found[0]))
-
-
-def rows_request(rec_id: int, ver_id: int | None) -> Request:
-    """Return the request for the rows of a data set or of one of its versions, without a page number."""
-    if ver_id is None:
-        return get("read rows", f"/data/{rec_id}", key="data")
-    return get("read a version", f"/data/{rec_id}/v/{ver_id}", key="data")
-
-
-def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
-    """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
-    if ver_id != "latest":
-        return Version(check_id("ver_id", ver_id), None)
-    versions = [parse_version(record) for record in _versions(caller, rec_id)]
-    if not versions:
-        raise NotFound(f"data set {rec_id} has no stored version yet", operation="list versions")
-    return max(versions)  # C: that the newest version has the highest number (O7)
-
-
-def _versions(caller: Caller, rec_id: int) -> list[dict[str, Any]]:
-    return records(caller.call, get("list versions", f"/data/{rec_id}/versions", key="versions"))

@@ -1,0 +1,295 @@
+"""The verbs of `Data` that make a data set what a frame, or a stored version, says."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pandas as pd
+
+from pandas_clicdata.arguments import check_flag, check_id
+from pandas_clicdata.changes import restore
+from pandas_clicdata.changes.verbs import pages_of
+from pandas_clicdata.endpoints.endpoint import Endpoint
+from pandas_clicdata.endpoints.versions import rows_request, stored_version
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
+
+if TYPE_CHECKING:
+    from pandas_clicdata.changes.arguments import Names
+    from pandas_clicdata.changes.plan import Plan
+    from pandas_clicdata.changes.restore import Changes
+    from pandas_clicdata.changes.sync_receipt import SyncReceipt
+    from pandas_clicdata.changes.verbs import Pages
+
+
+class DataChanges(Endpoint):
+    """A part of `Data`."""
+
+    def upsert_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
+        """Update the rows whose key is in a frame, and append the rows whose key is new: ``frame.clicdata.upsert``.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        frame : DataFrame
+            The rows.
+        on : str or sequence of str
+            The key columns.
+        **options
+            The other arguments of ``df.clicdata.upsert``.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was appended, updated, and unchanged.
+
+        Raises
+        ------
+        InputError, ReadError, SyncInterrupted, SyncAmbiguous
+            As in ``df.clicdata.upsert``.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]}).clicdata.push("Barn").rec_id
+        >>> Data().upsert_data(rec_id, pd.DataFrame({"item": ["b"], "left": [3]}), on="item").complete
+        True
+        """
+        return _checked(frame).clicdata.upsert(rec_id, on, session=self.session, **options)
+
+    def sync_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
+        """Make a data set hold the rows of a frame: ``frame.clicdata.sync``.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        frame : DataFrame
+            The rows.
+        on : str or sequence of str
+            The key columns.
+        **options
+            The other arguments of ``df.clicdata.sync``.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was appended, updated, deleted, and unchanged.
+
+        Raises
+        ------
+        InputError, ReadError, SyncInterrupted, SyncAmbiguous
+            As in ``df.clicdata.sync``.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]}).clicdata.push("Shed").rec_id
+        >>> Data().sync_data(rec_id, pd.DataFrame({"item": ["b"], "left": [3]}), on="item").deleted.rows
+          item  left
+        0    a     1
+        """
+        return _checked(frame).clicdata.sync(rec_id, on, session=self.session, **options)
+
+    def replace_data(self, rec_id: int, frame: pd.DataFrame, by: Names | None = None, **options: Any) -> Any:
+        """Delete the rows that a frame is to replace, and append the frame: ``frame.clicdata.replace``.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        frame : DataFrame
+            The rows.
+        by : str or sequence of str, optional
+            The columns that name the groups; all rows go without them.
+        **options
+            The other arguments of ``df.clicdata.replace``.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was deleted and appended.
+
+        Raises
+        ------
+        InputError, ReadError, SyncInterrupted, SyncAmbiguous
+            As in ``df.clicdata.replace``.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"month": ["Jan", "Feb"], "sold": [1, 2]}).clicdata.push("Stall").rec_id
+        >>> Data().replace_data(rec_id, pd.DataFrame({"month": ["Feb"], "sold": [3]}), by="month").complete
+        True
+        """
+        return _checked(frame).clicdata.replace(rec_id, by, session=self.session, **options)
+
+    def diff_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Plan:
+        """Compare a frame with a data set: ``frame.clicdata.diff``.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        frame : DataFrame
+            The rows.
+        on : str or sequence of str
+            The key columns.
+        **options
+            The other arguments of ``df.clicdata.diff``.
+
+        Returns
+        -------
+        Plan
+            What `sync_data` would do.
+
+        Raises
+        ------
+        InputError, ReadError
+            As in ``df.clicdata.diff``.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]}).clicdata.push("Loft").rec_id
+        >>> Data().diff_data(rec_id, pd.DataFrame({"item": ["b"], "left": [3]}), on="item").updates
+          item column old new
+        0    b   left   2   3
+        """
+        plan: Plan = _checked(frame).clicdata.diff(rec_id, on, session=self.session, **options)
+        return plan
+
+    # -----------------------------------------------------------------------------------------------------
+    # Versions
+
+    @overload
+    def restore(
+        self,
+        rec_id: int,
+        ver_id: int | Literal["latest"],
+        *,
+        dry_run: Literal[False] = ...,
+        progress: bool | None = ...,
+    ) -> SyncReceipt: ...
+
+    @overload
+    def restore(
+        self, rec_id: int, ver_id: int | Literal["latest"], *, dry_run: Literal[True], progress: bool | None = ...
+    ) -> Plan: ...
+
+    def restore(
+        self, rec_id: int, ver_id: int | Literal["latest"], *, dry_run: bool = False, progress: bool | None = None
+    ) -> SyncReceipt | Plan:
+        """Make a data set hold the rows of one of its stored versions, by the smallest difference.
+
+        The version and the data set are read, a request per page. Where a column has another value in each row, the
+        rows are compared by it, and those that differ are updated, appended or deleted. Otherwise rows are compared as
+        a whole; rows that are equal to one that goes in all its cells go with it, and are appended again. Rows that are
+        appended are at the end of the data set.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        ver_id : int or "latest"
+            The version.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was appended, updated and deleted. ``.undo()`` goes back.
+
+        Raises
+        ------
+        InputError
+            The data set lacks a column of the version by now; nothing was written.
+        NotFound
+            There is no such data set or version.
+        ReadError
+            One of the two could not be read as a whole; nothing was written.
+        SyncInterrupted, SyncAmbiguous
+            It stopped midway, or it isn't known what is done: ``.receipt``. To call it again is safe.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]}).clicdata.push("Depot").rec_id
+        >>> version = Data().get_data_history(rec_id)["version"].max()
+        >>> receipt = pd.DataFrame({"item": ["b"], "left": [3]}).clicdata.sync(rec_id, on="item")
+        >>> Data().restore(rec_id, version).complete
+        True
+        >>> sorted(pd.read_clicdata(rec_id)["item"])
+        ['a', 'b']
+        """
+        session, dry = self.session, bool(check_flag("dry_run", dry_run))
+        plan = restore.restore(
+            session,
+            check_id("rec_id", rec_id),
+            self._pages_of_version(rec_id, ver_id),
+            pages_of(session, rec_id),
+            check_flag("progress", progress),
+        )
+        if dry:
+            return plan
+        plan.check()
+        receipt: SyncReceipt = plan.do(plan)
+        return receipt
+
+    def changes(
+        self,
+        rec_id: int,
+        since: int,
+        until: int | Literal["latest"] | None = None,
+        *,
+        progress: bool | None = None,
+    ) -> Changes:
+        """Compare two stored versions of a data set, or one with the present rows.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        since : int
+            The earlier version.
+        until : int or "latest", optional
+            The later version; the present rows if not given.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+
+        Returns
+        -------
+        Changes
+            ``.added`` and ``.removed`` are rows; ``.changed`` has a row per cell, where a column has another value in
+            each row.
+
+        Raises
+        ------
+        NotFound
+            There is no such data set or version.
+        ReadError
+            One of the two could not be read as a whole.
+
+        Examples
+        --------
+        >>> rec_id = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]}).clicdata.push("Silo").rec_id
+        >>> version = Data().get_data_history(rec_id)["version"].max()
+        >>> receipt = pd.DataFrame({"item": ["b"], "left": [3]}).clicdata.upsert(rec_id, on="item")
+        >>> Data().changes(rec_id, since=version).changed
+          item column old new
+        0    b   left   2   3
+        """
+        rec_id = check_id("rec_id", rec_id)
+        later = pages_of(self.session, rec_id) if until is None else self._pages_of_version(rec_id, until)
+        earlier = self._pages_of_version(rec_id, since)
+        return restore.changes(self.session, rec_id, earlier, later, check_flag("progress", progress))
+
+    def _pages_of_version(self, rec_id: int, ver_id: int | Literal["latest"]) -> Pages:
+        version = stored_version(self.session, check_id("rec_id", rec_id), ver_id)
+        return partial(iter_pages, self.session, rows_request(rec_id, version.number), PAGE_SIZE, total=version.rows)
+
+
+def _checked(frame: Any) -> Any:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"frame must be a DataFrame, not {type(frame).__name__}")
+    return frame
