@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 
 class Left(NamedTuple):
-    """Rows as JSON, before a write and after it, and the columns that distinguish them."""
+    """Rows as JSON, before a write and after it: the first ``updated`` of ``new`` are rows of before."""
 
     old: list[bytes]
     new: list[bytes]
     on: list[str]
+    updated: int
 
 
 def undo_changes(
@@ -44,7 +45,9 @@ def undo_changes(
     """Give the rows of a delete or an update back."""
     old, new = _changed(receipt)
     on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
-    return _done(session, receipt.rec_id, Left(old, new, list(dict.fromkeys(on))), dry_run=dry_run, progress=progress)
+    return _done(
+        session, receipt.rec_id, Left(old, new, list(dict.fromkeys(on)), len(new)), dry_run=dry_run, progress=progress
+    )
 
 
 def undo_sync(
@@ -56,9 +59,10 @@ def undo_sync(
         if changes is not None:
             for rows, more in zip((old, new), _changed(changes), strict=True):
                 rows += more
+    updated = len(new)
     if receipt.appended is not None:
         new += plan.rows.raw(plan.work.inserts[position] for position in _maybe_stored(receipt.appended))
-    return _done(session, receipt.rec_id, Left(old, new, plan.on), dry_run=dry_run, progress=progress)
+    return _done(session, receipt.rec_id, Left(old, new, plan.on, updated), dry_run=dry_run, progress=progress)
 
 
 def _maybe_stored(receipt: AppendReceipt) -> list[int]:
@@ -92,7 +96,7 @@ def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions
     known = Rows()
     for rows in (left.old, left.new):
         known.add(b"[%b]" % b",".join(rows))
-    work = _work_of_undo(read.rows, known, len(left.old), left.on)
+    work = _work_of_undo(read.rows, known, left)
     encoder = FrameEncoder(known.frame(range(len(left.old)), rec_id), index=False)
     return Plan(
         session,
@@ -109,14 +113,14 @@ def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions
     )
 
 
-def _work_of_undo(there: Rows, known: Rows, old_count: int, on: Sequence[str]) -> Work:
+def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
     """Return what gives the first rows of ``known`` back; the others are what the write made of them."""
-    work, names = Work(), list(dict.fromkeys([*known.names, *there.names]))
+    work, names, on = Work(), list(dict.fromkeys([*known.names, *there.names])), left.on
     keys = match.match(known, there, on, wide=True)
     same = match.match(known, there, names, wide=False)
     groups: dict[int, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for position, group in enumerate(keys.local.tolist()):
-        groups[group][position >= old_count].append(position)
+        groups[group][position >= len(left.old)].append(position)
     strangers = match.match(known, there, on, wide=False).remote < 0  # of a key that is only alike
     for place in np.flatnonzero(keys.remote >= 0).tolist():
         if not strangers[place]:
@@ -128,7 +132,8 @@ def _work_of_undo(there: Rows, known: Rows, old_count: int, on: Sequence[str]) -
             continue
         was, is_now = Counter(same.local[old].tolist()), Counter(same.remote[now].tolist())
         may_be = was + Counter(same.local[new].tolist())
-        if -1 in is_now or is_now - may_be or (len(old) == len(new) != len(now)):
+        is_updated = bool(new) and new[-1] < len(left.old) + left.updated
+        if -1 in is_now or is_now - may_be or (is_updated and len(now) != len(old)):
             changed += 1
         elif is_now - was:
             gone += now
