@@ -33,6 +33,7 @@ settings.load_profile("package")
 # The sizes of a long run; each is read by the module that uses it.
 LONG = {
     "CLICDATA_SCHEDULES": 10_000,
+    "CLICDATA_CHANGES": 5_000,
     "CLICDATA_SOCKET_RUNS": 500,
     "CLICDATA_ANSWERS": 20_000,
     "CLICDATA_FRAMES": 5_000,

@@ -169,7 +169,7 @@ def test_a_name_that_is_empty_says_how_to_name_a_column_or_an_index(session: Ses
         assert "index" in str(caught.value)
 
 
-@pytest.mark.parametrize("if_exists", ["replace", "", None, True])
+@pytest.mark.parametrize("if_exists", ["overwrite", "", None, True])
 def test_push_refuses_another_if_exists(session: Session, if_exists: Any) -> None:
     with pytest.raises(errors.InputError, match="if_exists"):
         ODD.clicdata.push("Odd", if_exists=if_exists)

@@ -36,10 +36,11 @@ EXPECTED = {
     "append": """append_id audited chunks complete in_doubt journal load rec_id refused remaining repair rows_appended
         rows_found rows_in_doubt rows_refused rows_remaining rows_total summary""",
     "change": """complete keys keys_accepted keys_applied keys_in_doubt keys_pending keys_total keys_unchanged
-        keys_unmatched multiple_rows operation rec_id rows rows_changed rows_in_doubt summary unmatched""",
+        keys_unmatched multiple_rows operation rec_id remaining rows rows_changed rows_in_doubt in_doubt summary undo
+        unmatched""",
     "session": "api_version auth_method check close closed last_receipt url",
-    "data": """append_data create_data delete_data get_data get_data_history rebuild_data session static_send_data
-        sync_users update_data""",
+    "data": """append_data changes create_data delete_data diff_data get_data get_data_history rebuild_data replace_data
+        restore session static_send_data sync_data sync_users update_data upsert_data""",
 }
 
 
@@ -56,7 +57,8 @@ def test_a_module_offers_its_public_names(module: Any) -> None:
 
 def test_the_accessor_and_a_session_say_what_they_are(clicdata_sandbox: Sandbox) -> None:
     assert repr(FRAME.clicdata) == (
-        "<df.clicdata of 2 x 1 cells: append, create_table, push, delete_rows, update_rows, upsert, sync, diff>"
+        "<df.clicdata of 2 x 1 cells: append, create_table, push, "
+        "delete_rows, update_rows, upsert, sync, replace, diff>"
     )
     for version, words in ((None, "API without a version number"), ("2022.01", "API version 2022.01")):
         with clicdata_sandbox.session(api_version=version) as session:

@@ -36,12 +36,12 @@ class Size(NamedTuple):
 ROOMS = {
     "frames": Size(12, 2_960),
     "session": Size(10, 2_722),
-    "uploads": Size(8, 2_410),
-    "changes": Size(9, 2_030),
-    "endpoints": Size(11, 4_044),
+    "uploads": Size(9, 2_420),
+    "changes": Size(14, 3_940),
+    "endpoints": Size(13, 4_365),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 16_200  # of the package without sandbox and commands
+MOST_LINES = 17_960  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 
 

@@ -177,7 +177,7 @@ def replace_options(
     if order == "append_first" and batch_column is None:
         problems.append(
             'order="append_first" needs batch_column=: a text column of the data set that gets one stamp per run, so '
-            "that the rows of earlier runs can be told from the new ones"
+            "that the rows of earlier runs differ from the new ones"
         )
     if problems:
         raise InputError(problems)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Caller, Reply
     from pandas_clicdata.uploads.append import AppendOptions
-    from pandas_clicdata.uploads.receipt import Replaced
+    from pandas_clicdata.uploads.job import Replaced
 
 ROUNDS = 3  # of looking what a lost response did, and going on
 LOST = (AppendAmbiguous, UpdateAmbiguous, DeleteAmbiguous)

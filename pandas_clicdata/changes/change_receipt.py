@@ -69,22 +69,22 @@ class ChangeReceipt:
 
     def __init__(
         self,
-        rec_id: int,
+        plan: Plan,
         operation: str,
         keys: pd.DataFrame,
+        rows: Sequence[int],
         changes: Sequence[Change | None],
         states: Sequence[str],
         multiple_rows: str = "all",
         kept: Kept | None = None,
-        session: Session | None = None,
     ) -> None:
-        self.rec_id = rec_id
-        self.operation = operation
+        self.rec_id, self.operation = plan.known_rec_id, operation
         self.multiple_rows = multiple_rows
         self.changes = changes
         self._keys = keys
         self._kept = kept
-        self._session = session
+        self._session: Session | None = plan.session
+        self._rows_of_frame, self._index = rows, plan.frame.index
         self._states = list(states)
         self._counts: list[dict[str, int]] = [{} for _ in self._states]
         self._group_of = range(len(keys)) if kept is None else kept.first_keys
@@ -109,7 +109,7 @@ class ChangeReceipt:
             groups = [at[row] for row in compared.group[rows].tolist()]
             kept = Kept(_matches(plan, changes), groups, exact, plan.there.names, compared.there.count, seconds)
         keys = plan.frame[plan.on].iloc[rows]
-        return cls(plan.known_rec_id, plan.verb, keys, changes, states, multiple_rows, kept, plan.session)
+        return cls(plan, plan.verb, keys, rows, changes, states, multiple_rows, kept)
 
     @classmethod
     def of_changes(cls, plan: Plan, operation: str, changes: Sequence[Change], *, keep: bool) -> ChangeReceipt | None:
@@ -127,7 +127,7 @@ class ChangeReceipt:
             groups = _groups(plan, changes)
             kept = Kept(matches, groups, frozenset(match.place for match in matches), plan.there.names)
         return cls(
-            plan.known_rec_id, operation, keys, changes, ["pending"] * len(changes), kept=kept, session=plan.session
+            plan, operation, keys, [change.row for change in changes], changes, ["pending"] * len(changes), kept=kept
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -293,6 +293,53 @@ class ChangeReceipt:
     def _names(self) -> Sequence[str]:
         return () if self._kept is None else self._kept.names
 
+    @public
+    def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the frame whose change is known not to be done: refused, or not sent.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame of the call.
+
+        Returns
+        -------
+        DataFrame
+            Rows of ``df``, one for each key, in order, with its index, columns and dtypes.
+
+        Raises
+        ------
+        InputError
+            ``df`` is another frame.
+        """
+        return self._of_frame(df, {"pending", "refused"})
+
+    @public
+    def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the frame whose change may be done or not.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame of the call.
+
+        Returns
+        -------
+        DataFrame
+            As `remaining`.
+
+        Raises
+        ------
+        InputError
+            ``df`` is another frame.
+        """
+        return self._of_frame(df, {"in doubt", "sending"})
+
+    def _of_frame(self, df: pd.DataFrame, states: set[str]) -> pd.DataFrame:
+        check_frame(df, self._index)
+        rows = zip(self._rows_of_frame, self._states, strict=True)
+        return df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
+
     def reached(self) -> list[tuple[int, bytes]]:
         """Return the kept rows that were changed, or may have been, each with the position of its key."""
         changed = [*self._matches_of("changed"), *self._matches_of("in doubt")]
@@ -409,10 +456,10 @@ class ChangeReceipt:
         states = Counter(self._known_states())
         advice = {
             "unmatched": "these keys reached no row: look at .unmatched",
-            "in doubt": "look whether it is done: .keys names the keys",
-            "sending": "look whether it is done: .keys names the keys",
-            "refused": "ClicData refused them: .keys names the keys",
-            "pending": "they were not sent: .keys names the keys",
+            "in doubt": "look whether it is done: .in_doubt(df)",
+            "sending": "look whether it is done: .in_doubt(df)",
+            "refused": "ClicData refused them: .keys names the keys, .remaining(df) has the rows",
+            "pending": "they were not sent: .remaining(df)",
         }
         steps = [advice[state] for state in states if state in advice]
         if self._doubted:
@@ -443,3 +490,9 @@ def _groups(plan: Plan, changes: Sequence[Change]) -> list[int]:
             first_of[names] = match_rows(plan.there, plan.there, names, wide=True).local
         groups.append(seen.setdefault((names, int(first_of[names][change.places[0]])), at))
     return groups
+
+
+def check_frame(df: pd.DataFrame, index: pd.Index[Any]) -> None:
+    """Raise an `InputError` if a frame has another index than that of the call."""
+    if len(df) != len(index) or not df.index.equals(index):
+        raise InputError("this is another frame than the one of the call: give that one, as it was")

@@ -22,7 +22,8 @@ from pandas_clicdata.frames import match
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.append import AppendOptions
-from pandas_clicdata.uploads.receipt import STORED, Replaced
+from pandas_clicdata.uploads.job import Replaced
+from pandas_clicdata.uploads.receipt import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ def replace_source(
 
 
 def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptions, pages: Pages) -> Plan:
-    """Return the plan of a replace. The data set is not read before where nothing is to be known of it."""
+    """Return the plan of a replace. The data set is read before, unless nothing of it is needed."""
     reads = options.keep or not source.on or bool(options.batch_column) or options.max_deleted is not None
     read = Read(Rows(), 0.0, 0)
     problems = source.problems(options.match, sets=False) if source.on else []
@@ -117,9 +118,11 @@ class Replacer(Carrier):
         super().__init__(session, plan, options.append, recheck=False, keep=options.keep)
         self._source, self._rule, self._pages = source, options, pages
         self._deletes_first = options.order == "delete_first"
-        order = [self._delete, self._check_gone, self._insert] if self._deletes_first else [self._insert, self._delete]
+        order = (
+            [self._delete, self._check_deleted, self._insert] if self._deletes_first else [self._insert, self._delete]
+        )
         self._steps = [self._open, *order]
-        self._gone = False
+        self._has_deleted = False
 
     def _open(self) -> None:
         stamp = None
@@ -136,17 +139,17 @@ class Replacer(Carrier):
         )
         self._begin(replaced)
 
-    def _check_gone(self) -> None:
+    def _check_deleted(self) -> None:
         """Read the data set, if the responses don't say that all rows are deleted: no row may come before."""
-        if self._gone:
+        if self._has_deleted:
             return
         deleted = self.receipt.deleted
         if deleted is not None:
             meant = sum(len(change.places) for change in self._plan.work.deletes)
             counted = deleted.rows_changed
             if counted is None or counted < meant:
-                check_gone(scope_of(self._source, self._rows_there(), self._rule.match, None)[1])
-        self._gone = True
+                check_deleted(scope_of(self._source, self._rows_there(), self._rule.match, None)[1])
+        self._has_deleted = True
         if self.receipt.appended is not None:
             self.receipt.appended.note_deleted()
 
@@ -158,10 +161,10 @@ class Replacer(Carrier):
         there = self._rows_there()
         [old, new] = scope_of(self._source, there, self._rule.match, self._rule.batch_column)
         deleted, appended = self.receipt.deleted, self.receipt.appended
-        if appended is not None and (self._gone or not self._deletes_first):
+        if appended is not None and (self._has_deleted or not self._deletes_first):
             stored = stored_positions(self._source, there, new, appended)
             self._left = ~np.isin(np.arange(len(self._left)), stored)
-        if deleted is not None and not self._gone:
+        if deleted is not None and not self._has_deleted:
             changes = {at: change for at, change in enumerate(deleted.changes) if change is not None}
             self._mark(deleted, still_there(there, old, changes))
 
@@ -179,14 +182,14 @@ def scope_of(source: Source, there: Rows, by: MatchBy | None, batch: str | None)
     return scope[~stamped[scope]], scope[stamped[scope]]
 
 
-def check_gone(places: Any) -> None:
+def check_deleted(places: Any) -> None:
     """Raise if there are still rows that were deleted."""
     if len(places):
         raise WriteError(f"{count_rows(len(places))} that should be gone are still there, and no row was appended")
 
 
 def stored_positions(source: Source, there: Rows, scope: Any, appended: AppendReceipt) -> list[int]:
-    """Return which rows of the frame are stored; a `WriteError` if the rows that are there can't be told apart."""
+    """Return which rows of the frame are stored; a `WriteError` if the data set holds others than those."""
     same = match.match(source.rows, there, source.encoder.columns, wide=False)
     held = Counter(same.remote[scope].tolist())
     stored = [position for chunk in appended.chunks_in(*STORED) for position in chunk.span]
@@ -226,7 +229,7 @@ class Resumed:
         session.last_receipt = receipt
 
     def before(self) -> dict[int, Fate]:
-        """Delete what is to go first, and return what became of the chunks in doubt."""
+        """Delete the rows that go first, and return what became of the chunks in doubt."""
         receipt, is_first = self._receipt, self._replaced.order == "delete_first"
         if is_first and not self._replaced.deleted:
             self._delete()
@@ -246,7 +249,7 @@ class Resumed:
         }
 
     def after(self) -> None:
-        """Delete what is to go last."""
+        """Delete the rows that go last."""
         if self._replaced.order == "append_first":
             new = scope_of(self._source, self._read(), self._rule.match, self._rule.batch_column)[1]
             if len(new) != self._receipt.rows_total:
@@ -263,7 +266,7 @@ class Resumed:
         if deleted is not None:
             send_changes(self._session, deleted, False)
             left = scope_of(self._source, self._read(), self._rule.match, self._rule.batch_column)[0]
-            check_gone(left)
+            check_deleted(left)
 
     def _read(self) -> Rows:
         return read_rows(self._session, self._receipt.rec_id, self._pages, False, self._source.rows.exact).rows

@@ -86,7 +86,7 @@ def resume_append(
         Rows are in doubt, and there is no way to find out which are stored, or it failed; nothing was sent. Or the
         response to a chunk was lost again.
     SyncInterrupted, WriteError
-        Of a `replace`: rows that should be gone are there, or others than its own; nothing more was sent.
+        Of a `replace`: rows that were deleted are there, or others than its own; nothing more was sent.
     AppendInterrupted
         It stopped again. This error and `AppendAmbiguous` carry ``.receipt``.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.change_receipt import ChangeReceipt, check_frame
 from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.errors import InputError, public
 from pandas_clicdata.uploads.receipt import State, receipt_html
@@ -273,9 +273,3 @@ class SyncReceipt:
         if len(self.unsettled):
             steps.append("cells that are not what was sent: .unsettled")
         return receipt_html(self, counts, steps)
-
-
-def check_frame(df: pd.DataFrame, index: pd.Index[Any]) -> None:
-    """Raise an `InputError` if a frame has another index than that of the call."""
-    if len(df) != len(index) or not df.index.equals(index):
-        raise InputError("this is another frame than the one of the call: give that one, as it was")

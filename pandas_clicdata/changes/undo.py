@@ -151,12 +151,12 @@ def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
         reached = np.isin(keys.remote, keys.remote[gone]) & strangers
         if reached.any():
             work.problems.append(
-                f"{count_rows(int(reached.sum()))} would go whose keys are only alike to those to undo"
+                f"{count_rows(int(reached.sum()))} would go whose keys differ only in letter case or trailing blanks"
             )
     work.inserts = np.array(sorted(inserts), np.int64)
     if changed:
         work.problems.append(
-            f"{changed:,} keys have other rows by now than this write left there: somebody changed them"
+            f"{changed:,} keys don't have the rows that this write left there: somebody has changed them since"
         )
     return work
 

@@ -40,7 +40,7 @@ class Question(NamedTuple):
 # The numbers are those of CONTRIBUTING.md.
 QUESTIONS = {
     "legacy": Question("O12", "Do calls without a version still answer?", "session/session.py", "_change_version"),
-    "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/data.py", "rows_request"),
+    "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/versions.py", "rows_request"),
     "paging": Question("O1", "What says that more pages follow?", "session/pages.py", "_more"),
     "page_number": Question("O1", "Does `page` choose the page?", "session/pages.py", "page_query"),
     "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "take"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import pandas as pd
-
 from pandas_clicdata.arguments import check_flag, check_id
 from pandas_clicdata.changes import restore
 from pandas_clicdata.changes.verbs import pages_of
@@ -16,6 +14,8 @@ from pandas_clicdata.errors import InputError
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pandas_clicdata.changes.arguments import Names
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.restore import Changes
@@ -181,7 +181,7 @@ class DataChanges(Endpoint):
         """Make a data set hold the rows of one of its stored versions, by the smallest difference.
 
         The version and the data set are read, a request per page. Where a column has another value in each row, the
-        rows are compared by it, and those that differ are updated, appended or deleted. Otherwise rows are compared as
+        rows are compared by it, and rows that differ are updated, appended or deleted. Otherwise rows are compared as
         a whole; rows that are equal to one that goes in all its cells go with it, and are appended again. Rows that are
         appended are at the end of the data set.
 
@@ -290,6 +290,6 @@ class DataChanges(Endpoint):
 
 
 def _checked(frame: Any) -> Any:
-    if not isinstance(frame, pd.DataFrame):
+    if not hasattr(frame, "clicdata"):
         raise InputError(f"frame must be a DataFrame, not {type(frame).__name__}")
     return frame

@@ -30,19 +30,18 @@ from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
 from pandas_clicdata.session.wire import DialectChanged, get
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error, most_rows
+from pandas_clicdata.uploads.job import Job, Replaced
 from pandas_clicdata.uploads.receipt import (
     DOUBTFUL,
     STORED,
     AppendReceipt,
     Chunk,
-    Job,
     ReceiptWriter,
-    Replaced,
     State,
     receipt_on_interrupt,
     run_alone,
 )
-from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
+from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, verify_problems
 
 if TYPE_CHECKING:
     import os
@@ -107,25 +106,6 @@ class AppendOptions:
             self.journal = checked_path(self.journal)
 
 
-def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
-    """Return what is wrong with these arguments."""
-    if verify is not None and (not isinstance(verify, str) or verify not in ("count", "tag")):
-        return [f'verify must be None, "count" or "tag", not {verify!r}']
-    if not isinstance(exclusive, bool):
-        return [f"exclusive must be True or False, not {exclusive!r}"]
-    problems = []
-    if verify == "count" and not exclusive:
-        problems.append(
-            'verify="count" can only be trusted while nobody else writes to the data set, which only you can know: '
-            'say so with exclusive=True, or use verify="tag"'
-        )
-    if verify == "count" and workers > 1:
-        problems.append('verify="count" can\'t separate the chunks of several workers: use workers=1 or verify="tag"')
-    if exclusive and verify != "count":
-        problems.append('exclusive=True goes with verify="count"')
-    return problems
-
-
 class Append:
     """A new append: its rows are checked, and its journal is open until the end of the ``with`` statement."""
 
@@ -174,15 +154,13 @@ class Append:
         if self._journal is not None:
             self._journal.close()
 
-    def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
-        """Append the rows to a data set. It was created for them (``made``), or may have a unique key (``has_key``)."""
-        self.prepare(rec_id, made=made, has_key=has_key)
-        return self.run()
-
     def prepare(
         self, rec_id: int, *, made: bool = False, has_key: bool = False, replaces: Replaced | None = None
     ) -> None:
-        """Make the receipt. Where the rows of ``replaces`` go first, write the journal: they go before `run`."""
+        """Compare with the data set, and make the receipt; with rows to replace, begin the journal too.
+
+        The data set was created for the rows (``made``), or may have a unique key (``has_key``).
+        """
         options, left_empty = self._options, [] if made else self._compare(rec_id)
         encoder = self._encoder
         if options.audit and options.verify is None and not made:

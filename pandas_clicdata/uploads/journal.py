@@ -14,7 +14,8 @@ import msgspec
 
 from pandas_clicdata.errors import InputError, JournalBusy
 from pandas_clicdata.frames.encode import RowFormat
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Job, State
+from pandas_clicdata.uploads.job import Job
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

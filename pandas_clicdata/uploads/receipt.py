@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.errors import Receipt
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.job import Job
     from pandas_clicdata.uploads.journal import Journal
 
 
@@ -49,43 +50,6 @@ _DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
 DOUBTFUL = (State.SENDING, *_DOUBTED)
 _ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # the reason of a refusal; others are the log-in, say
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
-
-
-class Replaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which rows go when the rows of an append come: those with the same cells in ``by``, or all."""
-
-    by: list[str] = []
-    index: bool | None = None  # as the caller gave it
-    order: str = "delete_first"
-    batch_column: str | None = None
-    stamp: str | None = None  # the cell of the new rows in the batch column
-    match: str | None = None
-    max_deleted: float | None = None
-    deleted: bool = False  # whether they are gone
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is appended to which data set, and how; ``made`` says whether the data set was created for these rows."""
-
-    append_id: str
-    rec_id: int
-    rows: int
-    columns: list[str]
-    types: dict[str, str] | None = None
-    index: bool = False
-    levels_left_out: list[str] = []  # named ones of the index
-    account: str
-    fingerprint: str
-    chunksize: int | None = None
-    compress: bool = False
-    errors: str = "raise"
-    tag_column: str | None = None
-    rows_before: int | None = None  # of the data set, if they were counted
-    made: bool = False
-    check: bool | None = None
-    left_empty: list[str] = []  # columns of the data set that the frame lacks, if they were compared
-    has_key: bool = False  # whether the data set is known to have a unique key
-    replaces: Replaced | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +156,7 @@ class AppendReceipt:
         return load(path)
 
     def note_deleted(self) -> None:
-        """Note that the rows are gone that this append replaces."""
+        """Note that the rows are deleted that this append replaces."""
         assert self.job.replaces is not None
         self.job = msgspec.structs.replace(self.job, replaces=msgspec.structs.replace(self.job.replaces, deleted=True))
 

@@ -14,7 +14,7 @@ from pandas_clicdata.frames.encode import RowFormat, cells
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
-from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run, verify_problems
+from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run
 from pandas_clicdata.uploads.change import send_delete
 from pandas_clicdata.uploads.chunk import write_body
 from pandas_clicdata.uploads.receipt import (
@@ -26,7 +26,7 @@ from pandas_clicdata.uploads.receipt import (
     run_alone,
     takes_index,
 )
-from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp
+from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp, verify_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,11 +47,11 @@ class Around(Protocol):
     """What an append that replaces rows needs beside itself."""
 
     def before(self) -> Mapping[int, Fate]:
-        """Delete what is to go first, and return what became of the chunks in doubt, by their start."""
+        """Delete the rows that go first, and return what became of the chunks in doubt, by their start."""
         ...
 
     def after(self) -> None:
-        """Delete what is to go last."""
+        """Delete the rows that go last."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import FrameBuilder
@@ -69,3 +69,22 @@ def fingerprint(encoder: FrameEncoder) -> str:
     for body in sample.chunks(RowFormat.CELLS, 0, sample.rows, max_rows=SAMPLED_ROWS, max_bytes=1 << 40):
         digest.update(body.text)
     return digest.hexdigest()
+
+
+def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
+    """Return what is wrong with these arguments."""
+    if verify is not None and (not isinstance(verify, str) or verify not in ("count", "tag")):
+        return [f'verify must be None, "count" or "tag", not {verify!r}']
+    if not isinstance(exclusive, bool):
+        return [f"exclusive must be True or False, not {exclusive!r}"]
+    problems = []
+    if verify == "count" and not exclusive:
+        problems.append(
+            'verify="count" can only be trusted while nobody else writes to the data set, which only you can know: '
+            'say so with exclusive=True, or use verify="tag"'
+        )
+    if verify == "count" and workers > 1:
+        problems.append('verify="count" can\'t separate the chunks of several workers: use workers=1 or verify="tag"')
+    if exclusive and verify != "count":
+        problems.append('exclusive=True goes with verify="count"')
+    return problems

@@ -27,6 +27,7 @@ from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
 
 LOOKS = 12  # at what the process holds; between them it works
+STEPS = 40  # between two looks, at least: a slow machine must not see less
 BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
 AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
 # Each call gets a copy: for a while, pandas keeps a reference to each view of a frame.
@@ -159,9 +160,10 @@ def main() -> None:
             requests = worker.settle()
             time.sleep(0.05)  # the system ends a thread a moment after Python has joined it
             samples.append({"requests": requests, **held()})
-            pause = time.monotonic() + seconds / LOOKS
-            while time.monotonic() < pause:
+            pause, steps = time.monotonic() + seconds / LOOKS, 0
+            while time.monotonic() < pause or steps < STEPS:
                 worker.step()
+                steps += 1
         for session in worker.sessions:
             session.close()
         _alone()

@@ -1,4 +1,4 @@
-"""A process that has pandas loaded and forks others, each of which appends and may be killed at any moment.
+"""A process that has pandas loaded and forks others, each of which writes and may be killed at any moment.
 
 It takes a line of JSON for each: what to append, and where to die. Run as a program; `Kennel` is how tests use it.
 """
@@ -44,7 +44,7 @@ class Kennel:
         )
 
     def start(self, sandbox: Sandbox, rec_id: int, rows: int, report: Path, **more: Any) -> int:
-        """Begin an append; its process.
+        """Begin an append, or another ``verb``; its process.
 
         ``die`` is where it kills itself, ``limit`` the most bytes of a file.
         """
@@ -122,9 +122,9 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
     session = Session(**job["session"])
     found: dict[str, Any] = {}
     try:
-        frame_of(job["rows"]).clicdata.append(
-            job["rec_id"], session=session, progress=False, check=False, **job.get("how", {})
-        )
+        how = {"check": False} if "verb" not in job else {}
+        verb = getattr(frame_of(job["rows"]).clicdata, job.get("verb", "append"))
+        verb(job["rec_id"], session=session, progress=False, **how, **job.get("how", {}))
     except BaseException as error:  # noqa: BLE001  # reported
         found = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
         # Between two lines of ours it may come too: then it is the session that has the receipt.
@@ -132,7 +132,7 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     receipt = session.last_receipt
-    if receipt is not None:
+    if receipt is not None and "verb" not in job:
         found["chunks"] = [[chunk.start, chunk.stop, chunk.state.value] for chunk in receipt.chunks_in()]
     return found
 

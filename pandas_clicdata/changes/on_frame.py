@@ -1,0 +1,690 @@
+"""The verbs of ``df.clicdata`` that make a data set what the frame says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
+
+from pandas_clicdata.arguments import check_count, check_flag, check_id
+from pandas_clicdata.changes import verbs
+from pandas_clicdata.changes.arguments import change_options, checked_share, replace_options, sync_options
+from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.replace import replace, replace_source
+from pandas_clicdata.changes.sync_receipt import SyncReceipt
+from pandas_clicdata.changes.verbs import Source, pages_of
+from pandas_clicdata.errors import public_methods
+from pandas_clicdata.session import manager
+from pandas_clicdata.uploads.append import AppendOptions
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+    import pandas as pd
+    from typing_extensions import Unpack
+
+    from pandas_clicdata.changes.arguments import (
+        ChangeArguments,
+        Names,
+        ReplaceArguments,
+        SyncArguments,
+        UpdateArguments,
+        UpsertArguments,
+    )
+    from pandas_clicdata.changes.plan import Plan
+    from pandas_clicdata.session.pages import Page
+    from pandas_clicdata.session.session import Session
+
+_Receipt = TypeVar("_Receipt")
+
+
+class FrameChanges:
+    """A part of ``df.clicdata``."""
+
+    _frame: pd.DataFrame
+
+    @overload
+    def delete_rows(
+        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[ChangeArguments]
+    ) -> ChangeReceipt: ...
+
+    @overload
+    def delete_rows(
+        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[ChangeArguments]
+    ) -> Plan: ...
+
+    def delete_rows(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        dry_run: bool = False,
+        keep: bool = True,
+        unmatched: Literal["ignore", "raise"] = "ignore",
+        max_rows: int | None = None,
+        workers: int = 1,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> ChangeReceipt | Plan:
+        """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
+
+        The data set is read before (a request per page; not with ``keep=False``), and the rows that match are kept.
+        Then it is one request per distinct key that has rows. A row matches if all cells of a key are equal, numbers as
+        numbers, timestamps as instants. It isn't known how ClicData compares text: if it may delete rows that are equal
+        to a key but for letter case or trailing blanks, nothing is deleted unless ``match`` decides. Another writer may
+        come between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown
+        nor kept. If ClicData counts more rows for a key than were kept, no further key is deleted. A reader of a
+        dashboard sees fewer rows with each key.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        on : str or sequence of str
+            The key columns, or levels of the index. Missing values in them are refused.
+        multiple_rows : {"all", "first"}, default "all"
+            Whether all rows that match a key are deleted, or the first.
+        match : {"exact", "wide"}, optional
+            Which rows match where some differ from a key only in letter case, trailing blanks, or the form of a letter.
+            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too (in
+            ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``, where it isn't
+            known which row is the first.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`.
+        dry_run : bool, default False
+            Whether to delete nothing, and return the plan: ``.deletes`` are the rows that would go, ``.problems`` why
+            it would be refused, and ``.apply()`` carries it out.
+        keep : bool, default True
+            Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them back,
+            at the end of the data set. False skips the reading of the whole data set: nothing can be put back, and keys
+            that match no row are sent too.
+        unmatched : {"ignore", "raise"}, default "ignore"
+            Whether to refuse keys that match no row. "raise" reads the data set.
+        max_rows : int, optional
+            Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
+        workers : int, default 1
+            Requests at once, 32 at most; only with ``multiple_rows="all"``.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; the default session if not given.
+
+        Returns
+        -------
+        ChangeReceipt, or Plan with ``dry_run``
+            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept; then keys that match
+            no row are not sent, and ``.unmatched`` names them.
+
+        Raises
+        ------
+        InputError
+            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which and ``match``
+            doesn't decide; nothing was deleted.
+        ReadError
+            The data set could not be read as a whole; nothing was deleted.
+        DeleteAmbiguous
+            The response to a key was lost: ``.receipt`` says which, and what was done before.
+        WriteError
+            It stopped after some keys, or ClicData counts more rows than were kept: ``.receipt``.
+
+        Notes
+        -----
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the former where ClicData
+        lacks that.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b", "c"], "left": [1, 2, 3]})
+        >>> rec_id = df.clicdata.push("Shelf").rec_id
+        >>> sold = df[df["left"] < 3]
+        >>> sold.clicdata.delete_rows(rec_id, on=["item"], dry_run=True).deletes
+          item  left
+        0    a     1
+        1    b     2
+        >>> result = sold.clicdata.delete_rows(rec_id, on=["item"], max_rows=10)
+        >>> result
+        <ChangeReceipt: delete rows of data set ..., 2 keys: 2 rows deleted (copy in .rows)>
+        >>> pd.read_clicdata(rec_id)["item"].tolist()
+        ['c']
+        >>> _ = result.rows.clicdata.append(rec_id)
+        >>> pd.read_clicdata(rec_id)["item"].tolist()
+        ['c', 'a', 'b']
+        """
+        dry, most = (
+            bool(check_flag("dry_run", dry_run)),
+            None if max_rows is None else check_count("max_rows", max_rows),
+        )
+        options, read_before = change_options(multiple_rows, match, unmatched, workers, progress, keep, most)
+        session, pages = self._reader(rec_id, session)
+        source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on)
+        plan = verbs.delete_rows(session, rec_id, source, options, pages if read_before or dry else None)
+        return _planned(plan, ChangeReceipt, dry_run=dry)
+
+    @overload
+    def update_rows(
+        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpdateArguments]
+    ) -> ChangeReceipt: ...
+
+    @overload
+    def update_rows(
+        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpdateArguments]
+    ) -> Plan: ...
+
+    def update_rows(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        columns: Sequence[str] | None = None,
+        multiple_rows: Literal["all", "first"] = "all",
+        match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        dry_run: bool = False,
+        keep: bool = True,
+        unmatched: Literal["ignore", "raise"] = "ignore",
+        max_rows: int | None = None,
+        workers: int = 1,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> ChangeReceipt | Plan:
+        """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
+
+        The data set is read before (a request per page; not with ``keep=False``). Then it is one request per distinct
+        key whose cells differ: keys that match no row are not sent, and neither are cells that are equal already. It
+        isn't known how ClicData compares text: if it may set rows that equal a key but for letter case or trailing
+        blanks, nothing is set unless ``match`` decides. A reader of a dashboard sees the new cells key by key.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        on : str or sequence of str
+            The key columns, or levels of the index. Missing values in them are refused, and so are two rows of a key
+            that differ.
+        columns : sequence of str, optional
+            The columns to set; by default all others.
+        multiple_rows : {"all", "first"}, default "all"
+            Whether all rows that match a key are set, or the first.
+        match : {"exact", "wide"}, optional
+            As in `delete_rows`. ``"exact"`` also permits keys that differ only in letter case, trailing blanks, or the
+            form of a letter to have other values.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`. One that is not in ``on`` is set too.
+        dry_run : bool, default False
+            Whether to set nothing, and return the plan: ``.updates`` has a row per cell that would change, and
+            ``.apply()`` carries it out.
+        keep : bool, default True
+            Whether to read the data set before, and keep the old cells. With False each key is sent, and where ClicData
+            counts no rows, it isn't known whether a key has any.
+        unmatched : {"ignore", "raise"}, default "ignore"
+            Whether to refuse keys that match no row. "raise" reads the data set.
+        max_rows : int, optional
+            Set nothing if more rows than this would change. The data set is read for it, also with ``keep=False``.
+        workers : int, default 1
+            Requests at once, 32 at most; only with ``multiple_rows="all"``.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; the default session if not given.
+
+        Returns
+        -------
+        ChangeReceipt, or Plan with ``dry_run``
+            The state of each key: ``.keys`` is a frame. Keys that are *applied* reached rows, ``.unmatched`` ones
+            none. With ``keep=False``, of *accepted* ones ClicData doesn't say how many: in the legacy dialect it counts
+            no rows.
+
+        Raises
+        ------
+        InputError
+            The keys or values can't be used, or it isn't known which rows would be set; nothing was sent.
+        ReadError
+            The data set could not be read as a whole; nothing was sent.
+        UpdateAmbiguous
+            The response to a key was lost: ``.receipt`` says which, and what was done before.
+        WriteError
+            It stopped after some keys, or ClicData counts more rows than were known: ``.receipt``.
+
+        Notes
+        -----
+        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Store room").rec_id
+        >>> df.assign(left=[0, 2]).clicdata.update_rows(rec_id, on="item")
+        <ChangeReceipt: update rows of data set ..., 2 keys: 1 row updated (old cells in .rows); 1 unchanged>
+        >>> pd.read_clicdata(rec_id)["left"].tolist()
+        [0, 2]
+        """
+        dry, most = (
+            bool(check_flag("dry_run", dry_run)),
+            None if max_rows is None else check_count("max_rows", max_rows),
+        )
+        options, read_before = change_options(multiple_rows, match, unmatched, workers, progress, keep, most)
+        session, pages = self._reader(rec_id, session)
+        source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
+        plan = verbs.update_rows(session, rec_id, source, options, pages if read_before or dry else None)
+        return _planned(plan, ChangeReceipt, dry_run=dry)
+
+    @overload
+    def upsert(
+        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpsertArguments]
+    ) -> SyncReceipt: ...
+
+    @overload
+    def upsert(
+        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpsertArguments]
+    ) -> Plan: ...
+
+    def upsert(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        columns: Sequence[str] | None = None,
+        missing: Literal["set", "keep"] = "set",
+        duplicates: Literal["raise", "all"] = "raise",
+        tolerance: Mapping[str, float | timedelta] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        max_updates: int | None = None,
+        recheck: bool | None = None,
+        keep: bool = True,
+        dry_run: bool = False,
+        chunksize: int | None = None,
+        workers: int = 1,
+        compress: bool = False,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> SyncReceipt | Plan:
+        """Update the rows whose key is in this frame, and append the rows whose key is new.
+
+        The data set is read before (a request per page). Only cells that differ are sent: a request per key that
+        differs, and one per chunk of new rows, which come first. Rows of the data set whose key is not in the frame
+        stay. Called again after any end, it reads the data set and does what is left. A reader of a dashboard sees the
+        new rows first, then the new cells key by key.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        on : str or sequence of str
+            The key columns, or levels of the index, without missing values. A key twice in the frame with other cells
+            is refused. So is a key of another kind than the data set's: no key would match, and every row look new.
+        columns : sequence of str, optional
+            The columns to compare and set; by default all others. New rows have only these and the key.
+        missing : {"set", "keep"}, default "set"
+            Whether a missing cell of the frame clears the cell of the data set, or leaves it.
+        duplicates : {"raise", "all"}, default "raise"
+            What to do with a key that several rows of the data set have: refuse it, or set all of them.
+        tolerance : mapping of str to float or timedelta, optional
+            The difference of a column up to which cells count as equal, for a service that keeps fewer digits.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`.
+        match : {"exact", "wide"}, optional
+            Whether keys that differ only in letter case, trailing blanks, or the form of a letter are different keys,
+            or the same. By default such keys are refused.
+        max_updates : int, optional
+            Do nothing if more keys than this would be updated.
+        recheck : bool, optional
+            Whether to read the data set once more at the end, and compare all rows; by default if a response was lost.
+        keep : bool, default True
+            Whether the receipt keeps the old rows: ``.updated.rows``, and ``.deleted.rows`` of a `sync`.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        chunksize, compress
+            As in `append`, for the new rows.
+        workers : int, default 1
+            Requests at once, 32 at most.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; the default session if not given.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was appended, updated, and unchanged.
+
+        Raises
+        ------
+        InputError
+            The keys or cells can't be used, or it isn't known which rows they are; nothing was written.
+        ReadError
+            The data set could not be read as a whole; nothing was written.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt``.
+        SyncAmbiguous
+            Responses were lost, and reading the data set three times did not settle it: ``.receipt``.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Larder").rec_id
+        >>> today = pd.DataFrame({"item": ["b", "c"], "left": [5, 9]})
+        >>> today.clicdata.upsert(rec_id, on="item", dry_run=True).updates
+          item column old new
+        0    b   left   2   5
+        >>> today.clicdata.upsert(rec_id, on="item").complete
+        True
+        >>> pd.read_clicdata(rec_id)
+          item  left
+        0    a     1
+        1    b     5
+        2    c     9
+        """
+        dry = bool(check_flag("dry_run", dry_run))
+        options = sync_options(
+            missing, duplicates, tolerance, match, max_updates, recheck, keep, chunksize, workers, compress, progress
+        )
+        session, pages = self._reader(rec_id, session)
+        source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
+        return _planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+
+    @overload
+    def sync(
+        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[SyncArguments]
+    ) -> SyncReceipt: ...
+
+    @overload
+    def sync(self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[SyncArguments]) -> Plan: ...
+
+    def sync(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        max_deletes: float | None = None,
+        columns: Sequence[str] | None = None,
+        missing: Literal["set", "keep"] = "set",
+        duplicates: Literal["raise", "all"] = "raise",
+        tolerance: Mapping[str, float | timedelta] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        max_updates: int | None = None,
+        recheck: bool | None = None,
+        keep: bool = True,
+        dry_run: bool = False,
+        chunksize: int | None = None,
+        workers: int = 1,
+        compress: bool = False,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> SyncReceipt | Plan:
+        """Make a data set hold the rows of this frame: `upsert`, then delete the rows whose key the frame lacks.
+
+        The deletes go last, one request per key.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        on : str or sequence of str
+            The key columns, as in `upsert`.
+        max_deletes : int or float, optional
+            The most rows that may go, as a number or, as a float, as a share of the data set (0.1). By default more
+            than ten rows that are more than a tenth are refused. An empty frame is always refused.
+        columns, missing, duplicates, tolerance, types, index, match, max_updates, recheck, keep, dry_run, chunksize
+            As in `upsert`.
+        workers, compress, progress, session
+            As in `upsert`.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was appended, updated, deleted, and unchanged.
+
+        Raises
+        ------
+        InputError
+            As in `upsert`, or more rows would go than may; nothing was written.
+        ReadError, SyncInterrupted, SyncAmbiguous
+            As in `upsert`.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Cellar").rec_id
+        >>> receipt = df.iloc[1:].clicdata.sync(rec_id, on="item")
+        >>> receipt.deleted.rows
+          item  left
+        0    a     1
+        """
+        dry = bool(check_flag("dry_run", dry_run))
+        options = sync_options(
+            missing, duplicates, tolerance, match, max_updates, recheck, keep, chunksize, workers, compress, progress
+        )
+        options.max_deletes = checked_share("max_deletes", max_deletes)
+        session, pages = self._reader(rec_id, session)
+        source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
+        return _planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+
+    @overload
+    def replace(
+        self,
+        rec_id: int,
+        by: Names | None = ...,
+        *,
+        dry_run: Literal[False] = ...,
+        **arguments: Unpack[ReplaceArguments],
+    ) -> SyncReceipt: ...
+
+    @overload
+    def replace(
+        self, rec_id: int, by: Names | None = ..., *, dry_run: Literal[True], **arguments: Unpack[ReplaceArguments]
+    ) -> Plan: ...
+
+    def replace(
+        self,
+        rec_id: int,
+        by: str | Sequence[str] | None = None,
+        *,
+        order: Literal["delete_first", "append_first"] = "delete_first",
+        batch_column: str | None = None,
+        allow_empty: bool = False,
+        max_deleted: float | None = None,
+        keep: bool = True,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        dry_run: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        chunksize: int | None = None,
+        workers: int = 1,
+        compress: bool = False,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> SyncReceipt | Plan:
+        """Delete the rows of a data set that this frame is to replace, and append the frame: a month is loaded anew.
+
+        With ``by`` the rows go whose values in these columns occur in the frame, one request per distinct group of
+        values. Without it all rows go, by the filters that take the fewest requests, and the data set holds this frame
+        afterwards and nothing else. Its columns stay: the API can't add, change or drop a column, so a frame with a
+        column that the data set lacks is refused.
+
+        With ``order="delete_first"`` a reader of a dashboard sees fewer rows for a while. With ``"append_first"`` he
+        sees the old and the new rows for a while, and never fewer: choose it where a gap does harm, and where sums
+        that are too high for a minute don't.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        by : str or sequence of str, optional
+            The columns, or levels of the index, that name the groups: ``"month"``. Without missing values.
+        order : {"delete_first", "append_first"}, default "delete_first"
+            Whether old rows are deleted before new ones are appended. No new row is sent before the data set or the
+            responses show that the old ones are deleted.
+        batch_column : str, optional
+            For ``"append_first"``: a text column of the data set that the frame lacks. It gets one stamp per run, so
+        that the rows of earlier runs can be distinguished from the new ones.
+        allow_empty : bool, default False
+            Whether an empty frame without ``by`` may empty the data set.
+        max_deleted : int or float, optional
+            Do nothing if more rows would go than this number or, as a float, this share of the data set.
+        keep : bool, default True
+            Whether to read the data set before, a request per page, and keep the rows that go, for ``.undo()``.
+            Without it, and with ``by``, the data set is read only if the responses don't count the deleted rows.
+        types : mapping of str to str, optional
+            ClicData types of columns, as in `append`.
+        index : bool, optional
+            Whether the levels of the index are columns, as in `append`.
+        match : {"exact", "wide"}, optional
+            Whether groups that differ only in letter case, trailing blanks, or the form of a letter are different, as
+            in `upsert`.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan.
+        journal : str or path, optional
+            A new file, as in `append`: `resume_append` goes on from it after a kill.
+        chunksize, compress
+            As in `append`.
+        workers : int, default 1
+            Requests at once, 32 at most.
+        progress : bool, optional
+            Whether to show a bar; by default in a notebook, and if stderr is a terminal.
+        session : Session, optional
+            The session to send through; the default session if not given.
+
+        Returns
+        -------
+        SyncReceipt, or Plan with ``dry_run``
+            What was deleted and appended. ``.undo()`` gives the old rows back.
+
+        Raises
+        ------
+        InputError
+            The frame can't be sent, or it isn't known which rows would go; nothing was written.
+        ReadError
+            The data set could not be read as a whole; nothing was written.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt`` says what is deleted and appended. Its
+            ``.resume(df)`` goes on, and its ``.undo()`` goes back.
+        SyncAmbiguous
+            Responses were lost, and the rows that are there don't show what they did: ``.receipt``.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"month": ["Jan", "Jan", "Feb"], "sold": [1, 2, 3]})
+        >>> rec_id = df.clicdata.push("Sales").rec_id
+        >>> january = pd.DataFrame({"month": ["Jan"], "sold": [4]})
+        >>> january.clicdata.replace(rec_id, by="month")
+        <SyncReceipt: replace of data set ...: 1 of 1 row appended ...; ... 2 rows deleted (copy in .rows)>
+        >>> pd.read_clicdata(rec_id)
+          month  sold
+        0   Feb     3
+        1   Jan     4
+        """
+        options = replace_options(
+            order,
+            batch_column,
+            allow_empty=allow_empty,
+            max_deleted=max_deleted,
+            match=match,
+            keep=keep,
+            index=index,
+            append=AppendOptions(
+                journal=journal,
+                chunksize=chunksize,
+                workers=workers,
+                compress=compress,
+                progress=progress,
+                index=False,
+                check=False,
+            ),
+        )
+        dry = bool(check_flag("dry_run", dry_run))
+        session, pages = self._reader(rec_id, session)
+        source = replace_source(self._frame, rec_id, by, options, types=types)
+        return _planned(replace(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+
+    def diff(
+        self,
+        rec_id: int,
+        on: str | Sequence[str],
+        *,
+        columns: Sequence[str] | None = None,
+        tolerance: Mapping[str, float | timedelta] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        progress: bool | None = None,
+        session: Session | None = None,
+    ) -> Plan:
+        """Compare this frame with a data set: what `sync` would do, to look at.
+
+        The data set is read, a request per page. Nothing is written.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        on : str or sequence of str
+            The key columns, as in `upsert`.
+        columns, tolerance, types, index, match, progress, session
+            As in `upsert`.
+
+        Returns
+        -------
+        Plan
+            ``.inserts``, ``.updates`` and ``.deletes`` are frames.
+
+        Raises
+        ------
+        InputError
+            The keys or cells can't be used.
+        ReadError
+            The data set could not be read as a whole.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})
+        >>> rec_id = df.clicdata.push("Attic").rec_id
+        >>> df.assign(left=[1, 3]).clicdata.diff(rec_id, on="item").updates
+          item column old new
+        1    b   left   2   3
+        """
+        return self.sync(
+            rec_id,
+            on,
+            max_deletes=1.0,
+            columns=columns,
+            tolerance=tolerance,
+            types=types,
+            index=index,
+            match=match,
+            progress=progress,
+            session=session,
+            dry_run=True,
+        )
+
+    def _reader(self, rec_id: int, session: Session | None) -> tuple[Session, Callable[[], Iterable[Page]]]:
+        session = manager.current(session)
+        return session, pages_of(session, check_id("rec_id", rec_id))
+
+
+def _planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:
+    """Return the plan, or carry it out and return its receipt, of this class."""
+    if dry_run:
+        return plan
+    plan.check()
+    receipt = plan.do(plan)
+    assert isinstance(receipt, kind)
+    return receipt
+
+
+public_methods(FrameChanges)
