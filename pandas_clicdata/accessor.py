@@ -12,6 +12,7 @@ from pandas_clicdata.changes import verbs
 from pandas_clicdata.changes.appends import append_plan
 from pandas_clicdata.changes.arguments import change_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.compare import warn_of_fractions
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import Source
 from pandas_clicdata.endpoints.data import Data, create_and_append
@@ -691,7 +692,9 @@ class ClicDataAccessor:
             The data set.
         on : str or sequence of str
             The key columns, or levels of the index, without missing values. A key twice in the frame with other cells
-            is refused. So is a key of another kind than the data set's: no key would match, and every row look new.
+            is refused. So is a key of another kind than the data set's: no key would match, and every row look new; or
+            with times with an offset where the data set has none, unless they were read so. Numbers with a fraction
+            get a `ClicDataWarning`.
         columns : sequence of str, optional
             The columns to compare and set; by default all others. New rows have only these and the key.
         missing : {"set", "keep"}, default "set"
@@ -762,7 +765,9 @@ class ClicDataAccessor:
         )
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
-        return _planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+        plan = verbs.upsert(session, rec_id, source, options, pages)
+        warn_of_fractions(source.rows, source.on)
+        return _planned(plan, SyncReceipt, dry_run=dry)
 
     @overload
     def sync(
@@ -841,7 +846,9 @@ class ClicDataAccessor:
         options.max_deletes = max_deletes
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
-        return _planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+        plan = verbs.sync(session, rec_id, source, options, pages)
+        warn_of_fractions(source.rows, source.on)
+        return _planned(plan, SyncReceipt, dry_run=dry)
 
     def diff(
         self,

@@ -34,16 +34,16 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(12, 3_005),
+    "frames": Size(12, 3_030),
     "session": Size(10, 2_722),
     "uploads": Size(8, 2_420),
-    "changes": Size(9, 2_150),
+    "changes": Size(9, 2_175),
     "endpoints": Size(12, 4_100),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 16_520  # of the package without sandbox and commands
+MOST_LINES = 16_580  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
-MOST_OF_ACCESSOR = 385  # half of them are the signatures, which overloads say twice
+MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 
 
 class Way(NamedTuple):
