@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.arguments import check_choice, check_flag, check_name
+from pandas_clicdata.arguments import check_choice, check_flag, check_id, check_name
+from pandas_clicdata.changes.appends import append_plan
 from pandas_clicdata.changes.on_frame import FrameChanges
 from pandas_clicdata.endpoints.data import Data, create_and_append, id_named
+from pandas_clicdata.endpoints.plans import create_plan, push_plan
 from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads.append import AppendOptions
+from pandas_clicdata.uploads.append import Append, AppendOptions
 
 if TYPE_CHECKING:
     import os
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pandas_clicdata.changes.arguments import (
+        AppendArguments,
+        NewArguments,
         PushArguments,
+        Types,
     )
+    from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
-_Receipt = TypeVar("_Receipt")
 IF_EXISTS = ("fail", "append", "replace", "delete_rows")
 
 
@@ -51,6 +57,14 @@ class ClicDataAccessor(FrameChanges):
         verbs = ", ".join(name for name in names if not name.startswith("_"))
         return f"<df.clicdata of {rows:,} x {columns:,} cells: {verbs}>"
 
+    @overload
+    def append(
+        self, rec_id: int, *, dry_run: Literal[False] = ..., **arguments: Unpack[AppendArguments]
+    ) -> AppendReceipt: ...
+
+    @overload
+    def append(self, rec_id: int, *, dry_run: Literal[True], **arguments: Unpack[AppendArguments]) -> Plan: ...
+
     def append(
         self,
         rec_id: int,
@@ -68,8 +82,9 @@ class ClicDataAccessor(FrameChanges):
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        dry_run: bool = False,
         session: Session | None = None,
-    ) -> AppendReceipt:
+    ) -> AppendReceipt | Plan:
         """Append the rows to a data set.
 
         ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
@@ -130,12 +145,16 @@ class ClicDataAccessor(FrameChanges):
             only if neither does, and the frame has more rows than a request takes, page 1 is requested. True requests
             it always, False compares nothing. ClicData states no types: what a column holds is what the data set was
             created with in this session, else what the first 1,000 rows show.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan: ``.columns`` compares the columns of both sides, as far as
+            those of the data set are known without a request; with ``check=True`` page 1 is requested. ``.problems``
+            says why it would be refused, and ``.apply()`` carries it out, once.
         session : Session, optional
             The session to send through; the default session if not given.
 
         Returns
         -------
-        AppendReceipt
+        AppendReceipt, or Plan with ``dry_run``
             Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
             A data set with a unique key may leave out rows whose key exists: ``.rows_found`` is their number where
             the service counts them, which is from version 2022.01 on. In the legacy dialect it says nothing of them,
@@ -158,10 +177,13 @@ class ClicDataAccessor(FrameChanges):
         >>> rec_id = df.clicdata.create_table("Visits")
         >>> df.clicdata.append(rec_id)
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
+        >>> df.assign(visits=["17", "many"]).clicdata.append(rec_id, dry_run=True).columns[["holds", "verdict"]]
+                 holds     verdict
+        column
+        shop      text        same
+        visits  number  other kind
         """
-        return Data(session=session).append_data(
-            rec_id,
-            self._frame,
+        options = AppendOptions(
             types=types,
             chunksize=chunksize,
             index=index,
@@ -176,6 +198,34 @@ class ClicDataAccessor(FrameChanges):
             audit=audit,
             check=check,
         )
+        session, rec_id = manager.current(session), check_id("rec_id", rec_id)
+        append = Append(session, self._frame, options, rec_id)
+        if check_flag("dry_run", dry_run):
+            return append_plan(session, "append", append, rec_id, partial(append.send_to, rec_id))
+        with append:
+            return append.send_to(rec_id)
+
+    @overload
+    def create_table(
+        self,
+        name: str,
+        desc: str = ...,
+        types: Types = ...,
+        *,
+        dry_run: Literal[False] = ...,
+        **arguments: Unpack[NewArguments],
+    ) -> int: ...
+
+    @overload
+    def create_table(
+        self,
+        name: str,
+        desc: str = ...,
+        types: Types = ...,
+        *,
+        dry_run: Literal[True],
+        **arguments: Unpack[NewArguments],
+    ) -> Plan: ...
 
     def create_table(
         self,
@@ -184,8 +234,9 @@ class ClicDataAccessor(FrameChanges):
         types: Mapping[str, str] | None = None,
         *,
         index: bool | None = None,
+        dry_run: bool = False,
         session: Session | None = None,
-    ) -> int:
+    ) -> int | Plan:
         """Create an empty table with this frame's columns and types.
 
         ``POST /data``
@@ -200,12 +251,15 @@ class ClicDataAccessor(FrameChanges):
             ClicData type of columns whose own would not do: ``{"share": "percentage", "opens": "time"}``.
         index : bool, optional
             Whether the levels of the index make columns too, the first ones; by default as in `append`.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan: ``.columns`` has the ClicData types in ``sent_as``. The data
+            sets are listed, to see whether the name is new.
         session : Session, optional
             The session to send through; the default session if not given.
 
         Returns
         -------
-        int
+        int, or Plan with ``dry_run``
             The ``rec_id`` of the new table.
 
         Raises
@@ -226,6 +280,9 @@ class ClicDataAccessor(FrameChanges):
         True
         """
         session = manager.current(session)
+        if check_flag("dry_run", dry_run):
+            options = AppendOptions(types=types, index=index)
+            return create_plan(Data(session=session), check_name("name", name), self._frame, desc, options)
         column_types = clicdata_types(self._frame, types, index=check_flag("index", index))
         if not column_types:
             raise InputError("the frame has no columns: a data set needs one at least")
@@ -237,7 +294,9 @@ class ClicDataAccessor(FrameChanges):
         name: str,
         desc: str = ...,
         if_exists: Literal["fail", "append"] = ...,
-        types: Mapping[str, str] | None = ...,
+        types: Types = ...,
+        *,
+        dry_run: Literal[False] = ...,
         **arguments: Unpack[PushArguments],
     ) -> AppendReceipt: ...
 
@@ -248,9 +307,22 @@ class ClicDataAccessor(FrameChanges):
         desc: str = ...,
         *,
         if_exists: Literal["replace", "delete_rows"],
-        types: Mapping[str, str] | None = ...,
+        types: Types = ...,
+        dry_run: Literal[False] = ...,
         **arguments: Unpack[PushArguments],
     ) -> AppendReceipt | SyncReceipt: ...
+
+    @overload
+    def push(
+        self,
+        name: str,
+        desc: str = ...,
+        if_exists: Literal["fail", "append", "replace", "delete_rows"] = ...,
+        types: Types = ...,
+        *,
+        dry_run: Literal[True],
+        **arguments: Unpack[PushArguments],
+    ) -> Plan: ...
 
     def push(
         self,
@@ -271,8 +343,9 @@ class ClicDataAccessor(FrameChanges):
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        dry_run: bool = False,
         session: Session | None = None,
-    ) -> AppendReceipt | SyncReceipt:
+    ) -> AppendReceipt | SyncReceipt | Plan:
         """Create a table with this frame's columns and append the rows.
 
         ``POST /data``, then as `append`.
@@ -294,10 +367,12 @@ class ClicDataAccessor(FrameChanges):
             Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
             from version 2022.01 on, two at most in the legacy dialect, and all pages only if these find another
             number; with ``verify="tag"`` it is all pages.
+        dry_run : bool, default False
+            Whether to write nothing, and return the plan, as in `append` and `create_table`.
 
         Returns
         -------
-        AppendReceipt, or SyncReceipt where rows were replaced
+        AppendReceipt, SyncReceipt where rows were replaced, or Plan with ``dry_run``
             Every row appended; ``.rec_id`` is the table.
 
         Raises
@@ -335,12 +410,14 @@ class ClicDataAccessor(FrameChanges):
             audit=audit,
             check=check,
         )
-        data = Data(session=manager.current(session))
+        data, may_exist = Data(session=manager.current(session)), if_exists == "append"
+        dry = bool(check_flag("dry_run", dry_run))
         if if_exists in ("replace", "delete_rows"):
             if verify or tag_column or exclusive or errors != "raise" or audit:
                 raise InputError(f"if_exists={if_exists!r} takes no verify, exclusive, tag_column, errors or audit")
+            replace: Any = self.replace
             if (found := id_named(data, name)) is not None:
-                return self.replace(
+                replaced: AppendReceipt | SyncReceipt | Plan = replace(
                     found,
                     types=types,
                     chunksize=chunksize,
@@ -349,9 +426,13 @@ class ClicDataAccessor(FrameChanges):
                     compress=compress,
                     progress=progress,
                     journal=journal,
+                    dry_run=dry,
                     session=data.session,
                 )
-        return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")
+                return replaced
+        if dry:
+            return push_plan(data, name, self._frame, desc, options, may_exist=may_exist)
+        return create_and_append(data, name, self._frame, desc, options, may_exist=may_exist)
 
 
 public_methods(ClicDataAccessor)

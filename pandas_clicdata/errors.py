@@ -30,6 +30,7 @@ __all__ = [
     "AuthError",
     "BadCredentials",
     "ClicDataError",
+    "ClicDataWarning",
     "Conflict",
     "CreateAmbiguous",
     "DeadlineExceeded",
@@ -305,7 +306,11 @@ class SchemaDrift(ReadError):
     """The columns changed from one page to the next."""
 
 
-class TornReadWarning(UserWarning):
+class ClicDataWarning(UserWarning):
+    """The call goes on, and its result may be another than was meant."""
+
+
+class TornReadWarning(ClicDataWarning):
     """The data set changed while it was read, and ``on_torn="warn"`` returned the frame nevertheless."""
 
 

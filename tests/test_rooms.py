@@ -34,15 +34,16 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(12, 2_960),
+    "frames": Size(12, 3_030),
     "session": Size(10, 2_722),
-    "uploads": Size(9, 2_420),
-    "changes": Size(14, 3_940),
-    "endpoints": Size(13, 4_365),
+    "uploads": Size(9, 2_460),
+    "changes": Size(15, 4_100),
+    "endpoints": Size(14, 4_430),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 17_960  # of the package without sandbox and commands
+MOST_LINES = 18_450  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
+MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 
 
 class Way(NamedTuple):
@@ -54,7 +55,7 @@ class Way(NamedTuple):
 
 
 # Text columns of pandas 2 hold objects, whose cells are looked at one by one.
-MOST_OF_APPEND = Way(119, 21, 18) if int(pd.__version__.split(".")[0]) > 2 else Way(125, 22, 18)
+MOST_OF_APPEND = Way(121, 20, 17) if int(pd.__version__.split(".")[0]) > 2 else Way(127, 22, 18)
 MOST_OF_READ = Way(81, 17, 16)
 
 
@@ -93,7 +94,7 @@ def test_the_house_keeps_its_size() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_keeps_its_size(path: Path) -> None:
-    assert code_lines(path) <= MOST_CODE_LINES
+    assert code_lines(path) <= (MOST_OF_ACCESSOR if path.stem == "accessor" else MOST_CODE_LINES)
 
 
 def trace(call: Callable[[], object]) -> Way:

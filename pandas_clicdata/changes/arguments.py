@@ -23,6 +23,38 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.session import Session
 
     Names = str | Sequence[str]
+    Types = Mapping[str, str] | None
+
+
+class NewArguments(TypedDict, total=False):
+    """Further arguments of `create_table`."""
+
+    index: bool | None
+    session: Session | None
+
+
+class PushArguments(TypedDict, total=False):
+    """Further arguments of `push`."""
+
+    chunksize: int | None
+    index: bool | None
+    workers: int
+    compress: bool
+    progress: bool | None
+    journal: str | os.PathLike[str] | None
+    verify: Literal["count", "tag"] | None
+    exclusive: bool
+    tag_column: str | None
+    errors: Literal["raise", "collect"]
+    audit: bool | None
+    check: bool | None
+    session: Session | None
+
+
+class AppendArguments(PushArguments, total=False):
+    """Further arguments of `append`."""
+
+    types: Mapping[str, str] | None
 
 
 class CommonArguments(TypedDict, total=False):
@@ -68,24 +100,6 @@ class SyncArguments(UpsertArguments, total=False):
     """Further arguments of `sync`."""
 
     max_deletes: float | None
-
-
-class PushArguments(TypedDict, total=False):
-    """Further arguments of `push`."""
-
-    chunksize: int | None
-    index: bool | None
-    workers: int
-    compress: bool
-    progress: bool | None
-    journal: str | os.PathLike[str] | None
-    verify: Literal["count", "tag"] | None
-    exclusive: bool
-    tag_column: str | None
-    errors: Literal["raise", "collect"]
-    audit: bool | None
-    check: bool | None
-    session: Session | None
 
 
 class ReplaceArguments(CommonArguments, total=False):

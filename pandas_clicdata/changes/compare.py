@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import ClicDataWarning, InputError
 from pandas_clicdata.frames import match
 from pandas_clicdata.frames.rows import NULL, row_cells
+from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.session.wire import json_body, parsed
 
 if TYPE_CHECKING:
@@ -205,19 +208,42 @@ def _first_of_each(remote: Any) -> Any:
 
 
 def other_kinds(compared: Comparison) -> list[str]:
-    """Return the problem of key columns whose cells are of another kind than those of the data set.
-
-    No key would match, so that every row would look new.
-    """
+    """Return the problem of key columns whose cells are of another kind than those of the data set."""
     problems = []
     for name in compared.on:
         mine, theirs = (match.key_kinds(rows, name) for rows in (compared.frame, compared.there))
-        if mine and theirs and not mine & theirs:
-            problems.append(
-                f"on: {name!r} holds {' and '.join(sorted(mine))} in the frame and {' and '.join(sorted(theirs))} in "
-                "the data set, so no key would match and every row would look new: convert the column"
+        if not mine or not theirs or mine & theirs:
+            continue
+        problem = f"on: {name!r} holds {_named(mine)} in the frame and {_named(theirs)} in the data set, so "
+        if {*mine, *theirs} == {match.NAIVE, match.AWARE}:
+            ways = (
+                ".dt.tz_convert(None) makes it one in UTC, .dt.tz_localize(None) one of the clock"
+                if match.AWARE in mine
+                else ".dt.tz_localize(...) says which offset it has"
             )
+            problem += f"it is not known which are the same times: convert the column ({ways})"
+        else:
+            problem += "no key would match and every row would look new: convert the column"
+        problems.append(problem)
     return problems
+
+
+def _named(kinds: set[str]) -> str:
+    return " and ".join(sorted(kinds))
+
+
+def warn_of_fractions(frame: Rows, on: Sequence[str]) -> None:
+    """Warn of key columns that may come back with fewer digits, at the line that called the package."""
+    names = [name for name in on if match.has_fractions(frame, name)]
+    caller, level = sys._getframe(), 1
+    while caller.f_back is not None and str(caller.f_globals.get("__name__")).startswith("pandas_clicdata."):
+        caller, level = caller.f_back, level + 1
+    if names:
+        text = (
+            f"on: {join_names(map(repr, names))} has numbers with a fraction. If ClicData keeps fewer digits, such a "
+            "key is new in each run, and its row doubles: round the column, or send it as text with types="
+        )
+        warnings.warn(ClicDataWarning(text), stacklevel=level)
 
 
 def repeated_there(compared: Comparison) -> Any:

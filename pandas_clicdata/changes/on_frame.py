@@ -8,6 +8,7 @@ from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.changes import verbs
 from pandas_clicdata.changes.arguments import change_options, checked_share, replace_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
+from pandas_clicdata.changes.compare import warn_of_fractions
 from pandas_clicdata.changes.replace import replace, replace_source
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import Source, pages_of
@@ -393,6 +394,7 @@ class FrameChanges:
         )
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
+        warn_of_fractions(source.rows, source.on)
         return _planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     @overload
@@ -472,6 +474,7 @@ class FrameChanges:
         options.max_deletes = checked_share("max_deletes", max_deletes)
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
+        warn_of_fractions(source.rows, source.on)
         return _planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     @overload

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.errors import InputError, public
-from pandas_clicdata.frames.compare import column_problems
+from pandas_clicdata.frames.compare import column_problems, columns_coarser, rows_at_fault
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.frames.rows import Rows
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pandas_clicdata.changes.compare import Change, Work
-    from pandas_clicdata.errors import Receipt
     from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.session.session import Session
 
@@ -60,12 +59,13 @@ class Plan:
         chunksize: int | None = None,
         again: Callable[[], Plan] | None = None,
         pages: int = 0,
+        collect: bool = False,
     ) -> None:
         self.verb, self.rec_id, self.problems, self.pages = verb, rec_id, list(work.problems), pages
         self.session, self._encoder, self.work, self.on = session, encoder, work, list(on)
         self.rows, self.there, self._known, self._chunksize = rows or Rows(), there or Rows(), known, chunksize
         self.do, self.again = do, again
-        problems = {} if rec_id is None else column_problems(encoder, rec_id, known, collect=False)
+        problems = {} if rec_id is None else column_problems(encoder, rec_id, known, collect=collect)
         self._problem_of = {name: problem for name, problem in problems.items() if name in sends}
         self.problems += self._problem_of.values()
 
@@ -124,36 +124,53 @@ class Plan:
         Returns
         -------
         DataFrame
-            The index is the column. ``dtype`` and ``sent_as`` (its ClicData type), missing if the frame lacks it;
-            ``holds`` (what the data set shows there, missing if not known), ``verdict`` (same, left empty, not in the
-            data set, other kind, unknown) and ``example`` (the first cell of the frame).
+            The index is the column. ``dtype``, ``sent_as`` (its ClicData type; that of a new data set) and ``example``
+            (the first cell) are missing if the frame lacks it, ``holds`` (what the data set shows there) if that is not
+            known. ``verdict`` is "same", "new" (of a new data set), "left empty" or "not sent" (the frame lacks it),
+            "not in the data set", "other kind", "becomes coarser" (a date is left of a date with a time or an offset),
+            "index" (a level that stays in the index), or "unknown". ``rows`` are the labels of the first rows whose
+            cells are of another kind, or would become coarser.
         """
-        names = dict.fromkeys([*self._encoder.columns, *(self._known.holds if self._known else ())])
-        arrays = {column.name: column.array for column in self._encoder._columns}
+        encoder, holds = self._encoder, {} if self._known is None else self._known.holds
+        left_out = self._levels_left_out()
+        arrays = {name: encoder.frame.index.get_level_values(name).array for name in left_out}
+        arrays |= {column.name: column.array for column in encoder._columns}
+        coarser = columns_coarser(encoder, self._known)
         records = []
-        for name in names:
+        for name in (names := dict.fromkeys([*encoder.columns, *left_out, *holds])):
             array = pd.Series(arrays[name], copy=False) if name in arrays else None
             first = None if array is None else array.first_valid_index()
-            held = None if self._known is None else self._known.holds.get(name)
+            sent_as = "text" if name in encoder.constants else encoder.column_types.get(name, "mixed")
+            held = holds.get(name)
+            verdict = "becomes coarser" if name in coarser else self._verdict(name, held)
+            is_fault = name in self._problem_of or (name in coarser and sent_as == "datetime")
+            at_fault = rows_at_fault(encoder, self._known, name) if is_fault else []
             records.append(
                 {
                     "dtype": None if array is None else str(array.dtype),
-                    "sent_as": self._encoder.column_types.get(name, "mixed") if name in arrays else None,
+                    "sent_as": sent_as if name in encoder.columns else None,
                     "holds": " and ".join(held) or "nothing seen" if held is not None else None,
-                    "verdict": self._verdict(name, held, sent=array is not None),
+                    "verdict": "index" if name in left_out else verdict,
                     "example": None if array is None or first is None else str(array[first]),
+                    "rows": encoder.frame.index[at_fault].tolist(),
                 }
             )
-        table = frame_of_records(records, dict.fromkeys(("dtype", "sent_as", "holds", "verdict", "example"), "text"))
+        texts = dict.fromkeys(("dtype", "sent_as", "holds", "verdict", "example"), "text")
+        table = frame_of_records(records, {**texts, "rows": "object"})
         table.index = pd.Index(list(names), name="column")
         return table
 
-    def _verdict(self, name: str, held: Sequence[str] | None, *, sent: bool) -> str:
+    def _levels_left_out(self) -> list[Any]:
+        """Return the named levels of the index that are not sent."""
+        names = [] if self._encoder.index else self._encoder.frame.index.names
+        return [name for name in names if name is not None and name not in self._encoder.columns]
+
+    def _verdict(self, name: str, held: Sequence[str] | None) -> str:
         if self._known is None:
-            return "unknown"
+            return "unknown" if self.rec_id is not None else "new"
         if held is None:
             return "not in the data set"
-        if not sent:
+        if name not in self._encoder.columns:
             return "left empty" if len(self.work.inserts) else "not sent"
         return "other kind" if name in self._problem_of else "same" if held else "unknown"
 
@@ -292,18 +309,19 @@ class Plan:
     # Doing it
 
     @public
-    def apply(self) -> Receipt:
+    def apply(self) -> Any:
         """Carry the plan out. What was read for it is read once more before.
 
         Returns
         -------
-        AppendReceipt, ChangeReceipt or SyncReceipt
-            The receipt of the verb.
+        AppendReceipt, ChangeReceipt, SyncReceipt or int
+            What the verb returns: its receipt, or the ``rec_id`` of a new table.
 
         Raises
         ------
         InputError
-            There are problems, or the data set has changed since the plan was made; nothing was written.
+            There are problems, the data set has changed since the plan was made, or the rows of an append were sent
+            already; nothing was written.
         WriteError
             It stopped midway: ``.receipt``.
         """
@@ -317,8 +335,7 @@ class Plan:
                     f"data set {self.rec_id} has changed since the plan was made, and the plan would be another one "
                     f"now: {plan.summary()}. Nothing was written: make the plan anew"
                 )
-        receipt: Receipt = self.do(plan)
-        return receipt
+        return self.do(plan)
 
     def check(self) -> None:
         """Raise an `InputError` if there are problems."""

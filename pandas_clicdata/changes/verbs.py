@@ -72,7 +72,7 @@ class Source:
 
     def _encode(self, noted: Mapping[str, str]) -> None:
         self.encoder = FrameEncoder(self.frame, types=self._asked, index=False, noted=noted)
-        self.rows = FrameRows(self.encoder, exact=self.on)
+        self.rows = FrameRows(self.encoder, exact=self.on, noted=self._noted)
 
     def encode_for(self, known: Known | None) -> None:
         """Encode dates and datetimes as the data set holds them."""

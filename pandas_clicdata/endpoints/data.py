@@ -473,8 +473,7 @@ class Data(DataChanges):
             check=check,
         )
         with Append(self.session, data, options, rec_id) as append:
-            append.prepare(rec_id)
-            return append.run()
+            return append.send_to(rec_id)
 
     def static_send_data(
         self,
@@ -759,7 +758,5 @@ def create_and_append(
                 if not may_exist or not (found := data._named(name)):  # else another call created it meanwhile
                     raise
             else:
-                append.prepare(new_id, made=True)
-                return append.run()
-        append.prepare(only_id_of(found, name), has_key=has_unique_key(found[0]))
-        return append.run()
+                return append.send_to(new_id, made=True)
+        return append.send_to(only_id_of(found, name), has_key=has_unique_key(found[0]))

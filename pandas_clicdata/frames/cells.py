@@ -205,6 +205,7 @@ _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])(\.[0-9]{1,9})?)?"
 _TIME_OF_DAY = re.compile(_TIME)
 _DURATION = re.compile(r"P-?[0-9]+DT.*")  # as pandas writes one
+OFFSET = re.compile(rf":[0-9.]+{_ZONE[:-1]}$")  # behind a time
 DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
 
 

@@ -43,6 +43,7 @@ class Column(NamedTuple):
     cell_types: set[str]  # the ClicData types of its cells: none if all are missing, several if they are mixed
     column_type: str | None  # None if its cells are mixed and nobody said which type it shall have
     converts: bool  # whether its cells are written as that type instead of their own
+    is_aware: bool = False  # whether cells are times with an offset, which is not sent
 
     def texts(self, start: int, stop: int) -> pa.LargeStringArray:
         """Return the JSON texts of a block of cells; a missing cell is null."""

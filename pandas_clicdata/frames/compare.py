@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from difflib import get_close_matches
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pandas_clicdata.errors import InputError
@@ -16,12 +18,13 @@ from pandas_clicdata.frames.cells import DATETIME, NUMBER, find_problem, infer_t
 from pandas_clicdata.frames.types import TIMES, join_names, notes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.encode import FrameEncoder
 
 SEEN_ROWS = 1_000  # of a page, at most; more would hardly show more
+MOST_ROWS = 5  # at fault, that are named
 
 _WORDS = {
     "text": "text",
@@ -133,7 +136,7 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
             continue
         may_be_dates = kinds == {"text"} and not column.converts and held and held <= TIMES
         if (column.column_type is None or may_be_dates) and not collect:
-            row = _misfit(column, held, 0, encoder.rows) if held else _odd_one(column)
+            row = next(_misfits(column, held, 0, encoder.rows) if held else _odd_ones(column), None)
             if row is not None:
                 problems[column.name] = _mixed(column, row, encoder.frame.index, held, rec_id, known)
         elif held and not kinds & held and not _fits(column, kinds, held, known) and not _is_empty(column):
@@ -144,12 +147,35 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
     }
 
 
+def columns_coarser(encoder: FrameEncoder, known: Known | None) -> list[str]:
+    """Return the columns of times of which dates are left there, as far as is known."""
+    held = {} if known is None else known.holds
+    sent = {column.name: column for column in encoder._columns}
+    lost = {name for name in sent if sent[name].column_type == "datetime" and [*held.get(name, ())] == ["date"]}
+    return [name for name in sent if name in lost or (sent[name].is_aware and sent[name].column_type == "date")]
+
+
+def rows_at_fault(encoder: FrameEncoder, known: Known | None, name: str) -> list[int]:
+    """Return the positions of the first cells of a column that the data set can't hold as they are."""
+    column = next((column for column in encoder._columns if column.name == name), None)
+    held = None if known is None else known.holds.get(name)
+    if column is None or (known is not None and held is None):
+        return []
+    if column.column_type == "datetime" and held == ["date"]:
+        odd: Iterator[int] = (at for at, cell in enumerate(column.array) if find_problem(cell, "date"))
+    elif column.converts:
+        odd = iter(())
+    else:
+        odd = _misfits(column, {*held}, 0, encoder.rows) if held else _odd_ones(column)
+    return [*islice(odd, MOST_ROWS)] or np.flatnonzero(pd.notna(column.array))[:MOST_ROWS].tolist()
+
+
 def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:
     """Return the position and the column of the first cell in these rows that isn't of the kind that is held."""
     found = []
     for column in encoder._columns:
         held = set(known.holds.get(column.name, ())) if known is not None else set()
-        row = _misfit(column, held, start, stop) if held and not column.converts else None
+        row = next(_misfits(column, held, start, stop), None) if held and not column.converts else None
         found += [] if row is None else [(row, column.name)]
     return min(found, default=None)
 
@@ -192,25 +218,25 @@ def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None) 
     return bool(kinds & _taken(held, known))
 
 
-def _misfit(column: Column, held: set[str], start: int, stop: int) -> int | None:
-    """Return the position of the first cell that isn't of the kind that is held."""
+def _misfits(column: Column, held: set[str], start: int, stop: int) -> Iterator[int]:
+    """Yield the positions of the cells that aren't of the kind that is held."""
     taken, date = _taken(held, None), "date" if held == {"date"} else "ISO 8601"
     for position, cell in enumerate(column.array[start:stop], start):
         kind = _kind(cell)
         is_date = held & TIMES and isinstance(cell, str) and find_problem(cell, date) is None
         if kind is not None and kind not in taken and not is_date:
-            return position
-    return None
+            yield position
 
 
 def _kind(cell: Any) -> str | None:
     return None if cell is None or is_missing(cell) else infer_type(cell)
 
 
-def _odd_one(column: Column) -> int:
-    """Return the position of the first cell of the rarest kind."""
+def _odd_ones(column: Column) -> Iterator[int]:
+    """Yield the positions of the cells of the rarest kind."""
     kinds = list(map(_kind, column.array))
-    return min((kinds.count(kind), kinds.index(kind)) for kind in set(kinds) - {None})[1]
+    _, _, rarest = min((kinds.count(kind), kinds.index(kind), kind) for kind in set(kinds) - {None})
+    return (position for position, kind in enumerate(kinds) if kind == rarest)
 
 
 # ---------------------------------------------------------------- problems

@@ -96,7 +96,8 @@ class FrameEncoder:
         # A shallow copy without attrs: pandas copies attrs deeply, and a lock, say, can't be copied.
         self.frame = pd.DataFrame(frame, copy=False) if isinstance(frame, pd.DataFrame) else frame
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types, noted=noted)
-        noted = {c.name: noted[c.name] for c in self._columns if c.column_type == noted.get(c.name)} if noted else {}
+        types_of = {column.name: column.column_type for column in self._columns}
+        noted = {name: of for name, of in (noted or {}).items() if types_of.get(name) == of}
         self.types = {**noted, **(types or {})} or None
         self.index = sends_index(self.frame.index, index)
         self.rows = len(frame)

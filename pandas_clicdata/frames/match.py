@@ -177,16 +177,32 @@ def _seconds(timestamp: tuple[datetime, str]) -> Decimal:
 # Kinds of cells
 
 
+NAIVE, AWARE = "timestamp", "timestamp with an offset"
+
+
 def key_kinds(rows: Rows, name: str) -> set[str]:
-    """Return what the cells of a column are: text, number, boolean, timestamp, or timestamp with an offset."""
+    """Return what the cells of a column are: text, number, boolean, timestamp, or timestamp with an offset.
+
+    Timestamps of a frame are with the offset that they have there. They are of both kinds if they were read so.
+    """
     cells = rows.cells(name)
     if isinstance(cells, list):
         return {_exact(cell)[0] for cell in cells} - {"null"}
     if is_timestamps(cells):
+        if name in rows.aware:
+            return {NAIVE, AWARE} if name in rows.noted else {AWARE}
         with_offset = pc.any(pc.match_substring_regex(cells, r"(?:[zZ]|[-+][0-9]{2}:?[0-9]{2}) *$")).as_py()
-        return {"timestamp with an offset" if with_offset else "timestamp"}
+        return {AWARE if with_offset else NAIVE}
     kinds = {TEXT: "text", pa.bool_(): "boolean", **dict.fromkeys(_NUMBERS, "number")}
     return {kinds[cells.type]} if cells.type in kinds else set()
+
+
+def has_fractions(rows: Rows, name: str) -> bool:
+    """Return whether a column holds numbers that are no integers."""
+    cells = rows.cells(name)
+    if isinstance(cells, list):
+        return any(isinstance(cell, (float, Decimal)) and cell % 1 != 0 for cell in cells)
+    return bool(cells.type == pa.float64() and pc.any(pc.not_equal(cells, pc.floor(cells))).as_py())
 
 
 # C: how the service writes a date, or a date and time (O4).

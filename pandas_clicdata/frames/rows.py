@@ -37,9 +37,18 @@ class Rows:
     ----------
     exact : collection of str, optional
         Columns whose numbers keep every digit, as Decimal.
+
+    Attributes
+    ----------
+    aware : set of str
+        Columns of a frame whose times are sent in UTC, without the offset that they have.
+    noted : set of str
+        Those of them whose type was noted when the frame was read from the data set.
     """
 
     def __init__(self, exact: Collection[str] = ()) -> None:
+        self.aware: set[str] = set()
+        self.noted: set[str] = set()
         self.count = 0
         self.exact = frozenset(exact)
         self._pages: list[bytes] = []
@@ -106,8 +115,10 @@ class Rows:
 class FrameRows(Rows):
     """The rows of a frame, as they would be sent."""
 
-    def __init__(self, encoder: FrameEncoder, exact: Collection[str] = ()) -> None:
+    def __init__(self, encoder: FrameEncoder, exact: Collection[str] = (), noted: Collection[str] = ()) -> None:
         super().__init__({*exact, *_decimal_columns(encoder)})
+        self.aware = {column.name for column in encoder._columns if column.is_aware and column.column_type != "date"}
+        self.noted = self.aware.intersection(noted)
         self._encoder = encoder
         self._written: dict[int, bytes] = {}
         for start in range(0, encoder.rows, _BLOCK_ROWS):

@@ -31,7 +31,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import JSON, Unsendable, infer_type, is_missing, show
+from pandas_clicdata.frames.cells import JSON, OFFSET, Unsendable, infer_type, is_missing, show
 from pandas_clicdata.frames.columns import Column, array_of, as_datetimes
 from pandas_clicdata.frames.unify import object_array
 
@@ -109,6 +109,7 @@ def examine(
             array = array_of(cells)
             asked = types.get(name) or (_noted_type(array, noted.get(name)) if noted else None)
             column = _column(str.__str__(name), _wall_times(array) if asked == "date" else array, asked)
+            column = column._replace(is_aware=_is_aware(array, column))
         except Unsendable as problem:
             problems.append(f"Column {name!r} is {problem}.")
             continue
@@ -193,6 +194,18 @@ def _column(name: str, array: Any, asked: str | None) -> Column:
     # A column without any value could be anything; text takes whatever comes later.
     inferred = next(iter(cell_types), "text") if len(cell_types) < 2 else None
     return Column(name, array, cell_types, asked or inferred, asked is not None and not written_alike)
+
+
+def _is_aware(array: Any, column: Column) -> bool:
+    """Return whether cells that are written as dates or times have an offset."""
+    if column.column_type not in TIMES:
+        return False
+    array = array_of(array.categories) if isinstance(array.dtype, pd.CategoricalDtype) else array
+    if getattr(getattr(array.dtype, "pyarrow_dtype", array.dtype), "tz", None) is not None:
+        return True
+    if column.cell_types == {"text"}:
+        return any(isinstance(cell, str) and OFFSET.search(cell) for cell in array)
+    return array.dtype == np.dtype(object) and any(getattr(cell, "tzinfo", None) is not None for cell in array)
 
 
 def _wall_times(array: Any) -> Any:

@@ -154,6 +154,11 @@ class Append:
         if self._journal is not None:
             self._journal.close()
 
+    def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
+        """Append the rows to a data set, as `prepare` and `run` say."""
+        self.prepare(rec_id, made=made, has_key=has_key)
+        return self.run()
+
     def prepare(
         self, rec_id: int, *, made: bool = False, has_key: bool = False, replaces: Replaced | None = None
     ) -> None:
@@ -163,8 +168,8 @@ class Append:
         """
         options, left_empty = self._options, [] if made else self._compare(rec_id)
         encoder = self._encoder
-        if options.audit and options.verify is None and not made:
-            raise InputError("audit=True needs verify=, which says how to count these rows among others")
+        if problems := self.option_problems(made=made):
+            raise InputError(problems)
         rows_before = 0 if made else None
         if options.verify == "count" and encoder.rows and not made:
             rows_before = verify.count_rows(self._session, rec_id)
@@ -226,22 +231,39 @@ class Append:
         self._writer.begin()
         return self._writer
 
-    def _compare(self, rec_id: int) -> list[str]:
-        """Compare the columns with those of the data set, where these are known, and return those left empty.
+    def option_problems(self, *, made: bool) -> list[str]:
+        """Return which options don't go together; ``made`` is whether the data set is created for the rows."""
+        if self._options.audit and self._options.verify is None and not made:
+            return ["audit=True needs verify=, which says how to count these rows among others"]
+        return []
 
-        Dates and datetimes are encoded as the data set holds them.
+    def look(self, rec_id: int, *, ask: bool = True) -> Known | None:
+        """Return what is known of the columns of a data set.
+
+        Page 1 is requested with ``check=True``, and with ``ask`` also if the rows are many.
         """
-        options, encoder, session, known = self._options, self._encoder, self._session, None
-        if options.check is None:
-            known = dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
-            if known is None and encoder.rows > most_rows(session.dialect, options.chunksize):
-                known = ask_columns(session, rec_id, needed=False)
-        elif options.check:
-            known = ask_columns(session, rec_id, needed=True)
+        options, session = self._options, self._session
+        if options.check is not None:
+            return ask_columns(session, rec_id, needed=True) if options.check else None
+        known = dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
+        if known is None and ask and self._encoder.rows > most_rows(session.dialect, options.chunksize):
+            return ask_columns(session, rec_id, needed=False)
+        return known
+
+    def encode_for(self, rec_id: int, known: Known | None) -> None:
+        """Encode dates and datetimes as the data set holds them."""
+        encoder = self._encoder
         noted = times_held(known, (self._attrs and noted_types(self._attrs, rec_id)) or {})
         if any(name in encoder.columns and encoder.column_types.get(name) != of for name, of in noted.items()):
-            self._encoder = encoder = self._encode(encoder.frame, noted)
-        return [] if options.check is False else compare(encoder, rec_id, known, collect=options.errors == "collect")
+            self._encoder = self._encode(encoder.frame, noted)
+
+    def _compare(self, rec_id: int) -> list[str]:
+        """Compare the columns with those of the data set, where these are known, and return those left empty."""
+        known, options = self.look(rec_id), self._options
+        self.encode_for(rec_id, known)
+        if options.check is False:
+            return []
+        return compare(self._encoder, rec_id, known, collect=options.errors == "collect")
 
 
 def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:

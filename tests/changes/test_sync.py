@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pandas_clicdata import errors
@@ -89,6 +90,66 @@ def test_what_is_refused_writes_nothing(
     with pytest.raises(errors.InputError, match=message):
         frame.clicdata.upsert(rec_id, on="id", session=session, **how)
     assert writes(clicdata_sandbox) == 0
+
+
+HOURS = pd.DataFrame({"t": pd.date_range("2026-03-29", periods=6, freq="h"), "v": range(6)})
+
+
+def aware(frame: pd.DataFrame, zone: str = "Europe/Berlin") -> pd.DataFrame:
+    return frame.assign(t=frame["t"].dt.tz_localize("UTC").dt.tz_convert(zone))
+
+
+@pytest.mark.parametrize("spell", ["dtype", "Arrow", "objects", "category", "text"])
+def test_times_with_an_offset_are_no_keys_where_the_data_set_has_none(
+    session: Session, clicdata_sandbox: Sandbox, spell: str
+) -> None:
+    rec_id = HOURS.clicdata.push("Hours", session=session).rec_id
+    frame, how = aware(HOURS), dict[str, Any](on="t", session=session)
+    if spell == "Arrow":
+        frame = frame.astype({"t": pd.ArrowDtype(pa.timestamp("us", "Europe/Berlin"))})
+    elif spell == "text":
+        frame, how = frame.assign(t=[time.isoformat() for time in frame["t"]]), {**how, "types": {"t": "datetime"}}
+    elif spell != "dtype":
+        frame = frame.assign(t=frame["t"].astype(object if spell == "objects" else "category"))
+    for verb in (frame.clicdata.upsert, frame.clicdata.sync):
+        with pytest.raises(errors.InputError, match="'t' holds timestamp with an offset in the frame and timestamp in"):
+            verb(rec_id, **how)
+    assert [row["v"] for row in clicdata_sandbox.rows(rec_id)] == [*range(6)]
+    plain = aware(HOURS).assign(t=lambda df: df["t"].dt.tz_convert(None))
+    assert plain.clicdata.upsert(rec_id, on="t", session=session).unchanged == 6
+
+
+@pytest.mark.parametrize("shown", ["2026-03-29 00:00:00", "2026-03-29T00:00:00Z", "2026-03-29T02:00:00+02:00"])
+@pytest.mark.parametrize("how", [{"parse_dates": ["t"]}, {"dtype": {"t": "datetime64[us, UTC]"}}], ids=str)
+def test_times_that_were_read_are_keys_as_they_were_read(
+    session: Session, clicdata_sandbox: Sandbox, shown: str, how: dict[str, Any]
+) -> None:
+    rec_id = clicdata_sandbox.create("Hours", {"t": "text", "v": "number"})
+    clicdata_sandbox.append(rec_id, [{"t": shown, "v": 1}])
+    frame = pd.read_clicdata(rec_id, session=session, **how)
+    plan = frame.assign(v=2).clicdata.diff(rec_id, on="t", session=session)
+    assert (plan.problems, len(plan.updates), len(plan.inserts)) == ([], 1, 0)
+
+
+def test_times_without_an_offset_are_no_keys_where_the_data_set_has_some(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    rows = [{"t": f"{time.isoformat()}Z", "v": 1} for time in HOURS["t"]]
+    rec_id = clicdata_sandbox.create("Hours", {"t": "text", "v": "number"})
+    clicdata_sandbox.append(rec_id, rows)
+    [problem] = HOURS.clicdata.diff(rec_id, on="t", session=session).problems
+    assert "'t' holds timestamp in the frame and timestamp with an offset in the data set" in problem
+    assert aware(HOURS).clicdata.diff(rec_id, on="t", session=session).ok
+
+
+def test_keys_with_a_fraction_get_a_warning_at_the_callers_line(session: Session) -> None:
+    frame = pd.DataFrame({"id": [0.5, 2.0], "n": [1.0, 2.0], "v": [0.25, 0.5]})
+    rec_id = frame.clicdata.push("Fractions", session=session).rec_id
+    for verb in (frame.clicdata.upsert, frame.clicdata.sync, frame.clicdata.diff):
+        with pytest.warns(errors.ClicDataWarning, match="on: 'id' has numbers with a fraction") as caught:
+            verb(rec_id, on=["id", "n"], session=session)
+        assert [warning.filename for warning in caught] == [__file__]
+        verb(rec_id, on="n", session=session)  # each warning is an error here
 
 
 def test_a_sync_that_deletes_much_is_refused(session: Session, clicdata_sandbox: Sandbox) -> None:

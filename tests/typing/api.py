@@ -35,7 +35,11 @@ assert_type(pandas_clicdata.read_clicdata(5, chunksize=10), Iterator[DataFrame])
 
 assert_type(df.clicdata.append(5), AppendReceipt)
 assert_type(df.clicdata.append(5, index=None), AppendReceipt)
+assert_type(df.clicdata.append(5, types={"a": "text"}, dry_run=True), Plan)
 assert_type(df.clicdata.create_table("T"), int)
+assert_type(df.clicdata.create_table("T", "of a", {"a": "text"}, index=False, dry_run=True), Plan)
+assert_type(df.clicdata.push("T", "of a", "append", {"a": "text"}, verify="tag", dry_run=True), Plan)
+df.clicdata.append(5, chunk_size=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 assert_type(df.clicdata.delete_rows(5, on="day", types={"day": "date"}, index=False), ChangeReceipt)
 assert_type(df.clicdata.update_rows(5, on="day", types={"day": "date"}, index=True), ChangeReceipt)
 assert_type(df.clicdata.push("T", if_exists="append"), AppendReceipt)
