@@ -134,7 +134,18 @@ class ChangeReceipt:
         return {**self.__dict__, "_session": None}  # which can't be pickled
 
     def __dir__(self) -> list[str]:
-        inner = {"changes", "counted", "known", "mark", "of_changes", "of_keys", "pending", "reached", "state"}
+        inner = {
+            "changes",
+            "counted",
+            "known",
+            "mark",
+            "of_changes",
+            "of_keys",
+            "outcome",
+            "pending",
+            "reached",
+            "state",
+        }
         return sorted({*super().__dir__()} - inner)  # for this package only
 
     def pending(self) -> list[int]:
@@ -418,6 +429,10 @@ class ChangeReceipt:
     def summary(self) -> str:
         """Return one line: what is known of the change."""
         keys = f"{self.keys_total:,} {'key' if self.keys_total == 1 else 'keys'}"
+        return f"{self.operation} of data set {self.rec_id}, {keys}: {self.outcome()}"
+
+    def outcome(self) -> str:
+        """Return what is known of the change, without the data set."""
         notes = {
             "accepted (ClicData doesn't say how many rows)": self.keys_accepted,
             "unchanged": self.keys_unchanged,
@@ -431,7 +446,7 @@ class ChangeReceipt:
             parts.append(f"{count_rows(self._doubted)} {self._done} or not: .rows_in_doubt")
         if self._kept is not None and self._kept.seconds >= LONG:
             parts.append(f"{count_rows(self._kept.read)} read before, in {self._kept.seconds:.0f} s")
-        return f"{self.operation} of data set {self.rec_id}, {keys}: {'; '.join(filter(None, parts))}"
+        return "; ".join(filter(None, parts))
 
     @property
     def _doubted(self) -> int:

@@ -244,10 +244,13 @@ class SyncReceipt:
         """Return one line: what was done, and what is left."""
         parts = []
         if self.appended is not None:
-            parts.append(self.appended.summary())
+            parts.append(self.appended.summary().replace(f" to data set {self.rec_id}", ""))
         elif len(self._inserts):
             parts.append(f"{count_rows(len(self._inserts))} to append, none sent")
-        parts += [receipt.summary() for receipt in self._changes()]
+        for name, receipt in (("updated", self.updated), ("deleted", self.deleted)):
+            if receipt is not None:
+                outcome = receipt.outcome().replace(" .", f" .{name}.")
+                parts.append(outcome if name in outcome else f"{name}: {outcome}")
         if self.unchanged:
             parts.append(f"{self.unchanged:,} unchanged")
         if len(self.unsettled):
