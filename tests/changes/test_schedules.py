@@ -141,9 +141,11 @@ def assert_true(receipt: Any, sandbox: Sandbox, rec_id: int) -> None:
         if isinstance(changes, ChangeReceipt):
             assert len(changes.keys) == changes.keys_total
     if receipt.verb in ("upsert", "sync", "replace") and receipt.appended is not None:
-        sent, replaced = NEW["id"].tolist(), receipt.appended.job.replaces
-        if replaced is not None and replaced.stamp is not None:  # those of a run before may still be there
+        sent, replaced = receipt._plan.inserts["id"].tolist(), receipt.appended.job.replaces
+        if replaced is not None and replaced.stamp is not None:
             ids = Counter(row["id"] for row in there if row["batch"] == replaced.stamp)
+        elif replaced is not None and not replaced.deleted:
+            return  # rows of the call before may be there
         for start_, stop, state in receipt.appended.chunks[["start", "stop", "state"]].itertuples(index=False):
             times = {ids[n] for n in sent[int(start_) : int(stop)]}
             assert times <= {"applied": {1}, "verified": {1}, "pending": {0}, "refused": {0}}.get(state, {0, 1})
