@@ -351,10 +351,9 @@ class ChangeReceipt:
         rows = zip(self._rows_of_frame, self._states, strict=True)
         return df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
 
-    def reached(self) -> list[tuple[int, bytes]]:
-        """Return the kept rows that were changed, or may have been, each with the position of its key."""
-        changed = [*self._matches_of("changed"), *self._matches_of("in doubt")]
-        return [(key, row) for _, key, row in sorted(changed)]
+    def reached(self, *fates: str) -> list[tuple[int, bytes]]:
+        """Return the kept rows of which this is known (changed, in doubt, there), with the position of the key."""
+        return [(key, row) for _, key, row in sorted(match for fate in fates for match in self._matches_of(fate))]
 
     @public
     def undo(

@@ -43,7 +43,7 @@ def undo_changes(
     session: Session, receipt: ChangeReceipt, *, dry_run: bool, progress: bool | None
 ) -> SyncReceipt | Plan:
     """Give the rows of a delete or an update back."""
-    old, new = _changed(receipt)
+    old, new = _changed(receipt, "changed", "in doubt")
     on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
     return _done(
         session, receipt.rec_id, Left(old, new, list(dict.fromkeys(on)), len(new)), dry_run=dry_run, progress=progress
@@ -57,7 +57,9 @@ def undo_sync(
     old, new = list[bytes](), list[bytes]()
     for changes in (receipt.updated, receipt.deleted):
         if changes is not None:
-            for rows, more in zip((old, new), _changed(changes), strict=True):
+            # The rows of a group that a replace did not delete yet are among those that must be there.
+            fates = ["changed", "in doubt", *(["there"] if plan.verb == "replace" else [])]
+            for rows, more in zip((old, new), _changed(changes, *fates), strict=True):
                 rows += more
     updated = len(new)
     if receipt.appended is not None:
@@ -69,10 +71,10 @@ def _maybe_stored(receipt: AppendReceipt) -> list[int]:
     return [position for chunk in receipt.chunks_in(*STORED, *DOUBTFUL) for position in chunk.span]
 
 
-def _changed(receipt: ChangeReceipt) -> tuple[list[bytes], list[bytes]]:
-    """Return the rows that a delete or an update may have changed, and what it made of them."""
+def _changed(receipt: ChangeReceipt, *fates: str) -> tuple[list[bytes], list[bytes]]:
+    """Return the rows of a delete or an update as they were, and what it made of them."""
     old, new = list[bytes](), list[bytes]()
-    for at, row in receipt.reached():
+    for at, row in receipt.reached(*fates):
         change = receipt.changes[at]
         old.append(row)
         if change is not None and change.data:

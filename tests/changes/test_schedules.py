@@ -12,6 +12,7 @@ import re
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,7 +26,6 @@ from uploads.oracle import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pandas_clicdata.sandbox import Sandbox
 
@@ -151,6 +151,47 @@ def assert_true(receipt: Any, sandbox: Sandbox, rec_id: int) -> None:
             assert times <= {"applied": {1}, "verified": {1}, "pending": {0}, "refused": {0}}.get(state, {0, 1})
     if receipt.verb == "sync" and receipt.deleted is not None:
         assert not {*receipt.deleted.rows["id"]} & ids.keys()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_stopped_is_undone(part: int) -> None:
+    for _ in range(part, CHANGES // 5, PARTS):
+        seed = random.randrange(1 << 32)
+        try:
+            stopped_and_undone(random.Random(seed))
+        except BaseException as error:
+            raise AssertionError(f"seed {seed}") from error
+    totals.add("random schedules of undo", len(range(part, CHANGES // 5, PARTS)))
+
+
+def stopped_and_undone(dice: random.Random) -> None:
+    """Call a verb once, under faults, and undo what its receipt says."""
+    kind, version = dice.choice([*KINDS[:6], "update", "delete"]), dice.choice([None, "2022.01"])
+    with start() as sandbox, sandbox.session(api_version=version, max_retries=0) as session:
+        session._sleep = lambda seconds: None
+        stock = STOCK.assign(batch="early") if "first" in kind else STOCK
+        rec_id = stock.clicdata.push("Stock", session=session).rec_id
+        if kind in ("update", "delete"):
+            verb = getattr(STOCK.iloc[3:].assign(v=7).clicdata, f"{kind}_rows")
+            how: dict[str, Any] = {"on": "id", "workers": dice.choice([1, 3]), "session": session}
+        else:
+            call, _ = prepared(kind, sandbox, session, rec_id, dice, Path())
+        for _ in range(dice.randint(1, 4)):
+            after = dice.randint(0, 9)
+            if dice.random() < 0.4:
+                sandbox.faults.drop(applied=dice.random() < 0.5, path=WRITES, after=after)
+            else:
+                status, times = dice.choice([400, 403, 500, 503]), dice.choice([1, None])
+                sandbox.faults.status(status, path=WRITES, after=after, times=times)
+        try:
+            receipt = verb(rec_id, **how) if kind in ("update", "delete") else call(None)
+        except errors.ClicDataError as error:
+            receipt = error.receipt
+        sandbox.faults.clear()
+        if receipt is not None:
+            assert receipt.undo().complete
+        assert counted(sandbox.rows(rec_id)) == counted(STOCK.to_dict("records"))
 
 
 VERBS: dict[str, dict[str, Any]] = {
