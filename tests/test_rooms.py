@@ -34,14 +34,14 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(12, 3_030),
+    "frames": Size(12, 3_100),
     "session": Size(10, 2_722),
     "uploads": Size(9, 2_460),
-    "changes": Size(15, 4_100),
+    "changes": Size(15, 4_170),
     "endpoints": Size(14, 4_430),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 18_450  # of the package without sandbox and commands
+MOST_LINES = 18_620  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 

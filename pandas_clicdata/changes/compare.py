@@ -88,16 +88,28 @@ class Comparison:
         self.keys = np.flatnonzero(self.exact.local == np.arange(len(self.exact.local)))
         self.rivals = np.flatnonzero((self.wide.remote >= 0) & (self.exact.remote < 0))
         self.alike = self.keys[self.wide.local[self.keys] != self.keys]
-        self.matched = self.keys[np.isin(self.group[self.keys], self.found)]
-        self.unmatched = np.setdiff1d(self.keys, self.matched)
+        is_found = np.zeros(len(self.group), bool)
+        is_found[self.found[self.found >= 0]] = True
+        is_matched = is_found[self.group[self.keys]]
+        self.matched, self.unmatched = self.keys[is_matched], self.keys[~is_matched]
+
+    @cached_property
+    def pairs(self) -> tuple[Any, Any]:
+        """The rows of the frame, in order, and beside each a row of the data set that its key reaches.
+
+        These are the equal ones, and for the first key of a group the others of the group.
+        """
+        owner = np.where(self.exact.remote >= 0, self.exact.remote, self.found)
+        places = np.flatnonzero(owner >= 0)
+        places = places[np.argsort(owner[places], kind="stable")]
+        return owner[places], places
 
     @cached_property
     def places(self) -> dict[int, list[int]]:
-        """The rows of the data set that each key reaches: equal ones, and if it is first, the others of its group."""
-        owner = np.where(self.exact.remote >= 0, self.exact.remote, self.found)
+        """The rows of the data set that each key reaches."""
         places: dict[int, list[int]] = {}
-        for place in np.flatnonzero(owner >= 0).tolist():
-            places.setdefault(int(owner[place]), []).append(place)
+        for row, place in zip(*(side.tolist() for side in self.pairs), strict=True):
+            places.setdefault(row, []).append(place)
         return places
 
     def shown(self, rows: Rows, places: Any) -> str:
@@ -248,8 +260,7 @@ def warn_of_fractions(frame: Rows, on: Sequence[str]) -> None:
 
 def repeated_there(compared: Comparison) -> Any:
     """Return the rows of the frame whose key several rows of the data set have."""
-    rows, counts = np.unique(compared.found[compared.found >= 0], return_counts=True)
-    return rows[counts > 1]
+    return np.flatnonzero(np.bincount(compared.found[compared.found >= 0]) > 1)
 
 
 def count_rows(count: int) -> str:

@@ -61,20 +61,24 @@ def work_of_update(
         work.problems.append(
             f'{unclear}. match="exact" or match="wide" decides, if you know what ClicData does or want'
         )
-    reached = {row: places[:1] if first_only else places for row, places in compared.places.items()}
-    pairs = [(row, place) for row, places in reached.items() for place in places]
-    rows, places = np.array(pairs, np.int64).reshape(-1, 2).T
+    rows, places = compared.pairs
+    if first_only:
+        first = np.diff(rows, prepend=-1) != 0
+        rows, places = rows[first], places[first]
     differ = match.changed(
         compared.frame, compared.there, rows, places, columns, tolerance=tolerance, keep_missing=keep_missing
     )
-    changed: dict[int, list[int]] = {}
-    for at in np.flatnonzero(np.logical_or.reduce([*differ.values(), np.zeros(len(rows), bool)])).tolist():
-        changed.setdefault(int(rows[at]), []).append(at)
-    for row, raw in zip(sorted(changed), compared.frame.raw(sorted(changed)), strict=True):
-        named = tuple(name for name in columns if differ[name][changed[row]].any())
-        work.updates.append(Change(cells_of(raw, compared.on), row, reached[row], named, cells_of(raw, named)))
+    changed = np.unique(rows[np.logical_or.reduce([*differ.values(), np.zeros(len(rows), bool)])])
+    starts, stops = (np.searchsorted(rows, changed, side).tolist() for side in ("left", "right"))
+    raws = compared.frame.raw(changed.tolist())
+    for row, start, stop, raw in zip(changed.tolist(), starts, stops, raws, strict=True):
+        named = tuple(name for name in columns if differ[name][start:stop].any())
+        found = cells_of(raw, compared.on), cells_of(raw, named)
+        work.updates.append(Change(found[0], row, places[start:stop].tolist(), named, found[1]))
     work.unmatched = compared.unmatched
-    work.unchanged = np.setdiff1d(compared.matched, list(changed))
+    is_changed = np.zeros(compared.frame.count, bool)
+    is_changed[changed] = True
+    work.unchanged = compared.matched[~is_changed[compared.matched]]
     work.duplicates, work.collisions = repeated_there(compared), compared.rivals
     return work
 

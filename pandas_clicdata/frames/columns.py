@@ -33,6 +33,7 @@ TEXT = pa.large_string()
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
 _STEP = 1_000  # cells that are converted in one go
+_CELLS_STEP = 50_000  # times that are written in one go
 
 
 class Column(NamedTuple):
@@ -51,6 +52,30 @@ class Column(NamedTuple):
         if self.column_type is None or not self.converts:
             return json_texts(block)
         return _json_lines([convert(value, self.column_type) for value in _json_values(block)])
+
+    @property
+    def is_in_arrow(self) -> bool:
+        """Whether `cells` has the cells as their JSON texts would be parsed."""
+        kind = getattr(self.array.dtype, "pyarrow_dtype", None)
+        if self.converts or isinstance(self.array.dtype, pd.CategoricalDtype):
+            return False
+        if kind is not None:
+            return kind in (pa.bool_(), pa.float64(), pa.string(), TEXT) or bool(pa.types.is_integer(kind))
+        return _arrow_writes_json(self.array.dtype) or self.array.dtype.kind == "M"
+
+    def cells(self) -> pa.ChunkedArray:
+        """Return the cells in Arrow."""
+        if self.array.dtype.kind == "M":
+            cells = pa.chunked_array([_datetime_texts(block) for block in _blocks(self.array, _CELLS_STEP)], TEXT)
+        else:
+            cells = pa.array(self.array, from_pandas=True)
+        whole = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
+        if whole.null_count == len(whole):
+            return pa.chunked_array([pa.nulls(len(whole))])
+        if pa.types.is_integer(whole.type):
+            fits = pc.max(whole).as_py() < 1 << 63
+            return whole.cast(pa.int64() if fits else pa.uint64())
+        return whole.cast(TEXT) if pa.types.is_string(whole.type) else whole
 
     def problems(self) -> dict[str, list[int]]:
         """Return each reason why cells can't be sent, and the positions of these cells."""
@@ -220,8 +245,8 @@ def _masks_of_datetimes(times: Any) -> dict[str, Any]:
     return {BAD_YEAR: ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)) & is_there}
 
 
-def _blocks(array: Any) -> Iterator[Any]:
-    return (array[start : start + _STEP] for start in range(0, len(array), _STEP))
+def _blocks(array: Any, step: int = _STEP) -> Iterator[Any]:
+    return (array[start : start + step] for start in range(0, len(array), step))
 
 
 def _grouped(reasons: Iterable[str | None]) -> dict[str, list[int]]:

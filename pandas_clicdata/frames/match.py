@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _INTEGERS = (pa.int64(), pa.uint64())
 _NUMBERS = (*_INTEGERS, pa.float64())
 _EXACT_INTEGER = 2**53  # float64 holds every integer up to it
+_BLOCK_PAIRS = 100_000  # of cells that are compared at once
 
 
 class Matched(NamedTuple):
@@ -41,13 +42,17 @@ class Matched(NamedTuple):
 
 def match(frame: Rows, there: Rows, on: Sequence[str], *, wide: bool) -> Matched:
     """Return which rows have the same key. ``wide`` takes texts of the same `fold` for equal too."""
-    codes = np.zeros(frame.count + there.count, np.int64)
+    codes = None
     for name in on:
         of_column = _codes(frame.cells(name), there.cells(name), wide)
-        codes = pd.factorize(codes * (int(of_column.max(initial=0)) + 1) + of_column)[0].astype(np.int64)
+        if codes is not None:
+            of_column = pd.factorize(codes * (int(of_column.max(initial=0)) + 1) + of_column)[0].astype(np.int64)
+        codes = of_column
+    if codes is None:
+        codes = np.zeros(frame.count + there.count, np.int64)
     mine, theirs = codes[: frame.count], codes[frame.count :]
-    first = np.full(int(codes.max(initial=-1)) + 1, -1, np.int64)
-    first[mine[::-1]] = np.arange(frame.count - 1, -1, -1)
+    first = np.full(int(codes.max(initial=-1)) + 1, -1, np.int32)
+    first[mine[::-1]] = np.arange(frame.count - 1, -1, -1, dtype=np.int32)
     return Matched(first[mine], first[theirs])
 
 
@@ -60,8 +65,13 @@ def _codes(mine: Cells, theirs: Cells, wide: bool) -> Any:
             values = [(kind, fold(value)) if kind == "text" else (kind, value) for kind, value in values]
         known: dict[Any, int] = {}
         return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))
+    if first.type == pa.float64():  # 0.0 and -0.0 are equal
+        first, second = pc.add(first, 0.0), pc.add(second, 0.0)
+    if first.type in _INTEGERS and not first.null_count and not second.null_count:  # pandas needs less memory
+        return pd.factorize(np.concatenate([first.to_numpy(), second.to_numpy()]))[0].astype(np.int64, copy=False)
     encoded = pa.chunked_array([*first.chunks, *second.chunks], first.type).combine_chunks().dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes += 1
     if wide and encoded.type.value_type == TEXT:
         folded = pd.factorize(np.array([0, *map(fold, encoded.dictionary.to_pylist())], object))[0]
         codes = folded[codes]
@@ -82,10 +92,7 @@ def _comparable(mine: Cells, theirs: Cells) -> tuple[Cells, Cells]:
             return mine.to_pylist(), theirs.to_pylist()
         types = {pa.float64()}
     kind = next(iter(types), pa.null())
-    mine, theirs = mine.cast(kind), theirs.cast(kind)
-    if kind == pa.float64():  # 0.0 and -0.0 are equal
-        mine, theirs = pc.add(mine, 0.0), pc.add(theirs, 0.0)
-    return mine, theirs
+    return mine.cast(kind), theirs.cast(kind)
 
 
 def _is_exact_as_float(cells: pa.ChunkedArray) -> bool:
@@ -134,22 +141,48 @@ def changed(
 
 
 def _differs(mine: Cells, theirs: Cells, rows: Any, places: Any, limit: Any, keep_missing: bool) -> Any:
-    first, second = _comparable(mine, theirs)
-    if isinstance(first, list) or isinstance(second, list):
-        own, other = python_cells(first), python_cells(second)
-        pairs = zip(map(own.__getitem__, rows.tolist()), map(other.__getitem__, places.tolist()), strict=True)
-        differs = np.fromiter((_exact(one) != _exact(another) for one, another in pairs), bool, len(rows))
+    if not isinstance(mine, list) and not isinstance(theirs, list) and mine.type == theirs.type == TEXT:
+        differs = _unequal(mine, theirs, rows, places)  # equal texts are equal timestamps
+        if differs.any() and is_timestamps(mine) and is_timestamps(theirs):
+            doubtful = np.flatnonzero(differs)
+            pairs = np.arange(len(doubtful))
+            times = _instants(mine.take(pa.array(rows[doubtful])), theirs.take(pa.array(places[doubtful])))
+            differs[doubtful] = _unequal(*times, pairs, pairs)
     else:
-        one, another = first.take(pa.array(rows)), second.take(pa.array(places))
-        differs = pc.xor(pc.is_null(one), pc.is_null(another)).to_numpy().copy()
-        if one.type != pa.null():
-            differs |= pc.fill_null(pc.not_equal(one, another), False).to_numpy()
+        differs = _unequal(*_comparable(mine, theirs), rows, places)
     if keep_missing or limit is not None:
         for at in np.flatnonzero(differs).tolist():
             own_cell, other_cell = _cell(mine, rows[at]), _cell(theirs, places[at])
             is_kept = keep_missing and own_cell is None
             differs[at] = not (is_kept or (limit is not None and _within(own_cell, other_cell, limit)))
     return differs
+
+
+def _unequal(first: Cells, second: Cells, rows: Any, places: Any) -> Any:
+    """Return which pairs of comparable cells differ."""
+    if isinstance(first, list) or isinstance(second, list):
+        own, other = python_cells(first), python_cells(second)
+        pairs = zip(map(own.__getitem__, rows.tolist()), map(other.__getitem__, places.tolist()), strict=True)
+        return np.fromiter((_exact(one) != _exact(another) for one, another in pairs), bool, len(rows))
+    differs = np.zeros(len(rows), bool)
+    if (np.diff(places) < 0).any():
+        second = second.combine_chunks()  # once, and not for each block
+    for at in range(0, len(rows), _BLOCK_PAIRS):
+        block = slice(at, at + _BLOCK_PAIRS)
+        one, another = _taken(first, rows[block]), _taken(second, places[block])
+        differs[block] = pc.xor(pc.is_null(one), pc.is_null(another)).to_numpy(zero_copy_only=False)
+        if one.type != pa.null():
+            differs[block] |= pc.fill_null(pc.not_equal(one, another), False).to_numpy(zero_copy_only=False)
+    return differs
+
+
+def _taken(cells: Any, places: Any) -> Any:
+    """Return these cells, without a copy if they lie side by side."""
+    low, count = int(places.min()), int(np.ptp(places)) + 1
+    part = cells.slice(low, count)
+    if count == len(places) and (np.diff(places) == 1).all():
+        return part
+    return part.take(pa.array(places - low))
 
 
 def _cell(cells: Cells, place: int) -> Any:
@@ -233,6 +266,9 @@ def _timestamp(text: Any) -> tuple[datetime, str] | None:
 def is_timestamps(cells: Cells) -> bool:
     """Whether a column holds timestamps and nothing else."""
     if isinstance(cells, list) or cells.type != TEXT or cells.null_count == len(cells):
+        return False
+    first = cells.slice(pc.index(pc.is_valid(cells), True).as_py(), 1).to_pylist()[0]
+    if _timestamp(first) is None:  # which saves most columns of text the rest
         return False
     if not pc.all(pc.match_substring_regex(cells, _ARROW_TIMESTAMP)).as_py():
         return False

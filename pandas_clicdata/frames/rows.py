@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.parse import PageCells
     from pandas_clicdata.frames.unify import Cells
 
@@ -120,17 +121,23 @@ class FrameRows(Rows):
         self.aware = {column.name for column in encoder._columns if column.is_aware and column.column_type != "date"}
         self.noted = self.aware.intersection(noted)
         self._encoder = encoder
+        self._whole: dict[str, Column] = {}  # columns whose cells Arrow has, so that they need not be kept
         self._written: dict[int, bytes] = {}
-        for start in range(0, encoder.rows, _BLOCK_ROWS):
-            stop = min(start + _BLOCK_ROWS, encoder.rows)
-            for column in encoder._columns:
-                texts = column.texts(start, stop)
-                cells = _parsed(texts, _exact_decoder.decode if column.name in self.exact else msgspec.json.decode)
-                self._parts.setdefault(column.name, []).append((len(self._starts), cells))
-            self._starts.append(start)
-            self.count = stop
-        for name in encoder.columns:
-            self._parts.setdefault(name, [])
+        self.count = encoder.rows
+        self._starts = [*range(0, encoder.rows, _BLOCK_ROWS)]
+        self._parts = {name: [] for name in encoder.columns}
+        for column in encoder._columns:
+            if column.is_in_arrow and not (column.name in self.exact and column.array.dtype.kind == "f"):
+                self._whole[column.name] = column
+                continue
+            decode = _exact_decoder.decode if column.name in self.exact else msgspec.json.decode
+            for block, start in enumerate(self._starts):
+                texts = column.texts(start, min(start + _BLOCK_ROWS, encoder.rows))
+                self._parts[column.name].append((block, _parsed(texts, decode)))
+
+    def cells(self, name: str) -> Cells:
+        """Return a column: an Arrow array, or a list where no type holds all cells."""
+        return self._whole[name].cells() if name in self._whole else super().cells(name)
 
     def raw(self, places: Iterable[int]) -> list[bytes]:
         """Return rows as they would be sent, as objects."""
@@ -155,9 +162,7 @@ def _decimal_columns(encoder: FrameEncoder) -> list[str]:
         dtype = getattr(column.array, "dtype", None)
         arrow_type = getattr(dtype, "pyarrow_dtype", None)
         is_decimal = arrow_type is not None and pa.types.is_decimal(arrow_type)
-        if is_decimal or (
-            getattr(dtype, "kind", "") == "O" and any(isinstance(cell, Decimal) for cell in column.array)
-        ):
+        if is_decimal or (dtype == np.dtype(object) and any(isinstance(cell, Decimal) for cell in column.array)):
             found.append(column.name)
     return found
 
