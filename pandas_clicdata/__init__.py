@@ -33,6 +33,7 @@ from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.uploads.resume import resume_append
+from pandas_clicdata.writer import append, push
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -58,8 +59,10 @@ __all__ = [
     "UserPlan",
     "UserReceipt",
     "__version__",
+    "append",
     "connect",
     "errors",
+    "push",
     "read_clicdata",
     "resume_append",
     "sandbox",

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import pandas as pd
 
-from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id, check_name
+from pandas_clicdata import writer
+from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.changes import verbs
 from pandas_clicdata.changes.arguments import change_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import Source
-from pandas_clicdata.endpoints.data import Data, create_and_append
+from pandas_clicdata.endpoints.data import Data
 from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
-from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
 _Receipt = TypeVar("_Receipt")
-IF_EXISTS = ("fail", "append")
 
 
 @pd.api.extensions.register_dataframe_accessor("clicdata")
@@ -306,9 +305,11 @@ class ClicDataAccessor:
         >>> df.clicdata.push("Rainfall", if_exists="append").rec_id == receipt.rec_id
         True
         """
-        check_name("name", name)
-        check_choice("if_exists", if_exists, IF_EXISTS)
-        options = AppendOptions(
+        return writer.push(
+            self._frame,
+            name,
+            desc,
+            if_exists,
             types=types,
             chunksize=chunksize,
             index=index,
@@ -322,9 +323,8 @@ class ClicDataAccessor:
             errors=errors,
             audit=audit,
             check=check,
+            session=session,
         )
-        data = Data(session=manager.current(session))
-        return create_and_append(data, name, self._frame, desc, options, may_exist=if_exists == "append")
 
     @overload
     def delete_rows(

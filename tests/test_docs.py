@@ -31,6 +31,7 @@ PUBLIC = [
     "",
     ".accessor",
     ".reader",
+    ".writer",
     ".session.session",
     ".session.manager",
     ".uploads.receipt",

@@ -21,7 +21,7 @@ ARGUMENTS = FRAMES | {"arguments"}
 UPLOADS = ARGUMENTS | SESSION | {"uploads", "progress"}
 CHANGES = UPLOADS | {"changes"}
 ENDPOINTS = CHANGES | {"endpoints"}
-FACE = ENDPOINTS | {"accessor", "reader"}
+FACE = ENDPOINTS | {"accessor", "reader", "writer"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"errors"},
     "progress": {"errors", "progress"},
@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uploads": UPLOADS,
     "changes": CHANGES,
     "endpoints": ENDPOINTS,
-    "accessor": ENDPOINTS | {"accessor"},
+    "accessor": ENDPOINTS | {"accessor", "writer"},
     "reader": ENDPOINTS | {"reader"},
+    "writer": ENDPOINTS | {"writer"},
     "__init__": FACE,
     "commands": FACE | {"", "commands", "sandbox"},
     "__main__": {"commands", "sandbox"},

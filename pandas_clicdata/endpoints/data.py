@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.wire import Caller, Reply
     from pandas_clicdata.uploads.receipt import AppendReceipt
@@ -404,7 +405,7 @@ class Data(Endpoint):
     def append_data(
         self,
         rec_id: int,
-        data: pd.DataFrame,
+        data: Rows,
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
@@ -428,8 +429,8 @@ class Data(Endpoint):
         ----------
         rec_id : int
             The data set. Its columns are matched by name.
-        data : DataFrame
-            The rows. It is not changed.
+        data : DataFrame, or what `pandas_clicdata.append` takes
+            The rows. They are not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
             As in `df.clicdata.append`.
         check : bool, optional
@@ -478,7 +479,7 @@ class Data(Endpoint):
     def static_send_data(
         self,
         name: str,
-        data: pd.DataFrame,
+        data: Rows,
         desc: str = "",
         *,
         types: Mapping[str, str] | None = None,
@@ -502,8 +503,8 @@ class Data(Endpoint):
         ----------
         name : str
             Its name, which must be new in the account.
-        data : DataFrame
-            The rows. It is not changed.
+        data : DataFrame, or what `pandas_clicdata.append` takes
+            The rows. They are not changed.
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
@@ -740,10 +741,10 @@ class Data(Endpoint):
 
 
 def create_and_append(
-    data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
+    data: Data, name: str, rows: Rows, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
-    with Append(data.session, frame, options, need_types=True) as append:
+    with Append(data.session, rows, options, need_types=True) as append:
         found = data._named(name) if may_exist else []
         if not found:
             try:

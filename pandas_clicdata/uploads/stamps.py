@@ -32,10 +32,13 @@ def encoder_of(
     index: bool | None,
     need_types: bool = False,
     noted: Mapping[str, str] | None = None,
+    first: int = 0,
 ) -> FrameEncoder:
     """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""
     constants = {} if tag_column is None else {tag_column: _placeholder(append_id)}
-    encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants, noted=noted)
+    encoder = FrameEncoder(
+        frame, types=types, index=index, need_types=need_types, constants=constants, noted=noted, first=first
+    )
     if tag_column is not None and encoder.columns.count(tag_column) > 1:
         raise InputError(f"The frame has a column {tag_column!r} of its own: name another one for the stamps.")
     return encoder
@@ -63,7 +66,7 @@ def fingerprint(encoder: FrameEncoder) -> str:
     if last >= SAMPLED_ROWS:
         positions = [i * last // (SAMPLED_ROWS - 1) for i in range(SAMPLED_ROWS)]
         sample = FrameEncoder(encoder.frame.iloc[positions], types=encoder.types, index=encoder.index)
-    elif encoder.constants:
+    elif encoder.constants or encoder.first:
         sample = FrameEncoder(encoder.frame, types=encoder.types, index=encoder.index)
     digest = hashlib.sha256(f"{encoder.rows} {sample.columns}".encode())
     for body in sample.chunks(RowFormat.CELLS, 0, sample.rows, max_rows=SAMPLED_ROWS, max_bytes=1 << 40):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pandas_clicdata.errors import ApiError, ClicDataError, PagingLoop, ReadError
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, page_of, page_query
 from pandas_clicdata.session.wire import Dialect, Request, get, means
-from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
+from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State, ambiguous_error
 from pandas_clicdata.uploads.stamps import stamp, tally
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 
 MIN_WAIT = 30.0  # seconds in which the service may still store an abandoned request
 MAX_WAIT = 600.0  # seconds, however slow the responses were
