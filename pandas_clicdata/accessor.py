@@ -77,6 +77,7 @@ class ClicDataAccessor:
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        append_id: str | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Append the rows to a data set.
@@ -124,7 +125,7 @@ class ClicDataAccessor:
             For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
         tag_column : str, optional
             For ``verify="tag"``: a text column of the data set that the frame does not have; it gets the stamp of each
-            row, which is the id of the append and the number of the chunk.
+            row: the id of the append, the positions of the rows of its chunk, and the digest of these.
         errors : {"raise", "collect"}, default "raise"
             What to do if the service refuses rows: stop, or halve the chunk down to the rows at fault, put these into
             ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 refused rows
@@ -139,6 +140,13 @@ class ClicDataAccessor:
             only if neither does, and the frame has more rows than a request takes, page 1 is requested. True requests
             it always, False compares nothing. ClicData states no types: what a column holds is what the data set was
             created with in this session, else what the first 1,000 rows show.
+        append_id : str, optional
+            Your own id of this append, for a call that may be made again, such as by a scheduler: the same id with the
+            same rows is done once, also by another process after a kill. 1 to 100 letters, digits and ``._:@+=~-``.
+            With ``journal``, the call goes on from that file if it exists, and sends nothing if all rows are stored.
+            With ``verify="tag"`` and no such file, it waits (as for a chunk in doubt) and looks for rows with stamps
+            of this id: twice as many requests as the data set has pages. Rows that are stored under the id and are
+            others than these raise `JournalMismatch`. Two such calls must not run at once without a common journal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -184,6 +192,7 @@ class ClicDataAccessor:
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
         )
 
     def create_table(
@@ -259,6 +268,7 @@ class ClicDataAccessor:
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        append_id: str | None = None,
         session: Session | None = None,
     ) -> AppendReceipt:
         """Create a table with this frame's columns and append the rows.
@@ -277,6 +287,8 @@ class ClicDataAccessor:
             ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
             As in `append`. A new table has a column for the stamps too.
+        append_id : str, optional
+            As in `append`. Without a journal, a second call needs ``if_exists="append"`` to find the table.
         audit : bool, optional
             Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
             from version 2022.01 on, two at most in the legacy dialect, and all pages only if these find another
@@ -323,6 +335,7 @@ class ClicDataAccessor:
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
             session=session,
         )
 

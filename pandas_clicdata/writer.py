@@ -9,6 +9,7 @@ from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.errors import public
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import AppendOptions
+from pandas_clicdata.uploads.resume import resume_same
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,7 +48,8 @@ def append(
         The session to send through; the default session if not given.
     **options
         As in ``df.clicdata.append``: ``types``, ``chunksize``, ``index``, ``workers``, ``compress``, ``progress``,
-        ``journal``, ``verify``, ``exclusive``, ``tag_column``, ``errors``, ``audit`` and ``check``.
+        ``journal``, ``verify``, ``exclusive``, ``tag_column``, ``errors``, ``audit``, ``check`` and
+        ``append_id``.
 
     Returns
     -------
@@ -134,7 +136,7 @@ def push(
     """
     check_name("name", name)
     check_choice("if_exists", if_exists, IF_EXISTS)
-    checked = AppendOptions(**options)
-    return create_and_append(
-        Data(session=manager.current(session)), name, data, desc, checked, may_exist=if_exists == "append"
-    )
+    checked, endpoint = AppendOptions(**options), Data(session=manager.current(session))
+    if (receipt := resume_same(endpoint.session, data, checked, None)) is not None:
+        return receipt
+    return create_and_append(endpoint, name, data, desc, checked, may_exist=if_exists == "append")

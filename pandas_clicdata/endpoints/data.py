@@ -41,6 +41,7 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import change
 from pandas_clicdata.uploads.append import Append, AppendOptions
+from pandas_clicdata.uploads.resume import append_once
 
 if TYPE_CHECKING:
     import os
@@ -420,6 +421,7 @@ class Data(Endpoint):
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        append_id: str | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
@@ -434,6 +436,8 @@ class Data(Endpoint):
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
             As in `df.clicdata.append`.
         check : bool, optional
+            As in `df.clicdata.append`.
+        append_id : str, optional
             As in `df.clicdata.append`.
 
         Returns
@@ -472,9 +476,9 @@ class Data(Endpoint):
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
         )
-        with Append(self.session, data, options, rec_id) as append:
-            return append.send_to(rec_id)
+        return append_once(self.session, data, options, rec_id)
 
     def static_send_data(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from contextlib import closing
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.journal import Journal
 
 LAST_RECEIPT = "session.last_receipt"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,99}")
 
 
 class AppendArguments(TypedDict, total=False):
@@ -68,6 +70,7 @@ class AppendArguments(TypedDict, total=False):
     errors: Literal["raise", "collect"]
     audit: bool | None
     check: bool | None
+    append_id: str | None
 
 
 @dataclass(kw_only=True)
@@ -90,6 +93,7 @@ class AppendOptions:
     errors: str = "raise"
     audit: bool | None = None
     check: bool | None = None
+    append_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
@@ -109,6 +113,14 @@ class AppendOptions:
             problems.append('tag_column= goes with verify="tag"')
         if self.errors not in ("raise", "collect"):
             problems.append(f'errors must be "raise" or "collect", not {self.errors!r}')
+        if self.append_id is not None:
+            if not isinstance(self.append_id, str) or not _ID.fullmatch(self.append_id):
+                problems.append(
+                    "append_id must be 1 to 100 letters, digits and ._:@+=~-, beginning with a letter or digit, not "
+                    f"{self.append_id!r}"
+                )
+            if self.journal is None and self.verify != "tag":
+                problems.append('append_id= needs journal= or verify="tag", by which an earlier run is known')
         if problems:
             raise InputError(problems)
         if self.journal is not None:
@@ -150,7 +162,7 @@ class Append:
     ) -> None:
         self._session = session
         self._options = options
-        self._id = str(uuid.uuid4())
+        self._id = options.append_id or str(uuid.uuid4())
         self._journal: Journal | None = None
         self.receipt: AppendReceipt | None = None
         self._need_types = need_types
@@ -220,11 +232,15 @@ class Append:
         return self._run(writer)
 
     def _run(self, writer: ReceiptWriter) -> AppendReceipt:
-        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
-            writer.begin()
+        receipt = writer.receipt
+        with run_alone(receipt.job), receipt_on_interrupt(receipt, LAST_RECEIPT):
+            if self._options.append_id is not None and self._options.verify == "tag" and not receipt.job.made:
+                verify.find_chunks(self._session, receipt)
+                writer = ReceiptWriter(receipt, self._journal)  # its numbers come after theirs
             rest: Iterable[pd.DataFrame] = [] if self._in_memory else self._frames
-            known = self._known or dict(self._session.columns).get(writer.receipt.rec_id)
-            pieces = Pieces(writer.receipt, rest, self._encoder, known=known)
+            known = self._known or dict(self._session.columns).get(receipt.rec_id)
+            pieces = Pieces(receipt, rest, self._encoder, known=known)
+            writer.begin()
             return Run(self._session, pieces, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import re
 import threading
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
 from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, State, ambiguous_error
-from pandas_clicdata.uploads.stamps import stamped
+from pandas_clicdata.uploads.stamps import digest, stamp, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +49,10 @@ def most_rows(dialect: Dialect, chunksize: int | None) -> int:
     return min(chunksize or MODERN_ROWS, MODERN_ROWS)
 
 
-def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
-    """Return the rows of a chunk as one body, with their stamps."""
+def write_body(encoder: FrameEncoder, chunk: Chunk, row_format: RowFormat) -> bytes:
+    """Return the rows of a chunk as one body; in the place of the stamps are placeholders."""
     [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
-    return _stamped(body.text, receipt, chunk)
-
-
-def _stamped(text: bytes, receipt: AppendReceipt, chunk: Chunk) -> bytes:
-    return text if receipt.job.tag_column is None else stamped(text, receipt.append_id, chunk.number)
+    return body.text
 
 
 class ChunkSender:
@@ -87,10 +82,9 @@ class ChunkSender:
                 for start, stop, text in self.encoder.chunks(
                     self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
                 ):
-                    new = Chunk(next(self._writer.numbers), start, stop)
-                    yield new, _stamped(text, self._receipt, new)
+                    yield Chunk(next(self._writer.numbers), start, stop), text
             else:
-                yield chunk, write_body(self.encoder, self._receipt, chunk, self._format)
+                yield chunk, write_body(self.encoder, chunk, self._format)
 
     def send(self, chunk: Chunk, body: bytes) -> None:
         """Send a chunk, in smaller ones if it is too large; an error says that it is not stored, or may not be."""
@@ -108,9 +102,11 @@ class ChunkSender:
     def _send_once(self, chunk: Chunk, body: bytes) -> ClicDataError | None:
         """Send a chunk once; return the error if it was not answered with a success."""
         job = self._receipt.job
+        chunk = replace(chunk, row_format=self._format.value, sha256=digest(body, job.append_id))
+        if job.tag_column is not None:
+            body = stamped(body, job.append_id, stamp(job.append_id, chunk))
         request = append_request(job.rec_id, self._dialect, body, compress=job.compress, cancelled=self._writer.ended)
-        digest = hashlib.sha256(body).hexdigest()
-        self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
+        self._writer.note_sending(chunk)
         began = self._session.now()
         try:
             inserted, found = row_counts(self._session.call(request))
@@ -170,7 +166,7 @@ class ChunkSender:
         )
         smaller = self._writer.split(chunk, [body.stop for body in bodies])
         for part, body in zip(smaller, bodies, strict=True):
-            self.send(part, _stamped(body.text, self._receipt, part))
+            self.send(part, body.text)
 
     # -----------------------------------------------------------------------------------------------------
     # Errors

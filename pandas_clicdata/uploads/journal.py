@@ -172,6 +172,19 @@ def load(path: str | os.PathLike[str]) -> AppendReceipt:
         raise _problem(path, error) from None
 
 
+def discard_empty(path: str) -> bool:
+    """Remove a journal under which nothing was sent; return whether it was such a one. JournalBusy if it is in use."""
+    _check_folder(path)
+    _check_file(path)
+    try:
+        with closing(Journal(path, new=False)) as journal:
+            [tables] = journal._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            journal._is_empty = not tables
+            return not tables
+    except sqlite3.Error as error:
+        raise _problem(path, error) from None
+
+
 def checked_path(path: object) -> str:
     """Return the path of a journal as text; an InputError if it is none."""
     try:
@@ -251,7 +264,8 @@ def _check_chunks(receipt: AppendReceipt) -> None:
         raise ValueError("it has no piece")
     end = 0
     for chunk in receipt.table.values():
-        if not end <= chunk.start < chunk.stop <= receipt.rows_total:
+        known = receipt.rows_total if chunk.state is not State.FOUND else chunk.stop
+        if not end <= chunk.start < chunk.stop <= known:
             raise ValueError(f"chunk {chunk.number} has the {chunk.label}")
         if not 0 <= chunk.rows_found <= chunk.rows:
             raise ValueError(f"of the {chunk.label}, {chunk.rows_inserted} were inserted")

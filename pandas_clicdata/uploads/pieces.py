@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from pandas_clicdata.errors import InputError, JournalMismatch
@@ -10,8 +9,8 @@ from pandas_clicdata.frames.compare import compare, is_empty
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.uploads.chunk import write_body
-from pandas_clicdata.uploads.receipt import takes_index
-from pandas_clicdata.uploads.stamps import encoder_of, fingerprint
+from pandas_clicdata.uploads.receipt import State, takes_index
+from pandas_clicdata.uploads.stamps import digest, encoder_of, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +65,7 @@ class Pieces:
                 raise self._mismatch("there are no rows")
             self.first = found
         else:
+            self._check_sent(first)
             self.first = first
             self._note_read(first)
 
@@ -79,6 +79,8 @@ class Pieces:
         if frame is None:
             if is_known:
                 raise self._mismatch(f"it has {len(parts)} pieces at least, and the data {self.number}")
+            if any(chunk.start >= self._first_row for chunk in self._receipt.chunks_in(State.FOUND)):
+                raise self._mismatch(f"more rows are stored under its id than these {self._first_row:,}")
             return None
         if is_known:
             encoder = self._encoded_before(frame, parts[self.number])
@@ -90,6 +92,7 @@ class Pieces:
                 raise InputError(problems)
             if job.check is not False:
                 compare(encoder, job.rec_id, self._known, collect=job.errors == "collect")
+        self._check_sent(encoder)
         self._note_read(encoder)
         return encoder
 
@@ -142,12 +145,17 @@ class Pieces:
             )
         if fingerprint(encoder) != piece.fingerprint:
             raise self._mismatch(f"{which} holds other rows than that of the append")
-        for chunk in receipt.chunks_in():
-            if chunk.sha256 and piece.start <= chunk.start < piece.stop:
-                body = write_body(encoder, receipt, chunk, RowFormat(chunk.row_format))
-                if hashlib.sha256(body).hexdigest() != chunk.sha256:
-                    raise self._mismatch(f"{receipt.label(chunk)}: not as they were sent")
         return encoder
+
+    def _check_sent(self, encoder: FrameEncoder) -> None:
+        """Check that the rows of a piece that were sent before are these rows."""
+        first, stop = encoder.first, encoder.first + encoder.rows
+        for chunk in self._receipt.chunks_in():
+            if chunk.sha256 and first <= chunk.start < stop:
+                fits = chunk.stop <= stop
+                body = write_body(encoder, chunk, RowFormat(chunk.row_format)) if fits else b""
+                if not digest(body, self._receipt.append_id).startswith(chunk.sha256):
+                    raise self._mismatch(f"{self._receipt.label(chunk)}: not as they were sent")
 
     def _mismatch(self, what: str) -> JournalMismatch:
         return mismatch(what) if self.number == 0 else JournalMismatch(what)

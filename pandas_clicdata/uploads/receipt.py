@@ -42,6 +42,7 @@ class State(enum.Enum):
     DOUBLED = "doubled"  # stored more than once
     IN_DOUBT = "in doubt"  # stored or not: the response was lost
     VERIFIED = "verified"  # was in doubt, and was found stored, each row once
+    FOUND = "found"  # stored by an earlier run under the same id, and not yet compared with the rows
 
 
 STORED = (State.APPLIED, State.VERIFIED)
@@ -81,7 +82,7 @@ class Chunk:
     stop: int
     state: State = State.PENDING
     row_format: str | None = None
-    sha256: str | None = None  # of the body, before compression
+    sha256: str | None = None  # of the body, before stamps and compression; of a chunk that was found, its beginning
     rows_inserted: int | None = None
     reason: str | None = None
     doubted: bool = False  # was in doubt, was found missing, and may be sent a second time
@@ -200,7 +201,8 @@ class AppendReceipt:
         Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
         """
         chunks = sorted(self.table.values(), key=attrgetter("start"))
-        gaps = zip([0, *(c.stop for c in chunks)], [*(c.start for c in chunks), self.rows_total], strict=True)
+        begun = [c for c in chunks if c.start < self.rows_total]  # others were found, of pieces that come later
+        gaps = zip([0, *(c.stop for c in begun)], [*(c.start for c in begun), self.rows_total], strict=True)
         chunks += [Chunk(NEVER_SENT, start, stop) for start, stop in gaps if start < stop]
         return sorted((c for c in chunks if not states or c.state in states), key=attrgetter("start"))
 
@@ -250,7 +252,7 @@ class AppendReceipt:
         if len(self.parts) == 1:
             return f"{chunk.label} of the frame"
         number = self._piece_at(chunk.start)
-        first = self.parts[number].start
+        first = self.parts[number].start if number < len(self.parts) else self.rows_total
         within = replace(chunk, start=chunk.start - first, stop=chunk.stop - first)
         return f"{chunk.label} of all ({within.label} of piece {number})"
 
@@ -268,9 +270,9 @@ class AppendReceipt:
         -------
         DataFrame
             ``start`` and ``stop`` (positions in the frame, Int64), ``rows`` (Int64), ``state`` (text:
-            pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
-            of the service, Int64, missing where it gives none; the other rows of an applied chunk were there before)
-            and ``error`` (text).
+            pending, sending, applied, refused, partial, doubled, in doubt, verified, found), ``rows_inserted``
+            (the count of the service, Int64, missing where it gives none; the other rows of an applied chunk were
+            there before) and ``error`` (text).
         """
         schema = dict.fromkeys(("start", "stop", "rows", "state", "rows_inserted"), "integer")
         schema |= {"state": "text", "error": "text"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pandas_clicdata.uploads.journal import Journal
+    from pandas_clicdata.uploads.receipt import Job
 
 
 class ReceiptWriter:
@@ -126,20 +127,20 @@ class ReceiptWriter:
         return failure
 
 
-_running: dict[str, threading.Thread] = {}  # which thread of this process works on which append
+_running: dict[tuple[object, ...], threading.Thread] = {}  # which thread of this process works on which append
 _running_lock = threading.Lock()
 
 
 @contextmanager
-def run_alone(append_id: str) -> Iterator[None]:
+def run_alone(job: Job) -> Iterator[None]:
     """Let one thread at a time send the rows of an append; another one gets JournalBusy."""
-    me = threading.current_thread()
+    me, which = threading.current_thread(), (job.account, job.rec_id, job.append_id)
     with _running_lock:
-        owner = _running.get(append_id, me)  # its own, if a Ctrl-C came when this thread gave the append back
+        owner = _running.get(which, me)  # its own, if a Ctrl-C came when this thread gave the append back
         if owner is not me and owner.is_alive():
             raise JournalBusy("this append is still running in another call: let it end. Nothing was sent.")
-        _running[append_id] = me
+        _running[which] = me
     try:
         yield
     finally:
-        _running.pop(append_id, None)
+        _running.pop(which, None)

@@ -14,7 +14,7 @@ from pandas_clicdata.frames.pieces import frames_of
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
-from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, verify_problems
+from pandas_clicdata.uploads.append import LAST_RECEIPT, Append, AppendOptions, verify_problems
 from pandas_clicdata.uploads.change import send_delete
 from pandas_clicdata.uploads.pieces import Pieces, mismatch
 from pandas_clicdata.uploads.receipt import (
@@ -127,14 +127,57 @@ def resume_append(
     options = AppendOptions(workers=workers, progress=progress, audit=audit)
     if problems := verify_problems(verify, exclusive, workers):
         raise InputError(problems)
+    options.verify = verify
+    return _go_on(session, data, path_or_receipt, options, fates, rec_id, chunksize)
+
+
+def resume_same(session: Session, data: Rows, options: AppendOptions, rec_id: int | None) -> AppendReceipt | None:
+    """Go on with the append that has the id and the journal of these options; None if nothing was sent under it."""
+    path = options.journal
+    if options.append_id is None or path is None or not os.path.exists(path):  # noqa: PTH110
+        return None
+    from pandas_clicdata.uploads.journal import discard_empty, load  # imports sqlite3, which only a journal needs
+
+    if discard_empty(str(path)):
+        return None
+    job = load(path).job
+    if job.append_id != options.append_id:
+        raise mismatch(f"the journal {path} is of the append {job.append_id!r}, not {options.append_id!r}")
+    if job.tag_column != options.tag_column:
+        raise mismatch(f"it was begun with tag_column={job.tag_column!r}, not {options.tag_column!r}")
+    for name, of in (options.types or {}).items():
+        if (job.types or {}).get(name) != of:
+            raise mismatch(f"it was begun with another type of the column {name!r} than {of!r}")
+    return _go_on(session, data, path, options, None, rec_id, options.chunksize)
+
+
+def append_once(session: Session, data: Rows, options: AppendOptions, rec_id: int) -> AppendReceipt:
+    """Append to a data set, or go on with the append that has the same id."""
+    if (receipt := resume_same(session, data, options, rec_id)) is not None:
+        return receipt
+    with Append(session, data, options, rec_id) as append:
+        return append.send_to(rec_id)
+
+
+def _go_on(
+    session: Session,
+    data: Rows,
+    path_or_receipt: str | os.PathLike[str] | AppendReceipt,
+    options: AppendOptions,
+    fates: Mapping[int, str] | str | None,
+    rec_id: int | None,
+    chunksize: int | None,
+) -> AppendReceipt:
     with _reopened(data, path_or_receipt) as (receipt, journal, frames):
         job = receipt.job
         if rec_id is not None and rec_id != job.rec_id:
             raise mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
         if chunksize is not None and chunksize != job.chunksize:
             raise mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
-        options.verify = verify or (None if job.tag_column is None else "tag")
+        options.verify = options.verify or (None if job.tag_column is None else "tag")
         _check(session, receipt, options.verify)
+        if receipt.run is None and job.tag_column is not None and not job.made:  # it may have failed to look for them
+            verification.find_chunks(session, receipt)
         known = dict(session.columns).get(job.rec_id)
         pieces = Pieces(receipt, frames, known=known)
         session.last_receipt = receipt
@@ -171,7 +214,7 @@ def repair(receipt: AppendReceipt, df: Rows, *, session: Session | None = None) 
         session.last_receipt = receipt
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
             for chunk in chunks:
-                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
+                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk)}))
             verification.check_deleted(session, receipt, chunks)
             for chunk in chunks:
                 writer.note(chunk, State.PENDING, reason="deleted by its stamp")
@@ -212,7 +255,7 @@ def _reopened(
                 receipt.parts, receipt.ended = found.parts, found.ended
         if receipt is None:
             raise InputError("path_or_receipt must be a journal's path or an AppendReceipt, not None")
-        with run_alone(receipt.append_id):
+        with run_alone(receipt.job):
             yield receipt, journal, frames
     finally:
         if journal is not None:

@@ -106,7 +106,12 @@ class Run:
         if number == len(self._receipt.parts):
             self._writer.begin_piece(Piece(encoder.first, encoder.first + encoder.rows, fingerprint(encoder)))
         self._sender.encoder = encoder
+        for chunk in self._receipt.chunks_in(State.FOUND):
+            if 0 <= chunk.start - encoder.first < encoder.rows:
+                verify.note_found(self._writer, chunk, chunk.rows_inserted)
         try:
+            if self._receipt.doubtful():
+                self._resolve_doubt()
             while not self._send_pending(encoder, shown):
                 pass
         finally:
