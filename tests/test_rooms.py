@@ -34,14 +34,14 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(13, 3_090),
+    "frames": Size(13, 3_100),
     "session": Size(10, 2_722),
     "uploads": Size(11, 2_890),
     "changes": Size(9, 2_030),
     "endpoints": Size(11, 4_055),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 16_975  # of the package without sandbox and commands
+MOST_LINES = 17_100  # of the package without sandbox and commands
 MOST_CODE_LINES = 352  # of a module, without docstrings, comments and blank lines
 
 

@@ -46,6 +46,8 @@ def frames_of(data: Any) -> list[pd.DataFrame] | Iterator[pd.DataFrame]:
     """
     if isinstance(data, pd.DataFrame):
         return [data]
+    if hasattr(data, "collect_batches"):  # a lazy frame of polars
+        return _cut(_lazy(data))
     if _is_table(data):
         return [_frame_of(_arrow(pa.table, data))]
     if hasattr(data, "__arrow_c_array__"):
@@ -84,6 +86,14 @@ def _arrow(read: Any, data: Any) -> Any:
         return read(data)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"The Arrow data of {type(data).__name__} is no table: {error}") from error
+
+
+def _lazy(frame: Any) -> Any:
+    """Return a reader of the batches of a lazy frame, in its order; the query runs when the first one is read."""
+    schema = pa.table(frame.collect_schema().to_frame()).schema
+    frames = frame.collect_batches(maintain_order=True, chunk_size=STREAM_ROWS, lazy=True)
+    batches = (batch for part in frames for batch in pa.table(part).cast(schema).to_batches())
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _cut(reader: Any) -> Iterator[pd.DataFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -453,6 +454,36 @@ def test_what_polars_and_duckdb_give_are_the_same_bytes() -> None:
     assert bodies_of(frame.with_columns(polars.col("t").cast(polars.Categorical)), chunksize=100) == expected
     assert bodies_of(frame.iter_slices(300), chunksize=100) == expected
     assert bodies_of(db.sql("SELECT * FROM rows"), chunksize=100) == expected
+
+
+def test_lazy_frames_of_polars_are_collected_in_pieces() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.from_arrow(TABLE)
+    assert bodies_of(frame.lazy(), chunksize=100) == bodies_of(ALL, chunksize=100)
+    assert bodies_of(frame.lazy().filter(polars.col("n") < 0)) == []
+    many = polars.LazyFrame({"n": range(250_000)}).with_columns(t=polars.col("n").cast(str))
+    with Recorder() as service:
+        receipt = pandas_clicdata.append(many, 5, session=service, check=False)
+        assert receipt.pieces["rows"].tolist() == [100_000, 100_000, 50_000]
+        again = pandas_clicdata.resume_append(many, receipt, session=service)
+        assert again.complete
+        assert [row[0]["value"] for body in service.bodies for row in json.loads(body)["data"]] == list(range(250_000))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_namespace_of_polars(session: Session, clicdata_sandbox: Sandbox, lazy: bool, tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    importlib.import_module("pandas_clicdata.polars")
+    frame = polars.from_pandas(pd.concat(PIECES))
+    rows = frame.lazy() if lazy else frame
+    receipt = rows.clicdata.push("New", chunksize=CHUNK, journal=tmp_path / "journal")
+    assert receipt.audited
+    assert rows.clicdata.append(receipt.rec_id, session=session).rows_appended == ROWS
+    assert stored(clicdata_sandbox, receipt.rec_id) == [*range(ROWS), *range(ROWS)]
+    with pytest.raises(errors.Conflict):
+        rows.clicdata.push("New")
+    assert receipt.remaining(frame).empty
+    assert frame.clicdata.push("New", if_exists="append").rec_id == receipt.rec_id
 
 
 @pytest.mark.parametrize("rows", [0, 1, 99_999, 100_000, 100_001, 250_000])
