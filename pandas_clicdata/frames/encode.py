@@ -109,6 +109,11 @@ class FrameEncoder:
         self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
         self._block_rows = _FIRST_ROWS  # rows of the next block
 
+    @property
+    def span(self) -> range:
+        """The positions of its rows."""
+        return range(self.first, self.first + self.rows)
+
     def chunks(
         self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
     ) -> Iterator[RowsBody]:
@@ -151,7 +156,7 @@ class FrameEncoder:
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
         """Write each row by itself."""
-        for start, stop, text, ends in self._blocks(row_format, self.first, self.first + self.rows):
+        for start, stop, text, ends in self._blocks(row_format, self.span.start, self.span.stop):
             for row in range(stop - start):
                 yield bytes(text[ends[row] : ends[row + 1] - 1])
 

@@ -82,9 +82,15 @@ class ChunkSender:
                 for start, stop, text in self.encoder.chunks(
                     self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
                 ):
-                    yield Chunk(next(self._writer.numbers), start, stop), text
+                    yield self._prepared(Chunk(next(self._writer.numbers), start, stop), text)
             else:
-                yield chunk, write_body(self.encoder, chunk, self._format)
+                yield self._prepared(chunk, write_body(self.encoder, chunk, self._format))
+
+    def _prepared(self, chunk: Chunk, text: bytes) -> tuple[Chunk, bytes]:
+        """Return a chunk with the digest of its rows, and these with their stamps."""
+        job = self._receipt.job
+        chunk = replace(chunk, row_format=self._format.value, sha256=digest(text, job.append_id))
+        return chunk, text if job.tag_column is None else stamped(text, job.append_id, stamp(job.append_id, chunk))
 
     def send(self, chunk: Chunk, body: bytes) -> None:
         """Send a chunk, in smaller ones if it is too large; an error says that it is not stored, or may not be."""
@@ -102,9 +108,6 @@ class ChunkSender:
     def _send_once(self, chunk: Chunk, body: bytes) -> ClicDataError | None:
         """Send a chunk once; return the error if it was not answered with a success."""
         job = self._receipt.job
-        chunk = replace(chunk, row_format=self._format.value, sha256=digest(body, job.append_id))
-        if job.tag_column is not None:
-            body = stamped(body, job.append_id, stamp(job.append_id, chunk))
         request = append_request(job.rec_id, self._dialect, body, compress=job.compress, cancelled=self._writer.ended)
         self._writer.note_sending(chunk)
         began = self._session.now()
@@ -166,7 +169,7 @@ class ChunkSender:
         )
         smaller = self._writer.split(chunk, [body.stop for body in bodies])
         for part, body in zip(smaller, bodies, strict=True):
-            self.send(part, body.text)
+            self.send(*self._prepared(part, body.text))
 
     # -----------------------------------------------------------------------------------------------------
     # Errors

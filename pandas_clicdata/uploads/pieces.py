@@ -149,10 +149,9 @@ class Pieces:
 
     def _check_sent(self, encoder: FrameEncoder) -> None:
         """Check that the rows of a piece that were sent before are these rows."""
-        first, stop = encoder.first, encoder.first + encoder.rows
-        for chunk in self._receipt.chunks_in():
-            if chunk.sha256 and first <= chunk.start < stop:
-                fits = chunk.stop <= stop
+        for chunk in self._receipt.chunks_in(within=encoder.span):
+            if chunk.sha256:
+                fits = chunk.stop <= encoder.span.stop
                 body = write_body(encoder, chunk, RowFormat(chunk.row_format)) if fits else b""
                 if not digest(body, self._receipt.append_id).startswith(chunk.sha256):
                     raise self._mismatch(f"{self._receipt.label(chunk)}: not as they were sent")

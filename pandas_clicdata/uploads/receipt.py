@@ -195,14 +195,16 @@ class AppendReceipt:
         """Rows of the frame; of several pieces, those of the pieces that were begun."""
         return self.parts[-1].stop
 
-    def chunks_in(self, *states: State) -> list[Chunk]:
-        """Return the chunks in one of these states (in any state if none is given), by position.
+    def chunks_in(self, *states: State, within: range | None = None) -> list[Chunk]:
+        """Return the chunks in one of these states (in any state if none is given), by position; those of a piece.
 
         Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
         """
-        chunks = sorted(self.table.values(), key=attrgetter("start"))
-        begun = [c for c in chunks if c.start < self.rows_total]  # others were found, of pieces that come later
-        gaps = zip([0, *(c.stop for c in begun)], [*(c.start for c in begun), self.rows_total], strict=True)
+        chunks = [c for c in tuple(self.table.values()) if within is None or c.start in within]
+        chunks.sort(key=attrgetter("start"))
+        first, end = (0, self.rows_total) if within is None else (within.start, within.stop)
+        begun = [c for c in chunks if c.start < end]  # others were found, of pieces that come later
+        gaps = zip([first, *(c.stop for c in begun)], [*(c.start for c in begun), end], strict=True)
         chunks += [Chunk(NEVER_SENT, start, stop) for start, stop in gaps if start < stop]
         return sorted((c for c in chunks if not states or c.state in states), key=attrgetter("start"))
 
@@ -234,8 +236,9 @@ class AppendReceipt:
         """Rows of the chunks that the service refused, each as a whole; `rows_remaining` includes them."""
         return sum(chunk.rows for chunk in self._refused())
 
-    def _refused(self) -> list[Chunk]:
-        return [c for c in self.chunks_in(State.REFUSED) if (c.reason or "").split(",")[0] in _ABOUT_ROWS]
+    def _refused(self, within: range | None = None) -> list[Chunk]:
+        refused = self.chunks_in(State.REFUSED, within=within)
+        return [c for c in refused if (c.reason or "").split(",")[0] in _ABOUT_ROWS]
 
     @property
     def rows_remaining(self) -> int:
@@ -369,7 +372,7 @@ class AppendReceipt:
 
     def keep_refused(self, df: pd.DataFrame, first: int) -> None:
         """Keep the rows that were refused of the frame whose first row has this position, for `refused`."""
-        positions = [i - first for chunk in self._refused() for i in chunk.span if first <= i < first + len(df)]
+        positions = [i - first for chunk in self._refused(range(first, first + len(df))) for i in chunk.span]
         if not positions and first:
             self._refused_rows.pop(first, None)
             return

@@ -104,13 +104,13 @@ class Run:
 
     def _send_piece(self, number: int, encoder: FrameEncoder, shown: Any) -> None:
         if number == len(self._receipt.parts):
-            self._writer.begin_piece(Piece(encoder.first, encoder.first + encoder.rows, fingerprint(encoder)))
+            self._writer.begin_piece(Piece(encoder.span.start, encoder.span.stop, fingerprint(encoder)))
         self._sender.encoder = encoder
-        for chunk in self._receipt.chunks_in(State.FOUND):
-            if 0 <= chunk.start - encoder.first < encoder.rows:
-                verify.note_found(self._writer, chunk, chunk.rows_inserted)
+        found = self._receipt.chunks_in(State.FOUND, within=encoder.span)
+        for chunk in found:
+            verify.note_found(self._writer, chunk, chunk.rows_inserted)
         try:
-            if self._receipt.doubtful():
+            if found and self._receipt.doubtful():
                 self._resolve_doubt()
             while not self._send_pending(encoder, shown):
                 pass
@@ -124,7 +124,7 @@ class Run:
     def _send_pending(self, encoder: FrameEncoder, shown: Any) -> bool:
         """Send the pending chunks of a piece; return whether these were all."""
         self._sender.use_dialect()
-        pending = [c for c in self._receipt.chunks_in(State.PENDING) if 0 <= c.start - encoder.first < encoder.rows]
+        pending = self._receipt.chunks_in(State.PENDING, within=encoder.span)
         if self._only is not None:
             pending = [chunk for chunk in pending if any(chunk.start in span for span in self._only)]
         bodies = self._sender.bodies(pending)
