@@ -34,6 +34,7 @@ from pandas_clicdata.reader import read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.uploads.receipt import AppendReceipt
+from pandas_clicdata.writer import append, push
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,8 +61,10 @@ __all__ = [
     "UserPlan",
     "UserReceipt",
     "__version__",
+    "append",
     "connect",
     "errors",
+    "push",
     "read_clicdata",
     "resume_append",
     "sandbox",

@@ -16,6 +16,7 @@ from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import Append, AppendOptions
+from pandas_clicdata.uploads.resume import append_once, resume_same
 
 if TYPE_CHECKING:
     import os
@@ -83,6 +84,7 @@ class ClicDataAccessor(FrameChanges):
         audit: bool | None = None,
         check: bool | None = None,
         dry_run: bool = False,
+        append_id: str | None = None,
         session: Session | None = None,
     ) -> AppendReceipt | Plan:
         """Append the rows to a data set.
@@ -130,7 +132,7 @@ class ClicDataAccessor(FrameChanges):
             For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
         tag_column : str, optional
             For ``verify="tag"``: a text column of the data set that the frame does not have; it gets the stamp of each
-            row, which is the id of the append and the number of the chunk.
+            row: the id of the append, the positions of the rows of its chunk, and the digest of these.
         errors : {"raise", "collect"}, default "raise"
             What to do if the service refuses rows: stop, or halve the chunk down to the rows at fault, put these into
             ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 refused rows
@@ -149,6 +151,13 @@ class ClicDataAccessor(FrameChanges):
             Whether to write nothing, and return the plan: ``.columns`` compares the columns of both sides, as far as
             those of the data set are known without a request; with ``check=True`` page 1 is requested. ``.problems``
             says why it would be refused, and ``.apply()`` carries it out, once.
+        append_id : str, optional
+            Your own id of this append, for a call that may be made again, such as by a scheduler: the same id with the
+            same rows is done once, also by another process after a kill. 1 to 100 letters, digits and ``._:@+=~-``.
+            With ``journal``, the call goes on from that file if it exists, and sends nothing if all rows are stored.
+            With ``verify="tag"`` and no such file, it waits (as for a chunk in doubt) and looks for rows with stamps
+            of this id: twice as many requests as the data set has pages. Rows that are stored under the id and are
+            others than these raise `JournalMismatch`. Two such calls must not run at once without a common journal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -197,13 +206,13 @@ class ClicDataAccessor(FrameChanges):
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
         )
         session, rec_id = manager.current(session), check_id("rec_id", rec_id)
-        append = Append(session, self._frame, options, rec_id)
         if check_flag("dry_run", dry_run):
+            append = Append(session, self._frame, options, rec_id)
             return append_plan(session, "append", append, rec_id, partial(append.send_to, rec_id))
-        with append:
-            return append.send_to(rec_id)
+        return append_once(session, self._frame, options, rec_id)
 
     @overload
     def create_table(
@@ -344,6 +353,7 @@ class ClicDataAccessor(FrameChanges):
         audit: bool | None = None,
         check: bool | None = None,
         dry_run: bool = False,
+        append_id: str | None = None,
         session: Session | None = None,
     ) -> AppendReceipt | SyncReceipt | Plan:
         """Create a table with this frame's columns and append the rows.
@@ -363,6 +373,8 @@ class ClicDataAccessor(FrameChanges):
             ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
             As in `append`. A new table has a column for the stamps too.
+        append_id : str, optional
+            As in `append`. Without a journal, a second call needs ``if_exists="append"`` to find the table.
         audit : bool, optional
             Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
             from version 2022.01 on, two at most in the legacy dialect, and all pages only if these find another
@@ -409,12 +421,15 @@ class ClicDataAccessor(FrameChanges):
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
         )
         data, may_exist = Data(session=manager.current(session)), if_exists == "append"
         dry = bool(check_flag("dry_run", dry_run))
         if if_exists in ("replace", "delete_rows"):
-            if verify or tag_column or exclusive or errors != "raise" or audit:
-                raise InputError(f"if_exists={if_exists!r} takes no verify, exclusive, tag_column, errors or audit")
+            if verify or tag_column or exclusive or errors != "raise" or audit or append_id:
+                raise InputError(
+                    f"if_exists={if_exists!r} takes no verify, exclusive, tag_column, errors, audit or append_id"
+                )
             replace: Any = self.replace
             if (found := id_named(data, name)) is not None:
                 replaced: AppendReceipt | SyncReceipt | Plan = replace(
@@ -432,6 +447,8 @@ class ClicDataAccessor(FrameChanges):
                 return replaced
         if dry:
             return push_plan(data, name, self._frame, desc, options, may_exist=may_exist)
+        if (receipt := resume_same(data.session, self._frame, options, None)) is not None:
+            return receipt
         return create_and_append(data, name, self._frame, desc, options, may_exist=may_exist)
 
 

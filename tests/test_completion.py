@@ -33,8 +33,8 @@ def shown() -> dict[str, Any]:
 
 
 EXPECTED = {
-    "append": """append_id audited chunks complete in_doubt journal load rec_id refused remaining repair rows_appended
-        rows_found rows_in_doubt rows_refused rows_remaining rows_total summary""",
+    "append": """append_id audited chunks complete in_doubt journal load pieces rec_id refused remaining repair
+        rows_appended rows_found rows_in_doubt rows_refused rows_remaining rows_total summary""",
     "change": """complete keys keys_accepted keys_applied keys_in_doubt keys_pending keys_total keys_unchanged
         keys_unmatched multiple_rows operation rec_id remaining rows rows_changed rows_in_doubt in_doubt summary undo
         unmatched""",

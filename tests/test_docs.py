@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -31,6 +32,7 @@ PUBLIC = [
     "",
     ".accessor",
     ".reader",
+    ".writer",
     ".session.session",
     ".session.manager",
     ".uploads.receipt",
@@ -38,6 +40,7 @@ PUBLIC = [
     ".changes.plan",
     ".changes.sync_receipt",
 ]
+ENGINES = [".polars"] if importlib.util.find_spec("polars") else []
 ENDPOINTS = [f".endpoints.{name}" for name in ("account", "dashboard", "data", "schedule", "team", "user")]
 
 
@@ -114,7 +117,7 @@ def test_contributing_lists_every_open_question_that_a_mark_names() -> None:
 def examples() -> list[Any]:
     finder = doctest.DocTestFinder(exclude_empty=True)
     found = []
-    for name in [*PUBLIC, *ENDPOINTS]:
+    for name in [*PUBLIC, *ENDPOINTS, *ENGINES]:
         module = importlib.import_module("pandas_clicdata" + name)
         found += [test for test in finder.find(module, module.__name__) if test.examples]
     return [pytest.param(test, id=test.name.removeprefix("pandas_clicdata.")) for test in found]

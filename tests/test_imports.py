@@ -21,7 +21,7 @@ ARGUMENTS = FRAMES | {"arguments"}
 UPLOADS = ARGUMENTS | SESSION | {"uploads", "progress"}
 CHANGES = UPLOADS | {"changes"}
 ENDPOINTS = CHANGES | {"endpoints"}
-FACE = ENDPOINTS | {"accessor", "reader"}
+FACE = ENDPOINTS | {"accessor", "reader", "writer"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"errors"},
     "progress": {"errors", "progress"},
@@ -31,8 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uploads": UPLOADS,
     "changes": CHANGES,
     "endpoints": ENDPOINTS,
-    "accessor": ENDPOINTS | {"accessor"},
+    "accessor": ENDPOINTS | {"accessor", "writer"},
     "reader": ENDPOINTS | {"reader"},
+    "writer": ENDPOINTS | {"writer"},
+    "polars": FACE,
     "__init__": FACE,
     "commands": FACE | {"", "commands", "sandbox"},
     "__main__": {"commands", "sandbox"},
@@ -109,6 +111,7 @@ def test_each_library_has_its_room() -> None:
     allowed = {"__init__.py", "accessor.py", "reader.py", "commands/demo.py"}
     assert {user for user in with_pandas if not user.startswith(("frames/", "changes/"))} <= allowed
     assert {user.split("/")[0] for user in users["werkzeug"]} == {"sandbox"}
+    assert users["polars"] == {"polars.py"}
     assert "unittest" not in users
 
 
@@ -127,7 +130,8 @@ import pandas as pd
 import pandas_clicdata
 assert pd.read_clicdata is pandas_clicdata.read_clicdata
 assert pd.DataFrame.clicdata is not None
-loaded = [name for name in sys.modules if name.split(".")[0] in ("werkzeug", "sqlite3", "PIL", "IPython", "matplotlib")]
+aside = ("werkzeug", "sqlite3", "PIL", "IPython", "matplotlib", "polars", "duckdb")
+loaded = [name for name in sys.modules if name.split(".")[0] in aside]
 assert not loaded, loaded
 assert not [name for name in sys.modules if name.startswith("pandas_clicdata.sandbox")]
 """

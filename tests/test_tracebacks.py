@@ -14,7 +14,7 @@ import pytest
 import pandas_clicdata
 from pandas_clicdata import Dashboard, Data, Session, errors, read_clicdata, reader
 from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, public
-from pandas_clicdata.uploads import append
+from pandas_clicdata.uploads import append, run
 from scripted import TOKEN, Says, ScriptedServer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_a_bug_keeps_its_frames_but_no_arguments(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object) -> None:
         raise TypeError("a bug")
 
-    monkeypatch.setattr(append.Run, "run", broken)
+    monkeypatch.setattr(run.Run, "run", broken)
     error = failure_of(lambda: FRAME.clicdata.append(77, session=clicdata_session))
     assert append.__file__ in frames_of(error)
     error = failure_of(lambda: Session(api_key=SECRET, nothing=1))  # type: ignore[call-arg]

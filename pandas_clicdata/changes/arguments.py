@@ -48,6 +48,7 @@ class PushArguments(TypedDict, total=False):
     errors: Literal["raise", "collect"]
     audit: bool | None
     check: bool | None
+    append_id: str | None
     session: Session | None
 
 

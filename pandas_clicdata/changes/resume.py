@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import pandas as pd
+
 from pandas_clicdata.changes.replace import Resumed, replace_source, rule_of
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import pages_of
@@ -16,15 +18,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    import pandas as pd
-
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.resume import Fate
 
 
 @public
 def resume_append(
-    df: pd.DataFrame,
+    data: Rows,
     path_or_receipt: str | os.PathLike[str] | AppendReceipt | SyncReceipt,
     *,
     session: Session | None = None,
@@ -41,12 +42,12 @@ def resume_append(
 
     Nothing is sent before frame and account are known to be those of the append: all rows that were sent are written
     again and compared with the digests of their chunks, the others with a digest of the frame (of 1,000 evenly spaced
-    rows if it has more).
+    rows if it has more). Of several pieces, each is compared before its rows are sent.
 
     Parameters
     ----------
-    df : DataFrame
-        The frame that was appended.
+    data : DataFrame, or what `append` takes
+        The frame that was appended; or all its pieces again, from the first one on, in the same order.
     path_or_receipt : str, path or AppendReceipt
         The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
     session : Session, optional
@@ -122,11 +123,13 @@ def resume_append(
     receipt = path_or_receipt if isinstance(path_or_receipt, AppendReceipt) else AppendReceipt.load(path_or_receipt)
     replaced = receipt.job.replaces
     if replaced is None:
-        return resume.go_on(df, path_or_receipt, **how)
+        return resume.go_on(data, path_or_receipt, **how)
     session = manager.current(session)
     rule = rule_of(replaced)
+    if not isinstance(data, pd.DataFrame):
+        raise InputError("a replace goes on with the DataFrame of its call")
     source = replace_source(
-        df, receipt.rec_id, replaced.by or None, rule, types=receipt.job.types, stamp=replaced.stamp
+        data, receipt.rec_id, replaced.by or None, rule, types=receipt.job.types, stamp=replaced.stamp
     )
     pages = pages_of(session, receipt.rec_id)
     return resume.go_on(

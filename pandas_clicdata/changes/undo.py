@@ -57,7 +57,7 @@ def undo_sync(
     old, new = list[bytes](), list[bytes]()
     for changes in (receipt.updated, receipt.deleted):
         if changes is not None:
-            # The rows of a group that a replace did not delete yet are among those that must be there.
+            # The rows of a group that a replace did not delete yet must be there too.
             fates = ["changed", "in doubt", *(["there"] if plan.verb == "replace" else [])]
             for rows, more in zip((old, new), _changed(changes, *fates), strict=True):
                 rows += more

@@ -41,6 +41,7 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import change
 from pandas_clicdata.uploads.append import Append, AppendOptions
+from pandas_clicdata.uploads.resume import append_once
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.wire import Reply
     from pandas_clicdata.uploads.receipt import AppendReceipt
@@ -404,7 +406,7 @@ class Data(DataChanges):
     def append_data(
         self,
         rec_id: int,
-        data: pd.DataFrame,
+        data: Rows,
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
@@ -419,6 +421,7 @@ class Data(DataChanges):
         errors: Literal["raise", "collect"] = "raise",
         audit: bool | None = None,
         check: bool | None = None,
+        append_id: str | None = None,
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
@@ -428,11 +431,13 @@ class Data(DataChanges):
         ----------
         rec_id : int
             The data set. Its columns are matched by name.
-        data : DataFrame
-            The rows. It is not changed.
+        data : DataFrame, or what `pandas_clicdata.append` takes
+            The rows. They are not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
             As in `df.clicdata.append`.
         check : bool, optional
+            As in `df.clicdata.append`.
+        append_id : str, optional
             As in `df.clicdata.append`.
 
         Returns
@@ -471,14 +476,14 @@ class Data(DataChanges):
             errors=errors,
             audit=audit,
             check=check,
+            append_id=append_id,
         )
-        with Append(self.session, data, options, rec_id) as append:
-            return append.send_to(rec_id)
+        return append_once(self.session, data, options, rec_id)
 
     def static_send_data(
         self,
         name: str,
-        data: pd.DataFrame,
+        data: Rows,
         desc: str = "",
         *,
         types: Mapping[str, str] | None = None,
@@ -502,8 +507,8 @@ class Data(DataChanges):
         ----------
         name : str
             Its name, which must be new in the account.
-        data : DataFrame
-            The rows. It is not changed.
+        data : DataFrame, or what `pandas_clicdata.append` takes
+            The rows. They are not changed.
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
@@ -746,10 +751,10 @@ def id_named(data: Data, name: str) -> int | None:
 
 
 def create_and_append(
-    data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool = False
+    data: Data, name: str, rows: Rows, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
     """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
-    with Append(data.session, frame, options, need_types=True) as append:
+    with Append(data.session, rows, options, need_types=True) as append:
         found = data._named(name) if may_exist else []
         if not found:
             try:

@@ -139,7 +139,7 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
             row = next(_misfits(column, held, 0, encoder.rows) if held else _odd_ones(column), None)
             if row is not None:
                 problems[column.name] = _mixed(column, row, encoder.frame.index, held, rec_id, known)
-        elif held and not kinds & held and not _fits(column, kinds, held, known) and not _is_empty(column):
+        elif held and not kinds & held and not _fits(column, kinds, held, known) and not is_empty(column):
             problems[column.name] = _other_kind(column, kinds, held, rec_id, known)
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
     return problems | {
@@ -175,27 +175,29 @@ def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: in
     found = []
     for column in encoder._columns:
         held = set(known.holds.get(column.name, ())) if known is not None else set()
-        row = next(_misfits(column, held, start, stop), None) if held and not column.converts else None
-        found += [] if row is None else [(row, column.name)]
+        bounds = (start - encoder.first, stop - encoder.first)
+        row = next(_misfits(column, held, *bounds), None) if held and not column.converts else None
+        found += [] if row is None else [(row + encoder.first, column.name)]
     return min(found, default=None)
 
 
-def name_row(index: pd.Index[Any], position: int) -> str:
+def name_row(encoder: FrameEncoder, position: int) -> str:
     """Return a row of the frame, for messages: its position and its label."""
-    [label] = index[position : position + 1]  # a Python number, not one of numpy
-    return f"row {position} of the frame (label {label!r})"
+    at = position - encoder.first
+    [label] = encoder.frame.index[at : at + 1]  # a Python number, not one of numpy
+    return f"row {position} of {'all' if encoder.first else 'the frame'} (label {label!r})"
 
 
 def show_cell(encoder: FrameEncoder, position: int, name: str) -> str:
     """Return a cell, for messages."""
-    cells = [column.array[position] for column in encoder._columns if column.name == name]
+    cells = [column.array[position - encoder.first] for column in encoder._columns if column.name == name]
     return show(cells[0]) if cells else "the stamp"
 
 
 # ---------------------------------------------------------------- kinds of cells
 
 
-def _is_empty(column: Column) -> bool:
+def is_empty(column: Column) -> bool:
     """Return whether a column has no cell, so that it is of no kind."""
     return pd.Series(column.array, copy=False).first_valid_index() is None
 

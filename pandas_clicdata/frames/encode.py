@@ -63,6 +63,8 @@ class FrameEncoder:
         Further columns, which have the same text in every row.
     noted : mapping of str to str, optional
         The types that the data set's columns had when the frame was read. ``types`` come before them.
+    first : int, default 0
+        The position of its first row, if it is one of several pieces: positions run on over all of them.
 
     Attributes
     ----------
@@ -72,7 +74,7 @@ class FrameEncoder:
         The names of the columns, constants included.
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
-    frame, types, constants
+    frame, types, constants, first
         The parameters; the frame is a shallow copy without ``attrs``.
     index : bool
         Whether the levels of the index are among the columns.
@@ -92,6 +94,7 @@ class FrameEncoder:
         need_types: bool = False,
         constants: Mapping[str, str] | None = None,
         noted: Mapping[str, str] | None = None,
+        first: int = 0,
     ) -> None:
         # A shallow copy without attrs: pandas copies attrs deeply, and a lock, say, can't be copied.
         self.frame = pd.DataFrame(frame, copy=False) if isinstance(frame, pd.DataFrame) else frame
@@ -101,10 +104,16 @@ class FrameEncoder:
         self.types = {**noted, **(types or {})} or None
         self.index = sends_index(self.frame.index, index)
         self.rows = len(frame)
+        self.first = first
         self.constants = dict(constants or {})
         self.columns = [*(column.name for column in self._columns), *self.constants]
         self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
         self._block_rows = _FIRST_ROWS  # rows of the next block
+
+    @property
+    def span(self) -> range:
+        """The positions of its rows."""
+        return range(self.first, self.first + self.rows)
 
     def chunks(
         self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
@@ -148,7 +157,7 @@ class FrameEncoder:
 
     def rows_as(self, row_format: RowFormat) -> Iterator[bytes]:
         """Write each row by itself."""
-        for start, stop, text, ends in self._blocks(row_format, 0, self.rows):
+        for start, stop, text, ends in self._blocks(row_format, self.span.start, self.span.stop):
             for row in range(stop - start):
                 yield bytes(text[ends[row] : ends[row + 1] - 1])
 
@@ -159,7 +168,7 @@ class FrameEncoder:
         first = start
         while first < stop:
             last = min(first + self._block_rows, stop)
-            cells = [*(column.texts(first, last) for column in self._columns), *constants]
+            cells = [*(column.texts(first - self.first, last - self.first) for column in self._columns), *constants]
             parts = [part for pair in zip(literals, cells, strict=False) for part in pair]
             joined = pc.binary_join_element_wise(
                 *parts, literals[-1], pa.scalar("", TEXT), null_handling="replace", null_replacement="null"

@@ -1,62 +1,77 @@
-"""An append: check the rows, cut them into chunks, send them, resolve doubt, count at the end."""
+"""A new append: its options, its rows checked, and its columns compared with those of the data set."""
 
 from __future__ import annotations
 
+import re
 import uuid
-from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pandas_clicdata.arguments import check_count, check_flag
 from pandas_clicdata.errors import (
-    AppendAmbiguous,
-    ClicDataError,
     InputError,
     JournalBusy,
     PermissionDenied,
     ProtocolError,
     ReadError,
-    WriteError,
 )
 from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare, times_held
 from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.frames.pieces import frames_of
 from pandas_clicdata.frames.types import noted_types
-from pandas_clicdata.progress import bar
-from pandas_clicdata.session.ahead import Ahead, checked_workers
+from pandas_clicdata.session.ahead import checked_workers
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
-from pandas_clicdata.session.wire import DialectChanged, get
+from pandas_clicdata.session.wire import get
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error, most_rows
+from pandas_clicdata.uploads.chunk import most_rows
 from pandas_clicdata.uploads.job import Job, Replaced
+from pandas_clicdata.uploads.pieces import Pieces
 from pandas_clicdata.uploads.receipt import (
     DOUBTFUL,
-    STORED,
     AppendReceipt,
-    Chunk,
-    ReceiptWriter,
+    Piece,
     State,
     receipt_on_interrupt,
-    run_alone,
 )
+from pandas_clicdata.uploads.receipt_writer import ReceiptWriter, run_alone
+from pandas_clicdata.uploads.run import Run
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, verify_problems
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
     from typing_extensions import Self
 
     from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.journal import Journal
 
 LAST_RECEIPT = "session.last_receipt"
-MAX_TRIES = 4  # that a chunk is sent, in doubt and found missing
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,99}")
+
+
+class AppendArguments(TypedDict, total=False):
+    """The arguments of `AppendOptions`, for editors."""
+
+    types: Mapping[str, str] | None
+    chunksize: int | None
+    index: bool | None
+    workers: int
+    compress: bool
+    progress: bool | None
+    journal: str | os.PathLike[str] | None
+    verify: Literal["count", "tag"] | None
+    exclusive: bool
+    tag_column: str | None
+    errors: Literal["raise", "collect"]
+    audit: bool | None
+    check: bool | None
+    append_id: str | None
 
 
 @dataclass(kw_only=True)
@@ -79,6 +94,7 @@ class AppendOptions:
     errors: str = "raise"
     audit: bool | None = None
     check: bool | None = None
+    append_id: str | None = None
 
     def __post_init__(self) -> None:
         if self.chunksize is not None:
@@ -98,6 +114,14 @@ class AppendOptions:
             problems.append('tag_column= goes with verify="tag"')
         if self.errors not in ("raise", "collect"):
             problems.append(f'errors must be "raise" or "collect", not {self.errors!r}')
+        if self.append_id is not None:
+            if not isinstance(self.append_id, str) or not _ID.fullmatch(self.append_id):
+                problems.append(
+                    "append_id must be 1 to 100 letters, digits and ._:@+=~-, beginning with a letter or digit, not "
+                    f"{self.append_id!r}"
+                )
+            if self.journal is None and self.verify != "tag":
+                problems.append('append_id= needs journal= or verify="tag", by which an earlier run is known')
         if problems:
             raise InputError(problems)
         if self.journal is not None:
@@ -112,7 +136,7 @@ class Append:
     def __init__(
         self,
         session: Session,
-        frame: pd.DataFrame,
+        data: Rows,
         options: AppendOptions,
         rec_id: int | None = None,
         *,
@@ -120,12 +144,16 @@ class Append:
     ) -> None:
         self._session = session
         self._options = options
-        self._id = str(uuid.uuid4())
+        self._id = options.append_id or str(uuid.uuid4())
         self._journal: Journal | None = None
         self._writer: ReceiptWriter | None = None
         self.receipt: AppendReceipt | None = None
-        self._attrs = getattr(frame, "attrs", {})
         self._need_types = need_types
+        self._known: Known | None = None
+        frames = frames_of(data)
+        self._in_memory, self._frames = isinstance(frames, list), iter(frames)
+        frame = next(self._frames)
+        self._attrs: dict[Any, Any] = frame.attrs
         self._encoder = self._encode(frame, noted_types(self._attrs, rec_id) if self._attrs else None)
         tag = options.tag_column
         if need_types and not self._encoder.columns:
@@ -171,18 +199,16 @@ class Append:
         if problems := self.option_problems(made=made):
             raise InputError(problems)
         rows_before = 0 if made else None
-        if options.verify == "count" and encoder.rows and not made:
+        if options.verify == "count" and not made and (encoder.rows or not self._in_memory):
             rows_before = verify.count_rows(self._session, rec_id)
         job = Job(
             append_id=self._id,
             rec_id=rec_id,
-            rows=encoder.rows,
             columns=encoder.columns,
             types=encoder.types,
             index=encoder.index,
             levels_left_out=[str(name) for name in encoder.frame.index.names if name is not None and not encoder.index],
             account=self._session.account,
-            fingerprint=fingerprint(encoder),
             chunksize=options.chunksize,
             compress=options.compress,
             errors=options.errors,
@@ -194,8 +220,9 @@ class Append:
             has_key=has_key,
             replaces=replaces,
         )
-        self._writer = ReceiptWriter(AppendReceipt(job), self._journal)
-        self._session.last_receipt = self.receipt = self._writer.receipt
+        receipt = AppendReceipt(job, [Piece(0, encoder.rows, fingerprint(encoder))], ended=self._in_memory)
+        self._writer = ReceiptWriter(receipt, self._journal)
+        self._session.last_receipt = self.receipt = receipt
         if replaces is not None:
             self._writer.begin()
 
@@ -203,9 +230,16 @@ class Append:
         """Append the rows that are pending."""
         writer = self._writer
         assert writer is not None
-        with run_alone(self._id), receipt_on_interrupt(writer.receipt, LAST_RECEIPT):
+        receipt = writer.receipt
+        with run_alone(receipt.job), receipt_on_interrupt(receipt, LAST_RECEIPT):
+            if self._options.append_id is not None and self._options.verify == "tag" and not receipt.job.made:
+                verify.find_chunks(self._session, receipt)
+                writer = ReceiptWriter(receipt, self._journal)  # its numbers come after theirs
+            rest: Iterable[pd.DataFrame] = [] if self._in_memory else self._frames
+            known = self._known or dict(self._session.columns).get(receipt.rec_id)
+            pieces = Pieces(receipt, rest, self._encoder, known=known)
             writer.begin()
-            return Run(self._session, self._encoder, writer, self._options).run()
+            return Run(self._session, pieces, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
         """Go on after a stop, with refused rows too. The caller knows which rows in doubt are stored, by position."""
@@ -246,9 +280,8 @@ class Append:
         if options.check is not None:
             return ask_columns(session, rec_id, needed=True) if options.check else None
         known = dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
-        if known is None and ask and self._encoder.rows > most_rows(session.dialect, options.chunksize):
-            return ask_columns(session, rec_id, needed=False)
-        return known
+        is_long = not self._in_memory or self._encoder.rows > most_rows(session.dialect, options.chunksize)
+        return ask_columns(session, rec_id, needed=False) if known is None and ask and is_long else known
 
     def encode_for(self, rec_id: int, known: Known | None) -> None:
         """Encode dates and datetimes as the data set holds them."""
@@ -259,11 +292,11 @@ class Append:
 
     def _compare(self, rec_id: int) -> list[str]:
         """Compare the columns with those of the data set, where these are known, and return those left empty."""
-        known, options = self.look(rec_id), self._options
-        self.encode_for(rec_id, known)
+        self._known, options = self.look(rec_id), self._options
+        self.encode_for(rec_id, self._known)
         if options.check is False:
             return []
-        return compare(self._encoder, rec_id, known, collect=options.errors == "collect")
+        return compare(self._encoder, rec_id, self._known, collect=options.errors == "collect")
 
 
 def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
@@ -283,141 +316,3 @@ def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
     if known is not None:
         session.columns.append((rec_id, known))
     return known
-
-
-class Run:
-    """One run over the rows of an append that are not stored yet; over those of ``only``, if given.
-
-    Of the options it uses ``workers``, ``progress``, ``verify`` and ``audit``; the others are in the receipt's job.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        encoder: FrameEncoder,
-        writer: ReceiptWriter,
-        options: AppendOptions,
-        *,
-        only: list[range] | None = None,
-    ) -> None:
-        self._session = session
-        self._encoder = encoder
-        self._writer = writer
-        self._receipt = writer.receipt
-        self._options = options
-        self._only = only
-        self._sender = ChunkSender(session, encoder, writer)
-        self._doubts: Counter[int] = Counter()  # how often each chunk was in doubt
-
-    def run(self) -> AppendReceipt:
-        """Send the pending rows, resolve doubt, and count at the end."""
-        receipt = self._receipt
-        try:
-            what, rows = f"append to {receipt.rec_id}", receipt.rows_total
-            with bar(self._options.progress, what, rows, session=self._session, result=receipt.summary) as shown:
-                if receipt.doubtful():
-                    self._resolve_doubt()
-                shown.update(receipt.rows_in(*STORED))
-                while not self._send_pending(shown):
-                    pass
-                self._writer.save()
-                self._audit()
-        finally:
-            self._writer.close()
-            receipt.keep_refused(self._encoder.frame)
-        return receipt
-
-    def _resolve_doubt(self) -> None:
-        assert self._options.verify is not None
-        verify.resolve_doubt(self._session, self._writer, self._options.verify, self._sender.slowest)
-
-    def _send_pending(self, shown: Any) -> bool:
-        """Send the pending chunks; return whether these were all."""
-        self._sender.use_dialect()
-        pending = self._receipt.chunks_in(State.PENDING)
-        if self._only is not None:
-            pending = [chunk for chunk in pending if any(chunk.start in span for span in self._only)]
-        bodies = self._sender.bodies(pending)
-        try:
-            for chunk in self._one_by_one(bodies) if self._options.workers == 1 else self._side_by_side(bodies):
-                shown.update(chunk.rows)
-        except DialectChanged:  # the chunk was not sent
-            return False
-        except AppendAmbiguous as failure:
-            if not self._may_resolve():
-                raise
-            self._writer.save()
-            stored = self._receipt.rows_in(*STORED)
-            try:
-                self._resolve_doubt()
-            except AppendAmbiguous as error:
-                raise error from failure.__cause__
-            shown.update(self._receipt.rows_in(*STORED) - stored)
-            return False
-        return True
-
-    def _one_by_one(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Send each chunk while another thread writes the next body."""
-        write_next = partial(next, bodies, None)
-        with Ahead(1) as ahead:
-            written = write_next()
-            while written is not None:
-                coming = ahead.submit(write_next)
-                self._sender.send(*written)
-                yield written[0]
-                written = coming.result()
-
-    def _side_by_side(self, bodies: Iterator[tuple[Chunk, bytes]]) -> Iterator[Chunk]:
-        """Keep a chunk for each worker on the wire; after a failure, wait for the others."""
-        done: SimpleQueue[tuple[Chunk, BaseException | None]] = SimpleQueue()
-        failures: list[BaseException] = []
-        on_the_wire = 0
-
-        def send(chunk: Chunk, body: bytes) -> None:
-            failure: BaseException | None = None
-            try:
-                self._sender.send(chunk, body)
-            except BaseException as error:  # noqa: BLE001  # raised below, in the thread of the caller
-                failure = error
-            done.put((chunk, failure))
-
-        with Ahead(self._options.workers) as ahead:
-            written = next(bodies, None)
-            while on_the_wire or (written is not None and not failures):
-                if written is not None and not failures and on_the_wire < self._options.workers:
-                    ahead.submit(partial(send, *written))
-                    on_the_wire += 1
-                    written = next(bodies, None)
-                    continue
-                chunk, failure = done.get()
-                on_the_wire -= 1
-                if failure is None:
-                    yield chunk
-                else:
-                    failures.append(failure)
-        if failures:
-            raise self._worst(failures)
-
-    def _worst(self, failures: list[BaseException]) -> BaseException:
-        """Return the failure to raise: one with rows in doubt before others, with all that is stored by now."""
-        worst = min(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
-        if isinstance(worst, DialectChanged):
-            return worst
-        if isinstance(worst, ClicDataError) and not isinstance(worst, WriteError):
-            return interrupted_error(self._receipt, worst)
-        if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
-            summary = self._receipt.summary()
-            worst.args = (worst.args[0] if summary in worst.args[0] else f"{worst.args[0]} In the end: {summary}.",)
-        return worst
-
-    def _may_resolve(self) -> bool:
-        doubtful = self._receipt.doubtful()
-        self._doubts.update(chunk.number for chunk in doubtful)
-        return self._options.verify is not None and all(self._doubts[chunk.number] < MAX_TRIES for chunk in doubtful)
-
-    def _audit(self) -> None:
-        wanted = self._options.audit
-        if wanted is None:
-            wanted = self._options.verify is not None or self._receipt.job.made
-        if wanted and self._receipt.rows_in(*STORED):
-            verify.audit(self._session, self._writer, self._options.verify or "count", self._sender.slowest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import re
 import threading
 from dataclasses import replace
@@ -14,14 +13,15 @@ from pandas_clicdata.frames.compare import find_misfit, name_row, show_cell
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
-from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
-from pandas_clicdata.uploads.stamps import stamped
+from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, State, ambiguous_error
+from pandas_clicdata.uploads.stamps import digest, stamp, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pandas_clicdata.frames.encode import FrameEncoder
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 
 LEGACY_ROWS = 5_000  # C: no limit is known; so many make the round trip of a request small
 MODERN_ROWS = 500  # the service's own limit for /insert
@@ -49,22 +49,19 @@ def most_rows(dialect: Dialect, chunksize: int | None) -> int:
     return min(chunksize or MODERN_ROWS, MODERN_ROWS)
 
 
-def write_body(encoder: FrameEncoder, receipt: AppendReceipt, chunk: Chunk, row_format: RowFormat) -> bytes:
-    """Return the rows of a chunk as one body, with their stamps."""
+def write_body(encoder: FrameEncoder, chunk: Chunk, row_format: RowFormat) -> bytes:
+    """Return the rows of a chunk as one body; in the place of the stamps are placeholders."""
     [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
-    return _stamped(body.text, receipt, chunk)
-
-
-def _stamped(text: bytes, receipt: AppendReceipt, chunk: Chunk) -> bytes:
-    return text if receipt.job.tag_column is None else stamped(text, receipt.append_id, chunk.number)
+    return body.text
 
 
 class ChunkSender:
     """Sends the chunks of one run of an append. Several threads may use it."""
 
-    def __init__(self, session: Session, encoder: FrameEncoder, writer: ReceiptWriter) -> None:
+    encoder: FrameEncoder  # of the piece whose rows are sent
+
+    def __init__(self, session: Session, writer: ReceiptWriter) -> None:
         self._session = session
-        self._encoder = encoder
         self._writer = writer
         self._receipt = writer.receipt
         self._max_bytes = MAX_BYTES
@@ -82,18 +79,23 @@ class ChunkSender:
         """Write the rows of pending chunks; rows that were never sent are cut into chunks here."""
         for chunk in pending:
             if chunk.number == NEVER_SENT:
-                for start, stop, text in self._encoder.chunks(
+                for start, stop, text in self.encoder.chunks(
                     self._format, chunk.start, chunk.stop, max_rows=self._max_rows, max_bytes=self._max_bytes
                 ):
-                    new = Chunk(next(self._writer.numbers), start, stop)
-                    yield new, _stamped(text, self._receipt, new)
+                    yield self._prepared(Chunk(next(self._writer.numbers), start, stop), text)
             else:
-                yield chunk, write_body(self._encoder, self._receipt, chunk, self._format)
+                yield self._prepared(chunk, write_body(self.encoder, chunk, self._format))
+
+    def _prepared(self, chunk: Chunk, text: bytes) -> tuple[Chunk, bytes]:
+        """Return a chunk with the digest of its rows, and these with their stamps."""
+        job = self._receipt.job
+        chunk = replace(chunk, row_format=self._format.value, sha256=digest(text, job.append_id))
+        return chunk, text if job.tag_column is None else stamped(text, job.append_id, stamp(job.append_id, chunk))
 
     def send(self, chunk: Chunk, body: bytes) -> None:
-        """Send a chunk, in pieces if it is too large; an error says that it is not stored, or may not be."""
+        """Send a chunk, in smaller ones if it is too large; an error says that it is not stored, or may not be."""
         if chunk.rows > 1 and (len(body) > self._max_bytes or chunk.rows > self._max_rows):
-            self._send_pieces(chunk, self._max_rows)
+            self._send_smaller(chunk, self._max_rows)
             return
         failure = self._send_once(chunk, body)
         if failure is None:
@@ -107,8 +109,7 @@ class ChunkSender:
         """Send a chunk once; return the error if it was not answered with a success."""
         job = self._receipt.job
         request = append_request(job.rec_id, self._dialect, body, compress=job.compress, cancelled=self._writer.ended)
-        digest = hashlib.sha256(body).hexdigest()
-        self._writer.note_sending(replace(chunk, row_format=self._format.value, sha256=digest))
+        self._writer.note_sending(chunk)
         began = self._session.now()
         try:
             inserted, found = row_counts(self._session.call(request))
@@ -144,9 +145,9 @@ class ChunkSender:
             self._writer.note(chunk, State.PENDING, reason=_reason(error), error=str(error))
             if isinstance(error, TooLarge):
                 self._max_bytes = min(self._max_bytes, len(body) // 2)
-                self._send_pieces(chunk, self._max_rows)
+                self._send_smaller(chunk, self._max_rows)
             else:
-                self._send_pieces(chunk, (chunk.rows + 1) // 2)
+                self._send_smaller(chunk, (chunk.rows + 1) // 2)
             return
         self._locate(chunk, error)
         self._writer.note(chunk, State.REFUSED, reason=_reason(error), error=str(error))
@@ -157,18 +158,18 @@ class ChunkSender:
             error.args = (f"{MAX_REFUSED} rows in a row were refused, so the rows are hardly why: {error.args[0]}",)
             raise interrupted_error(self._receipt, error)
         if self._receipt.job.errors != "collect":
-            row = name_row(self._encoder.frame.index, chunk.start)
+            row = name_row(self.encoder, chunk.start)
             error.args = (f"{row} is too large for one request: {error.args[0]}",)
             raise interrupted_error(self._receipt, error)
 
-    def _send_pieces(self, chunk: Chunk, max_rows: int) -> None:
-        """Split a chunk that is not stored, and send its pieces."""
+    def _send_smaller(self, chunk: Chunk, max_rows: int) -> None:
+        """Split a chunk that is not stored, and send the smaller ones."""
         bodies = list(
-            self._encoder.chunks(self._format, chunk.start, chunk.stop, max_rows=max_rows, max_bytes=self._max_bytes)
+            self.encoder.chunks(self._format, chunk.start, chunk.stop, max_rows=max_rows, max_bytes=self._max_bytes)
         )
-        pieces = self._writer.split(chunk, [body.stop for body in bodies])
-        for piece, body in zip(pieces, bodies, strict=True):
-            self.send(piece, _stamped(body.text, self._receipt, piece))
+        smaller = self._writer.split(chunk, [body.stop for body in bodies])
+        for part, body in zip(smaller, bodies, strict=True):
+            self.send(*self._prepared(part, body.text))
 
     # -----------------------------------------------------------------------------------------------------
     # Errors
@@ -177,7 +178,7 @@ class ChunkSender:
         """Name in a refusal the rows of the frame that it is about, and the cell at fault if that is known."""
         if not _concerns_rows(error):
             return
-        encoder, said = self._encoder, str(getattr(error, "description", None) or "")
+        encoder, said = self.encoder, str(getattr(error, "description", None) or "")
         known = dict(self._session.columns).get(self._receipt.rec_id)
         row, name = find_misfit(encoder, known, chunk.start, chunk.stop) or (None, None)
         stated = _ROW.search(said)
@@ -188,9 +189,9 @@ class ChunkSender:
             name = next((name for name in encoder.columns if f'"{name}"' in said or f"'{name}'" in said), None)
         row = chunk.start if chunk.rows == 1 else row
         if row is None:
-            where = f"{chunk.label} of the frame were refused together, and one of them may be at fault"
+            where = f"{self._receipt.label(chunk)} were refused together, and one of them may be at fault"
         else:
-            where = name_row(encoder.frame.index, row)
+            where = name_row(encoder, row)
             cell = name and show_cell(encoder, row, name)
             where += f" holds {cell} in column {name!r}" if cell else " is the one"
         if self._receipt.job.errors != "collect":
@@ -198,7 +199,13 @@ class ChunkSender:
         text = error.args[0]
         if stated:
             of_frame = counted == row or number <= chunk.rows == 1
-            text = text.replace(stated[0], f"row {row} of the frame" if of_frame else f"{stated[0]} of the request", 1)
+            text = text.replace(
+                stated[0],
+                f"row {row} of {'all' if encoder.first else 'the frame'}"
+                if of_frame
+                else f"{stated[0]} of the request",
+                1,
+            )
         error.args = (f"{text}. {where[0].upper()}{where[1:]}",)
 
     def _noted(self, chunk: Chunk, error: ClicDataError) -> ClicDataError:
@@ -211,7 +218,7 @@ class ChunkSender:
             return interrupted_error(self._receipt, error)
         failure = ambiguous_error(
             self._receipt,
-            f"{chunk.label} of the frame may be stored or not: the response was lost, and nothing was sent again "
+            f"{self._receipt.label(chunk)} may be stored or not: the response was lost, and nothing was sent again "
             f"({error})",
             "Look whether they are stored before you append them again.",
         )
@@ -221,7 +228,7 @@ class ChunkSender:
     def _partial(self, chunk: Chunk, inserted: int, found: int | None) -> AppendAmbiguous:
         reason = f"{inserted} of {chunk.rows} rows inserted" + ("" if found is None else f", {found} found")
         self._writer.note(chunk, State.PARTIAL, rows_inserted=inserted, reason=reason)
-        return ambiguous_error(self._receipt, f"{chunk.label} of the frame: ClicData says {reason}, not which")
+        return ambiguous_error(self._receipt, f"{self._receipt.label(chunk)}: ClicData says {reason}, not which")
 
 
 def _concerns_rows(error: ClicDataError) -> bool:

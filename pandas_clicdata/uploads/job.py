@@ -23,13 +23,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     append_id: str
     rec_id: int
-    rows: int
-    columns: list[str]
+    columns: list[str]  # of the first piece, as are the types
     types: dict[str, str] | None = None
     index: bool = False
     levels_left_out: list[str] = []  # named ones of the index
     account: str
-    fingerprint: str
     chunksize: int | None = None
     compress: bool = False
     errors: str = "raise"

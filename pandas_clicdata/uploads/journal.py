@@ -15,15 +15,16 @@ import msgspec
 from pandas_clicdata.errors import InputError, JournalBusy
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.uploads.job import Job
-from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, State
+from pandas_clicdata.uploads.receipt import AppendReceipt, Chunk, Piece, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-FORMAT = 4  # the user_version of the file; versions 1 to 3 were lines of JSON
+FORMAT = 5  # the user_version of the file; versions 1 to 3 were lines of JSON, and 4 held one frame each
 _PATIENCE = 5.0  # seconds to wait while another process reads or writes
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS job (text TEXT NOT NULL, run TEXT, audited INTEGER)",
+    "CREATE TABLE IF NOT EXISTS job (text TEXT NOT NULL, run TEXT, audited INTEGER, ended INTEGER)",
+    "CREATE TABLE IF NOT EXISTS piece (number INTEGER PRIMARY KEY, start INTEGER, stop INTEGER, fingerprint TEXT)",
     "CREATE TABLE IF NOT EXISTS chunk (number INTEGER PRIMARY KEY, start INTEGER, stop INTEGER, state TEXT,"
     " row_format TEXT, sha256 TEXT, rows_inserted INTEGER, reason TEXT, doubted INTEGER)",
 )
@@ -37,6 +38,7 @@ class Journal:
     """
 
     _is_open = False
+    _pieces = 0  # that it holds
 
     def __init__(self, path: str, *, new: bool) -> None:
         self.path = path
@@ -91,27 +93,37 @@ class Journal:
                 raise _problem(path, error) from None
             raise
 
-    def begin(self, job: Job, run: str, chunks: Iterable[Chunk]) -> None:
-        """Write the job and all its chunks, in the place of those before. As `write`, it raises OSError."""
+    def begin(self, receipt: AppendReceipt, run: str) -> None:
+        """Write the job and all its pieces and chunks, in the place of those before. As `write`, it raises OSError."""
+        self._pieces = 0
         self._commit(
             *((statement, ()) for statement in _SCHEMA),
             (f"PRAGMA user_version = {FORMAT}", ()),
             ("DELETE FROM job", ()),
-            ("INSERT INTO job VALUES (?, ?, NULL)", (msgspec.json.encode(job).decode(), run)),
+            ("INSERT INTO job VALUES (?, ?, NULL, ?)", (msgspec.json.encode(receipt.job).decode(), run, receipt.ended)),
+            ("DELETE FROM piece", ()),
             ("DELETE FROM chunk", ()),
-            *((_PUT, _row(chunk)) for chunk in chunks),
+            *self._new_pieces(receipt),
+            *((_PUT, _row(chunk)) for chunk in receipt.table.values()),
         )
-        self._is_empty = False
+        self._is_empty, self._pieces = False, len(receipt.parts)
 
-    def write(self, changes: Mapping[int, Chunk | None], audited: bool | None) -> None:
+    def write(self, changes: Mapping[int, Chunk | None], receipt: AppendReceipt) -> None:
         """Write chunks by their number, and delete the None ones: all, safe on the disk, or none (OSError)."""
+        pieces = self._new_pieces(receipt)
         self._commit(
-            ("UPDATE job SET audited = ?", (audited,)),
+            ("UPDATE job SET audited = ?, ended = ?", (receipt.audited, receipt.ended)),
+            *pieces,
             *(
                 ("DELETE FROM chunk WHERE number = ?", (number,)) if chunk is None else (_PUT, _row(chunk))
                 for number, chunk in changes.items()
             ),
         )
+        self._pieces += len(pieces)
+
+    def _new_pieces(self, receipt: AppendReceipt) -> list[tuple[str, tuple[Any, ...]]]:
+        new = enumerate(receipt.parts[self._pieces :], self._pieces)
+        return [("INSERT INTO piece VALUES (?, ?, ?, ?)", (number, *piece)) for number, piece in new]
 
     def _commit(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
         if not os.path.exists(self.path):  # noqa: PTH110  # SQLite would write on into a deleted file
@@ -161,6 +173,19 @@ def load(path: str | os.PathLike[str]) -> AppendReceipt:
         raise _problem(path, error) from None
 
 
+def discard_empty(path: str) -> bool:
+    """Remove a journal under which nothing was sent; return whether it was such a one. JournalBusy if it is in use."""
+    _check_folder(path)
+    _check_file(path)
+    try:
+        with closing(Journal(path, new=False)) as journal:
+            [tables] = journal._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            journal._is_empty = not tables
+            return not tables
+    except sqlite3.Error as error:
+        raise _problem(path, error) from None
+
+
 def checked_path(path: object) -> str:
     """Return the path of a journal as text; an InputError if it is none."""
     try:
@@ -206,12 +231,13 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
         )
     if found != FORMAT:
         raise _problem(path, f"it has format {found}, and this version of the package reads format {FORMAT}")
-    jobs = db.execute("SELECT text, run, audited FROM job").fetchall()
+    jobs = db.execute("SELECT text, run, audited, ended FROM job").fetchall()
+    pieces = db.execute("SELECT start, stop, fingerprint FROM piece ORDER BY number").fetchall()
     rows = db.execute("SELECT * FROM chunk ORDER BY start").fetchall()
     try:
-        [(text, run, audited)] = jobs
-        job = msgspec.json.decode(text, type=Job)
-        receipt = AppendReceipt(job, {row[0]: _chunk(row) for row in rows})
+        [(text, run, audited, ended)] = jobs
+        job, parts = msgspec.json.decode(text, type=Job), [Piece(*row) for row in pieces]
+        receipt = AppendReceipt(job, parts, ended=bool(ended), table={row[0]: _chunk(row) for row in rows})
         _check_chunks(receipt)
     except (ValueError, TypeError, msgspec.MsgspecError) as error:
         raise _problem(path, f"it is damaged: {error}") from None
@@ -231,8 +257,16 @@ def _chunk(row: tuple[Any, ...]) -> Chunk:
 
 def _check_chunks(receipt: AppendReceipt) -> None:
     end = 0
+    for number, piece in enumerate(receipt.parts):
+        if not end == piece.start <= piece.stop:
+            raise ValueError(f"piece {number} begins at row {piece.start}")
+        end = piece.stop
+    if not receipt.parts:
+        raise ValueError("it has no piece")
+    end = 0
     for chunk in receipt.table.values():
-        if not end <= chunk.start < chunk.stop <= receipt.rows_total:
+        known = receipt.rows_total if chunk.state is not State.FOUND else chunk.stop
+        if not end <= chunk.start < chunk.stop <= known:
             raise ValueError(f"chunk {chunk.number} has the {chunk.label}")
         if not 0 <= chunk.rows_found <= chunk.rows:
             raise ValueError(f"of the {chunk.label}, {chunk.rows_inserted} were inserted")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import enum
 import html
-import itertools
-import threading
-import uuid
-from contextlib import contextmanager, suppress
+from bisect import bisect
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, InputError, JournalBusy, public
+from pandas_clicdata.arguments import check_count
+from pandas_clicdata.errors import AppendAmbiguous, InputError, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
+from pandas_clicdata.frames.pieces import concat, frames_of
 from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.uploads.stamps import fingerprint
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.errors import Receipt
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.job import Job
-    from pandas_clicdata.uploads.journal import Journal
 
 
 class State(enum.Enum):
@@ -43,11 +43,12 @@ class State(enum.Enum):
     DOUBLED = "doubled"  # stored more than once
     IN_DOUBT = "in doubt"  # stored or not: the response was lost
     VERIFIED = "verified"  # was in doubt, and was found stored, each row once
+    FOUND = "found"  # stored by an earlier run under the same id, and not yet compared with the rows
 
 
 STORED = (State.APPLIED, State.VERIFIED)
-_DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
-DOUBTFUL = (State.SENDING, *_DOUBTED)
+DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
+DOUBTFUL = (State.SENDING, *DOUBTED)
 _ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # the reason of a refusal; others are the log-in, say
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
@@ -61,7 +62,7 @@ class Chunk:
     stop: int
     state: State = State.PENDING
     row_format: str | None = None
-    sha256: str | None = None  # of the body, before compression
+    sha256: str | None = None  # of the body, before stamps and compression; of a chunk that was found, its beginning
     rows_inserted: int | None = None
     reason: str | None = None
     doubted: bool = False  # was in doubt, was found missing, and may be sent a second time
@@ -88,6 +89,14 @@ class Chunk:
         return f"row {self.start}" if self.rows == 1 else f"rows {self.start} to {self.stop - 1}"
 
 
+class Piece(NamedTuple):
+    """One of the frames of an append: the positions of its rows among all, and its fingerprint."""
+
+    start: int
+    stop: int
+    fingerprint: str
+
+
 class AppendReceipt:
     """What is known of each row of an append.
 
@@ -96,7 +105,7 @@ class AppendReceipt:
     rec_id : int
         The data set.
     rows_total : int
-        Rows of the frame.
+        Rows of the frame; of several pieces, those of the pieces that were begun.
     append_id : str
         The id of this append; with ``verify="tag"`` the stamps begin with it.
     audited : bool or None
@@ -106,20 +115,23 @@ class AppendReceipt:
         The path of its journal.
     """
 
-    def __init__(self, job: Job, table: dict[int, Chunk] | None = None) -> None:
+    def __init__(
+        self, job: Job, parts: Sequence[Piece], *, ended: bool = True, table: dict[int, Chunk] | None = None
+    ) -> None:
         self.job = job
         self.rec_id = job.rec_id
-        self.rows_total = job.rows
+        self.parts = list(parts)  # the pieces that were begun
+        self.ended = ended  # whether these are all
         self.append_id = job.append_id
         self.audited: bool | None = None
         self.journal: str | None = None
         self.run: str | None = None  # the id of the run that wrote this receipt last; None before the first
         self.table = table or {}  # the chunks by their number
-        self._refused_rows: pd.DataFrame | None = None
+        self._refused_rows: dict[int, pd.DataFrame | None] = {}  # by the position of the piece
 
     def __dir__(self) -> list[str]:
-        inner = {"chunks_in", "doubtful", "job", "keep_refused", "note_deleted", "rows_in", "run", "table"}
-        return sorted({*super().__dir__()} - inner)
+        inner = {"chunks_in", "doubtful", "ended", "job", "keep_refused", "label", "parts", "rows_in", "run", "table"}
+        return sorted({*super().__dir__()} - inner - {"note_deleted"})
 
     @classmethod
     @public
@@ -155,21 +167,29 @@ class AppendReceipt:
 
         return load(path)
 
+    # -----------------------------------------------------------------------------------------------------
+    # Chunks
+
+    @property
+    def rows_total(self) -> int:
+        """Rows of the frame; of several pieces, those of the pieces that were begun."""
+        return self.parts[-1].stop
+
     def note_deleted(self) -> None:
         """Note that the rows are deleted that this append replaces."""
         assert self.job.replaces is not None
         self.job = msgspec.structs.replace(self.job, replaces=msgspec.structs.replace(self.job.replaces, deleted=True))
 
-    # -----------------------------------------------------------------------------------------------------
-    # Chunks
-
-    def chunks_in(self, *states: State) -> list[Chunk]:
-        """Return the chunks in one of these states (in any state if none is given), by position.
+    def chunks_in(self, *states: State, within: range | None = None) -> list[Chunk]:
+        """Return the chunks in one of these states (in any state if none is given), by position; those of a piece.
 
         Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
         """
-        chunks = sorted(self.table.values(), key=attrgetter("start"))
-        gaps = zip([0, *(c.stop for c in chunks)], [*(c.start for c in chunks), self.rows_total], strict=True)
+        chunks = [c for c in tuple(self.table.values()) if within is None or c.start in within]
+        chunks.sort(key=attrgetter("start"))
+        first, end = (0, self.rows_total) if within is None else (within.start, within.stop)
+        begun = [c for c in chunks if c.start < end]  # others were found, of pieces that come later
+        gaps = zip([first, *(c.stop for c in begun)], [*(c.start for c in begun), end], strict=True)
         chunks += [Chunk(NEVER_SENT, start, stop) for start, stop in gaps if start < stop]
         return sorted((c for c in chunks if not states or c.state in states), key=attrgetter("start"))
 
@@ -201,8 +221,9 @@ class AppendReceipt:
         """Rows of the chunks that the service refused, each as a whole; `rows_remaining` includes them."""
         return sum(chunk.rows for chunk in self._refused())
 
-    def _refused(self) -> list[Chunk]:
-        return [c for c in self.chunks_in(State.REFUSED) if (c.reason or "").split(",")[0] in _ABOUT_ROWS]
+    def _refused(self, within: range | None = None) -> list[Chunk]:
+        refused = self.chunks_in(State.REFUSED, within=within)
+        return [c for c in refused if (c.reason or "").split(",")[0] in _ABOUT_ROWS]
 
     @property
     def rows_remaining(self) -> int:
@@ -211,8 +232,20 @@ class AppendReceipt:
 
     @property
     def complete(self) -> bool:
-        """Whether every row is known to be stored, by this append or before."""
-        return self.rows_in(*STORED) == self.rows_total
+        """Whether every row of every piece is known to be stored, by this append or before."""
+        return self.ended and self.rows_in(*STORED) == self.rows_total
+
+    def label(self, chunk: Chunk) -> str:
+        """Return the rows of a chunk, for messages."""
+        if len(self.parts) == 1:
+            return f"{chunk.label} of the frame"
+        number = self._piece_at(chunk.start)
+        first = self.parts[number].start if number < len(self.parts) else self.rows_total
+        within = replace(chunk, start=chunk.start - first, stop=chunk.stop - first)
+        return f"{chunk.label} of all ({within.label} of piece {number})"
+
+    def _piece_at(self, position: int) -> int:
+        return bisect(self.parts, position, key=attrgetter("stop"))
 
     # -----------------------------------------------------------------------------------------------------
     # Rows
@@ -225,9 +258,9 @@ class AppendReceipt:
         -------
         DataFrame
             ``start`` and ``stop`` (positions in the frame, Int64), ``rows`` (Int64), ``state`` (text:
-            pending, sending, applied, refused, partial, doubled, in doubt, verified), ``rows_inserted`` (the count
-            of the service, Int64, missing where it gives none; the other rows of an applied chunk were there before)
-            and ``error`` (text).
+            pending, sending, applied, refused, partial, doubled, in doubt, verified, found), ``rows_inserted``
+            (the count of the service, Int64, missing where it gives none; the other rows of an applied chunk were
+            there before) and ``error`` (text).
         """
         schema = dict.fromkeys(("start", "stop", "rows", "state", "rows_inserted"), "integer")
         schema |= {"state": "text", "error": "text"}
@@ -235,14 +268,37 @@ class AppendReceipt:
         records = [(c.start, c.stop, c.rows, c.state.value, c.rows_inserted, c.error or c.reason) for c in chunks]
         return frame_of_records([dict(zip(schema, record, strict=True)) for record in records], schema)
 
+    @property
+    def pieces(self) -> pd.DataFrame:
+        """A row per piece that was begun; an append of one frame has one. The index is the number of the piece.
+
+        Returns
+        -------
+        DataFrame
+            ``start`` and ``stop`` (positions of its rows among those of all pieces), ``rows``, ``stored``, ``in_doubt``
+            and ``remaining`` (numbers of rows), all Int64.
+        """
+        schema: dict[str, str] = dict.fromkeys(("start", "stop", "rows", "stored", "in_doubt", "remaining"), "integer")
+        counts = [[0, 0] for _ in self.parts]
+        for chunk in self.chunks_in(*STORED, *DOUBTFUL):
+            counts[self._piece_at(chunk.start)][chunk.state in DOUBTFUL] += chunk.rows
+        records = [
+            (start, stop, stop - start, *counted, stop - start - sum(counted))
+            for (start, stop, _), counted in zip(self.parts, counts, strict=True)
+        ]
+        return frame_of_records([dict(zip(schema, record, strict=True)) for record in records], schema)
+
     @public
-    def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
+    def remaining(self, df: Rows, piece: int | None = None) -> pd.DataFrame:
         """Return the rows that are known not to be stored.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
+            The frame that was appended, or one of the pieces: a DataFrame, Arrow data or a list of dicts. (If it has
+            more than 1,000 rows, 1,000 of them are compared.)
+        piece : int, optional
+            The number of the piece, counted from 0; needed if there are several.
 
         Returns
         -------
@@ -254,16 +310,18 @@ class AppendReceipt:
         InputError
             ``df`` is not the frame that was appended: it has other rows, or the same in another order.
         """
-        return self._rows(df, self.chunks_in(State.PENDING, State.REFUSED))
+        return self._rows(df, piece, self.chunks_in(State.PENDING, State.REFUSED))
 
     @public
-    def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
+    def in_doubt(self, df: Rows, piece: int | None = None) -> pd.DataFrame:
         """Return the rows that may be stored or not.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended, as for `remaining`.
+            The frame that was appended, or one of the pieces, as for `remaining`.
+        piece : int, optional
+            The number of the piece, as for `remaining`.
 
         Returns
         -------
@@ -275,7 +333,7 @@ class AppendReceipt:
         InputError
             ``df`` is not the frame that was appended.
         """
-        return self._rows(df, self.doubtful())
+        return self._rows(df, piece, self.doubtful())
 
     @property
     def refused(self) -> pd.DataFrame:
@@ -290,37 +348,51 @@ class AppendReceipt:
         chunks = self._refused()
         reasons = [{"reason": chunk.error or chunk.reason} for chunk in chunks for _ in chunk.span]
         table = frame_of_records(reasons, {"reason": "text"})
-        rows = self._refused_rows
+        rows = concat([self._refused_rows[start] for start in sorted(self._refused_rows)])
         if rows is None or len(rows) != len(reasons):
             table.index = [position for chunk in chunks for position in chunk.span]
             return table
         name = "reason" if "reason" not in rows.columns else "reason (ClicData)"
         return self._noting_types(rows.assign(**{name: table["reason"].array}))
 
-    def keep_refused(self, df: pd.DataFrame) -> None:
-        """Keep the rows of the frame that were refused, for `refused`."""
-        positions = [i for chunk in self._refused() for i in chunk.span]
+    def keep_refused(self, df: pd.DataFrame, first: int) -> None:
+        """Keep the rows that were refused of the frame whose first row has this position, for `refused`."""
+        positions = [i - first for chunk in self._refused(range(first, first + len(df))) for i in chunk.span]
+        if not positions and first:
+            self._refused_rows.pop(first, None)
+            return
         try:
-            self._refused_rows = df.iloc[positions] if positions else df.iloc[:0]
+            self._refused_rows[first] = df.iloc[positions] if positions else df.iloc[:0]
         except Exception:  # noqa: BLE001  # Arrow can't take rows of every type, and the rows are stored by now
-            self._refused_rows = None
+            self._refused_rows[first] = None
 
-    def _rows(self, df: pd.DataFrame, chunks: list[Chunk]) -> pd.DataFrame:
-        if len(df) != self.rows_total:
+    def _rows(self, df: Rows, piece: int | None, chunks: list[Chunk]) -> pd.DataFrame:
+        several = len(self.parts) > 1
+        if piece is None and several:
+            raise InputError(f"this receipt is of several pieces: give one, and piece= from 0 to {len(self.parts) - 1}")
+        number = check_count("piece", piece or 0)
+        frames = frames_of(df)
+        if number >= len(self.parts) or not isinstance(frames, list):
             raise InputError(
-                f"this receipt is of a frame with {self.rows_total} rows, and the one given has {len(df)}: "
-                "give the frame that was appended"
+                f"this receipt is of {_counted(len(self.parts), 'piece')}: give one that is in memory as a whole, and "
+                "its number, counted from 0"
+            )
+        (start, stop, wanted), [frame] = self.parts[number], frames
+        what = f"piece {number}" if several else "the frame that was appended"
+        if len(frame) != stop - start:
+            raise InputError(
+                f"this receipt is of a frame with {stop - start} rows, and the one given has {len(frame)}: give {what}"
             )
         try:
-            found = fingerprint(FrameEncoder(df, types=self.job.types, index=takes_index(df, self.job)))
-        except (InputError, AttributeError):  # a frame that can't be sent, or no frame
+            found = fingerprint(FrameEncoder(frame, types=self.job.types, index=takes_index(frame, self.job)))
+        except InputError:  # a frame that can't be sent
             found = None
-        if found != self.job.fingerprint:
+        if found != wanted:
             raise InputError(
-                "this receipt is of a frame with other rows, or with these in another order: give the frame that was "
-                "appended, as it was"
+                f"this receipt is of a frame with other rows, or with these in another order: give {what}, as it was"
             )
-        return self._noting_types(df.iloc[[position for chunk in chunks for position in chunk.span]])
+        positions = [position - start for chunk in chunks for position in chunk.span if start <= position < stop]
+        return self._noting_types(frame.iloc[positions])
 
     def _noting_types(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Note the types with which the rows were sent, so that they can be appended without ``types=``."""
@@ -375,7 +447,9 @@ class AppendReceipt:
     def summary(self) -> str:
         """Return one line: the rows that are stored, in doubt and not stored."""
         stored = f"{self.rows_appended:,} of {_counted(self.rows_total, 'row')} appended to data set {self.rec_id}"
-        parts = [f"{stored} in {_counted(len(self.chunks_in()), 'chunk')}"]
+        pieces = "" if self.ended and len(self.parts) == 1 else f" of {_counted(len(self.parts), 'piece')}"
+        so_far = "" if self.ended else ", and there may be more"
+        parts = [f"{stored} in {_counted(len(self.chunks_in()), 'chunk')}{pieces}{so_far}"]
         if self.rows_in_doubt:
             parts.append(f"{self.rows_in_doubt:,} in doubt: .in_doubt(df)")
         if self.rows_remaining:
@@ -451,127 +525,6 @@ def ambiguous_error(receipt: AppendReceipt, what: str, advice: str = "") -> Appe
     failure = AppendAmbiguous(f"{what}. {receipt.summary()}.{advice and f' {advice}'}")
     failure.receipt = receipt
     return failure
-
-
-class ReceiptWriter:
-    """Notes what happens during one run of an append, in its receipt and in its journal. Thread-safe."""
-
-    def __init__(self, receipt: AppendReceipt, journal: Journal | None = None) -> None:
-        self.receipt = receipt
-        self._journal = journal
-        self._lock = threading.Lock()
-        self._run = str(uuid.uuid4())
-        self.ended = threading.Event()  # set: no chunk may be sent any more
-        self._unsaved: dict[int, Chunk | None] = {}  # changes that the journal doesn't hold yet; None: removed
-        self.numbers = itertools.count(max(receipt.table, default=-1) + 1)  # for new chunks: never used before
-
-    def begin(self) -> None:
-        """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
-        if self._journal is not None:
-            self.receipt.journal = self._journal.path  # first: no resume may go on without one
-            try:
-                self._journal.begin(self.receipt.job, self._run, self.receipt.table.values())
-            except OSError as error:
-                raise self._stopped(self._journal, error) from error
-        self.receipt.run = self._run
-
-    def _check_running(self) -> None:
-        if self.ended.is_set() or self.receipt.run != self._run:
-            raise AppendInterrupted("stopped: the append ended while this chunk was prepared")
-
-    def note_sending(self, chunk: Chunk) -> None:
-        """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
-
-        If that fails, or if the run has ended, it raises AppendInterrupted, and the chunk must not be sent.
-        """
-        with self._lock:
-            self._check_running()
-            chunk = replace(chunk, state=State.SENDING, rows_inserted=None, reason=None, error=None)
-            if self._journal is not None:
-                try:
-                    self._journal.write({**self._unsaved, chunk.number: chunk}, self.receipt.audited)
-                except OSError as error:
-                    self.ended.set()  # other workers would each wait for the journal too
-                    raise self._stopped(self._journal, error) from error
-            self._unsaved = {}
-            self.receipt.table[chunk.number] = chunk
-
-    def note(
-        self,
-        chunk: Chunk,
-        state: State,
-        *,
-        rows_inserted: int | None = None,
-        reason: str | None = None,
-        error: str | None = None,
-    ) -> None:
-        """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`.
-
-        After a later run has begun, nothing is noted: that run found out by itself.
-        """
-        with self._lock:
-            if self.receipt.run != self._run:
-                return
-            known = self.receipt.table.get(chunk.number, chunk)
-            doubted = known.doubted or (known.state in _DOUBTED and state is State.PENDING)
-            noted = replace(known, state=state, rows_inserted=rows_inserted, reason=reason, error=error)
-            self.receipt.table[chunk.number] = noted = replace(noted, doubted=doubted)
-            self._unsaved[chunk.number] = noted
-
-    def split(self, chunk: Chunk, stops: list[int]) -> list[Chunk]:
-        """Replace a chunk that is not stored by pending ones that end at these positions."""
-        bounds = zip([chunk.start, *stops], stops, strict=False)
-        pieces = [Chunk(next(self.numbers), *bound, doubted=chunk.doubted) for bound in bounds]
-        added = {piece.number: piece for piece in pieces}
-        with self._lock:
-            self._check_running()
-            kept = {number: other for number, other in self.receipt.table.items() if number != chunk.number}
-            self.receipt.table = {**kept, **added}  # at once: an interrupt may come at any time
-            self._unsaved |= {chunk.number: None, **added}
-        return pieces
-
-    def save(self) -> None:
-        """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
-        with self._lock, suppress(OSError):
-            if self._journal is not None:
-                self._journal.write(self._unsaved, self.receipt.audited)
-                self._unsaved = {}
-
-    def close(self) -> None:
-        """End the run: from now on no chunk can be sent, and others may write to the journal."""
-        self.ended.set()  # first: another Ctrl-C may come
-        self.save()
-        if self._journal is not None:
-            with self._lock:
-                self._journal.close()
-
-    def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
-        failure = AppendInterrupted(
-            f"stopped: the journal {journal.path} can't be written ({error.strerror or error}), and nothing is sent "
-            f"before it is in the journal. {self.receipt.summary()}. Go on with resume_append(df, receipt) when the "
-            "journal can be written."
-        )
-        failure.receipt = self.receipt
-        return failure
-
-
-_running: dict[str, threading.Thread] = {}  # which thread of this process works on which append
-_running_lock = threading.Lock()
-
-
-@contextmanager
-def run_alone(append_id: str) -> Iterator[None]:
-    """Let one thread at a time send the rows of an append; another one gets JournalBusy."""
-    me = threading.current_thread()
-    with _running_lock:
-        owner = _running.get(append_id, me)  # its own, if a Ctrl-C came when this thread gave the append back
-        if owner is not me and owner.is_alive():
-            raise JournalBusy("this append is still running in another call: let it end. Nothing was sent.")
-        _running[append_id] = me
-    try:
-        yield
-    finally:
-        _running.pop(append_id, None)
 
 
 @contextmanager

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError, JournalMismatch
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguous, InputError
 from pandas_clicdata.frames.compare import compare
-from pandas_clicdata.frames.encode import RowFormat, cells
+from pandas_clicdata.frames.encode import cells
+from pandas_clicdata.frames.pieces import frames_of
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
-from pandas_clicdata.uploads.append import LAST_RECEIPT, AppendOptions, Run
+from pandas_clicdata.uploads.append import LAST_RECEIPT, Append, AppendOptions
 from pandas_clicdata.uploads.change import send_delete
-from pandas_clicdata.uploads.chunk import write_body
+from pandas_clicdata.uploads.pieces import Pieces, mismatch
 from pandas_clicdata.uploads.receipt import (
     AppendReceipt,
-    ReceiptWriter,
     State,
     ambiguous_error,
     receipt_on_interrupt,
-    run_alone,
-    takes_index,
 )
-from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp, verify_problems
+from pandas_clicdata.uploads.receipt_writer import ReceiptWriter, run_alone
+from pandas_clicdata.uploads.run import Run
+from pandas_clicdata.uploads.stamps import stamp, verify_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
 
-    from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.journal import Journal
 
@@ -56,7 +55,7 @@ class Around(Protocol):
 
 
 def go_on(
-    df: pd.DataFrame,
+    data: Rows,
     path_or_receipt: str | os.PathLike[str] | AppendReceipt,
     *,
     session: Session | None,
@@ -76,20 +75,67 @@ def go_on(
     options = AppendOptions(workers=workers, progress=progress, audit=audit)
     if problems := verify_problems(verify, exclusive, workers):
         raise InputError(problems)
-    with _reopened(df, path_or_receipt) as (receipt, journal, encoder):
+    options.verify = verify
+    return _go_on(session, data, path_or_receipt, options, fates, rec_id, chunksize, around)
+
+
+def resume_same(session: Session, data: Rows, options: AppendOptions, rec_id: int | None) -> AppendReceipt | None:
+    """Go on with the append that has the id and the journal of these options; None if nothing was sent under it."""
+    path = options.journal
+    if options.append_id is None or path is None or not os.path.exists(path):  # noqa: PTH110
+        return None
+    from pandas_clicdata.uploads.journal import discard_empty, load  # imports sqlite3, which only a journal needs
+
+    if discard_empty(str(path)):
+        return None
+    job = load(path).job
+    if job.append_id != options.append_id:
+        raise mismatch(f"the journal {path} is of the append {job.append_id!r}, not {options.append_id!r}")
+    if job.tag_column != options.tag_column:
+        raise mismatch(f"it was begun with tag_column={job.tag_column!r}, not {options.tag_column!r}")
+    for name, of in (options.types or {}).items():
+        if (job.types or {}).get(name) != of:
+            raise mismatch(f"it was begun with another type of the column {name!r} than {of!r}")
+    return _go_on(session, data, path, options, None, rec_id, options.chunksize)
+
+
+def append_once(session: Session, data: Rows, options: AppendOptions, rec_id: int) -> AppendReceipt:
+    """Append to a data set, or go on with the append that has the same id."""
+    if (receipt := resume_same(session, data, options, rec_id)) is not None:
+        return receipt
+    with Append(session, data, options, rec_id) as append:
+        return append.send_to(rec_id)
+
+
+def _go_on(
+    session: Session,
+    data: Rows,
+    path_or_receipt: str | os.PathLike[str] | AppendReceipt,
+    options: AppendOptions,
+    fates: Mapping[int, str] | str | None,
+    rec_id: int | None,
+    chunksize: int | None,
+    around: Callable[[AppendReceipt], Around] | None = None,
+) -> AppendReceipt:
+    with _reopened(data, path_or_receipt) as (receipt, journal, frames):
         job = receipt.job
         if rec_id is not None and rec_id != job.rec_id:
-            raise _mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
+            raise mismatch(f"it is of data set {job.rec_id}, not {rec_id!r}")
         if chunksize is not None and chunksize != job.chunksize:
-            raise _mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
-        options.verify = verify or (None if job.tag_column is None else "tag")
-        _check(session, receipt, encoder, options.verify)
+            raise mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
+        options.verify = options.verify or (None if job.tag_column is None else "tag")
+        _check(session, receipt, options.verify)
+        if receipt.run is None and job.tag_column is not None and not job.made:  # it may have failed to look for them
+            verification.find_chunks(session, receipt)
+        known = dict(session.columns).get(job.rec_id)
+        pieces = Pieces(receipt, frames, known=known)
         session.last_receipt = receipt
         if receipt.complete and receipt.audited:
+            while pieces.read() is not None:
+                pass
             return receipt
         if job.check is not False:
-            known = dict(session.columns).get(job.rec_id)
-            compare(encoder, job.rec_id, known, collect=known is None or job.errors == "collect")
+            compare(pieces.first, job.rec_id, known, collect=known is None or job.errors == "collect")
         writer = _begun(receipt, journal)
         _note_fates(writer, fates)
         for chunk in receipt.chunks_in(State.REFUSED):
@@ -102,20 +148,21 @@ def go_on(
                 writer.begin()
             if receipt.doubtful() and options.verify is None:
                 raise _still_in_doubt(receipt)
-            Run(session, encoder, writer, options).run()
+            Run(session, pieces, writer, options).run()
             if beside is not None:
                 beside.after()
             return receipt
 
 
-def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
+def repair(receipt: AppendReceipt, df: Rows, *, session: Session | None = None) -> AppendReceipt:
     """Delete the rows of the chunks in doubt by their stamps, and send them once more."""
     session = manager.current(session)
     column = receipt.job.tag_column
     if column is None:
         raise InputError('only rows with stamps can be found and deleted: append with verify="tag"')
-    with _reopened(df, receipt) as (_, journal, encoder):
-        _check(session, receipt, encoder, "tag")
+    with _reopened(df, receipt) as (_, journal, frames):
+        _check(session, receipt, "tag")
+        pieces = Pieces(receipt, frames, only_known=True)
         chunks = receipt.doubtful()
         if not chunks:
             return receipt
@@ -123,18 +170,21 @@ def repair(receipt: AppendReceipt, df: pd.DataFrame, *, session: Session | None 
         session.last_receipt = receipt
         with receipt_on_interrupt(receipt, LAST_RECEIPT):
             for chunk in chunks:
-                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk.number)}))
+                _delete(session, receipt, cells({column: stamp(receipt.append_id, chunk)}))
             verification.check_deleted(session, receipt, chunks)
             for chunk in chunks:
                 writer.note(chunk, State.PENDING, reason="deleted by its stamp")
             options = AppendOptions(progress=False, audit=True)
             options.verify = "tag"
-            return Run(session, encoder, writer, options, only=[chunk.span for chunk in chunks]).run()
+            return Run(session, pieces, writer, options, only=[chunk.span for chunk in chunks]).run()
 
 
 @contextmanager
-def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Journal | None, FrameEncoder]]:
-    """Open the journal again, if there is one, and check the rows."""
+def _reopened(
+    data: Any, path_or_receipt: Any
+) -> Iterator[tuple[AppendReceipt, Journal | None, Iterable[pd.DataFrame]]]:
+    """Open the journal again, if there is one."""
+    frames = frames_of(data)
     receipt: AppendReceipt | None = None
     path = path_or_receipt
     if isinstance(path_or_receipt, AppendReceipt):
@@ -155,13 +205,14 @@ def _reopened(df: Any, path_or_receipt: Any) -> Iterator[tuple[AppendReceipt, Jo
                 journal, found = Journal.reopen(path)
             receipt = receipt or found
             if found.append_id != receipt.append_id:
-                raise _mismatch(f"the journal {path} is of another append than the receipt")
+                raise mismatch(f"the journal {path} is of another append than the receipt")
             if found.run != receipt.run:  # it went on without this receipt
                 receipt.table, receipt.audited = found.table, found.audited
+                receipt.parts, receipt.ended = found.parts, found.ended
         if receipt is None:
             raise InputError("path_or_receipt must be a journal's path or an AppendReceipt, not None")
-        with run_alone(receipt.append_id):
-            yield receipt, journal, _encoded(df, receipt)
+        with run_alone(receipt.job):
+            yield receipt, journal, frames
     finally:
         if journal is not None:
             journal.close()
@@ -180,42 +231,15 @@ def _begun(receipt: AppendReceipt, journal: Journal | None) -> ReceiptWriter:
 # Whether it is the same append
 
 
-def _encoded(df: Any, receipt: AppendReceipt) -> FrameEncoder:
-    job = receipt.job
-    if not hasattr(df, "iloc") or not hasattr(df, "columns"):
-        raise InputError(f"df must be a DataFrame, not {type(df).__name__}")
-    if len(df) != job.rows:
-        raise _mismatch(f"the frame has {len(df):,} rows, and the one of the append has {job.rows:,}")
-    try:
-        encoder = encoder_of(df, job.append_id, job.tag_column, types=job.types, index=takes_index(df, job))
-    except InputError as error:
-        raise _mismatch(f"the frame can't be sent as that of the append was: {str(error).rstrip('.')}") from None
-    if encoder.columns != job.columns:
-        levels = [name for name in df.index.names if name is not None]
-        index = f", and the index {levels}" if levels else ""
-        raise _mismatch(f"the frame has the columns {[*df.columns]}{index}, and the append sent {job.columns}")
-    return encoder
-
-
-def _check(session: Session, receipt: AppendReceipt, encoder: FrameEncoder, verify: str | None) -> None:
-    """Check that account and frame are those of the append, and that it can be verified in this way."""
+def _check(session: Session, receipt: AppendReceipt, verify: str | None) -> None:
+    """Check that the account is that of the append, and that it can be verified in this way."""
     job = receipt.job
     if session.account != job.account:
-        raise _mismatch("it was made through another account, user or key, or at another url, than this session's")
+        raise mismatch("it was made through another account, user or key, or at another url, than this session's")
     if verify == "tag" and job.tag_column is None:
         raise InputError('the rows of this append bear no stamps: verify="tag" has to be given when it begins')
     if verify == "count" and job.rows_before is None:
         raise InputError('the rows were not counted before this append: verify="count" has to be given when it begins')
-    if fingerprint(encoder) != job.fingerprint:
-        raise _mismatch("the frame holds other rows than that of the append")
-    for chunk in receipt.chunks_in():
-        body = write_body(encoder, receipt, chunk, RowFormat(chunk.row_format)) if chunk.sha256 else b""
-        if chunk.sha256 and hashlib.sha256(body).hexdigest() != chunk.sha256:
-            raise _mismatch(f"{chunk.label} of the frame: not as they were sent")
-
-
-def _mismatch(what: str) -> JournalMismatch:
-    return JournalMismatch(f"this append can't go on: {what}. Nothing was sent.")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -245,10 +269,10 @@ def _note_fates(writer: ReceiptWriter, fates: Mapping[int, str] | str | None) ->
 
 
 def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
-    rows = ", ".join(chunk.label for chunk in receipt.doubtful()[:10])
+    rows = ", ".join(receipt.label(chunk) for chunk in receipt.doubtful()[:10])
     return ambiguous_error(
         receipt,
-        f"{rows} of the frame may be stored or not, and nothing was sent",
+        f"{rows} may be stored or not, and nothing was sent",
         'Look whether they are stored, then give in_doubt="stored" or in_doubt="missing".',
     )
 

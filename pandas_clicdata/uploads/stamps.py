@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,29 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.uploads.receipt import Chunk
+
 SAMPLED_ROWS = 1_000
+_DIGITS = 12  # of the digest in a stamp
+_STAMP = re.compile(rf"/(\d{{10}})-(\d{{10}})/([co])([0-9a-f]{{{_DIGITS}}})")
+_RANDOM = uuid.uuid4().hex  # drawn anew in each process, so that no cell can hold it
 
 
-def stamp(append_id: str, number: int) -> str:
-    """Return the text that the rows of a chunk carry."""
-    return f"{append_id}/{number:07d}"
+def stamp(append_id: str, chunk: Chunk) -> str:
+    """Return the text that the rows of a chunk carry: the id of the append, the chunk's rows, and their digest.
+
+    It says without a journal which rows are stored, and whether these are the same ones.
+    """
+    return f"{append_id}/{chunk.start:010}-{chunk.stop:010}/{str(chunk.row_format)[:1]}{str(chunk.sha256)[:_DIGITS]}"
+
+
+def parse_stamp(text: str, append_id: str) -> tuple[int, int, str, str] | None:
+    """Return start, stop, row format and digest of the chunk that has this stamp; None if it is none."""
+    found = _STAMP.fullmatch(text[len(append_id) :])
+    if found is None or int(found[1]) >= int(found[2]):
+        return None
+    row_format = next(row_format.value for row_format in RowFormat if row_format.value.startswith(found[3]))
+    return int(found[1]), int(found[2]), row_format, found[4]
 
 
 def encoder_of(
@@ -32,22 +51,30 @@ def encoder_of(
     index: bool | None,
     need_types: bool = False,
     noted: Mapping[str, str] | None = None,
+    first: int = 0,
 ) -> FrameEncoder:
     """Return the checked rows. With ``tag_column``, each row has a placeholder for its stamp; see `stamped`."""
     constants = {} if tag_column is None else {tag_column: _placeholder(append_id)}
-    encoder = FrameEncoder(frame, types=types, index=index, need_types=need_types, constants=constants, noted=noted)
+    encoder = FrameEncoder(
+        frame, types=types, index=index, need_types=need_types, constants=constants, noted=noted, first=first
+    )
     if tag_column is not None and encoder.columns.count(tag_column) > 1:
         raise InputError(f"The frame has a column {tag_column!r} of its own: name another one for the stamps.")
     return encoder
 
 
-def stamped(body: bytes, append_id: str, number: int) -> bytes:
-    """Put the stamp of a chunk in the place of the placeholders. Both are equally long, so the body keeps its size."""
-    return body.replace(_placeholder(append_id).encode(), stamp(append_id, number).encode())
+def stamped(body: bytes, append_id: str, text: str) -> bytes:
+    """Put a stamp in the place of the placeholders. Both are equally long, so the body keeps its size."""
+    return body.replace(_placeholder(append_id).encode(), text.encode())
+
+
+def digest(body: bytes, append_id: str) -> str:
+    """Return the digest of a body without its stamps."""
+    return hashlib.sha256(body.replace(_placeholder(append_id).encode(), b"")).hexdigest()
 
 
 def _placeholder(append_id: str) -> str:
-    return f"{append_id}/-------"  # the id is drawn anew for each append, so no cell can hold it
+    return (_RANDOM * 5)[: len(append_id) + len("/-/c") + 20 + _DIGITS]
 
 
 def tally(rows: bytes, column: str) -> Counter[str]:
@@ -63,7 +90,7 @@ def fingerprint(encoder: FrameEncoder) -> str:
     if last >= SAMPLED_ROWS:
         positions = [i * last // (SAMPLED_ROWS - 1) for i in range(SAMPLED_ROWS)]
         sample = FrameEncoder(encoder.frame.iloc[positions], types=encoder.types, index=encoder.index)
-    elif encoder.constants:
+    elif encoder.constants or encoder.first:
         sample = FrameEncoder(encoder.frame, types=encoder.types, index=encoder.index)
     digest = hashlib.sha256(f"{encoder.rows} {sample.columns}".encode())
     for body in sample.chunks(RowFormat.CELLS, 0, sample.rows, max_rows=SAMPLED_ROWS, max_bytes=1 << 40):

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pandas_clicdata.errors import ApiError, ClicDataError, PagingLoop, ReadError
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, page_of, page_query
 from pandas_clicdata.session.wire import Dialect, Request, get, means
-from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, ReceiptWriter, State, ambiguous_error
-from pandas_clicdata.uploads.stamps import stamp, tally
+from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, State, ambiguous_error
+from pandas_clicdata.uploads.stamps import parse_stamp, stamp, tally
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 
 MIN_WAIT = 30.0  # seconds in which the service may still store an abandoned request
 MAX_WAIT = 600.0  # seconds, however slow the responses were
@@ -154,12 +155,12 @@ class StampCount:
         assert column is not None
         for page in _pages(self._session, self._receipt.rec_id):
             counted = tally(page.rows, column) if page.count else {}
-            stamps.update({text: n for text, n in counted.items() if text.startswith(self._receipt.append_id)})
+            stamps.update({text: n for text, n in counted.items() if text.startswith(f"{self._receipt.append_id}/")})
         return stamps
 
     def rows_found(self, chunks: list[Chunk], counted: Counter[str]) -> list[int | None]:
         """Return the rows with the stamp of each chunk."""
-        return [counted[self._stamp(chunk.number)] for chunk in chunks]
+        return [counted[self._stamp(chunk)] for chunk in chunks]
 
     def passes(self) -> bool:
         """Whether as many rows as there should be bear each stamp."""
@@ -167,14 +168,14 @@ class StampCount:
 
     def differences(self, counted: Counter[str]) -> dict[int, int]:
         """Return the rows too many or too few of each chunk; `DATA_SET` has those of no chunk of the receipt."""
-        chunks = self._receipt.chunks_in()
-        expected = {c.number: c.rows - c.rows_found if c.state in STORED else 0 for c in chunks}
-        off = {number: counted[self._stamp(number)] - rows for number, rows in expected.items()}
-        stray = counted.total() - sum(counted[self._stamp(number)] for number in expected)
+        sent = [chunk for chunk in self._receipt.chunks_in() if chunk.sha256]
+        found = {chunk.number: counted[self._stamp(chunk)] for chunk in sent}
+        off = {c.number: found[c.number] - (c.rows - c.rows_found if c.state in STORED else 0) for c in sent}
+        stray = counted.total() - sum(found.values())
         return {number: rows for number, rows in {**off, DATA_SET: stray}.items() if rows}
 
-    def _stamp(self, number: int) -> str:
-        return stamp(self._receipt.append_id, number)
+    def _stamp(self, chunk: Chunk) -> str:
+        return stamp(self._receipt.append_id, chunk)
 
 
 Evidence: TypeAlias = RowCount | StampCount
@@ -182,6 +183,32 @@ Evidence: TypeAlias = RowCount | StampCount
 
 def _evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence:
     return StampCount(session, receipt) if verify == "tag" else RowCount(session, receipt)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Chunks of an earlier run
+
+
+def find_chunks(session: Session, receipt: AppendReceipt) -> None:
+    """Wait, and add the chunks that an earlier run stored under the id of this append, by the stamps of their rows.
+
+    It waits since that run may have ended just now, with a chunk on the wire.
+    """
+    wait(session, 0.0)
+    counted = _steady_count(session, receipt, StampCount(session, receipt))
+    parsed = sorted((parse_stamp(text, receipt.append_id), rows) for text, rows in counted.items())
+    chunks: dict[int, Chunk] = {}
+    end = 0
+    for number, (fields, rows) in enumerate(parsed):
+        if fields is None or fields[0] < end:
+            raise ambiguous_error(
+                receipt,
+                f"rows with stamps of the append {receipt.append_id!r} are stored, some perhaps twice: two calls "
+                "ran at once, or another version of this package wrote them",
+            )
+        start, end, row_format, sha256 = fields
+        chunks[number] = Chunk(number, start, end, State.FOUND, row_format, sha256, rows_inserted=rows)
+    receipt.table = chunks
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -196,14 +223,15 @@ def resolve_doubt(session: Session, writer: ReceiptWriter, verify: str, slowest:
     wait(session, slowest)
     counted = _steady_count(session, receipt, evidence)
     for chunk, found in zip(chunks, evidence.rows_found(chunks, counted), strict=True):
-        _note_found(writer, chunk, found)
+        note_found(writer, chunk, found)
     left = receipt.doubtful()
     if left:
         listed = "; ".join(f"{chunk.label}: {chunk.reason}" for chunk in left[:10])
         raise ambiguous_error(receipt, f"counting could not settle which rows in doubt are stored: {listed}")
 
 
-def _note_found(writer: ReceiptWriter, chunk: Chunk, found: int | None) -> None:
+def note_found(writer: ReceiptWriter, chunk: Chunk, found: int | None) -> None:
+    """Note how many rows of a chunk were found stored."""
     reason = f"{found} of {chunk.rows} rows were found"
     if found == chunk.rows:
         state = State.VERIFIED

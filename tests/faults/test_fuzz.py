@@ -132,7 +132,7 @@ def assert_true_but_for_found(receipt: AppendReceipt, truth: Truth) -> None:
     assert Counter((chunk.rows_inserted, chunk.rows_found) for chunk in found.values()) <= truth.said
     assert receipt.rows_found == sum(chunk.rows_found for chunk in found.values())
     stored = {number: replace(chunk, rows_inserted=None) for number, chunk in found.items()}
-    without = AppendReceipt(receipt.job, {**receipt.table, **stored})
+    without = AppendReceipt(receipt.job, receipt.parts, table={**receipt.table, **stored})
     assert receipt.rows_appended + receipt.rows_found == without.rows_appended
     assert_true(without, NEW, truth.stored)
 

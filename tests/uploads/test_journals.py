@@ -14,8 +14,9 @@ import pytest
 
 import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
-from pandas_clicdata.uploads import append, journal
-from pandas_clicdata.uploads.receipt import ReceiptWriter, State
+from pandas_clicdata.uploads import journal, run
+from pandas_clicdata.uploads.receipt import State
+from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 from uploads.oracle import assert_true
 from uploads.test_schedules import CHUNK, FRAME, ROWS, SCHEDULES, Unreliable, answer, fates_of
 
@@ -132,7 +133,7 @@ def test_chunks_that_were_not_reached_are_not_in_doubt(tmp_path: Path, monkeypat
             if service.requests == 3:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(append, "bar", lambda *_, **__: Bar())
+    monkeypatch.setattr(run, "bar", lambda *_, **__: Bar())
     with Quick() as service, pytest.raises(KeyboardInterrupt):
         appended(service, path)
     for receipt in (service.last_receipt, AppendReceipt.load(path)):
@@ -280,7 +281,7 @@ def changed(path: Path, statement: str) -> None:
 
 
 DAMAGES = {
-    "another format": ("PRAGMA user_version = 5", "format 5"),
+    "another format": ("PRAGMA user_version = 4", "format 4"),
     "no job": ("DELETE FROM job", "damaged"),
     "two jobs": ("INSERT INTO job SELECT * FROM job", "damaged"),
     "a job that is no job": ("UPDATE job SET text = '[]'", "damaged"),

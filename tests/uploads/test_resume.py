@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pandas_clicdata import AppendReceipt, Data, errors, resume_append
-from pandas_clicdata.uploads.receipt import ReceiptWriter
+from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 from uploads.test_journals import Quick, disk  # noqa: F401  # a fixture
 from uploads.test_schedules import CHUNK, FRAME, ROWS, answer
 
@@ -175,7 +175,7 @@ def test_a_thread_of_an_interrupted_run_neither_sends_nor_notes_anything_later(
     def save(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pandas_clicdata.uploads.append.bar", lambda *_, **__: Bar())
+    monkeypatch.setattr("pandas_clicdata.uploads.run.bar", lambda *_, **__: Bar())
     if twice:
         monkeypatch.setattr(ReceiptWriter, "save", save)
     how: dict[str, Any] = {"journal": path} if journal else {}

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
-from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, stamp, stamped
+from pandas_clicdata.uploads.receipt import Chunk, State
+from pandas_clicdata.uploads.stamps import digest, encoder_of, fingerprint, parse_stamp, stamp, stamped
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -37,10 +38,13 @@ def test_the_rows_of_a_chunk_bear_its_stamp_and_keep_their_size(row_format: RowF
     frame = pd.DataFrame({"n": range(5), "t": ["x", None, '"', "é", "-------"]})
     encoder = encoder_of(frame, ID, "load", types=None, index=False)
     chunks = list(encoder.chunks(row_format, 0, 5, max_rows=2, max_bytes=10**6))
-    for number, chunk in enumerate(chunks):
-        body = stamped(chunk.text, ID, number)
+    for number, (start, stop, text) in enumerate(chunks):
+        sent = Chunk(number, start, stop, State.SENDING, row_format.value, digest(text, ID))
+        chunk, mark = chunks[number], stamp(ID, sent)
+        assert parse_stamp(mark, ID) == (start, stop, row_format.value, sent.sha256[:12])
+        body = stamped(text, ID, mark)
         assert len(body) == len(chunk.text)
-        sent: list[Any] = json.loads(body)["data"]
-        rows = sent if row_format is RowFormat.OBJECTS else [{c["column"]: c["value"] for c in row} for row in sent]
-        assert [row.pop("load") for row in rows] == [stamp(ID, number)] * len(rows)
+        found: list[Any] = json.loads(body)["data"]
+        rows = found if row_format is RowFormat.OBJECTS else [{c["column"]: c["value"] for c in row} for row in found]
+        assert [row.pop("load") for row in rows] == [mark] * len(rows)
         assert rows == json.loads(frame.iloc[chunk.start : chunk.stop].to_json(orient="records"))

@@ -488,7 +488,10 @@ def test_push_creates_the_column_of_the_stamps(session: Session, clicdata_sandbo
     [made] = [one for one in clicdata_sandbox.data_sets() if one.name == "Stamped"]
     assert made.columns[-1] == ("load", "text")
     stamps = [row["load"] for row in clicdata_sandbox.rows(receipt.rec_id)]
-    assert Counter(stamps) == {f"{receipt.append_id}/{number:07d}": rows for number, rows in enumerate([10, 10, 5])}
+    chunks = Counter(stamp.rpartition("/")[0] for stamp in stamps)
+    bounds = [(0, 10), (10, 20), (20, 25)]
+    assert chunks == {f"{receipt.append_id}/{start:010}-{stop:010}": stop - start for start, stop in bounds}
+    assert len({*stamps}) == 3, "each ends with the digest of the rows"
 
 
 def test_rows_of_a_push_in_doubt_are_counted_without_a_count_before(
