@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pandas_clicdata.frames import match
@@ -110,6 +110,8 @@ def rows_of(columns: dict[str, list[Any]], page_rows: int = 4, exact: tuple[str,
 # Keys
 
 
+@example(([0.0, -0.0], [-0.0, 0.5]), False, ())
+@example(([2**53, 2**53 + 1], [float(2**53), 0.5]), False, ())
 @given(two_columns(), st.booleans(), st.sampled_from([(), ("k",)]))
 def test_rows_match_where_their_keys_are_equal(
     sides: tuple[list[Any], list[Any]], folds: bool, exact: tuple[str, ...]
