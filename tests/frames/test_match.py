@@ -179,6 +179,8 @@ def test_numbers_up_to_the_tolerance_do_not_differ(pairs: list[tuple[Any, Any]],
 # Kinds
 
 
+@example([1e300, None])
+@example([1e300, 0.5])
 @given(st.sampled_from(KINDS).flatmap(lambda kind: st.lists(st.none() | kind, max_size=9)))
 def test_the_kinds_of_a_key_are_those_of_its_cells(cells: list[Any]) -> None:
     names = {"bool": "boolean", "str": "text", "number": "number"}
