@@ -7,6 +7,7 @@ import gc
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import ours
@@ -38,17 +39,18 @@ def memory() -> list[Line]:
             with Server() as server:
                 peak = in_new_process(_peak, server.url, dialect, frame) / MIB
             work = f"append {rows:,} rows, {dialect}, {WORKERS} at a time"
-            lines.append(_line(work, "beyond the frame", peak, "MiB", 64))
+            lines.append(line_of(work, "beyond the frame", peak, "MiB", 64))
     frame = sample_frames.full(1_000_000)
     for dialect in ours.API_VERSIONS:
         with Server({1: page_bodies(frame, dialect)}) as server:
             peak = in_new_process(_peak, server.url, dialect) / len(frame)
         work = f"read {len(frame):,} rows, {dialect}, {WORKERS} at a time"
-        lines.append(_line(work, "in all", peak, "B a row", 300))
+        lines.append(line_of(work, "in all", peak, "B a row", 300))
     return lines
 
 
-def _line(work: str, beside: str, peak: float, unit: str, limit: int) -> Line:
+def line_of(work: str, beside: str, peak: float, unit: str, limit: int) -> Line:
+    """Compare memory, or the time of the import, with its bound."""
     return Line(work, f"{peak:.0f} {unit}", beside, "", f"at most {limit} {unit}", peak <= limit)
 
 
@@ -62,15 +64,20 @@ def _peak(url: str, dialect: str, frame: pd.DataFrame | None = None) -> int:
                 return pandas_clicdata.read_clicdata(1, nrows=rows, **options)
             return frame.iloc[:rows].clicdata.append(1, **options)
 
-        work(1)  # imports what the work needs
-        gc.collect()
-        pa.default_memory_pool().release_unused()
-        ctypes.CDLL(None).malloc_trim(0)  # memory that is free already would hide what the work takes
-        before = _status("VmRSS")
-        _RESET.write_text("5")
-        result = work()
-        peak = _status("VmHWM") - before
-        del result
+        return peak_of(work)
+
+
+def peak_of(work: Callable[[int | None], object]) -> int:
+    """Return the most bytes that are held while the work is done, beyond those held before."""
+    work(1)  # imports what the work needs
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    ctypes.CDLL(None).malloc_trim(0)  # memory that is free already would hide what the work takes
+    before = _status("VmRSS")
+    _RESET.write_text("5")
+    result = work(None)
+    peak = _status("VmHWM") - before
+    del result
     return peak
 
 
@@ -84,4 +91,4 @@ def import_time() -> list[Line]:
     command = [sys.executable, "-c", _IMPORT]
     printed = [subprocess.run(command, check=True, capture_output=True).stdout for _ in range(12)]
     ms = 1000 * statistics.median(map(float, printed[1:]))  # the first one may compile
-    return [_line("import", "beyond pandas and requests", ms, "ms", 150)]
+    return [line_of("import", "beyond pandas and requests", ms, "ms", 150)]

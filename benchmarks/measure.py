@@ -34,6 +34,11 @@ def at_most(factor: float, work: str, ours: float, limit: float, beside: str) ->
     return Line(work, _seconds(ours), f"{_seconds(limit)}: {beside}", f"{ours / limit:.2f}x", bound, met)
 
 
+def within(limit: float, work: str, ours: float, beside: str) -> Line:
+    """Compare the seconds of the package with a number of them."""
+    return Line(work, _seconds(ours), beside, "", f"at most {_seconds(limit)}", ours <= limit)
+
+
 def medians(ways: dict[str, Callable[[], Any]], rounds: int, budget: float = 45) -> list[float]:
     """Return the median seconds of each way; each runs once a round, until it has used up the budget."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}

@@ -8,8 +8,12 @@ import msgspec
 import pandas as pd
 
 from pandas_clicdata import Session
+from pandas_clicdata.changes.compare import Work
+from pandas_clicdata.changes.verbs import Source
+from pandas_clicdata.changes.work import work_of_upsert
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.rows import Rows
 
 API_VERSIONS = {"legacy": None, "modern": "2022.01"}
 CHUNK_ROWS = {"cells": 5_000, "objects": 500}  # the defaults of an append
@@ -30,6 +34,21 @@ def decode(bodies: Iterable[bytes]) -> pd.DataFrame:
     for body in bodies:
         builder.add(bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["data"]))
     return builder.take()
+
+
+def rows_of(pages: Iterable[bytes], on: str) -> Rows:
+    """Return the rows of a data set as an upsert keeps them."""
+    rows = Rows([on])
+    for page in pages:
+        rows.add(page)
+    return rows
+
+
+def work_of(frame: pd.DataFrame, read: Rows, on: str) -> Work:
+    """Return what an upsert would do, from a frame and the rows that were read."""
+    source = Source(frame, None, on=on)
+    assert not source.problems(None, sets=True)
+    return work_of_upsert(source.compared(read, None), source.others, by=None)
 
 
 def connect(url: str, dialect: str) -> Session:

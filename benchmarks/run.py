@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+import compare
 import conversion
 import footprint
 import transfer
@@ -22,6 +23,7 @@ PARTS = (
     *(conversion.encode, conversion.decode),
     *(transfer.append, transfer.read, transfer.latency, transfer.journal),
     *(footprint.memory, footprint.import_time),
+    compare.compare,
 )
 
 

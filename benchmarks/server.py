@@ -58,6 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
         counted = b',"result":{"rows_inserted":%d}' % body.count(_ROW_START)
         self._respond(b'{"success":true' + (b"" if "/row" in self.path else counted) + b"}")
 
+    do_PUT = do_POST  # noqa: N815
+
     def _respond(self, body: bytes) -> None:
         time.sleep(self.latency)
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

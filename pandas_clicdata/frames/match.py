@@ -234,7 +234,8 @@ def has_fractions(rows: Rows, name: str) -> bool:
     """Return whether a column holds numbers that are no integers."""
     cells = rows.cells(name)
     if isinstance(cells, list):
-        return any(isinstance(cell, (float, Decimal)) and cell % 1 != 0 for cell in cells)
+        numbers = (Decimal(cell) for cell in cells if isinstance(cell, (float, Decimal)))
+        return any(number != number.to_integral_value() for number in numbers)
     return bool(cells.type == pa.float64() and pc.any(pc.not_equal(cells, pc.floor(cells))).as_py())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pandas_clicdata.frames import match
@@ -110,6 +110,8 @@ def rows_of(columns: dict[str, list[Any]], page_rows: int = 4, exact: tuple[str,
 # Keys
 
 
+@example(([0.0, -0.0], [-0.0, 0.5]), False, ())
+@example(([2**53, 2**53 + 1], [float(2**53), 0.5]), False, ())
 @given(two_columns(), st.booleans(), st.sampled_from([(), ("k",)]))
 def test_rows_match_where_their_keys_are_equal(
     sides: tuple[list[Any], list[Any]], folds: bool, exact: tuple[str, ...]
@@ -177,6 +179,8 @@ def test_numbers_up_to_the_tolerance_do_not_differ(pairs: list[tuple[Any, Any]],
 # Kinds
 
 
+@example([1e300, None])
+@example([1e300, 0.5])
 @given(st.sampled_from(KINDS).flatmap(lambda kind: st.lists(st.none() | kind, max_size=9)))
 def test_the_kinds_of_a_key_are_those_of_its_cells(cells: list[Any]) -> None:
     names = {"bool": "boolean", "str": "text", "number": "number"}
