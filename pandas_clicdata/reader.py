@@ -1,4 +1,4 @@
-"""read_clicdata: one data set as a frame."""
+"""read_clicdata and read_arrow: one data set as a frame, or as a table of Arrow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import pyarrow as pa
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
 from pandas_clicdata.endpoints.versions import rows_request, stored_version
 from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
+from pandas_clicdata.frames.arrow import batches_of, table_of
 from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.progress import bar
@@ -155,14 +157,6 @@ def read_clicdata(
     >>> df["opened"].dtype.kind
     'M'
     """
-    rec_id = check_id("rec_id", rec_id)
-    if ver_id is not None and ver_id != "latest":
-        ver_id = check_id("ver_id", ver_id)
-    nrows = None if nrows is None else check_count("nrows", nrows)
-    chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
-    check_choice("on_torn", on_torn, ("raise", "warn"))
-    workers = checked_workers(workers)
-    progress = check_flag("progress", progress)
     builder = FrameBuilder(
         columns=columns,
         dtype=dtype,
@@ -171,15 +165,145 @@ def read_clicdata(
         index_col=index_col,
         on_drift=on_drift,
     )
+    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
+    return reading.whole() if chunksize is None else reading.chunks()
+
+
+@overload
+def read_arrow(
+    rec_id: int,
+    *,
+    ver_id: int | Literal["latest"] | None = ...,
+    columns: Sequence[str] | None = ...,
+    dtype: Any = ...,
+    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    nrows: int | None = ...,
+    chunksize: None = ...,
+    on_torn: Literal["raise", "warn"] = ...,
+    on_drift: Literal["raise", "union"] = ...,
+    workers: int = ...,
+    progress: bool | None = ...,
+    session: Session | None = ...,
+) -> pa.Table: ...
+
+
+@overload
+def read_arrow(
+    rec_id: int,
+    *,
+    ver_id: int | Literal["latest"] | None = ...,
+    columns: Sequence[str] | None = ...,
+    dtype: Any = ...,
+    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    nrows: int | None = ...,
+    chunksize: int,
+    on_torn: Literal["raise", "warn"] = ...,
+    on_drift: Literal["raise", "union"] = ...,
+    workers: int = ...,
+    progress: bool | None = ...,
+    session: Session | None = ...,
+) -> pa.RecordBatchReader: ...
+
+
+@public
+def read_arrow(
+    rec_id: int,
+    *,
+    ver_id: int | Literal["latest"] | None = None,
+    columns: Sequence[str] | None = None,
+    dtype: Any = None,
+    parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
+    nrows: int | None = None,
+    chunksize: int | None = None,
+    on_torn: Literal["raise", "warn"] = "raise",
+    on_drift: Literal["raise", "union"] = "raise",
+    workers: int = 1,
+    progress: bool | None = None,
+    session: Session | None = None,
+) -> pa.Table | pa.RecordBatchReader:
+    """Read a data set, all its pages, as a table of Arrow.
+
+    The requests, the checks and the types are those of `read_clicdata`: whole numbers are int64, other numbers float64
+    and text is string. A column that mixes types is refused, since Arrow has no type for it.
+
+    Parameters
+    ----------
+    rec_id : int
+        The data set.
+    ver_id, columns, parse_dates, nrows, on_torn, on_drift, workers, progress, session
+        As in `read_clicdata`.
+    dtype : dtype, or mapping of column to dtype, optional
+        As in `read_clicdata`; types of Arrow may be given as they are: ``{"price": pyarrow.float64()}``.
+    chunksize : int, optional
+        Rows a batch: returns a reader that requests pages as they are needed; only those of the first batch are
+        requested at once. The first batch decides on the types. If a cell of another batch has another one, the reader
+        raises: a column whose first cells are whole or missing may need ``dtype``.
+
+    Returns
+    -------
+    pyarrow.Table or pyarrow.RecordBatchReader
+        The rows in ClicData's order. ``schema.metadata[b"clicdata"]`` has as JSON what `read_clicdata` notes in
+        ``df.attrs["clicdata"]``. For polars, it is ``polars.from_arrow(read_arrow(rec_id))``.
+
+    Raises
+    ------
+    InputError
+        An argument can't be used, a column has no type of Arrow, or it can't be turned into the dtype asked for.
+    NotFound
+        There is no such data set or version.
+    TornRead, SchemaDrift, PagingLoop
+        The rows are not the whole data set. A reader raises that at the batch where it shows, and gives no more rows.
+
+    Examples
+    --------
+    >>> table = pandas_clicdata.read_arrow(rec_id, parse_dates=["opened"])
+    >>> print(table.schema.field("opened").type)
+    timestamp[us]
+    >>> sum(batch.num_rows for batch in pandas_clicdata.read_arrow(rec_id, chunksize=2)) == table.num_rows
+    True
+    """
+    builder = FrameBuilder(
+        columns=columns, dtype=dtype, dtype_backend="pyarrow", parse_dates=parse_dates, on_drift=on_drift
+    )
+    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
+    if chunksize is None:
+        return table_of(reading.whole())
+    frames = reading.chunks()
+    first = table_of(next(frames))
+    builder.hold(builder.types())
+    return pa.RecordBatchReader.from_batches(first.schema, _batches(first, frames))
+
+
+def _batches(first: pa.Table, frames: Iterator[DataFrame]) -> Iterator[pa.RecordBatch]:
+    with short_traceback:
+        yield from batches_of(first, first.schema)
+        for frame in frames:
+            yield from batches_of(table_of(frame), first.schema)
+
+
+def _begun(
+    rec_id: int,
+    ver_id: int | Literal["latest"] | None,
+    builder: FrameBuilder,
+    nrows: int | None,
+    chunksize: int | None,
+    on_torn: OnTorn,
+    workers: int,
+    progress: bool | None,
+    session: Session | None,
+) -> _Reading:
+    """Check the arguments of a read, and find the stored version. No page is requested yet."""
+    rec_id = check_id("rec_id", rec_id)
+    if ver_id is not None and ver_id != "latest":
+        ver_id = check_id("ver_id", ver_id)
+    nrows = None if nrows is None else check_count("nrows", nrows)
+    chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
+    check_choice("on_torn", on_torn, ("raise", "warn"))
+    workers = checked_workers(workers)
+    progress = check_flag("progress", progress)
     session = manager.current(session)
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
-    reading = _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, workers, progress)
-    if chunksize is not None:
-        return reading.chunks(on_torn)
-    [frame] = retry_while_changing(lambda: [*reading.frames("raise")], last=lambda: [*reading.frames(on_torn)])
-    if reading.torn is not None:
-        warnings.warn(TornReadWarning(reading.torn), stacklevel=CALLER)
-    return frame
+    return _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, on_torn, workers, progress)
 
 
 @dataclass
@@ -192,16 +316,24 @@ class _Reading:
     builder: FrameBuilder
     nrows: int | None
     chunksize: int | None
+    on_torn: OnTorn
     workers: int
     progress: bool | None
     torn: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)  # what they hold, by name
     left: int | None = None  # rows that are still to be returned; None for all
 
-    def chunks(self, on_torn: OnTorn) -> Iterator[DataFrame]:
+    def whole(self) -> DataFrame:
+        """Return one frame. If the data set changes meanwhile, read it again, twice at most."""
+        [frame] = retry_while_changing(lambda: [*self.frames("raise")], last=lambda: [*self.frames(self.on_torn)])
+        if self.torn is not None:
+            warnings.warn(TornReadWarning(self.torn), stacklevel=CALLER + 1)
+        return frame
+
+    def chunks(self) -> Iterator[DataFrame]:
         """Yield the frames to the user."""
         with short_traceback:
-            yield from self.frames(on_torn)
+            yield from self.frames(self.on_torn)
 
     def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
         """Yield each frame as soon as its rows have come; one without rows if there are none at all."""

@@ -19,6 +19,7 @@ from pandas_clicdata.frames.dtypes import (
     check_dtype,
     check_parse_dates,
     convert_column,
+    fit_column,
     is_datetime,
     needs_literals,
     noted_type,
@@ -30,7 +31,7 @@ from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, unify
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 __all__ = ["FrameBuilder", "frame_of_records"]
 
@@ -117,6 +118,7 @@ class FrameBuilder:
         self._names: list[Name] | None = None
         self._pages: deque[_Page] = deque()
         self._seen: dict[Name, SeenTypes] = {}
+        self._held: dict[Name, pa.DataType | None] = {}
         self.first: dict[Name, Sequence[Any]] = {}
         self._taken = 0
         self.rows = 0
@@ -167,6 +169,21 @@ class FrameBuilder:
         self._pages.append(_Page(count, cells))
         self.rows += count
         return count
+
+    def types(self) -> dict[Name, pa.DataType | None]:
+        """Return the Arrow type of each column on all pages so far; None for Python's objects."""
+        return {name: seen.common_type() for name, seen in self._seen.items()}
+
+    def hold(self, types: Mapping[Name, pa.DataType | None]) -> None:
+        """Hold columns to Arrow types, which `types` returned: from now on other cells raise `InputError`.
+
+        Any column may have missing cells.
+        """
+        self._held = dict(types)
+        for name, kind in types.items():
+            seen = self._seen.setdefault(name, SeenTypes())
+            seen.add([] if kind is None else pa.array([], kind))
+            seen.has_null = True
 
     def _check_names(self, names: list[Name]) -> None:
         arguments: dict[str, Iterable[Any]] = {
@@ -266,11 +283,16 @@ class FrameBuilder:
                 return parse_datetimes(cells, arguments, self._backend)
             if dtype is not None:
                 return convert_column(cells, dtype, seen, self._backend)
+            if name in self._held:
+                cells = fit_column(cells, self._held[name])
         except CellError as error:
             cell = cells[error.row] if isinstance(cells, list) else cells[error.row].as_py()
-            asked = "a date" if arguments is not None else dtype
+            asked = "a date" if arguments is not None else self._held.get(name) if dtype is None else dtype
             where = f"Column {name!r}, row {self._taken + error.row}"
-            raise InputError(f"{where}: {_shown(cell)} can't be read as {asked}: {error}.") from None
+            advice = (
+                "" if arguments is not None or dtype is not None else f" Name the column in dtype={{{name!r}: ...}}."
+            )
+            raise InputError(f"{where}: {_shown(cell)} can't be read as {asked}: {error}.{advice}") from None
         except NotImplementedError:  # Arrow's too
             raise InputError(f"Column {name!r} can't be read as {dtype}.") from None
         return default_array(cells, seen.has_null, self._backend)

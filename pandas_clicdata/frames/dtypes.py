@@ -55,6 +55,8 @@ def check_dtype(dtype: Any) -> tuple[dict[Any, Any], Any]:
 def _checked(asked: Any, argument: str) -> Any:
     if isinstance(asked, str) and asked in COLUMN_TYPES:
         return asked
+    if isinstance(asked, pa.DataType):
+        return pd.ArrowDtype(asked)
     try:
         dtype: Any = pd.api.types.pandas_dtype(asked)
     except (TypeError, ValueError) as problem:
@@ -141,6 +143,22 @@ def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | Non
     raise NotImplementedError
 
 
+def fit_column(cells: Cells, kind: pa.DataType | None) -> Cells:
+    """Return a column in the Arrow type that it has on other pages, exactly; None stands for Python's objects.
+
+    Raises a `CellError` if a cell doesn't fit. A number may become another type of number, and nothing else does.
+    """
+
+    def cast(part: Any) -> Any:
+        array = infer_cells(part) if isinstance(part, list) else part
+        if isinstance(array, list) or not (array.type == kind or _are_numbers(array.type, kind) or _is_null(array)):
+            raise TypeError("another type")
+        kept = pa.nulls(len(array), kind) if _is_null(array) else array.cast(kind)
+        return kept if isinstance(kept, pa.ChunkedArray) else pa.chunked_array([kept], kind)
+
+    return python_cells(cells) if kind is None else _convert_all(cast, cells, "other rows show another type")
+
+
 def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: str | None) -> Any:
     if column_type == "dropdown":
         return _as_category(cells, pd.CategoricalDtype(), seen)
@@ -213,13 +231,17 @@ def _as_arrow(cells: Cells, kind: pa.DataType) -> pa.ChunkedArray:
     if column_type not in COLUMN_TYPES:
         raise NotImplementedError
     is_text_to_text = has_type(cells, TEXT) and column_type == "text" and not pa.types.is_time(kind)
-    is_number_to_number = not isinstance(cells, list) and _is_number(cells.type) and _is_number(kind)
+    is_number_to_number = not isinstance(cells, list) and _are_numbers(cells.type, kind)
     values = cells if is_text_to_text or is_number_to_number else _convert_cells(cells, column_type, reason)
     return _convert_all(lambda part: _cast(part, kind), values, f"it does not fit {kind} exactly")
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+def _is_null(cells: pa.Array | pa.ChunkedArray) -> bool:
+    return bool(cells.null_count == len(cells))
+
+
+def _are_numbers(*kinds: pa.DataType) -> bool:
+    return all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
 
 
 def _cast(cells: Any, kind: pa.DataType) -> pa.ChunkedArray:

@@ -32,6 +32,8 @@ Session(clientid="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIss
 df = pandas_clicdata.read_clicdata(5, columns=["a"], nrows=3)
 assert_type(df, DataFrame)
 assert_type(pandas_clicdata.read_clicdata(5, chunksize=10), Iterator[DataFrame])
+pandas_clicdata.read_arrow(5, columns=["a"], chunksize=10, dtype={"a": "money"})
+pandas_clicdata.read_arrow(5, index_col="a")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 assert_type(df.clicdata.append(5), AppendReceipt)
 assert_type(df.clicdata.append(5, index=None), AppendReceipt)
