@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,9 @@ PUBLIC = [
     ".changes.plan",
     ".changes.sync_receipt",
 ]
-ENGINES = [".polars"] if importlib.util.find_spec("polars") else []
+ENGINES = [".polars"] if find_spec("polars") else []
+if find_spec("dask") is not None:
+    PUBLIC.append(".dask")
 ENDPOINTS = [f".endpoints.{name}" for name in ("account", "dashboard", "data", "schedule", "team", "user")]
 
 

@@ -58,6 +58,18 @@ class Page:
     repeating: bool = False
 
 
+@dataclass(frozen=True)
+class Part:
+    """The pages of a part of a read, ``first`` to ``last``, of a data set whose other pages were counted before."""
+
+    first: int
+    last: int
+    size: int  # rows of each page of the data set but its last one
+
+
+_WHOLE = Part(1, MOST_PAGES, 0)
+
+
 def page_query(dialect: Dialect | None, number: int, size: int | None = None) -> Query:
     """Return the query for a page."""
     query: Query = (("page", str(number)),)
@@ -118,6 +130,7 @@ def iter_pages(
     wanted: Callable[[], int | None] | None = None,
     total: int | None = None,
     on_torn: OnTorn = "raise",
+    part: Part = _WHOLE,
 ) -> Generator[Page, None, None]:
     """Yield every page of a read once and in order, all in one dialect and one page size.
 
@@ -125,7 +138,7 @@ def iter_pages(
     decides. Where it is refused, `SEEN_PAGE_SIZE` is requested, then none, and the session remembers what was taken.
     ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
     ``total`` is how many rows the service counted before the read. If the data set changes while it is read, this
-    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``.
+    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``. Of a ``part``, only its pages are requested.
 
     A response may not say whether more pages follow. Then the next page is requested, and the read ends if it is empty,
     refused, or the same as any other: the last page that is yielded has no rows.
@@ -138,7 +151,7 @@ def iter_pages(
         if size is not None and caller.refused_page_size is not None:
             least, taken = caller.refused_page_size
             size = taken if size >= least else size
-        reading = _Reading(caller.call, replace(request, dialect=dialect), size, total, on_torn)
+        reading = _Reading(caller.call, replace(request, dialect=dialect), size, total, on_torn, part)
         try:
             with closing(_prefetch(reading, workers, wanted)) as pages:  # so a Ctrl-C meanwhile is raised
                 for page in pages:
@@ -196,13 +209,14 @@ def _prefetch(
     requested: dict[int, Future[Page]] = {}
     window = min(FIRST_WINDOW, workers)
     with Ahead(workers) as ahead:
-        page = reading.take(1, partial(reading.request, 1))
+        first, last = reading.part.first, reading.part.last
+        page = reading.take(first, partial(reading.request, first))
         while True:
             for number in reading.numbers_ahead(page, window, workers, wanted and wanted()):
-                if number not in requested:
+                if number not in requested and number <= last:
                     requested[number] = ahead.submit(partial(reading.request, number))
             yield page
-            if page.more is False:
+            if page.more is False or page.number == last:
                 return
             window = min(2 * window, workers)
             number = page.number + 1
@@ -223,7 +237,9 @@ class _Reading:
         page_size: int | None = None,
         total: int | None = None,
         on_torn: OnTorn = "raise",
+        part: Part = _WHOLE,
     ) -> None:
+        self.part = part
         self._call = call
         self._request = request
         self._page_size = page_size
@@ -234,8 +250,8 @@ class _Reading:
         self._last: Page | None = None
         self._repeats = False  # whether the data set was found to hold the same page twice
         self._flagged = False  # whether a page said if there are more
-        self._rows = 0
-        self._size = 0  # rows of the largest page
+        self._rows = (part.first - 1) * part.size  # of all pages so far
+        self._size = part.size  # rows of the largest page
         self._torn: str | None = None
 
     def request(self, number: int, *, fresh: bool = False) -> Page:

@@ -1,0 +1,264 @@
+"""Data sets as dask frames: each partition reads its own pages. Needs the extra ``dask``.
+
+>>> import pandas_clicdata.dask
+>>> ddf = pandas_clicdata.dask.read_clicdata(rec_id)
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import dask.dataframe as dd
+import pandas as pd
+import pyarrow as pa
+from dask.dataframe.dask_expr import new_collection
+from dask.dataframe.dask_expr._expr import Lengths
+from dask.dataframe.dask_expr._expr import Literal as Constant
+from dask.dataframe.dask_expr._reductions import Len
+from dask.dataframe.dask_expr.io import FromMapProjectable
+from dask.dataframe.utils import clear_known_categories
+from pandas.api.extensions import no_default
+
+from pandas_clicdata.arguments import check_count, check_flag, check_id
+from pandas_clicdata.endpoints.answers import parse_version
+from pandas_clicdata.endpoints.data import Data, rows_request, stored_version
+from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public
+from pandas_clicdata.frames.columns import TEXT
+from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.frames.dtypes import check_dtype
+from pandas_clicdata.session import manager
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, Part, iter_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pandas_clicdata.session.session import Session
+
+__all__ = ["read_clicdata"]
+
+
+@public
+def read_clicdata(
+    rec_id: int,
+    *,
+    ver_id: int | Literal["latest"] = "latest",
+    columns: Sequence[str] | None = None,
+    dtype: Any = None,
+    dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
+    parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
+    partition_rows: int = 100_000,
+    live: bool = False,
+) -> dd.DataFrame:
+    """Read a data set as a dask frame, whose partitions are ranges of its pages.
+
+    This process reads the list of versions, page 1 and the last page; the rows are read when they are computed. The
+    frame is pinned to a stored version, so that two computations agree. Each process that computes a partition uses its
+    own default session: where it called `connect`, that one, else one from its environment variables. No credentials
+    are in the graph.
+
+    Parameters
+    ----------
+    rec_id : int
+        The data set.
+    ver_id : int or "latest", default "latest"
+        The stored version, which needs Data History; by default the newest at this moment.
+    columns : sequence of str, optional
+        Only these columns, in this order. Columns that dask finds unused are not parsed.
+    dtype : dtype, or mapping of column to dtype, optional
+        As in `pandas_clicdata.read_clicdata`. All partitions have the dtypes that the first and the last page show. A
+        cell elsewhere that has another type raises: a column whose cells on these pages are whole, or that has none,
+        may need ``dtype``.
+    dtype_backend : {"numpy_nullable", "pyarrow"}, optional
+        As in pandas. By default its usual dtypes, but whole numbers are Int64 and true and false are boolean, since
+        any page may have missing cells; a column without cells is text.
+    parse_dates : sequence of str, or mapping, optional
+        Columns of text to turn into datetimes.
+    partition_rows : int, default 100000
+        The most rows of a partition, which has one page at least.
+    live : bool, default False
+        Whether to read the current rows, where there is no history. ClicData must count them, as it does from version
+        2022.01 on: a page with another count than page 1 raises `TornRead`. One row more and another one less between
+        two pages don't show, and two computations may differ.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Rows in ClicData's order. Its index is the position of each row; length and divisions are known.
+
+    Raises
+    ------
+    InputError
+        An argument can't be used, or ClicData doesn't count the rows.
+    NotFound
+        There is no such data set or version, or no version is stored.
+    TornRead, PagingLoop
+        The pages are not the whole data set. A computation raises `TornRead` too, and never returns a part.
+
+    Examples
+    --------
+    >>> ddf = pandas_clicdata.dask.read_clicdata(rec_id)
+    >>> len(ddf), ddf.npartitions, ddf.divisions
+    (10, 1, (0, 9))
+    >>> print(round(ddf["area_m2"].sum().compute(), 2))
+    2073.9
+    """
+    rec_id, partition_rows = check_id("rec_id", rec_id), check_count("partition_rows", partition_rows, least=1)
+    live = bool(check_flag("live", live))
+    if live and ver_id != "latest":
+        raise InputError("live=True reads the current rows: leave out ver_id")
+    arguments = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates}
+    builder = FrameBuilder(columns=columns, **arguments)
+    session = manager.current()
+    number, total = (None, None) if live else stored_version(session, rec_id, ver_id)
+    if number is not None and total is None:
+        listed = Data(session=session).get_data_history(rec_id, output="dict")
+        total = dict(map(parse_version, listed)).get(number)
+    first, last, total = _first_and_last(session, rec_id, number, total)
+    builder.add(first.rows)
+    builder.add(last.rows if last.number > 1 else b"[]")
+    types, meta = _types_and_meta(builder, dtype, parse_dates)
+    names = [*meta.columns] if first.rows.startswith(b"[[") else None
+    once = uuid.uuid4().hex if live else ""
+    size, step = max(1, first.count), max(1, partition_rows // max(1, first.count))
+    reader = _PartReader(rec_id, number, session.account, total, size, names, arguments, types, meta, once)
+    starts = [*range(1, last.number + 1, step)]
+    ends = [min(start + step - 1, last.number) for start in starts]
+    divisions = (*((start - 1) * size for start in starts), max(0, total - 1))
+    mapped = dd.from_map(
+        reader, starts, ends, columns=[*meta.columns], meta=meta, divisions=divisions, label="clicdata"
+    )
+    [parts] = mapped.expr.find_operations(FromMapProjectable)  # dask may convert text on top of it
+    return new_collection(mapped.expr.substitute(parts, _CountedParts(*parts.operands)))
+
+
+def _first_and_last(session: Session, rec_id: int, version: int | None, total: int | None) -> tuple[Page, Page, int]:
+    """Return the first and the last page of a data set, and the number of its rows, or raise if they don't fit."""
+    request = rows_request(rec_id, version)
+
+    def page_at(number: int, size: int) -> Page:
+        part = Part(number, number, size)
+        with closing(iter_pages(session, request, PAGE_SIZE, workers=0, total=total, part=part)) as pages:
+            return next(pages)
+
+    first = page_at(1, 0)
+    total = first.count if total is None and first.more is False else first.total if total is None else total
+    if total is None:
+        raise InputError(
+            f"ClicData doesn't count the rows of data set {rec_id} here, so they can't be divided: read a stored "
+            "version, or take pandas_clicdata.read_clicdata(rec_id, chunksize=...)"
+        )
+    size = max(1, first.count)
+    number = max(1, math.ceil(total / size))
+    last = page_at(number, size) if number > 1 else first
+    if last.count != total - (number - 1) * first.count:
+        raise TornRead(
+            f"read rows: page 1 has {first.count:,} rows and page {number:,} has {last.count:,}, but {total:,} were "
+            "counted. The data set changed while it was read, or rows are missing."
+        )
+    if number > 1 and last.rows == first.rows and _has_rows(page_at, number + 1, size):
+        raise PagingLoop(f"read rows: page 1, {number:,} and {number + 1:,} are the same: page numbers are ignored")
+    return first, last, total
+
+
+def _has_rows(page_at: Callable[[int, int], Page], number: int, size: int) -> bool:
+    """Return whether a page beyond the end has rows."""
+    try:
+        return page_at(number, size).count > 0
+    except (ApiError, TornRead) as error:  # C: it is refused (O1); or more rows come than were counted
+        return isinstance(error, TornRead)
+
+
+def _types_and_meta(builder: FrameBuilder, dtype: Any, parse_dates: Any) -> tuple[dict[Any, Any], pd.DataFrame]:
+    """Return the Arrow types of all pages, and a frame without rows that has the dtypes of all partitions."""
+    by_column, other = ({}, None) if dtype is None else check_dtype(dtype)
+    asked = {name: by_column.get(name, other) for name in builder.types()}
+    types = {name: TEXT if kind == pa.null() else kind for name, kind in builder.types().items()}
+    for name, kind in types.items():
+        if kind is None and asked[name] is None and name not in (parse_dates or ()):
+            raise InputError(f"Column {name!r} mixes cells of several types: name one in dtype={{{name!r}: 'text'}}.")
+    builder.hold(types)
+    meta = builder.take().iloc[:0]
+    categories = [
+        name for name, found in zip(meta.columns, meta.dtypes, strict=True) if isinstance(found, pd.CategoricalDtype)
+    ]
+    unknown = [name for name in categories if getattr(asked.get(name), "categories", None) is None]
+    return types, clear_known_categories(meta, unknown) if unknown else meta
+
+
+class _CountedParts(FromMapProjectable):  # type: ignore[misc]  # dask has no types
+    """Ranges of pages whose rows are known, so that dask reads none to count them."""
+
+    def _simplify_up(self: Any, parent: Any, dependents: Any) -> Any:
+        if not isinstance(parent, (Len, Lengths)):
+            return FromMapProjectable._simplify_up(self, parent, dependents)
+        pages = list(zip(*self.iterables, strict=True))
+        lengths = [
+            len(self.func.index(*pages[at])) for at in (self._partitions if self._filtered else range(len(pages)))
+        ]
+        return Constant(sum(lengths) if isinstance(parent, Len) else tuple(lengths))
+
+
+@dataclass(frozen=True)
+class _PartReader:
+    """Reads a range of pages of a version, or of the current rows, in any process. It holds no credentials."""
+
+    rec_id: int
+    version: int | None
+    account: str
+    total: int
+    size: int  # rows of each page but the last one
+    names: list[str] | None  # of all columns, if rows are lists
+    arguments: dict[str, Any]
+    types: dict[Any, Any]
+    meta: pd.DataFrame
+    once: str  # makes keys of dask unique, if the rows may change
+
+    def index(self, first: int, last: int) -> pd.RangeIndex:
+        """Return the positions of the rows of these pages."""
+        return pd.RangeIndex((first - 1) * self.size, min(last * self.size, self.total))
+
+    def __call__(self, first: int, last: int, *, columns: list[Any]) -> pd.DataFrame:
+        """Read the columns of these pages."""
+        index = self.index(first, last)
+        if not columns:
+            return pd.DataFrame(index=index)
+        arguments = dict(self.arguments)
+        if isinstance(dates := arguments["parse_dates"], Mapping):
+            arguments["parse_dates"] = {name: asked for name, asked in dates.items() if name in columns}
+        elif dates is not None:
+            arguments["parse_dates"] = [name for name in dates if name in columns]
+        builder = FrameBuilder(columns=self.names or columns, **arguments)
+        builder.hold(self.types)
+        for page in self._pages(first, last):
+            builder.add(page.rows)
+        if builder.rows != len(index):
+            raise TornRead(
+                f"read rows: {builder.rows:,} rows came on the pages {first:,} to {last:,}, and {len(index):,} were "
+                "counted. The data set changed, or rows are missing: read it again."
+            )
+        frame = builder.take()[columns] if len(index) else self.meta[columns]
+        self._check_dtypes(frame, index)
+        return frame.set_axis(index)
+
+    def _pages(self, first: int, last: int) -> Iterator[Page]:
+        session: Session = manager.current()
+        if session.account != self.account:
+            raise InputError(
+                "This process is connected to another account, user, key or url than the one that made the dask frame"
+            )
+        request, part = rows_request(self.rec_id, self.version), Part(first, last, self.size)
+        with closing(iter_pages(session, request, PAGE_SIZE, total=self.total, part=part)) as pages:
+            yield from pages
+
+    def _check_dtypes(self, frame: pd.DataFrame, index: pd.RangeIndex) -> None:
+        for name, found, expected in zip(frame.columns, frame.dtypes, self.meta[[*frame.columns]].dtypes, strict=True):
+            if found != expected and not isinstance(found, pd.CategoricalDtype):
+                raise InputError(
+                    f"Column {name!r} is {found} in the rows {index.start} to {index.stop - 1}, and {expected} on the "
+                    f"first page: name another dtype={{{name!r}: ...}}."
+                )
