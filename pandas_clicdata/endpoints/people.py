@@ -22,6 +22,7 @@ from pandas_clicdata.errors import (
     public,
 )
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.frames.types import refuse_made_up_rows
 from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get
@@ -143,6 +144,7 @@ class Addresses:
     def __init__(self, frame: Any, on: Any) -> None:
         if not hasattr(frame, "columns") or not hasattr(frame, "iloc"):
             raise InputError(f"the users must be a DataFrame, not {type(frame).__name__}")
+        refuse_made_up_rows()
         columns = list(frame.columns)
         if repeated := [name for name in dict.fromkeys(columns) if columns.count(name) > 1]:
             raise InputError([f"the column {name!r} stands twice" for name in repeated])

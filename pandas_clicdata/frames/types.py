@@ -22,6 +22,7 @@ A float32 is written with its shortest digits, so it comes back as the float64 o
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,23 @@ def clicdata_types(
     return {column.name: column.column_type for column in columns if column.column_type}
 
 
+# The functions of dask that call a function of the user on rows that dask made up.
+_GUESSES = {"emulate", "_emulate", "_meta", "_meta_apply_transform"}
+
+
+def refuse_made_up_rows() -> None:
+    """Raise `InputError` if dask runs this only to find out what a function returns."""
+    frame = sys._getframe(1) if "dask" in sys.modules else None
+    while frame is not None:
+        module = frame.f_globals.get("__name__") or ""
+        if frame.f_code.co_name in _GUESSES and module.startswith(("dask.dataframe", "dask_expr")):
+            raise InputError(
+                "These rows were made up by dask, to find out what your function returns. Nothing was sent. Give "
+                "map_partitions or apply a meta=; or take ddf.clicdata.append, of import pandas_clicdata.dask."
+            )
+        frame = frame.f_back
+
+
 def examine(
     frame: pd.DataFrame,
     types: Mapping[str, str] | None,
@@ -94,6 +112,7 @@ def examine(
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
+    refuse_made_up_rows()
     frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
     if frame.columns.nlevels > 1:
         raise InputError("The columns are a MultiIndex: give each column one name.")
