@@ -14,6 +14,7 @@ from pathlib import Path
 import compare
 import conversion
 import footprint
+import parallel
 import transfer
 from measure import Line, in_new_process
 
@@ -22,6 +23,7 @@ LIBRARIES = ("pandas", "pyarrow", "numpy", "msgspec", "orjson", "requests", "url
 PARTS = (
     *(conversion.encode, conversion.decode),
     *(transfer.append, transfer.read, transfer.latency, transfer.journal),
+    parallel.dask_read,
     *(footprint.memory, footprint.import_time),
     compare.compare,
 )
