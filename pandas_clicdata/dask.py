@@ -1,4 +1,6 @@
-"""Data sets as dask frames: each partition reads its own pages. Needs the extra ``dask``.
+"""Data sets as dask frames, and dask frames to data sets. Needs the extra ``dask``.
+
+Importing this module registers ``ddf.clicdata``.
 
 >>> import pandas_clicdata.dask
 >>> ddf = pandas_clicdata.dask.read_clicdata(rec_id)
@@ -8,9 +10,11 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import dask.dataframe as dd
@@ -21,25 +25,32 @@ from dask.dataframe.dask_expr._expr import Lengths
 from dask.dataframe.dask_expr._expr import Literal as Constant
 from dask.dataframe.dask_expr._reductions import Len
 from dask.dataframe.dask_expr.io import FromMapProjectable
+from dask.dataframe.extensions import register_dataframe_accessor
 from dask.dataframe.utils import clear_known_categories
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.endpoints.answers import parse_version
 from pandas_clicdata.endpoints.data import Data, rows_request, stored_version
-from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public
+from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public, public_methods
 from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.dtypes import check_dtype
 from pandas_clicdata.session import manager
+from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, Part, iter_pages
+from pandas_clicdata.writer import append, push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pandas_clicdata.session.session import Session
+    from typing_extensions import Unpack
 
-__all__ = ["read_clicdata"]
+    from pandas_clicdata.session.session import Session
+    from pandas_clicdata.uploads.append import AppendArguments
+    from pandas_clicdata.uploads.receipt import AppendReceipt
+
+__all__ = ["ClicDataDaskAccessor", "read_clicdata"]
 
 
 @public
@@ -262,3 +273,172 @@ class _PartReader:
                     f"Column {name!r} is {found} in the rows {index.start} to {index.stop - 1}, and {expected} on the "
                     f"first page: name another dtype={{{name!r}: ...}}."
                 )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Writing
+
+
+class ClicDataDaskAccessor:
+    """This dask frame and ClicData.
+
+    Parameters
+    ----------
+    ddf : dask.dataframe.DataFrame
+        The dask frame. This process sends its rows, partition after partition; nothing is sent by its workers.
+    """
+
+    def __init__(self, ddf: dd.DataFrame) -> None:
+        self._ddf = ddf
+
+    def __repr__(self) -> str:
+        return f"<ddf.clicdata of {self._ddf.npartitions:,} partitions: append, push, partitions>"
+
+    def append(
+        self,
+        rec_id: int,
+        *,
+        ahead: int = 4,
+        client: Any = None,
+        session: Session | None = None,
+        **options: Unpack[AppendArguments],
+    ) -> AppendReceipt:
+        """Append the rows to a data set, in the order of the partitions.
+
+        The columns are compared with those of the data set before anything is computed. This process sends all rows,
+        as one append with one receipt and one journal: a worker that is killed, or a task that dask runs twice, changes
+        nothing of what is sent. What several partitions need (a shuffle, say) is computed for each of them: ``persist``
+        the frame before.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set. Its columns are matched by name.
+        ahead : int, default 4
+            Partitions that are computed in advance, all at once. On a cluster, give the number of its workers at least.
+        client : distributed.Client, optional
+            The cluster that computes. By default dask decides, as for ``ddf.compute()``: threads, processes or a
+            cluster.
+        session : Session, optional
+            The session to send through; the default session if not given.
+        **options
+            As in `pandas_clicdata.append`.
+
+        Returns
+        -------
+        AppendReceipt
+            Every row appended. Its first piece is the frame's meta, without rows; each other one is a partition.
+
+        Raises
+        ------
+        InputError
+            The columns can't be sent, or are not those of the data set; nothing was computed or sent.
+        AppendInterrupted
+            It stopped midway; also if a partition can't be computed, which is the cause. Go on with
+            ``resume_append(ddf.clicdata.partitions(), journal)``: a partition that comes out different than what was
+            sent of it is refused with `JournalMismatch`.
+        AppendAmbiguous
+            It stopped midway, and some rows are in doubt.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> ddf = dd.from_pandas(pd.DataFrame({"day": ["mon", "tue"], "mm": [0.5, 2.25]}), npartitions=2)
+        >>> rec_id = ddf.clicdata.push("Rain").rec_id
+        >>> ddf.clicdata.append(rec_id)
+        <AppendReceipt: 2 of 2 rows appended to data set ... in 2 chunks of 3 pieces>
+        """
+        return append(self.partitions(ahead=ahead, client=client), rec_id, session=session, **options)
+
+    def push(
+        self,
+        name: str,
+        desc: str = "",
+        if_exists: Literal["fail", "append"] = "fail",
+        *,
+        ahead: int = 4,
+        client: Any = None,
+        session: Session | None = None,
+        **options: Unpack[AppendArguments],
+    ) -> AppendReceipt:
+        """Create a table with the columns of the meta, and append the rows.
+
+        Parameters
+        ----------
+        name, desc, if_exists, session
+            As in `pandas_clicdata.push`.
+        ahead, client
+            As in `append`.
+        **options
+            As in `pandas_clicdata.append`. A column of objects is text, unless ``types`` says otherwise.
+
+        Returns
+        -------
+        AppendReceipt
+            Every row appended; ``.rec_id`` is the table.
+
+        Raises
+        ------
+        InputError
+            The columns can't be sent; nothing was computed or sent.
+        Conflict
+            There is a table of that name, with ``if_exists="fail"``.
+        WriteError
+            The append stopped, as for `append`: ``.receipt`` says which rows are stored.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> dd.from_pandas(pd.DataFrame({"shop": ["01", "02"]}), npartitions=1).clicdata.push("Doors")
+        <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk of 2 pieces>
+        """
+        rows = self.partitions(ahead=ahead, client=client)
+        return push(rows, name, desc, if_exists, session=session, **options)
+
+    def partitions(self, *, ahead: int = 4, client: Any = None) -> Iterator[pd.DataFrame]:
+        """Compute the partitions in order, some of them in advance.
+
+        For `resume_append`, which needs all partitions again.
+
+        Parameters
+        ----------
+        ahead, client
+            As in `append`.
+
+        Yields
+        ------
+        DataFrame
+            The meta, which has no rows, and each partition. Nothing is computed before the first partition is needed.
+
+        Raises
+        ------
+        InputError
+            An argument can't be used.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> ddf = dd.from_pandas(pd.DataFrame({"n": range(5)}), npartitions=2)
+        >>> [len(frame) for frame in ddf.clicdata.partitions()]
+        [0, 3, 2]
+        """
+        ahead = check_count("ahead", ahead, least=1)
+        if client is not None and not hasattr(client, "compute"):
+            raise InputError(f"client must be a distributed.Client, not {type(client).__name__}")
+        return _computed(self._ddf, ahead, client)
+
+
+def _computed(ddf: Any, ahead: int, client: Any) -> Iterator[pd.DataFrame]:
+    yield ddf._meta
+    parts = iter(ddf.to_delayed())  # unlike ddf.partitions, each of these keeps its number
+    with Ahead(ahead) as pool:
+        submit = client.compute if client is not None else lambda part: pool.submit(part.compute)
+        coming = deque(map(submit, islice(parts, ahead)))
+        while coming:
+            frame = coming.popleft().result()
+            coming.extend(map(submit, islice(parts, 1)))
+            yield frame
+
+
+public_methods(ClicDataDaskAccessor)
+register_dataframe_accessor("clicdata")(ClicDataDaskAccessor)
