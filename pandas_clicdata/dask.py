@@ -140,11 +140,11 @@ def read_clicdata(
     starts = [*range(1, last.number + 1, step)]
     ends = [min(start + step - 1, last.number) for start in starts]
     divisions = (*((start - 1) * size for start in starts), max(0, total - 1))
-    mapped = dd.from_map(
-        reader, starts, ends, columns=[*meta.columns], meta=meta, divisions=divisions, label="clicdata"
-    )
+    mapped = dd.from_map(reader, starts, ends, columns=[*meta.columns], meta=meta, divisions=divisions)
     [parts] = mapped.expr.find_operations(FromMapProjectable)  # dask may convert text on top of it
-    return new_collection(mapped.expr.substitute(parts, _CountedParts(*parts.operands)))
+    operands = [*parts.operands]
+    operands[parts._parameters.index("label")] = "clicdata"  # older versions take nodes of one name for the same
+    return new_collection(mapped.expr.substitute(parts, _CountedParts(*operands)))
 
 
 def _first_and_last(session: Session, rec_id: int, version: int | None, total: int | None) -> tuple[Page, Page, int]:

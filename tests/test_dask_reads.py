@@ -123,8 +123,12 @@ def test_two_computations_agree_while_others_write(service: Sandbox) -> None:
     service.append(rec_id, [{"n": 1000}])
     service.delete(rec_id, {"n": 5})
     pd.testing.assert_frame_equal(ddf.compute(), before)
+    service.faults.call(lambda: service.append(rec_id, [{"n": 1000}]), path="/data/", times=None)
+    pd.testing.assert_frame_equal(ddf.compute(), before)
+    service.faults.clear()
+    assert service.count(rec_id) == ROWS + 10
     again = read_clicdata(rec_id, partition_rows=10)
-    assert len(again) == ROWS
+    assert len(again) == ROWS + 10
     assert again["n"].max().compute() == 1000
     pinned = read_clicdata(rec_id, ver_id=ddf.expr.frame.func.version, partition_rows=10)
     assert pinned._name == ddf._name
