@@ -156,7 +156,7 @@ def read_clicdata(
     'M'
     """
     rec_id = check_id("rec_id", rec_id)
-    if ver_id is not None and ver_id != "latest":
+    if ver_id is not None and not (isinstance(ver_id, str) and ver_id == "latest"):
         ver_id = check_id("ver_id", ver_id)
     nrows = None if nrows is None else check_count("nrows", nrows)
     chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
