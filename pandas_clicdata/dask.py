@@ -31,7 +31,8 @@ from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.endpoints.answers import parse_version
-from pandas_clicdata.endpoints.data import Data, rows_request, stored_version
+from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.versions import rows_request, stored_version
 from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public, public_methods
 from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.decode import FrameBuilder

@@ -294,7 +294,7 @@ def _begun(
 ) -> _Reading:
     """Check the arguments of a read, and find the stored version. No page is requested yet."""
     rec_id = check_id("rec_id", rec_id)
-    if ver_id is not None and ver_id != "latest":
+    if ver_id is not None and not (isinstance(ver_id, str) and ver_id == "latest"):
         ver_id = check_id("ver_id", ver_id)
     nrows = None if nrows is None else check_count("nrows", nrows)
     chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)

@@ -238,7 +238,9 @@ class Carrier:
         if not self.receipt.anything_done:  # all was refused before
             self._mark(receipt, range(receipt.keys_total))
         if receipt.pending():
-            send_changes(self._session, receipt, self._options.progress, self._options.workers)
+            # Filters by several columns may reach the same rows, which count for the first of them.
+            workers = self._options.workers if receipt.disjoint else 1
+            send_changes(self._session, receipt, self._options.progress, workers)
 
     # -----------------------------------------------------------------------------------------------------
     # After a lost response

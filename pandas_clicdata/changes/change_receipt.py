@@ -79,7 +79,7 @@ class ChangeReceipt:
         kept: Kept | None = None,
     ) -> None:
         self.rec_id, self.operation = plan.known_rec_id, operation
-        self.multiple_rows = multiple_rows
+        self.multiple_rows, self.exact = multiple_rows, plan.match == "exact"
         self.changes = changes
         self._keys = keys
         self._kept = kept
@@ -125,7 +125,11 @@ class ChangeReceipt:
         if keep:
             matches = _matches(plan, changes)
             groups = _groups(plan, changes)
-            kept = Kept(matches, groups, frozenset(match.place for match in matches), plan.there.names)
+            exact = frozenset(match.place for match in matches)
+            if plan.match == "wide" and changes[0].row >= 0:
+                same = match_rows(plan.rows, plan.there, plan.on, wide=False).remote >= 0
+                exact &= frozenset(np.flatnonzero(same).tolist())
+            kept = Kept(matches, groups, exact, plan.there.names)
         return cls(
             plan, operation, keys, [change.row for change in changes], changes, ["pending"] * len(changes), kept=kept
         )
@@ -137,6 +141,8 @@ class ChangeReceipt:
         inner = {
             "changes",
             "counted",
+            "disjoint",
+            "exact",
             "known",
             "mark",
             "of_changes",
@@ -147,6 +153,12 @@ class ChangeReceipt:
             "state",
         }
         return sorted({*super().__dir__()} - inner)  # for this package only
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether all filters are by the same columns, so that no two of them reach the same row."""
+        finds = (parse_filter(change.find) for change in self.changes if change is not None)
+        return len({tuple(cell.column for cell in find) for find in finds}) < 2
 
     def pending(self) -> list[int]:
         """Return the positions of the keys to send: all but keys that match no row of the data set."""

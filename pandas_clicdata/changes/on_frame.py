@@ -683,6 +683,7 @@ class FrameChanges:
 def _planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:
     """Return the plan, or carry it out and return its receipt, of this class."""
     if dry_run:
+        plan.note_frame()
         return plan
     plan.check()
     receipt = plan.do(plan)

@@ -16,11 +16,12 @@ from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.session.wire import parsed
 from pandas_clicdata.uploads.chunk import most_rows
+from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pandas_clicdata.changes.compare import Change, Work
+    from pandas_clicdata.changes.compare import Change, MatchBy, Work
     from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.session.session import Session
 
@@ -59,12 +60,15 @@ class Plan:
         chunksize: int | None = None,
         again: Callable[[], Plan] | None = None,
         pages: int = 0,
-        collect: bool = False,
+        collect: bool | None = None,
+        match: MatchBy | None = None,
     ) -> None:
         self.verb, self.rec_id, self.problems, self.pages = verb, rec_id, list(work.problems), pages
         self.session, self._encoder, self.work, self.on = session, encoder, work, list(on)
         self.rows, self.there, self._known, self._chunksize = rows or Rows(), there or Rows(), known, chunksize
         self.do, self.again = do, again
+        self.match = match
+        self._digest: str | None = None
         problems = {} if rec_id is None else column_problems(encoder, rec_id, known, collect=collect)
         self._problem_of = {name: problem for name, problem in problems.items() if name in sends}
         self.problems += self._problem_of.values()
@@ -77,6 +81,8 @@ class Plan:
             "do",
             "frame",
             "known_rec_id",
+            "match",
+            "note_frame",
             "on",
             "rows",
             "rows_there",
@@ -326,16 +332,30 @@ class Plan:
             It stopped midway: ``.receipt``.
         """
         self.check()
+        if self._digest is not None and fingerprint(self._encoder) != self._digest:
+            raise InputError("the frame was changed since the plan was made, and nothing was sent: make the plan anew")
         plan = self
         if self.again is not None:
             plan = self.again()
             plan.check()
-            if not plan.work.same_as(self.work):
+            if not plan.work.same_as(self.work) or plan._rests_on() != self._rests_on():
                 raise InputError(
                     f"data set {self.rec_id} has changed since the plan was made, and the plan would be another one "
                     f"now: {plan.summary()}. Nothing was written: make the plan anew"
                 )
-        return self.do(plan)
+        return plan.do(plan)
+
+    def note_frame(self) -> None:
+        """Note the rows of the frame, which must be the same when the plan is carried out: pandas 2 may share them."""
+        self._digest = fingerprint(self._encoder)
+
+    def _rests_on(self) -> list[Any]:
+        """Return the rows that would go, and the cells that would change, as they were read."""
+        gone = [self.there.raw(change.places) for change in self.work.deletes]
+        cells = [
+            [self.there.raw_cells(place, change.columns) for place in change.places] for change in self.work.updates
+        ]
+        return [gone, cells]
 
     def check(self) -> None:
         """Raise an `InputError` if there are problems."""

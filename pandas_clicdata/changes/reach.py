@@ -75,7 +75,7 @@ def still_there(there: Rows, places: Iterable[int], changes: dict[int, Change]) 
     for at, change in changes.items():
         by_columns.setdefault(tuple(cell.column for cell in parse_filter(change.find)), []).append(at)
     for names, numbers in by_columns.items():
-        probe = Rows(there.exact)
+        probe = Rows(there.exact, all_digits=there.all_digits)
         cells = [{cell.column: cell.value for cell in parse_filter(changes[at].find)} for at in numbers]
         probe.add(msgspec.json.encode(cells))
         reached = match.match(probe, there, names, wide=True)

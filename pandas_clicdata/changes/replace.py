@@ -104,6 +104,7 @@ def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptio
         chunksize=options.append.chunksize,
         again=partial(replace, session, rec_id, source, options, pages),
         pages=read.pages,
+        match=options.match,
     )
 
 

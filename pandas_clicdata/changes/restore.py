@@ -61,7 +61,7 @@ class Changes:
 
 def changes(session: Session, rec_id: int, since: Pages, until: Pages, progress: bool | None) -> Changes:
     """Return what differs between two states of a data set."""
-    before, after = (read_rows(session, rec_id, pages, progress).rows for pages in (since, until))
+    before, after = (read_rows(session, rec_id, pages, progress, all_digits=True).rows for pages in (since, until))
     on = _key_of(before, after)
     if not on:
         partners = _partners(before, after)
@@ -85,9 +85,9 @@ def restore(
     on: list[str] | None = None,
 ) -> Plan:
     """Return the plan to make a data set hold the rows of one of its versions; ``on`` is known if it is made again."""
-    version, read = read_rows(session, rec_id, wanted, progress), read_rows(session, rec_id, there, progress)
+    version, read = (read_rows(session, rec_id, pages, progress, all_digits=True) for pages in (wanted, there))
     on = _key_of(read.rows, version.rows) if on is None else on
-    work = _work_by_key(read.rows, version.rows, on) if on else _work_by_rows(read.rows, version.rows)
+    work = _work_by_key(read.rows, version.rows, on) if on else work_by_rows(read.rows, version.rows)
     plan = _plan(session, rec_id, read.rows, version.rows, on, work)
     plan.pages = version.pages + read.pages
     plan.again = partial(restore, session, rec_id, wanted, there, progress, on)
@@ -149,7 +149,7 @@ def _partners(there: Rows, wanted: Rows) -> dict[int, int]:
     return {place: left[group].pop() for place, group in enumerate(same.remote.tolist()) if left.get(group)}
 
 
-def _work_by_rows(there: Rows, wanted: Rows) -> Work:
+def work_by_rows(there: Rows, wanted: Rows) -> Work:
     """Return deletes and inserts. A delete may reach rows that are to stay: they are inserted again."""
     work, partners = Work(), _partners(there, wanted)
     work.deletes, unreachable = deletes_of_rows(there, np.setdiff1d(np.arange(there.count), list(partners)))

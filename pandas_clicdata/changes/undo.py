@@ -12,6 +12,7 @@ from pandas_clicdata.changes.carry import Carrier
 from pandas_clicdata.changes.compare import Change, Work, cells_of, count_rows
 from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.reach import deletes_by, deletes_of_all
+from pandas_clicdata.changes.restore import work_by_rows
 from pandas_clicdata.changes.verbs import pages_of, read_rows
 from pandas_clicdata.frames import match
 from pandas_clicdata.frames.encode import FrameEncoder
@@ -31,12 +32,18 @@ if TYPE_CHECKING:
 
 
 class Left(NamedTuple):
-    """Rows as JSON, before a write and after it: the first ``updated`` of ``new`` are rows of before."""
+    """Rows as JSON, before a write and after it: the first ``updated`` of ``new`` are rows of before.
+
+    ``exact`` if the caller said that the service compares text exactly. Where rows were compared as a whole, the last
+    ``stayed`` of ``old`` were to stay.
+    """
 
     old: list[bytes]
     new: list[bytes]
     on: list[str]
     updated: int
+    exact: bool = False
+    stayed: int = 0
 
 
 def undo_changes(
@@ -45,9 +52,8 @@ def undo_changes(
     """Give the rows of a delete or an update back."""
     old, new = _changed(receipt, "changed", "in doubt")
     on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
-    return _done(
-        session, receipt.rec_id, Left(old, new, list(dict.fromkeys(on)), len(new)), dry_run=dry_run, progress=progress
-    )
+    left = Left(old, new, list(dict.fromkeys(on)), len(new), receipt.exact)
+    return _done(session, receipt.rec_id, left, dry_run=dry_run, progress=progress)
 
 
 def undo_sync(
@@ -64,7 +70,11 @@ def undo_sync(
     updated = len(new)
     if receipt.appended is not None:
         new += plan.rows.raw(plan.work.inserts[position] for position in _maybe_stored(receipt.appended))
-    return _done(session, receipt.rec_id, Left(old, new, plan.on, updated), dry_run=dry_run, progress=progress)
+    gone = {place for change in plan.work.deletes for place in change.places}
+    stayed = [] if plan.on else [place for place in range(plan.there.count) if place not in gone]
+    old += plan.there.raw(stayed)
+    left = Left(old, new, plan.on, updated, plan.match == "exact", len(stayed))
+    return _done(session, receipt.rec_id, left, dry_run=dry_run, progress=progress)
 
 
 def _maybe_stored(receipt: AppendReceipt) -> list[int]:
@@ -94,8 +104,8 @@ def _done(session: Session, rec_id: int, left: Left, *, dry_run: bool, progress:
 
 
 def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions) -> Plan:
-    read = read_rows(session, rec_id, pages_of(session, rec_id), options.progress)
-    known = Rows()
+    read = read_rows(session, rec_id, pages_of(session, rec_id), options.progress, all_digits=True)
+    known = Rows(all_digits=True)
     for rows in (left.old, left.new):
         known.add(b"[%b]" % b",".join(rows))
     work = _work_of_undo(read.rows, known, left)
@@ -112,13 +122,14 @@ def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions
         there=read.rows,
         again=partial(_undo_plan, session, rec_id, left, options),
         pages=read.pages,
+        match="exact" if left.exact else None,
     )
 
 
 def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
     """Return what gives the first rows of ``known`` back; the others are what the write made of them."""
     work, names, on = Work(), list(dict.fromkeys([*known.names, *there.names])), left.on
-    keys = match.match(known, there, on, wide=True)
+    keys = match.match(known, there, on, wide=not left.exact)
     same = match.match(known, there, names, wide=False)
     groups: dict[int, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for position, group in enumerate(keys.local.tolist()):
@@ -135,8 +146,13 @@ def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
         was, is_now = Counter(same.local[old].tolist()), Counter(same.remote[now].tolist())
         may_be = was + Counter(same.local[new].tolist())
         is_updated = bool(new) and new[-1] < len(left.old) + left.updated
-        if -1 in is_now or is_now - may_be or (is_updated and len(now) != len(old)):
+        stayed = Counter(same.local[old[len(old) - left.stayed :]].tolist())
+        if -1 in is_now or is_now - may_be or stayed - is_now or (is_updated and len(now) != len(old)):
             changed += 1
+        elif left.stayed and is_now - was:
+            before = Rows(all_digits=True)
+            before.add(b"[%b]" % b",".join(left.old))
+            return work_by_rows(there, before)
         elif is_now - was:
             gone += now
             inserts += old

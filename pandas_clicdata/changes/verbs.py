@@ -106,7 +106,7 @@ def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
     if unknown:
         raise InputError(
             f"{argument}: the frame has no column {join_names(map(repr, unknown))}; it has "
-            f"{join_names(map(repr, frame.columns))}"
+            f"{join_names(map(repr, frame.columns)) or 'none'}"
         )
     if frame.columns.has_duplicates:
         raise InputError("the frame has several columns of the same name")
@@ -127,12 +127,20 @@ class Read(NamedTuple):
         return columns_seen(first) if first else None
 
 
-def read_rows(session: Session, rec_id: int, pages: Pages, progress: bool | None, exact: Iterable[str] = ()) -> Read:
-    """Read a data set; columns that are ``exact`` with all digits."""
+def read_rows(
+    session: Session,
+    rec_id: int,
+    pages: Pages,
+    progress: bool | None,
+    exact: Iterable[str] = (),
+    *,
+    all_digits: bool = False,
+) -> Read:
+    """Read a data set; columns that are ``exact`` with all digits, or every column."""
     began = time.monotonic()
 
     def read() -> tuple[Rows, int]:
-        rows, count = Rows(list(exact)), 0
+        rows, count = Rows(list(exact), all_digits=all_digits), 0
         with bar(progress, f"read {rec_id} before", None, session=session) as shown:
             for page in pages():
                 shown.update(rows.add(page.rows), page.total)
@@ -230,6 +238,7 @@ def _change_plan(
         known=None if read is None else read.known,
         again=None if read is None else partial(_change_plan, session, verb, rec_id, source, options, pages),
         pages=0 if read is None else read.pages,
+        match=options.match,
     )
 
 
@@ -313,4 +322,5 @@ def _sync_plan(session: Session, verb: str, rec_id: int, source: Source, options
         chunksize=options.append.chunksize,
         again=partial(_sync_plan, session, verb, rec_id, source, options, pages),
         pages=read.pages,
+        match=options.match,
     )

@@ -23,7 +23,7 @@ def rows_request(rec_id: int, ver_id: int | None) -> Request:
 
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
     """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
-    if ver_id != "latest":
+    if not (isinstance(ver_id, str) and ver_id == "latest"):
         return Version(check_id("ver_id", ver_id), None)
     versions = [parse_version(record) for record in list_versions(caller, rec_id)]
     if not versions:

@@ -36,6 +36,7 @@ _WORDS = {
 }
 _ALIKE = {"dropdown": "text", "percentage": "number", "money": "number", "id": "number"}
 _OF_JSON = {bool: "checkbox", int: "number", float: "number", Decimal: "number", str: "text"}
+_COLLECTS = 'errors="collect" stores the other rows, and lists the rows that ClicData refuses.'
 # A numeral is text that reads as a number. A date is its midnight.
 _TAKES = {
     "text": {"text", "time"},
@@ -122,8 +123,11 @@ def _missing(encoder: FrameEncoder, known: Known | None) -> list[str]:
     return [name for name in (known.holds if known is not None else ()) if name not in encoder.columns]
 
 
-def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> dict[str, str]:
-    """Return what is wrong with each column that can't be sent to this data set."""
+def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool | None) -> dict[str, str]:
+    """Return what is wrong with each column that can't be sent to this data set.
+
+    ``collect`` is None for verbs that can't leave rows out.
+    """
     holds, missing = {} if known is None else known.holds, _missing(encoder, known)
     problems = {}
     if known is not None:
@@ -138,7 +142,8 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
         if (column.column_type is None or may_be_dates) and not collect:
             row = next(_misfits(column, held, 0, encoder.rows) if held else _odd_ones(column), None)
             if row is not None:
-                problems[column.name] = _mixed(column, row, encoder.frame.index, held, rec_id, known)
+                what = _mixed(column, row, encoder.frame.index, held, rec_id, known)
+                problems[column.name] = f"{what}." if collect is None else f"{what}; {_COLLECTS}"
         elif held and not kinds & held and not _fits(column, kinds, held, known) and not is_empty(column):
             problems[column.name] = _other_kind(column, kinds, held, rec_id, known)
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
@@ -297,4 +302,4 @@ def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_i
         what += " Mend it, or make dates of the column with pd.to_datetime"
     else:
         what += f" types={{{column.name!r}: 'text'}} sends text" if not held or "text" in held else " Mend it"
-    return f'{what}; errors="collect" stores the other rows, and lists the rows that ClicData refuses.'
+    return what

@@ -38,6 +38,8 @@ class Rows:
     ----------
     exact : collection of str, optional
         Columns whose numbers keep every digit, as Decimal.
+    all_digits : bool, default False
+        Whether those of other columns do too, on pages where a float would lose some.
 
     Attributes
     ----------
@@ -47,11 +49,11 @@ class Rows:
         Those of them whose type was noted when the frame was read from the data set.
     """
 
-    def __init__(self, exact: Collection[str] = ()) -> None:
+    def __init__(self, exact: Collection[str] = (), *, all_digits: bool = False) -> None:
         self.aware: set[str] = set()
         self.noted: set[str] = set()
         self.count = 0
-        self.exact = frozenset(exact)
+        self.exact, self.all_digits = frozenset(exact), all_digits
         self._pages: list[bytes] = []
         self._starts: list[int] = []
         self._parts: dict[str, list[tuple[int, PageCells]]] = {}  # of each column: the page, and its cells
@@ -68,11 +70,15 @@ class Rows:
         count, names, columns = parse_page(page, None)
         if not count:
             return 0
+        exact_rows = None
         for name, values in zip(names, columns, strict=True):
             if not isinstance(name, str):
                 raise ProtocolError("A page holds something else than rows with named cells.")
-            if name in self.exact and any(isinstance(value, float) for value in values):
-                values = [row.get(name) for row in _exact_decoder.decode(page)]
+            if (self.all_digits or name in self.exact) and any(isinstance(value, float) for value in values):
+                exact_rows = exact_rows or _exact_decoder.decode(page)
+                exact = [row.get(name) for row in exact_rows]
+                if name in self.exact or any(isinstance(cell, Decimal) and _lacks_digits(cell) for cell in exact):
+                    values = exact
             cells = infer_cells(values)
             self._parts.setdefault(name, []).append((len(self._pages), cells))
         self._starts.append(self.count)
@@ -193,7 +199,12 @@ def _exceeds_float(cell: bytes) -> bool:
     """Whether a number that is no integer has more digits than a float."""
     if not is_number(cell) or not any(mark in cell for mark in b".eE"):
         return False
-    return Decimal(cell.decode()) != Decimal(repr(float(cell)))
+    return _lacks_digits(Decimal(cell.decode()))
+
+
+def _lacks_digits(number: Decimal) -> bool:
+    """Whether a float would have fewer digits than a number."""
+    return number != Decimal(repr(float(number)))
 
 
 def is_number(cell: bytes) -> bool:

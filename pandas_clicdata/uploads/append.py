@@ -207,7 +207,11 @@ class Append:
             columns=encoder.columns,
             types=encoder.types,
             index=encoder.index,
-            levels_left_out=[str(name) for name in encoder.frame.index.names if name is not None and not encoder.index],
+            levels_left_out=[
+                str(name)
+                for name in encoder.frame.index.names
+                if name is not None and not encoder.index and name not in encoder.columns
+            ],
             account=self._session.account,
             chunksize=options.chunksize,
             compress=options.compress,
