@@ -34,10 +34,10 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(12, 3_030),
+    "frames": Size(12, 3_050),
     "session": Size(10, 2_722),
     "uploads": Size(9, 2_460),
-    "changes": Size(15, 4_100),
+    "changes": Size(15, 4_160),
     "endpoints": Size(14, 4_430),
     "sandbox": Size(18, 3_860),
 }

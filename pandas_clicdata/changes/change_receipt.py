@@ -362,10 +362,9 @@ class ChangeReceipt:
         rows = zip(self._rows_of_frame, self._states, strict=True)
         return df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
 
-    def reached(self) -> list[tuple[int, bytes]]:
-        """Return the kept rows that were changed, or may have been, each with the position of its key."""
-        changed = [*self._matches_of("changed"), *self._matches_of("in doubt")]
-        return [(key, row) for _, key, row in sorted(changed)]
+    def reached(self) -> list[Match]:
+        """Return the kept rows that were changed, or may have been."""
+        return sorted([*self._matches_of("changed"), *self._matches_of("in doubt")])
 
     @public
     def undo(
