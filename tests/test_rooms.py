@@ -37,11 +37,11 @@ ROOMS = {
     "frames": Size(14, 3_370),
     "session": Size(10, 2_740),
     "uploads": Size(12, 2_925),
-    "changes": Size(15, 4_170),
+    "changes": Size(15, 4_210),
     "endpoints": Size(14, 4_430),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 20_120  # of the package without sandbox and commands
+MOST_LINES = 20_160  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 

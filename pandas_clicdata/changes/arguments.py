@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
@@ -18,7 +20,6 @@ from pandas_clicdata.uploads.change import MULTIPLE_ROWS
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
 
     from pandas_clicdata.session.session import Session
 
@@ -164,7 +165,7 @@ def sync_options(
     return SyncOptions(
         missing=missing,
         duplicates=duplicates,
-        tolerance=dict(tolerance or {}),
+        tolerance=_checked_tolerance(tolerance),
         match=_checked_match(match),
         max_updates=None if max_updates is None else check_count("max_updates", max_updates),
         recheck=check_flag("recheck", recheck),
@@ -217,6 +218,22 @@ def checked_share(argument: str, value: Any) -> float | None:
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0:
         return int(value)
     raise InputError(f"{argument} must be a number of rows, or a share between 0.0 and 1.0, not {value!r}")
+
+
+def _checked_tolerance(tolerance: Any) -> dict[str, Any]:
+    """Return the tolerance of each column: a `timedelta`, or a number as Decimal."""
+    checked: dict[str, Any] = {}
+    try:
+        for name, limit in dict({} if tolerance is None else tolerance).items():
+            exact: Any = limit if isinstance(limit, timedelta) else Decimal(str(limit))
+            if isinstance(limit, (str, bool, np.timedelta64)) or not exact >= type(exact)(0):
+                raise ValueError
+            checked[name] = exact
+    except (TypeError, ValueError, ArithmeticError):
+        raise InputError(
+            f"tolerance must give columns a number or a timedelta, 0 at least, not {tolerance!r}"
+        ) from None
+    return checked
 
 
 def _checked_match(match: Any) -> MatchBy | None:

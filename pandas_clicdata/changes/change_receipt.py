@@ -363,9 +363,9 @@ class ChangeReceipt:
         rows = zip(self._rows_of_frame, self._states, strict=True)
         return df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
 
-    def reached(self, *fates: str) -> list[tuple[int, bytes]]:
-        """Return the kept rows of which this is known (changed, in doubt, there), with the position of the key."""
-        return [(key, row) for _, key, row in sorted(match for fate in fates for match in self._matches_of(fate))]
+    def reached(self) -> list[Match]:
+        """Return the kept rows that were changed, or may have been."""
+        return sorted([*self._matches_of("changed"), *self._matches_of("in doubt")])
 
     @public
     def undo(

@@ -17,7 +17,7 @@ from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.reach import still_there
 from pandas_clicdata.changes.verbs import Read, Source, columns_lacking, read_rows, unread_work
 from pandas_clicdata.changes.work import work_of_replace
-from pandas_clicdata.errors import WriteError
+from pandas_clicdata.errors import InputError, WriteError
 from pandas_clicdata.frames import match
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.uploads import verify
@@ -129,6 +129,8 @@ class Replacer(Carrier):
         stamp = None
         if self._rule.batch_column is not None and len(self._source.frame):
             stamp = str(self._source.frame[self._rule.batch_column].iloc[0])
+            if len(scope_of(self._source, self._plan.there, self._rule.match, self._rule.batch_column)[1]):
+                raise InputError("the rows of this plan were sent already: make the plan anew")
         replaced = Replaced(
             by=self._source.on,
             index=self._rule.index,

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 class Left(NamedTuple):
     """Rows as JSON, before a write and after it: the first ``updated`` of ``new`` are rows of before.
 
-    ``exact`` if the caller said that the service compares text exactly. Where rows were compared as a whole, the last
-    ``stayed`` of ``old`` were to stay.
+    ``exact`` if the caller said that the service compares text exactly. The last ``stayed`` of ``old`` weren't deleted.
     """
 
     old: list[bytes]
@@ -50,7 +49,7 @@ def undo_changes(
     session: Session, receipt: ChangeReceipt, *, dry_run: bool, progress: bool | None
 ) -> SyncReceipt | Plan:
     """Give the rows of a delete or an update back."""
-    old, new = _changed(receipt, "changed", "in doubt")
+    old, new = _changed(receipt)
     on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
     left = Left(old, new, list(dict.fromkeys(on)), len(new), receipt.exact)
     return _done(session, receipt.rec_id, left, dry_run=dry_run, progress=progress)
@@ -63,15 +62,14 @@ def undo_sync(
     old, new = list[bytes](), list[bytes]()
     for changes in (receipt.updated, receipt.deleted):
         if changes is not None:
-            # The rows of a group that a replace did not delete yet must be there too.
-            fates = ["changed", "in doubt", *(["there"] if plan.verb == "replace" else [])]
-            for rows, more in zip((old, new), _changed(changes, *fates), strict=True):
+            for rows, more in zip((old, new), _changed(changes), strict=True):
                 rows += more
     updated = len(new)
     if receipt.appended is not None:
         new += plan.rows.raw(plan.work.inserts[position] for position in _maybe_stored(receipt.appended))
-    gone = {place for change in plan.work.deletes for place in change.places}
-    stayed = [] if plan.on else [place for place in range(plan.there.count) if place not in gone]
+    meant = {place for change in plan.work.deletes for place in change.places} if plan.on else range(plan.there.count)
+    gone = set() if receipt.deleted is None else {found.place for found in receipt.deleted.reached()}
+    stayed = sorted({*meant} - gone)
     old += plan.there.raw(stayed)
     left = Left(old, new, plan.on, updated, plan.match == "exact", len(stayed))
     return _done(session, receipt.rec_id, left, dry_run=dry_run, progress=progress)
@@ -81,14 +79,14 @@ def _maybe_stored(receipt: AppendReceipt) -> list[int]:
     return [position for chunk in receipt.chunks_in(*STORED, *DOUBTFUL) for position in chunk.span]
 
 
-def _changed(receipt: ChangeReceipt, *fates: str) -> tuple[list[bytes], list[bytes]]:
-    """Return the rows of a delete or an update as they were, and what it made of them."""
+def _changed(receipt: ChangeReceipt) -> tuple[list[bytes], list[bytes]]:
+    """Return the rows that a delete or an update may have changed, and what it made of them."""
     old, new = list[bytes](), list[bytes]()
-    for at, row in receipt.reached(*fates):
-        change = receipt.changes[at]
-        old.append(row)
+    for found in receipt.reached():
+        change = receipt.changes[found.key]
+        old.append(found.row)
         if change is not None and change.data:
-            cells = row_cells(row) | {cell.column: cell.value for cell in parse_filter(change.data)}
+            cells = row_cells(found.row) | {cell.column: cell.value for cell in parse_filter(change.data)}
             new.append(b"{%b}" % b",".join(b"%b:%b" % (json_body(name), cell) for name, cell in cells.items()))
     return old, new
 
@@ -146,10 +144,10 @@ def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
         was, is_now = Counter(same.local[old].tolist()), Counter(same.remote[now].tolist())
         may_be = was + Counter(same.local[new].tolist())
         is_updated = bool(new) and new[-1] < len(left.old) + left.updated
-        stayed = Counter(same.local[old[len(old) - left.stayed :]].tolist())
+        stayed = Counter(int(same.local[position]) for position in old if position >= len(left.old) - left.stayed)
         if -1 in is_now or is_now - may_be or stayed - is_now or (is_updated and len(now) != len(old)):
             changed += 1
-        elif left.stayed and is_now - was:
+        elif stayed and not on and is_now - was:
             before = Rows(all_digits=True)
             before.add(b"[%b]" % b",".join(left.old))
             return work_by_rows(there, before)

@@ -110,7 +110,7 @@ def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
         )
     if frame.columns.has_duplicates:
         raise InputError("the frame has several columns of the same name")
-    return listed
+    return [str.__str__(name) if isinstance(name, str) else name for name in listed]
 
 
 class Read(NamedTuple):
@@ -284,6 +284,8 @@ def sync(session: Session, rec_id: int, source: Source, options: SyncOptions, pa
 
 def _sync_plan(session: Session, verb: str, rec_id: int, source: Source, options: SyncOptions, pages: Pages) -> Plan:
     problems = source.problems(options.match, sets=True)
+    if unknown := [name for name in options.tolerance if name not in source.others]:
+        problems.append(f"tolerance names columns that are not compared: {join_names(map(repr, unknown))}")
     exact, progress = source.rows.exact, options.append.progress
     read = Read(Rows(), 0.0, 0) if problems else read_rows(session, rec_id, pages, progress, exact)
     there = read.rows

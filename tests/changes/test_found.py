@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -240,3 +241,60 @@ def test_no_receipt_says_that_a_row_was_updated_whose_key_only_looks_alike(
     assert clicdata_sandbox.rows(rec_id)[0]["v"] == 1, "the service compares text exactly"
     assert "1 row updated (" not in repr(receipt)
     assert re.search("reached no row|updated or not", repr(receipt))
+
+
+@pytest.mark.parametrize("order", ["delete_first", "append_first"])
+def test_a_replace_is_undone_whose_delete_was_refused(session: Session, clicdata_sandbox: Sandbox, order: str) -> None:
+    options: Any = {"by": "month", "order": order, "batch_column": "batch"} if order == "append_first" else {}
+    frame = SALES.assign(batch="early") if options else SALES
+    rec_id = frame.clicdata.push("Sales", session=session).rec_id
+    before = held(clicdata_sandbox, rec_id)
+    clicdata_sandbox.faults.status(403, path=re.compile("/(row|insert|delete)$"), after=1)
+    with pytest.raises(errors.ClicDataError) as stopped:
+        NEW.clicdata.replace(rec_id, session=session, **options)
+    clicdata_sandbox.faults.clear()
+    assert held(clicdata_sandbox, rec_id) != before
+    assert session.last_receipt is stopped.value.receipt
+    assert stopped.value.receipt.undo().complete
+    assert held(clicdata_sandbox, rec_id) == before
+
+
+def test_a_plan_of_a_replace_never_appends_its_rows_twice(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = SALES.assign(batch="early").clicdata.push("Sales", session=session).rec_id
+    frame = NEW.assign(month=9)
+    plan = frame.clicdata.replace(
+        rec_id, by="month", order="append_first", batch_column="batch", dry_run=True, session=session
+    )
+    assert plan.apply().complete
+    with pytest.raises(errors.InputError, match="make the plan anew"):
+        plan.apply()
+    assert len(clicdata_sandbox.rows(rec_id)) == 7
+
+
+@pytest.mark.parametrize("tolerance", [5, {"v": float("nan")}, {"v": "1"}, {"v": -1}, {"v": True}, {"v": None}])
+def test_a_tolerance_that_is_none_is_refused(session: Session, tolerance: Any) -> None:
+    with pytest.raises(errors.InputError, match="tolerance must"):
+        pd.DataFrame({"k": [1], "v": [1.5]}).clicdata.upsert(1, on="k", tolerance=tolerance, session=session)
+
+
+def test_a_tolerance_of_a_column_that_is_not_compared_is_refused(session: Session) -> None:
+    rec_id = SALES.clicdata.push("Sales", session=session).rec_id
+    with pytest.raises(errors.InputError, match=r"tolerance names .*'mnth'"):
+        SALES.clicdata.sync(rec_id, on="id", tolerance={"mnth": 1}, session=session)
+
+
+def test_a_tolerance_may_be_a_number_of_numpy(session: Session) -> None:
+    rec_id = SALES.clicdata.push("Sales", session=session).rec_id
+    frame = SALES.assign(month=SALES["month"] + 1)
+    for tolerance in (np.int64(1), np.float64(1.0), Decimal(1)):
+        plan = frame.clicdata.diff(rec_id, on="id", tolerance={"month": tolerance}, session=session)
+        assert plan.unchanged == 6
+
+
+def test_names_may_be_texts_of_numpy(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = SALES.clicdata.push("Sales", session=session).rec_id
+    frame = pd.DataFrame({np.str_("id"): [1, 9], np.str_("month"): [5, 5]})
+    frame.clicdata.upsert(rec_id, on=np.array(["id"]), session=session)  # type: ignore[arg-type]
+    frame.clicdata.replace(rec_id, by=np.array(["month"]), session=session)  # type: ignore[arg-type]
+    frame.clicdata.delete_rows(rec_id, on=np.array(["id"]), session=session)  # type: ignore[arg-type]
+    assert len(clicdata_sandbox.rows(rec_id)) == 5
