@@ -12,6 +12,7 @@ import re
 import signal
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ WRITES = re.compile("/(row|insert|update|delete)$")
 STOCK = pd.DataFrame({"id": range(12), "g": [*"abc"] * 4, "v": [n % 5 for n in range(12)]})
 NEW = pd.DataFrame({"id": range(100, 107), "g": [*"abababa"], "v": 1})
 KINDS = ("upsert", "sync", "replace all", "replace by", "append first", "append first by", "journal", "journal by")
+BESIDE = ("upsert", "replace by", "append first by", "journal by", "undo update", "undo delete")  # with another writer
 KINDS += ("undo sync", "undo replace", "undo update", "undo delete", "restore", "restore rows")
 
 
@@ -66,6 +68,11 @@ def schedule(dice: random.Random, journal: Path) -> None:
                 sandbox.faults.drop(applied=dice.random() < 0.5, path=WRITES, after=after)
             else:
                 sandbox.faults.status(dice.choice([400, 500, 503]), path=f"/data/{rec_id}", after=after)
+        came: list[dict[str, Any]] = []
+        if kind in BESIDE:
+            other = {"id": 900, "g": "c", "v": 3}
+            write = partial(written, sandbox, rec_id, other, came)
+            sandbox.faults.call(write, path=WRITES, after=dice.randint(0, 9))
         receipt: Any = None
         for _ in range(CALLS):
             try:
@@ -78,7 +85,13 @@ def schedule(dice: random.Random, journal: Path) -> None:
         else:
             pytest.fail("it never ended")
         assert receipt.complete
-        assert counted(sandbox.rows(rec_id)) == counted(wanted.to_dict("records"))
+        assert counted(sandbox.rows(rec_id)) == counted([*wanted.to_dict("records"), *came])
+
+
+def written(sandbox: Sandbox, rec_id: int, row: dict[str, Any], came: list[dict[str, Any]]) -> None:
+    """Append a row as another writer does, while a request is on its way."""
+    sandbox.append(rec_id, [row])
+    came.append(row)
 
 
 def prepared(

@@ -164,6 +164,38 @@ class Table(RuleBasedStateMachine):
         if path is not None and path.exists():
             self.stopped.append((frame, path))
 
+    @rule(
+        rows=st.integers(0, 6),
+        drawn=st.lists(st.integers(0, 9999), max_size=4),
+        verb=st.sampled_from(["upsert", "replace"]),
+        undo=st.booleans(),
+    )
+    def make(self, rows: int, drawn: list[int], verb: str, undo: bool) -> None:
+        """Write rows that are new and rows that are there; each is there once in the end, or as before."""
+        unfinished = {n for frame, _ in self.stopped for n in frame["n"]}
+        there = [n for n in self.stored if n not in unfinished]
+        old = sorted({there[number % len(there)] for number in drawn}) if there else []
+        new = self.frame(rows)
+        numbers = [*new["n"], *old]
+        frame = pd.DataFrame({"n": numbers, "t": [f"row {n}" for n in numbers]})
+        if frame.empty:
+            return
+        how: Any = {"on": "n"} if verb == "upsert" else {"by": "t"}
+        try:
+            receipt: Any = getattr(frame.clicdata, verb)(
+                self.rec_id, chunksize=3, session=self.session, progress=False, **how
+            )
+            assert receipt.complete
+            if undo:
+                receipt.undo(progress=False)
+        except errors.ClicDataError:
+            now = Counter(self.ledger())
+            assert all(now[n] <= 1 for n in numbers)
+            self.stored = [n for n in self.stored if n not in numbers] + [n for n in numbers if now[n]]
+            return
+        assert all(Counter(self.ledger())[n] == (n in old or not undo) for n in numbers)
+        self.stored += [] if undo else new["n"].tolist()
+
     @rule(workers=st.sampled_from([1, 4]))
     def read(self, workers: int) -> None:
         try:
