@@ -211,6 +211,7 @@ class Carrier:
         if self._append is None and len(rows):
             append = Append(self._session, frame if len(rows) == len(frame) else frame.iloc[rows], self._options)
             self._append = append.__enter__()
+            append.left_empty = self._plan.left_empty()
             append.prepare(self._plan.known_rec_id, replaces=replaces)
             self.receipt.appended, self._session.last_receipt = append.receipt, self.receipt
 

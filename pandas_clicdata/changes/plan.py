@@ -81,6 +81,7 @@ class Plan:
             "do",
             "frame",
             "known_rec_id",
+            "left_empty",
             "match",
             "note_frame",
             "on",
@@ -138,7 +139,7 @@ class Plan:
             cells are of another kind, or would become coarser.
         """
         encoder, holds = self._encoder, {} if self._known is None else self._known.holds
-        left_out = self._levels_left_out()
+        left_out = encoder.levels_left_out
         arrays = {name: encoder.frame.index.get_level_values(name).array for name in left_out}
         arrays |= {column.name: column.array for column in encoder._columns}
         coarser = columns_coarser(encoder, self._known)
@@ -166,10 +167,9 @@ class Plan:
         table.index = pd.Index(list(names), name="column")
         return table
 
-    def _levels_left_out(self) -> list[Any]:
-        """Return the named levels of the index that are not sent."""
-        names = [] if self._encoder.index else self._encoder.frame.index.names
-        return [name for name in names if name is not None and name not in self._encoder.columns]
+    def left_empty(self) -> list[str]:
+        """Return the columns of the data set that the frame lacks, as far as they are known."""
+        return [name for name in (self._known.holds if self._known else ()) if name not in self._encoder.columns]
 
     def _verdict(self, name: str, held: Sequence[str] | None) -> str:
         if self._known is None:

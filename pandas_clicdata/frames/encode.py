@@ -74,6 +74,8 @@ class FrameEncoder:
         The names of the columns, constants included.
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
+    levels_left_out : list
+        The named levels of the index that are not among them.
     frame, types, constants, first
         The parameters; the frame is a shallow copy without ``attrs``.
     index : bool
@@ -107,6 +109,8 @@ class FrameEncoder:
         self.first = first
         self.constants = dict(constants or {})
         self.columns = [*(column.name for column in self._columns), *self.constants]
+        levels = [] if self.index else self.frame.index.names
+        self.levels_left_out: list[Any] = [name for name in levels if name is not None and name not in self.columns]
         self.column_types = {column.name: column.column_type for column in self._columns if column.column_type}
         self._block_rows = _FIRST_ROWS  # rows of the next block
 

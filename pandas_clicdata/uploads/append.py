@@ -148,6 +148,7 @@ class Append:
         self._journal: Journal | None = None
         self._writer: ReceiptWriter | None = None
         self.receipt: AppendReceipt | None = None
+        self.left_empty: list[str] = []  # columns of the data set, as a comparison before found
         self._need_types = need_types
         self._known: Known | None = None
         frames = frames_of(data)
@@ -194,8 +195,8 @@ class Append:
 
         The data set was created for the rows (``made``), or may have a unique key (``has_key``).
         """
-        options, left_empty = self._options, [] if made else self._compare(rec_id)
-        encoder = self._encoder
+        left_empty = [] if made else [*self.left_empty, *self._compare(rec_id)]
+        options, encoder = self._options, self._encoder
         if problems := self.option_problems(made=made):
             raise InputError(problems)
         rows_before = 0 if made else None
@@ -207,11 +208,7 @@ class Append:
             columns=encoder.columns,
             types=encoder.types,
             index=encoder.index,
-            levels_left_out=[
-                str(name)
-                for name in encoder.frame.index.names
-                if name is not None and not encoder.index and name not in encoder.columns
-            ],
+            levels_left_out=[str(name) for name in encoder.levels_left_out],
             account=self._session.account,
             chunksize=options.chunksize,
             compress=options.compress,
