@@ -33,13 +33,13 @@ settings.load_profile("package")
 # The sizes of a long run; each is read by the module that uses it.
 LONG = {
     "CLICDATA_SCHEDULES": 10_000,
-    "CLICDATA_CHANGES": 5_000,
+    "CLICDATA_CHANGES": 1_000,
     "CLICDATA_SOCKET_RUNS": 500,
     "CLICDATA_ANSWERS": 20_000,
     "CLICDATA_FRAMES": 5_000,
     "CLICDATA_KILLS": 300,
     "CLICDATA_PLACES": 400,
-    "CLICDATA_CLUSTERS": 10,
+    "CLICDATA_CLUSTERS": 5,
     "CLICDATA_RUNS": 300,
     "CLICDATA_CALLS": 200,
     "CLICDATA_LETTERS": 4_000_000,
