@@ -136,7 +136,8 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
     for column in encoder._columns:
         held = set(holds.get(column.name, ()))
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
-        if not column.cell_types or column.name in problems:
+        is_text = held <= TIMES and (encoder.types or {}).get(column.name) == "text"  # as the caller says
+        if not column.cell_types or column.name in problems or is_text:
             continue
         may_be_dates = kinds == {"text"} and not column.converts and held and held <= TIMES
         if (column.column_type is None or may_be_dates) and not collect:
@@ -300,6 +301,8 @@ def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_i
     what += f", and {_held(held, rec_id, known) if held else f'it is not known what data set {rec_id} takes there'}."
     if held and held <= TIMES:
         what += " Mend it, or make dates of the column with pd.to_datetime"
+        if len(kinds) == 1:
+            what += f"; if it is text that only looks like dates, types={{{column.name!r}: 'text'}} sends it"
     else:
         what += f" types={{{column.name!r}: 'text'}} sends text" if not held or "text" in held else " Mend it"
     return what

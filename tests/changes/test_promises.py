@@ -381,3 +381,17 @@ def test_a_restore_of_a_version_gives_back_duplicate_rows_and_nulls(
     pd.DataFrame({"t": ["y"]}).clicdata.replace(rec_id, session=session)
     assert Data(session=session).restore(rec_id, version).complete
     assert held(clicdata_sandbox, rec_id) == before
+
+
+@pytest.mark.parametrize("verb", ["append", "upsert", "replace"])
+def test_text_that_only_looks_like_dates_takes_other_text_if_the_caller_says_so(
+    session: Session, clicdata_sandbox: Sandbox, verb: str
+) -> None:
+    rec_id = clicdata_sandbox.create("Notes", {"id": "number", "note": "text"})
+    clicdata_sandbox.append(rec_id, [{"id": 1, "note": "2024-01-01"}, {"id": 2, "note": "2024-02-01"}])
+    frame = pd.DataFrame({"id": [2], "note": ["later"]})
+    how: Any = {"append": {"check": True}, "upsert": {"on": "id"}, "replace": {"by": "id"}}[verb]
+    with pytest.raises(errors.InputError, match=r"if it is text that only looks like dates, types=\{'note': 'text'\}"):
+        getattr(frame.clicdata, verb)(rec_id, session=session, **how)
+    getattr(frame.clicdata, verb)(rec_id, types={"note": "text"}, session=session, **how)
+    assert clicdata_sandbox.rows(rec_id)[-1] == {"id": 2, "note": "later"}
