@@ -171,7 +171,7 @@ def test_calls_made_again_after_any_fault_store_each_row_once(kind: str, tmp_pat
     seed = SEED or str(random.randrange(1 << 32))
     sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
     faults = Counter[str]()
-    for number in range(SCHEDULES // 10):
+    for number in range(SCHEDULES // 50):
         dice = random.Random(f"id {kind} {seed} {number}")
         with Unreliable(dice, dice.choice([None, "2022.01"]), rows_before=dice.choice([0, 3])) as service:
             path = tmp_path / f"{number}"
@@ -189,5 +189,5 @@ def test_calls_made_again_after_any_fault_store_each_row_once(kind: str, tmp_pat
                 raise AssertionError("it never came to an end")
             assert service.land() == Counter(range(ROWS))
             faults += service.faults
-    totals.add("random schedules of faults", SCHEDULES // 10)
+    totals.add("random schedules of faults", SCHEDULES // 50)
     totals.add("faults of random schedules", faults.total())

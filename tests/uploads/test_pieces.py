@@ -327,7 +327,7 @@ def held(service: Unreliable) -> AppendReceipt:
 def test_each_receipt_of_pieces_agrees_with_the_ledger(kind: str, tmp_path: Path) -> None:
     seed = SEED or str(random.randrange(1 << 32))
     sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
-    schedules = SCHEDULES // 8
+    schedules = SCHEDULES // 40
     requests, faults = 0, Counter[str]()
     for number in range(schedules):
         dice = random.Random(f"pieces {kind} {seed} {number}")
@@ -367,7 +367,7 @@ def gone_through(service: Unreliable, kind: str, path: Path) -> None:
     raise AssertionError("it never came to an end")
 
 
-KILLS = int(os.environ.get("CLICDATA_KILLS", "20")) // 2
+KILLS = int(os.environ.get("CLICDATA_KILLS", "20")) // 6
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
