@@ -40,7 +40,7 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
 def zipped(name: str, text: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
-        file.writestr(name, text)
+        file.writestr(zipfile.ZipInfo(name), text)  # of 1980: each process must make the same bytes
     return packed.getvalue()
 
 
