@@ -451,6 +451,11 @@ def test_no_traceback_shows_the_login() -> None:
     assert "s3cret" not in repr(real_service.Login(client_secret="s3cret"))
 
 
+def _holds(text: str, word: str) -> bool:
+    """Whether a text holds a word; one of few letters may be within a token by chance, and counts by itself only."""
+    return bool(re.search(rf"\b{re.escape(word)}\b", text)) if len(word) < 5 else word in text
+
+
 # Both in a long run; the plain one takes the first.
 @pytest.mark.parametrize("service", [*SERVICES] if "CLICDATA_RUNS" in os.environ else [*SERVICES][:1])
 def test_a_service_is_recorded_without_a_write_and_without_what_is_its_own(service: str, tmp_path: Path) -> None:
@@ -474,7 +479,7 @@ def test_a_service_is_recorded_without_a_write_and_without_what_is_its_own(servi
 
     for path in there.iterdir():
         text = " ".join(path.read_text(encoding="utf-8").split()).lower()
-        assert not [word for word in owned if word.lower() in text], path.name
+        assert not [word for word in owned if _holds(text, word.lower())], path.name
     for name in real_service.NAMES:
         with vcr.use_cassette(str(there / f"{name}.yaml"), record_mode="none", **real_service.CONFIG) as cassette:
             assert not real_service.play(name, cassette)

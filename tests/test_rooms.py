@@ -34,7 +34,7 @@ class Size(NamedTuple):
 
 
 ROOMS = {
-    "frames": Size(14, 3_370),
+    "frames": Size(14, 3_380),
     "session": Size(10, 2_740),
     "uploads": Size(12, 2_925),
     "changes": Size(15, 4_210),
