@@ -542,7 +542,7 @@ class FrameChanges:
             Do nothing if more rows would go than this number or, as a float, this share of the data set.
         keep : bool, default True
             Whether to read the data set before, a request per page, and keep the rows that go, for ``.undo()``.
-            Without it, and with ``by``, the data set is read only if the responses don't count the deleted rows.
+            Without it, and with ``by``, the data set is read only if the responses count no rows, or none for a group.
         types : mapping of str to str, optional
             ClicData types of columns, as in `append`.
         index : bool, optional

@@ -150,7 +150,7 @@ class Replacer(Carrier):
         if deleted is not None:
             meant = sum(len(change.places) for change in self._plan.work.deletes)
             counted = deleted.rows_changed
-            if counted is None or counted < meant:
+            if counted is None or counted < meant or deleted.keys_unmatched:
                 check_deleted(scope_of(self._source, self._rows_there(), self._rule.match, None)[1])
         self._has_deleted = True
         if self.receipt.appended is not None:

@@ -157,14 +157,15 @@ def test_an_empty_frame_may_empty_a_data_set(session: Session, clicdata_sandbox:
     assert (receipt.complete, receipt.appended, held(clicdata_sandbox, rec_id)) == (True, None, [])
 
 
-def test_no_row_comes_before_the_old_ones_are_gone() -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_no_row_comes_before_the_old_ones_are_gone(keep: bool) -> None:
     """A delete that reaches nothing, as where the service compares in another way, ends the call."""
     with start() as sandbox, sandbox.session(api_version="2022.01") as session:
         rec_id = SALES.clicdata.push("Sales", session=session).rec_id
         path = re.compile("/(delete|row)$")
         sandbox.faults.answer('{"success": true, "result": {"rows_deleted": 0}}', path=path, times=None)
         with pytest.raises(errors.WriteError, match="are still there, and no row was appended"):
-            MAY.clicdata.replace(rec_id, by="month", session=session)
+            MAY.clicdata.replace(rec_id, by="month", keep=keep, session=session)
         assert held(sandbox, rec_id) == [*range(24)]
 
 
