@@ -10,7 +10,6 @@ from pandas_clicdata.changes.compare import Work
 from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.compare import columns_coarser
-from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,21 +38,17 @@ def append_plan(
             coarser = columns_coarser(append._encoder, known)  # these problems name them already
             sends = [name for name in sends if name not in coarser]
 
-    digest = fingerprint(append._encoder)
-
     def send(_: Plan) -> Any:
         if append.receipt is not None:
             raise InputError(
                 "the rows of this plan were sent already, and its receipt says which are stored: a plan of an append "
                 "can be carried out once"
             )
-        if fingerprint(append._encoder) != digest:  # pandas 2 may share the cells with the caller
-            raise InputError("the frame was changed since the plan was made, and nothing was sent: make the plan anew")
         with append:
             return do()
 
     encoder = append._encoder
-    return Plan(
+    plan = Plan(
         session,
         verb,
         rec_id,
@@ -66,3 +61,5 @@ def append_plan(
         pages=int(bool(options.check) and rec_id is not None),
         collect=options.errors == "collect",
     )
+    plan.note_frame()
+    return plan

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.changes import verbs
 from pandas_clicdata.changes.arguments import change_options, checked_share, replace_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.changes.compare import warn_of_fractions
+from pandas_clicdata.changes.plan import planned
 from pandas_clicdata.changes.replace import replace, replace_source
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import Source, pages_of
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.session.pages import Page
     from pandas_clicdata.session.session import Session
-
-_Receipt = TypeVar("_Receipt")
 
 
 class FrameChanges:
@@ -165,7 +164,7 @@ class FrameChanges:
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on)
         plan = verbs.delete_rows(session, rec_id, source, options, pages if read_before or dry else None)
-        return _planned(plan, ChangeReceipt, dry_run=dry)
+        return planned(plan, ChangeReceipt, dry_run=dry)
 
     @overload
     def update_rows(
@@ -276,7 +275,7 @@ class FrameChanges:
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         plan = verbs.update_rows(session, rec_id, source, options, pages if read_before or dry else None)
-        return _planned(plan, ChangeReceipt, dry_run=dry)
+        return planned(plan, ChangeReceipt, dry_run=dry)
 
     @overload
     def upsert(
@@ -395,7 +394,7 @@ class FrameChanges:
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         warn_of_fractions(source.rows, source.on)
-        return _planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+        return planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     @overload
     def sync(
@@ -475,7 +474,7 @@ class FrameChanges:
         session, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         warn_of_fractions(source.rows, source.on)
-        return _planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+        return planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     @overload
     def replace(
@@ -613,7 +612,7 @@ class FrameChanges:
         dry = bool(check_flag("dry_run", dry_run))
         session, pages = self._reader(rec_id, session)
         source = replace_source(self._frame, rec_id, by, options, types=types)
-        return _planned(replace(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
+        return planned(replace(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     def diff(
         self,
@@ -678,17 +677,6 @@ class FrameChanges:
     def _reader(self, rec_id: int, session: Session | None) -> tuple[Session, Callable[[], Iterable[Page]]]:
         session = manager.current(session)
         return session, pages_of(session, check_id("rec_id", rec_id))
-
-
-def _planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:
-    """Return the plan, or carry it out and return its receipt, of this class."""
-    if dry_run:
-        plan.note_frame()
-        return plan
-    plan.check()
-    receipt = plan.do(plan)
-    assert isinstance(receipt, kind)
-    return receipt
 
 
 public_methods(FrameChanges)

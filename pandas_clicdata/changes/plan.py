@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.compare import Known
     from pandas_clicdata.session.session import Session
 
+_Receipt = TypeVar("_Receipt")
 _MOST_SHOWN = 5  # rows of a table in HTML
 
 
@@ -402,3 +403,14 @@ class Plan:
                 )
                 parts.append(f"<p>{shown}</p>{table.head(_MOST_SHOWN).to_html(notebook=True)}")
         return "".join(parts)
+
+
+def planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:
+    """Return the plan, or carry it out and return its receipt, of this class."""
+    if dry_run:
+        plan.note_frame()
+        return plan
+    plan.check()
+    receipt = plan.do(plan)
+    assert isinstance(receipt, kind)
+    return receipt

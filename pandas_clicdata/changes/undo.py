@@ -10,9 +10,10 @@ import numpy as np
 
 from pandas_clicdata.changes.carry import Carrier
 from pandas_clicdata.changes.compare import Change, Work, cells_of, count_rows
-from pandas_clicdata.changes.plan import Plan
+from pandas_clicdata.changes.plan import Plan, planned
 from pandas_clicdata.changes.reach import deletes_by, deletes_of_all
 from pandas_clicdata.changes.restore import work_by_rows
+from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import pages_of, read_rows
 from pandas_clicdata.frames import match
 from pandas_clicdata.frames.encode import FrameEncoder
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pandas_clicdata.changes.change_receipt import ChangeReceipt
-    from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
@@ -93,12 +93,7 @@ def _changed(receipt: ChangeReceipt) -> tuple[list[bytes], list[bytes]]:
 
 def _done(session: Session, rec_id: int, left: Left, *, dry_run: bool, progress: bool | None) -> SyncReceipt | Plan:
     options = AppendOptions(index=False, check=False, progress=progress)
-    plan = _undo_plan(session, rec_id, left, options)
-    if dry_run:
-        return plan
-    plan.check()
-    receipt: SyncReceipt = plan.do(plan)
-    return receipt
+    return planned(_undo_plan(session, rec_id, left, options), SyncReceipt, dry_run=dry_run)
 
 
 def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions) -> Plan:

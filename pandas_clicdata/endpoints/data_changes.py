@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import check_flag, check_id
 from pandas_clicdata.changes import restore
+from pandas_clicdata.changes.plan import planned
+from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import pages_of
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.versions import rows_request, stored_version
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.changes.arguments import Names
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.restore import Changes
-    from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.changes.verbs import Pages
 
 
@@ -230,11 +231,7 @@ class DataChanges(Endpoint):
             pages_of(session, rec_id),
             check_flag("progress", progress),
         )
-        if dry:
-            return plan
-        plan.check()
-        receipt: SyncReceipt = plan.do(plan)
-        return receipt
+        return planned(plan, SyncReceipt, dry_run=dry)
 
     def changes(
         self,
