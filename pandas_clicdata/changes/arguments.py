@@ -14,7 +14,7 @@ from pandas_clicdata.changes.replace import ORDERS, ReplaceOptions
 from pandas_clicdata.changes.verbs import ChangeOptions, SyncOptions
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.uploads.append import AppendOptions
+from pandas_clicdata.uploads.append import AppendOptions, SendArguments
 from pandas_clicdata.uploads.change import MULTIPLE_ROWS
 
 if TYPE_CHECKING:
@@ -34,22 +34,9 @@ class NewArguments(TypedDict, total=False):
     session: Session | None
 
 
-class PushArguments(TypedDict, total=False):
+class PushArguments(SendArguments, total=False):
     """Further arguments of `push`."""
 
-    chunksize: int | None
-    index: bool | None
-    workers: int
-    compress: bool
-    progress: bool | None
-    journal: str | os.PathLike[str] | None
-    verify: Literal["count", "tag"] | None
-    exclusive: bool
-    tag_column: str | None
-    errors: Literal["raise", "collect"]
-    audit: bool | None
-    check: bool | None
-    append_id: str | None
     session: Session | None
 
 

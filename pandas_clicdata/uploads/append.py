@@ -55,10 +55,9 @@ LAST_RECEIPT = "session.last_receipt"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,99}")
 
 
-class AppendArguments(TypedDict, total=False):
-    """The arguments of `AppendOptions`, for editors."""
+class SendArguments(TypedDict, total=False):
+    """The arguments of `AppendOptions` but the types, for editors."""
 
-    types: Mapping[str, str] | None
     chunksize: int | None
     index: bool | None
     workers: int
@@ -72,6 +71,12 @@ class AppendArguments(TypedDict, total=False):
     audit: bool | None
     check: bool | None
     append_id: str | None
+
+
+class AppendArguments(SendArguments, total=False):
+    """The arguments of `AppendOptions`, for editors."""
+
+    types: Mapping[str, str] | None
 
 
 @dataclass(kw_only=True)
