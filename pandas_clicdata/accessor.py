@@ -16,7 +16,7 @@ from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import Append, AppendOptions
-from pandas_clicdata.uploads.resume import append_once, resume_same
+from pandas_clicdata.uploads.resume import append_once
 
 if TYPE_CHECKING:
     import os
@@ -447,8 +447,6 @@ class ClicDataAccessor(FrameChanges):
                 return replaced
         if dry:
             return push_plan(data, name, self._frame, desc, options, may_exist=may_exist)
-        if (receipt := resume_same(data.session, self._frame, options, None)) is not None:
-            return receipt
         return create_and_append(data, name, self._frame, desc, options, may_exist=may_exist)
 
 

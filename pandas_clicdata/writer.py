@@ -9,7 +9,6 @@ from pandas_clicdata.endpoints.data import Data, create_and_append
 from pandas_clicdata.errors import public
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import AppendOptions
-from pandas_clicdata.uploads.resume import resume_same
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -137,6 +136,4 @@ def push(
     check_name("name", name)
     check_choice("if_exists", if_exists, IF_EXISTS)
     checked, endpoint = AppendOptions(**options), Data(session=manager.current(session))
-    if (receipt := resume_same(endpoint.session, data, checked, None)) is not None:
-        return receipt
     return create_and_append(endpoint, name, data, desc, checked, may_exist=if_exists == "append")

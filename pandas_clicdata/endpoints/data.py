@@ -41,7 +41,7 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import change
 from pandas_clicdata.uploads.append import Append, AppendOptions
-from pandas_clicdata.uploads.resume import append_once
+from pandas_clicdata.uploads.resume import append_once, resume_same
 
 if TYPE_CHECKING:
     import os
@@ -753,7 +753,12 @@ def id_named(data: Data, name: str) -> int | None:
 def create_and_append(
     data: Data, name: str, rows: Rows, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
-    """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one."""
+    """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one.
+
+    Where an append with the same id was begun, go on with it.
+    """
+    if (receipt := resume_same(data.session, rows, options, None)) is not None:
+        return receipt
     with Append(data.session, rows, options, need_types=True) as append:
         found = data._named(name) if may_exist else []
         if not found:
