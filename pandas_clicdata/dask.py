@@ -31,8 +31,7 @@ from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_count, check_flag, check_id
 from pandas_clicdata.endpoints.answers import parse_version
-from pandas_clicdata.endpoints.data import Data
-from pandas_clicdata.endpoints.versions import rows_request, stored_version
+from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
 from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public, public_methods
 from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.decode import FrameBuilder
@@ -128,8 +127,7 @@ def read_clicdata(
     session = manager.current()
     number, total = (None, None) if live else stored_version(session, rec_id, ver_id)
     if number is not None and total is None:
-        listed = Data(session=session).get_data_history(rec_id, output="dict")
-        total = dict(map(parse_version, listed)).get(number)
+        total = dict(map(parse_version, list_versions(session, rec_id))).get(number)
     first, last, total = _first_and_last(session, rec_id, number, total)
     builder.add(first.rows)
     builder.add(last.rows if last.number > 1 else b"[]")
