@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pandas_clicdata.changes.compare import MatchBy
+    from pandas_clicdata.changes.compare import Comparison, MatchBy
     from pandas_clicdata.changes.verbs import Pages
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.receipt import AppendReceipt
@@ -82,7 +82,7 @@ def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptio
     if problems:
         work = Work(problems=problems)
     elif reads:
-        scope = scope_of(source, read.rows, options.match, options.batch_column)[0]
+        scope = scope_in(compared, options.batch_column)[0]
         work = work_of_replace(
             compared, scope, by=options.match, batch=options.batch_column, max_deleted=options.max_deleted
         )
@@ -129,7 +129,7 @@ class Replacer(Carrier):
         stamp = None
         if self._rule.batch_column is not None and len(self._source.frame):
             stamp = str(self._source.frame[self._rule.batch_column].iloc[0])
-            if len(scope_of(self._source, self._plan.there, self._rule.match, self._rule.batch_column)[1]):
+            if len(scope_of(self._source, self._plan.there, self._rule)[1]):
                 raise InputError("the rows of this plan were sent already: make the plan anew")
         replaced = Replaced(
             by=self._source.on,
@@ -151,7 +151,7 @@ class Replacer(Carrier):
             meant = sum(len(change.places) for change in self._plan.work.deletes)
             counted = deleted.rows_changed
             if counted is None or counted < meant or deleted.keys_unmatched:
-                check_deleted(scope_of(self._source, self._rows_there(), self._rule.match, None)[1])
+                check_deleted(scope_of(self._source, self._rows_there(), self._rule)[0])
         self._has_deleted = True
         if self.receipt.appended is not None:
             self.receipt.appended.note_deleted()
@@ -162,7 +162,7 @@ class Replacer(Carrier):
 
     def _settle(self) -> None:
         there = self._rows_there()
-        [old, new] = scope_of(self._source, there, self._rule.match, self._rule.batch_column)
+        [old, new] = scope_of(self._source, there, self._rule)
         deleted, appended = self.receipt.deleted, self.receipt.appended
         if appended is not None and (self._has_deleted or not self._deletes_first):
             stored = stored_positions(self._source, there, new, appended)
@@ -172,16 +172,18 @@ class Replacer(Carrier):
             self._mark(deleted, still_there(there, old, changes))
 
 
-def scope_of(source: Source, there: Rows, by: MatchBy | None, batch: str | None) -> tuple[Any, Any]:
-    """Return the rows of the data set in the place of those of the frame: of earlier runs, and of this one.
+def scope_of(source: Source, there: Rows, rule: ReplaceOptions) -> tuple[Any, Any]:
+    """Return the rows of a data set in the place of those of the frame: of earlier runs, and of this one."""
+    return scope_in(source.compared(there, rule.match), rule.batch_column)
 
-    Without a batch column both are all of them.
-    """
-    found = source.compared(there, by).found if source.on else np.zeros(there.count)
+
+def scope_in(compared: Comparison, batch: str | None) -> tuple[Any, Any]:
+    """Return `scope_of` for rows that are compared. Without a batch column both are all of them."""
+    found = compared.found if compared.on else np.zeros(compared.there.count)
     scope = np.flatnonzero(found >= 0)
     if batch is None:
         return scope, scope
-    stamped = match.match(source.rows, there, [batch], wide=False).remote >= 0
+    stamped = match.match(compared.frame, compared.there, [batch], wide=False).remote >= 0
     return scope[~stamped[scope]], scope[stamped[scope]]
 
 
@@ -242,7 +244,7 @@ class Resumed:
             return {}
         verify.wait(self._session, 0.0)
         there = self._read()
-        new = scope_of(self._source, there, self._rule.match, self._rule.batch_column)[1]
+        new = scope_of(self._source, there, self._rule)[1]
         stored = {*stored_positions(self._source, there, new, receipt)}
         counts = {chunk.start: sum(position in stored for position in chunk.span) for chunk in chunks}
         return {
@@ -254,7 +256,7 @@ class Resumed:
     def after(self) -> None:
         """Delete the rows that go last."""
         if self._replaced.order == "append_first":
-            new = scope_of(self._source, self._read(), self._rule.match, self._rule.batch_column)[1]
+            new = scope_of(self._source, self._read(), self._rule)[1]
             if len(new) != self._receipt.rows_total:
                 raise WriteError(
                     f"the data set holds {count_rows(len(new))} of this run, and not {self._receipt.rows_total:,}: "
@@ -268,7 +270,7 @@ class Resumed:
         deleted = ChangeReceipt.of_changes(plan, "delete rows", plan.work.deletes, keep=False)
         if deleted is not None:
             send_changes(self._session, deleted, False)
-            left = scope_of(self._source, self._read(), self._rule.match, self._rule.batch_column)[0]
+            left = scope_of(self._source, self._read(), self._rule)[0]
             check_deleted(left)
 
     def _read(self) -> Rows:
