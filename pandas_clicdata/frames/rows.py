@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.parse import PageCells
     from pandas_clicdata.frames.unify import Cells
 
@@ -127,23 +126,25 @@ class FrameRows(Rows):
         self.aware = {column.name for column in encoder._columns if column.is_aware and column.column_type != "date"}
         self.noted = self.aware.intersection(noted)
         self._encoder = encoder
-        self._whole: dict[str, Column] = {}  # columns whose cells Arrow has, so that they need not be kept
+        self._own = {column.name: column for column in encoder._columns}
         self._written: dict[int, bytes] = {}
         self.count = encoder.rows
         self._starts = [*range(0, encoder.rows, _BLOCK_ROWS)]
         self._parts = {name: [] for name in encoder.columns}
-        for column in encoder._columns:
-            if column.is_in_arrow and not (column.name in self.exact and column.array.dtype.kind == "f"):
-                self._whole[column.name] = column
-                continue
-            decode = _exact_decoder.decode if column.name in self.exact else msgspec.json.decode
-            for block, start in enumerate(self._starts):
-                texts = column.texts(start, min(start + _BLOCK_ROWS, encoder.rows))
-                self._parts[column.name].append((block, _parsed(texts, decode)))
 
     def cells(self, name: str) -> Cells:
         """Return a column: an Arrow array, or a list where no type holds all cells."""
-        return self._whole[name].cells() if name in self._whole else super().cells(name)
+        column = self._own.get(name)
+        if column is None:
+            return super().cells(name)
+        if column.is_in_arrow and not (name in self.exact and column.array.dtype.kind == "f"):
+            return column.cells()  # which Arrow has, so that they need not be kept
+        if not self._parts[name]:
+            decode = _exact_decoder.decode if name in self.exact else msgspec.json.decode
+            for block, start in enumerate(self._starts):
+                texts = column.texts(start, min(start + _BLOCK_ROWS, self.count))
+                self._parts[name].append((block, _parsed(texts, decode)))
+        return super().cells(name)
 
     def raw(self, places: Iterable[int]) -> list[bytes]:
         """Return rows as they would be sent, as objects."""
