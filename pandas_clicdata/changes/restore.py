@@ -16,13 +16,11 @@ from pandas_clicdata.changes.reach import deletes_by, deletes_of_rows, is_sure
 from pandas_clicdata.changes.verbs import read_rows
 from pandas_clicdata.changes.work import work_of_update
 from pandas_clicdata.frames import match
-from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.encode import FrameEncoder
-from pandas_clicdata.frames.unify import python_cells
 from pandas_clicdata.uploads.append import AppendOptions
 
 if TYPE_CHECKING:
-    from pandas_clicdata.changes.verbs import Pages
+    from pandas_clicdata.changes.verbs import Pages, Read
     from pandas_clicdata.frames.rows import Rows
     from pandas_clicdata.session.session import Session
 
@@ -61,7 +59,8 @@ class Changes:
 
 def changes(session: Session, rec_id: int, since: Pages, until: Pages, progress: bool | None) -> Changes:
     """Return what differs between two states of a data set."""
-    before, after = (read_rows(session, rec_id, pages, progress, all_digits=True).rows for pages in (since, until))
+    first, last = (read_rows(session, rec_id, pages, progress, all_digits=True) for pages in (since, until))
+    before, after = first.rows, last.rows
     on = _key_of(before, after)
     if not on:
         partners = _partners(before, after)
@@ -70,7 +69,7 @@ def changes(session: Session, rec_id: int, since: Pages, until: Pages, progress:
         return Changes([], after.frame(added, rec_id), before.frame(removed, rec_id), pd.DataFrame(), len(partners))
     work = _work_by_key(before, after, on)
     gone = sorted(place for change in work.deletes for place in change.places)
-    cells = _plan(session, rec_id, before, after, on, work).updates
+    cells = _plan(session, rec_id, first, after, on, work).updates
     return Changes(
         on, after.frame(work.inserts.tolist(), rec_id), before.frame(gone, rec_id), cells, len(work.unchanged)
     )
@@ -88,16 +87,16 @@ def restore(
     version, read = (read_rows(session, rec_id, pages, progress, all_digits=True) for pages in (wanted, there))
     on = _key_of(read.rows, version.rows) if on is None else on
     work = _work_by_key(read.rows, version.rows, on) if on else work_by_rows(read.rows, version.rows)
-    plan = _plan(session, rec_id, read.rows, version.rows, on, work)
+    plan = _plan(session, rec_id, read, version.rows, on, work)
     plan.pages = version.pages + read.pages
     plan.again = partial(restore, session, rec_id, wanted, there, progress, on)
     return plan
 
 
-def _plan(session: Session, rec_id: int, there: Rows, wanted: Rows, on: list[str], work: Work) -> Plan:
+def _plan(session: Session, rec_id: int, there: Read, wanted: Rows, on: list[str], work: Work) -> Plan:
     options = AppendOptions(index=False, check=False)
-    if there.count:
-        lost = [name for name in wanted.names if name not in there.names]
+    if there.rows.count:
+        lost = [name for name in wanted.names if name not in there.rows.names]
         work.problems += [f"the data set has no column {name!r} any more" for name in lost]
     return Plan(
         session,
@@ -108,10 +107,8 @@ def _plan(session: Session, rec_id: int, there: Rows, wanted: Rows, on: list[str
         do=lambda plan: Carrier(session, plan, options, deletes_first=True).run(),
         on=on,
         rows=wanted,
-        there=there,
-        known=columns_seen({name: python_cells(there.cells(name)[:1_000]) for name in there.names})
-        if there.count
-        else None,
+        there=there.rows,
+        known=there.known,
     )
 
 
