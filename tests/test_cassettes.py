@@ -26,6 +26,7 @@ import real_service
 from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, User
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session.manager import environment_params, environment_sources
+from sample import LONG
 from scrubbing import Scrubber
 
 if TYPE_CHECKING:
@@ -456,8 +457,8 @@ def _holds(text: str, word: str) -> bool:
     return bool(re.search(rf"\b{re.escape(word)}\b", text)) if len(word) < 5 else word in text
 
 
-# Both in a long run; the plain one takes the first.
-@pytest.mark.parametrize("service", [*SERVICES] if "CLICDATA_RUNS" in os.environ else [*SERVICES][:1])
+@pytest.mark.skipif(not LONG, reason="with --long")
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_recorded_without_a_write_and_without_what_is_its_own(service: str, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     with start(sample=False, **SERVICES[service]) as sandbox:

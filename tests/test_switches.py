@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import inspect
 import itertools
-import os
 import random
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from pandas_clicdata import Account, Dashboard, Data, Schedule, Session, Team, U
 from pandas_clicdata.accessor import ClicDataAccessor
 from pandas_clicdata.sandbox import pictures, start
 from pandas_clicdata.sandbox.switches import Switches
+from sample import LONG, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +67,9 @@ def _label(setting: Setting) -> str:
     return ", ".join(f"{name}={choice}" for name, choice in setting.items()) or "as it stands"
 
 
-# In the plain run each switch on its own, one dialect after the other; in a long run in both, and three sets more in
-# which any two choices come together.
-_SETS = int(os.environ.get("CLICDATA_RUNS", "0")) // 100
+# In the plain run half of all switches, each on its own and in one dialect; in a long run all of them in both, and
+# a set more in which any two choices come together.
+_SETS = 1 if LONG else 0
 
 
 def dialects(number: int, setting: Setting) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class Bench:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench" in metafunc.fixturenames:
-        metafunc.parametrize(("setting", "dialect"), SETTINGS)
+        metafunc.parametrize(("setting", "dialect"), some(SETTINGS, 2, metafunc.function.__name__))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Upsert, sync, replace, undo and restore under random faults and kills, held against the sandbox's own rows.
 
-``CLICDATA_CHANGES`` is the number of schedules: 100 if it isn't set, 1,000 for ``--long``. A third of
-``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 6 and 3 if it isn't set, 99 and 30 for ``--long``.
+``CLICDATA_CHANGES`` is the number of schedules: 50 if it isn't set, 1,000 for ``--long``. A third of
+``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 3 and 3 if it isn't set, 99 and 30 for ``--long``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox import Sandbox
 
-CHANGES = int(os.environ.get("CLICDATA_CHANGES", "100"))
-KILLS = int(os.environ.get("CLICDATA_KILLS", "20"))
+CHANGES = int(os.environ.get("CLICDATA_CHANGES", "50"))
+KILLS = int(os.environ.get("CLICDATA_KILLS", "10"))
 PARTS = 10
 CALLS = 25  # until a verb must have ended
 WRITES = re.compile("/(row|insert|update|delete)$")

@@ -16,6 +16,7 @@ from faults.request_faults import FAULTS, NO, RequestFault
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import transport
+from sample import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +145,8 @@ def in_haste(bench: Bench, cell: Cell) -> list[float]:
 
     def hurried(request: Request) -> Reply:
         matches = cell.operation.is_sent_by(request.method) and path.search(request.path)
-        session._read, session._deadline = (fault.patience, fault.deadline) if matches else (10, 60)
+        over = slept and not cell.lasting  # what comes after the fault may take its time
+        session._read, session._deadline = (fault.patience, fault.deadline) if matches and not over else (10, 60)
         return call(request)
 
     def paused(seconds: float) -> None:
@@ -206,7 +208,7 @@ def check_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"F{fault.number} {fault.name}")
 def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "LONGEST_BODY", 1 << 20)
-    cells = [cell for cell in CELLS if cell.fault is fault and cell.beyond is None]
+    cells = some((cell for cell in CELLS if cell.fault is fault and cell.beyond is None), 4, fault.name)
 
     def failures(part: list[Cell]) -> list[str]:
         wrong = []

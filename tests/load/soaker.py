@@ -1,6 +1,6 @@
 """A process that works for a while on a service with faults, and prints what it held of the system meanwhile.
 
-Run as a program: URL, seconds, whether to trace memory. It prints a line of JSON.
+Run as a program: URL, seconds. It prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import sys
 import tempfile
 import threading
 import time
-import tracemalloc
 import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
@@ -142,18 +140,15 @@ def held() -> dict[str, int]:
         "files": len(links),
         "threads": int(status["Threads"]),
         "resident": int(status["VmRSS"].split()[0]) * 1024,
-        "traced": (tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0) + pa.total_allocated_bytes(),
     }
 
 
 def main() -> None:
-    url, seconds, trace = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "trace"
+    url, seconds = sys.argv[1], float(sys.argv[2])
     warnings.simplefilter("error")
     samples: list[dict[str, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(url, Path(folder))
-        if trace:
-            tracemalloc.start()
         for _ in range(600):  # what is made once, is kept by a cache or is reused, is made here
             worker.step()
         for _ in range(LOOKS):

@@ -1,6 +1,6 @@
 """The deadline of a call ends it, whatever delays the response (C20); else the timeout of pytest ends the test.
 
-``CLICDATA_STALLED`` is how many calls are held up in each way: 20 if it isn't set, 200 for ``--long``.
+``CLICDATA_STALLED`` is how many calls are held up in each way: 8 if it isn't set, 200 for ``--long``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CALLS = int(os.environ.get("CLICDATA_STALLED", "20"))
+CALLS = int(os.environ.get("CLICDATA_STALLED", "8"))
 AT_ONCE = 12
 DEADLINE = 0.25
 HEAD = b"HTTP/1.1 200 OK\r\n"

@@ -27,6 +27,7 @@ from pandas_clicdata import errors
 from pandas_clicdata.session import retry, transport
 from pandas_clicdata.session.session import Session
 from pandas_clicdata.session.wire import Request, get
+from sample import some
 from scripted import TOKEN, Says, ScriptedServer, Seen, drip, in_turn
 
 if TYPE_CHECKING:
@@ -374,7 +375,7 @@ def exploded(bomb: bytes, encoding: str) -> tuple[int, str]:
 
 
 @pytest.mark.fault(55)
-@pytest.mark.parametrize("encoding", BOMBS)
+@pytest.mark.parametrize("encoding", some(BOMBS, 4))
 def test_a_decompression_bomb_is_stopped_at_the_limit(encoding: str) -> None:
     """C21: 1 MB that would be 1 GiB takes at most twice the limit of a response of memory."""
     bomb = BOMBS[encoding]()

@@ -1,6 +1,6 @@
 """Reads of a table that others write to meanwhile, page by page beside a list (C23).
 
-``CLICDATA_READS`` is how many in each way: 200 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
+``CLICDATA_READS`` is how many in each way: 60 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pandas_clicdata.session.wire import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READS = int(os.environ.get("CLICDATA_READS", "200"))
+READS = int(os.environ.get("CLICDATA_READS", "60"))
 SIZE = 5  # rows a page
 
 

@@ -1,7 +1,7 @@
 """Ctrl-C at any place of an append, of its ending after another Ctrl-C, of a resumption, of a change.
 
 The places are all those of this package at which Python looks for signals: after a call, at the start of a function, at
-the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 20 if it isn't set, 400 for
+the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 10 if it isn't set, 400 for
 ``--long``.
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # Between the opening of a database and the statement that closes it there is such a place.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
 
-PLACES = int(os.environ.get("CLICDATA_PLACES", "20"))
+PLACES = int(os.environ.get("CLICDATA_PLACES", "10"))
 ROWS, CHUNK = 12, 3
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
 PACKAGE = f"{Path(pandas_clicdata.__file__).parent}{os.sep}"

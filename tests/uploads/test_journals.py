@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Answer, Request
 
-APPENDS = SCHEDULES // 50
+APPENDS = SCHEDULES // 200
 
 
 class Quick(Unreliable):

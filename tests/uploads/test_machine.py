@@ -1,6 +1,6 @@
 """A table that is appended to, read, changed and broken at random, beside a list that is right by construction.
 
-20 runs of 40 steps, 300 with ``--long`` (``CLICDATA_RUNS``).
+10 runs of 40 steps, 300 with ``--long`` (``CLICDATA_RUNS``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
-RUNS = int(os.environ.get("CLICDATA_RUNS", "20"))
+RUNS = int(os.environ.get("CLICDATA_RUNS", "10"))
 STEPS = 40
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {

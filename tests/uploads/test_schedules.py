@@ -1,7 +1,7 @@
 """Appends through thousands of random schedules of faults, each held against the ledger of the service.
 
 The service is in this process and its clock is not real, so that waiting costs nothing. ``CLICDATA_SCHEDULES`` is how
-many there are: 400 if it isn't set, 10,000 for ``--long``, and two fifths more, which bear stamps. ``CLICDATA_SEED``
+many there are: 200 if it isn't set, 10,000 for ``--long``, and two fifths more, which bear stamps. ``CLICDATA_SEED``
 repeats those of another run.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.wire import Request
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
-SCHEDULES = int(os.environ.get("CLICDATA_SCHEDULES", "400"))
+SCHEDULES = int(os.environ.get("CLICDATA_SCHEDULES", "200"))
 SEED = os.environ.get("CLICDATA_SEED")
 HOW_MANY = {"tag": 3 * SCHEDULES // 5}  # C5: 10,000 chunks that are faulted and bear stamps
 FAULTED = 0.2  # of all attempts to append
