@@ -62,7 +62,7 @@ def read_clicdata(
     dtype: Any = None,
     dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
-    partition_rows: int = 100_000,
+    partition_rows: int = 25_000,
     live: bool = False,
 ) -> dd.DataFrame:
     """Read a data set as a dask frame, whose partitions are ranges of its pages.
@@ -89,7 +89,7 @@ def read_clicdata(
         any page may have missing cells; a column without cells is text.
     parse_dates : sequence of str, or mapping, optional
         Columns of text to turn into datetimes.
-    partition_rows : int, default 100000
+    partition_rows : int, default 25000
         The most rows of a partition, which has one page at least.
     live : bool, default False
         Whether to read the current rows, where there is no history. ClicData must count them, as it does from version
