@@ -30,6 +30,10 @@ from dask.dataframe.utils import clear_known_categories
 from pandas.api.extensions import no_default
 
 from pandas_clicdata.arguments import check_count, check_flag, check_id
+from pandas_clicdata.changes.arguments import replace_options
+from pandas_clicdata.changes.replace import replace_source
+from pandas_clicdata.changes.replace_pieces import check_columns, replace_pieces
+from pandas_clicdata.changes.verbs import pages_of
 from pandas_clicdata.endpoints.answers import parse_version
 from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
 from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public, public_methods
@@ -39,13 +43,16 @@ from pandas_clicdata.frames.dtypes import check_dtype
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, Part, iter_pages
+from pandas_clicdata.uploads.append import AppendOptions
 from pandas_clicdata.writer import append, push
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import Unpack
 
+    from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.append import AppendArguments
     from pandas_clicdata.uploads.receipt import AppendReceipt
@@ -291,7 +298,7 @@ class ClicDataDaskAccessor:
         self._ddf = ddf
 
     def __repr__(self) -> str:
-        return f"<ddf.clicdata of {self._ddf.npartitions:,} partitions: append, push, partitions>"
+        return f"<ddf.clicdata of {self._ddf.npartitions:,} partitions: append, push, replace, partitions>"
 
     def append(
         self,
@@ -393,6 +400,145 @@ class ClicDataDaskAccessor:
         """
         rows = self.partitions(ahead=ahead, client=client)
         return push(rows, name, desc, if_exists, session=session, **options)
+
+    def replace(
+        self,
+        rec_id: int,
+        by: str | Sequence[str] | None = None,
+        *,
+        allow_empty: bool = False,
+        max_deleted: float | None = None,
+        match: Literal["exact", "wide"] | None = None,
+        types: Mapping[str, str] | None = None,
+        index: bool | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        append_id: str | None = None,
+        tag_column: str | None = None,
+        chunksize: int | None = None,
+        workers: int = 1,
+        compress: bool = False,
+        progress: bool | None = None,
+        ahead: int = 4,
+        client: Any = None,
+        session: Session | None = None,
+    ) -> SyncReceipt:
+        """Delete the rows of a data set that this frame is to replace, and append the frame: a month is loaded anew.
+
+        With ``by`` the frame is computed twice: first the distinct values of these columns, by the workers; then, when
+        the rows of the data set that have such values are deleted, partition after partition, as in `append`. A
+        partition with a row of another group stops the call. Without ``by`` all rows go, and the data set is read
+        before, and held in memory.
+
+        Old rows are deleted first, so there is a gap for as long as the frame is computed and sent: ``persist`` it
+        before, if the memory of the cluster holds it. ``order="append_first"`` and ``batch_column=`` of
+        ``df.clicdata.replace`` are not offered, and old rows are not kept: where there is history, ``Data().restore``
+        brings them back.
+
+        Parameters
+        ----------
+        rec_id : int
+            The data set.
+        by : str or sequence of str, optional
+            The columns that name the groups: ``"month"``. Without missing values; no level of the index.
+        allow_empty : bool, default False
+            Whether an empty frame without ``by`` may empty the data set.
+        max_deleted : int or float, optional
+            Do nothing if more rows would go than this number or, as a float, this share of the data set, which is read
+            before, and held in memory.
+        match : {"exact", "wide"}, optional
+            Whether groups that differ only in letter case, trailing blanks, or the form of a letter are different.
+        types, index, chunksize, workers, compress, progress
+            As in `append`.
+        journal : str or path, optional
+            A new file, as in `append`. No row is sent before it says that the old ones are deleted.
+        append_id : str, optional
+            Your own id for this replace, with ``journal``: the same call goes on where it stopped, and does nothing if
+            it is complete.
+        tag_column : str, optional
+            A text column of the data set that gets stamps. If a response to an append is lost, they show whether its
+            rows are stored.
+        ahead, client, session
+            As in `append`.
+
+        Returns
+        -------
+        SyncReceipt
+            What was deleted and appended. Its ``remaining``, ``in_doubt`` and ``resume`` need a frame in memory: ask
+            ``.appended`` about each partition, and go on by the same call.
+
+        Raises
+        ------
+        InputError
+            The frame can't be sent, or it isn't known which rows would go; nothing was written.
+        JournalMismatch
+            The journal is of another replace, or the frame has other groups than the one that stopped; nothing was
+            sent.
+        SyncInterrupted
+            It stopped midway, with nothing in doubt: ``.receipt`` says what is deleted and appended. Also if a
+            partition can't be computed, or came out different. The same call is safe: it deletes and appends anew, or
+            with ``append_id`` and ``journal`` sends what is left.
+        SyncAmbiguous
+            A response was lost, and it isn't known what it did: ``.receipt``. The call without this journal is safe.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> ddf = dd.from_pandas(pd.DataFrame({"month": ["Jan", "Jan", "Feb"], "sold": [1, 2, 3]}), npartitions=2)
+        >>> rec_id = ddf.clicdata.push("Sales").rec_id
+        >>> january = dd.from_pandas(pd.DataFrame({"month": ["Jan"], "sold": [4]}), npartitions=1)
+        >>> january.clicdata.replace(rec_id, by="month")
+        <SyncReceipt: replace of data set ...: 1 of 1 row appended ...; deleted: 1 accepted ...>
+        >>> pd.read_clicdata(rec_id)
+          month  sold
+        0   Feb     3
+        1   Jan     4
+        """
+        if append_id is not None and journal is None:
+            raise InputError("append_id= needs journal=, by which an earlier run is known")
+        send = AppendOptions(
+            types=types,
+            index=index,
+            journal=journal,
+            append_id=append_id,
+            verify=None if tag_column is None else "tag",
+            tag_column=tag_column,
+            chunksize=chunksize,
+            workers=workers,
+            compress=compress,
+            progress=progress,
+        )
+        options = replace_options(
+            "delete_first",
+            None,
+            allow_empty=allow_empty,
+            max_deleted=max_deleted,
+            match=match,
+            keep=False,
+            index=None,
+            append=send,
+        )
+        parts, session = self.partitions(ahead=ahead, client=client), manager.current(session)
+        rec_id, empty = check_id("rec_id", rec_id), self._ddf._meta.reset_index(drop=True)
+        on = replace_source(empty, rec_id, by, options).on
+        self._check_not_read(rec_id, session)
+        types = check_columns(session, rec_id, self._ddf._meta, options)
+        groups = empty
+        if on:
+            distinct = self._ddf[on].drop_duplicates(split_out=1)
+            groups = distinct.compute() if client is None else client.compute(distinct).result()
+            groups = groups.reset_index(drop=True)
+        return replace_pieces(session, rec_id, parts, groups, on or None, options, types, pages_of(session, rec_id))
+
+    def _check_not_read(self, rec_id: int, session: Session) -> None:
+        """Raise if the frame reads the current rows of the data set, which would be deleted before they are read."""
+        for parts in self._ddf.expr.find_operations(FromMapProjectable):
+            reads = parts.func
+            is_current = isinstance(reads, _PartReader) and reads.version is None
+            if is_current and (reads.rec_id, reads.account) == (rec_id, session.account):
+                raise InputError(
+                    "the frame reads the current rows of this data set (live=True), which would be deleted before they "
+                    "are read: persist it before, or read a stored version"
+                )
 
     def partitions(self, *, ahead: int = 4, client: Any = None) -> Iterator[pd.DataFrame]:
         """Compute the partitions in order, some of them in advance.

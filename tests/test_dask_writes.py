@@ -256,7 +256,7 @@ def test_a_dask_frame_that_was_read_is_appended_to_another(service: Sandbox) -> 
 
 
 def test_the_accessor_names_its_verbs(service: Sandbox) -> None:
-    assert repr(divided().clicdata) == "<ddf.clicdata of 7 partitions: append, push, partitions>"
+    assert repr(divided().clicdata) == "<ddf.clicdata of 7 partitions: append, push, replace, partitions>"
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -195,7 +195,6 @@ class Carrier:
             except LOST as error:
                 if not left:
                     raise self._ambiguous("the response was lost too often", error) from error
-                _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
                 self._look(error)
             except ClicDataError as error:
                 stopped = self._stopped(error)
@@ -248,6 +247,8 @@ class Carrier:
 
     def _look(self, failure: ClicDataError | None) -> None:
         """Wait, read the data set again, and note what is done."""
+        if failure is not None:
+            _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
         verify.wait(self._session, 0.0)
         self._looked = True
         try:

@@ -124,6 +124,11 @@ def resume_append(
     replaced = receipt.job.replaces
     if replaced is None:
         return resume.go_on(data, path_or_receipt, **how)
+    if replaced.groups is not None:
+        raise InputError(
+            "the rows of this replace came in pieces: to go on, call ddf.clicdata.replace again with this journal= and "
+            f"append_id={receipt.append_id!r}. Nothing was sent"
+        )
     session = manager.current(session)
     rule = rule_of(replaced)
     if not isinstance(data, pd.DataFrame):

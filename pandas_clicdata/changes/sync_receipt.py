@@ -52,7 +52,8 @@ class SyncReceipt:
         self._plan: Plan | None = plan
         self._carrier: Carrier | None = carrier
         self._cells: tuple[pd.DataFrame, list[int]] | None = None
-        self._inserts, self._index, self._keep = plan.work.inserts, plan.frame.index, keep
+        self._inserts, self._keep = plan.work.inserts, keep
+        self._index: pd.Index[Any] | None = plan.frame.index
 
     def __getstate__(self) -> dict[str, Any]:
         # A session can't be pickled: what the plan shows goes along, without the means to go on.
@@ -66,13 +67,13 @@ class SyncReceipt:
         return self._cells
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__()} - {"anything_done", "summary"})  # for this package only
+        return sorted({*super().__dir__()} - {"anything_done", "come_in_pieces", "summary"})  # for this package only
 
     @property
     def complete(self) -> bool:
         """Whether all that the plan holds is done, and nothing is in doubt."""
         changes = all(receipt.complete for receipt in self._changes())
-        return changes and (not len(self._inserts) or (self.appended is not None and self.appended.complete))
+        return changes and (self.appended.complete if self.appended is not None else not len(self._inserts))
 
     @property
     def anything_done(self) -> bool:
@@ -148,8 +149,20 @@ class SyncReceipt:
         """
         return self._rows(df, [] if self.appended is None else self.appended.doubtful(), {"in doubt", "sending"})
 
-    def _rows(self, df: pd.DataFrame, chunks: Sequence[Chunk], states: set[str]) -> pd.DataFrame:
+    def come_in_pieces(self) -> None:
+        """Note that no frame has the new rows."""
+        self._index = None
+
+    def _check_frame(self, df: pd.DataFrame) -> None:
+        if self._index is None:
+            raise InputError(
+                "the rows came in pieces: .appended has remaining(piece, number) and in_doubt(piece, number), and to "
+                "go on, make the call again"
+            )
         check_frame(df, self._index)
+
+    def _rows(self, df: pd.DataFrame, chunks: Sequence[Chunk], states: set[str]) -> pd.DataFrame:
+        self._check_frame(df)
         rows = [int(self._inserts[position]) for chunk in chunks for position in chunk.span]
         if self.appended is None and "pending" in states:
             rows += self._inserts.tolist()
@@ -182,7 +195,7 @@ class SyncReceipt:
         SyncInterrupted, SyncAmbiguous
             It stopped again, or it isn't known what is done.
         """
-        check_frame(df, self._index)
+        self._check_frame(df)
         if self._carrier is None:
             raise InputError("this receipt was pickled, and can't go on: make the call again")
         return self._carrier.run(again=True)
@@ -234,7 +247,8 @@ class SyncReceipt:
         if self._plan is None:
             raise InputError("this receipt was pickled, and has no session to undo it with")
         if not self._keep:
-            raise InputError("the old rows were not kept: keep=True keeps them")
+            how = "keep=True keeps them" if self._index is not None else "a stored version may have them"
+            raise InputError(f"the old rows were not kept: {how}")
         return undo_sync(session or self._plan.session, self, self._plan, dry_run=dry_run, progress=progress)
 
     # -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     match: str | None = None
     max_deleted: float | None = None
     deleted: bool = False  # whether these rows are deleted
+    groups: str | None = None  # the digest of all groups, if the new rows come in pieces
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -186,6 +186,13 @@ def discard_empty(path: str) -> bool:
         raise _problem(path, error) from None
 
 
+def discard(path: str) -> None:
+    """Remove a journal under which no row was sent. JournalBusy if it is in use."""
+    journal, _ = Journal.reopen(path)
+    journal._is_empty = True
+    journal.close()
+
+
 def checked_path(path: object) -> str:
     """Return the path of a journal as text; an InputError if it is none."""
     try:
