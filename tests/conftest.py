@@ -49,6 +49,7 @@ LONG = {
     "CLICDATA_CLUSTERS": 5,
     "CLICDATA_RUNS": 300,
     "CLICDATA_CALLS": 200,
+    "CLICDATA_RENEWALS": 200,
     "CLICDATA_LETTERS": 4_000_000,
     "CLICDATA_ROWS": 1_000_000,
     "CLICDATA_READS": 700,
@@ -60,9 +61,10 @@ LONG = {
 
 @pytest.fixture(autouse=True)
 def no_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test begins without credentials in the environment and without a default session."""
+    """Each test begins without credentials in the environment, without profiles and without a default session."""
     for name in [name for name in os.environ if name.startswith("CLICDATA_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("CLICDATA_CONFIG", os.path.join(os.devnull, "config.toml"))  # noqa: PTH118  # never there
     monkeypatch.setattr(manager, "_default", None)
     yield
     if manager._default is not None:

@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Within session/, from what is known to what is done.
 SESSION_ORDER = [
-    "ahead", "wire", "retry", "pages", "credentials", "arguments", "transport", "tokens", "session", "manager",
+    "ahead", "wire", "retry", "pages", "credentials", "arguments", "references", "profiles", "transport", "tokens",
+    "session", "manager", "login",
 ]  # fmt: skip
 
 

@@ -35,13 +35,13 @@ class Size(NamedTuple):
 
 ROOMS = {
     "frames": Size(14, 3_380),
-    "session": Size(10, 2_740),
+    "session": Size(13, 3_600),
     "uploads": Size(12, 2_935),
     "changes": Size(16, 4_370),
     "endpoints": Size(14, 4_430),
     "sandbox": Size(18, 3_860),
 }
-MOST_LINES = 20_490  # of the package without sandbox and commands
+MOST_LINES = 21_320  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 

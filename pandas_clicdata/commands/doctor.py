@@ -19,7 +19,7 @@ from pandas_clicdata.errors import (
     TransportError,
     UsageError,
 )
-from pandas_clicdata.session import manager
+from pandas_clicdata.session import manager, profiles
 from pandas_clicdata.session.arguments import DEFAULT_URL, VERSIONS, doubt_url
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.wire import get
@@ -39,16 +39,20 @@ def doctor() -> int:
     print(f"pandas_clicdata {package_version()}\n\nSettings")
     for name, variable in manager.ENVIRONMENT.items():
         _print_line(variable, _describe(name, os.environ.get(variable)))
-    method, found = manager.environment_sources(os.environ)
+    _print_line(manager.PROFILE, os.environ.get(manager.PROFILE) or "not set")
+    _print_line(profiles.CONFIG, os.environ.get(profiles.CONFIG) or f"not set ({profiles.path_of_config()})")
+    params, found = manager.sources(os.environ)
     print("\nWays to log in")
     for line in found:
         print(f"  {line}")
-    if method is None:
+    if params is None:
         print("\nNo complete set of credentials. Set CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (from ClicData,")
-        print("Account > API Apps), or CLICDATA_API_KEY. Without an account: python -m pandas_clicdata demo")
+        print("Account > API Apps), or CLICDATA_API_KEY, or write them as a profile into the file above. Without an")
+        print("account: python -m pandas_clicdata demo")
         return 1
+    print(f"\nUsed: {'the environment' if 'profile' not in params else 'the profile ' + params['profile']}")
     try:
-        session = Session(**manager.environment_params(os.environ, method))
+        session = Session(**params)
     except UsageError as error:
         print(f"\nA setting can't be used: {error}")
         return 1

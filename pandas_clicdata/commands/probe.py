@@ -32,9 +32,9 @@ def probe(options: argparse.Namespace) -> int:
     int
         0 if the questions were asked, 1 if the account can't be reached, 2 if the writes were not agreed to.
     """
-    method, _ = manager.environment_sources(os.environ)
+    params, _ = manager.sources(os.environ)
     try:
-        service = Service(**manager.environment_params(os.environ, method)) if method else None
+        service = None if params is None else Service(**params)
     except UsageError:
         service = None
     if service is None:

@@ -60,7 +60,7 @@ QUESTIONS = {
     "missing_id": Question("O20", "What comes for an id that isn't there?", "session/wire.py", "_BY_STATUS"),
     "bad_version": Question("O20", "What comes for a bad version?", "session/wire.py", "_CODES"),
     "token": Question("O21", "What does a log-in give?", "session/credentials.py", "_lifetime"),
-    "wrong_login": Question("O21", "What does a wrong log-in give?", "session/session.py", "_REFUSED_LOGIN"),
+    "wrong_login": Question("O21", "What does a wrong log-in give?", "session/credentials.py", "_REFUSED_LOGIN"),
     "picture": Question("O23", "How is a picture sent?", "endpoints/pictures.py", "parse_picture"),
     "filters": Question("O23", "Is a filter `true` or `True`?", "session/wire.py", "query_of"),
     "create": Question("O14", "How is a data set made?", "endpoints/answers.py", "parse_new_id"),

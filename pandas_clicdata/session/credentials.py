@@ -10,7 +10,18 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import quote, quote_plus
 
-from pandas_clicdata.errors import InputError, ProtocolError
+from pandas_clicdata.errors import (
+    ApiError,
+    ApiVersionError,
+    AuthError,
+    BadCredentials,
+    ClicDataError,
+    InputError,
+    ProtocolError,
+    RateLimited,
+    TransportError,
+)
+from pandas_clicdata.session.wire import LOG_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -130,6 +141,27 @@ class AuthorizationCode(Credentials):
     def renewed(self, token: Token) -> AuthorizationCode:
         """Return the same with the new refresh token, if there is one."""
         return self if token.refresh is None else replace(self, refresh_token=token.refresh)
+
+
+@dataclass(frozen=True)
+class Code(Credentials):
+    """OAuth2 with a code that works once: what it gives is a refresh token."""
+
+    client_id: str
+    client_secret: Secret
+    code: Secret
+    redirect_uri: str  # where the browser took the code
+    method: ClassVar[str] = "authorization_code"
+
+    def form(self) -> dict[str, str]:
+        """Return the form for the code."""
+        return {
+            "grant_type": "authorization_code",
+            "code": self.code.reveal(),
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.reveal(),
+            "redirect_uri": self.redirect_uri,
+        }
 
 
 @dataclass(frozen=True)
@@ -293,6 +325,28 @@ def token_of(members: object, now: float) -> Token:
             new = Secret(refresh) if isinstance(refresh, str) and refresh else None
             return Token(Secret(access), now + _lifetime(members.get("expires_in")), new)
     raise ProtocolError("log in: the token endpoint answered without an access token", operation="log in")
+
+
+_REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the token endpoint for wrong credentials
+
+
+def login_error(error: ClicDataError, credentials: Credentials) -> ClicDataError:
+    """Return the error of a call whose log-in failed; a refusal means wrong credentials, whatever its status."""
+    if isinstance(error, TransportError):
+        error.sent = "no"  # of the call that needs the token
+    if not isinstance(error, (ApiError, AuthError)) or isinstance(error, (RateLimited, ApiVersionError)):
+        return error
+    if error.status not in _REFUSED_LOGIN:
+        return error
+    text = (error.description or error.code or f"status {error.status}").rstrip(".")
+    return BadCredentials(
+        f"{LOG_IN}: ClicData refused the credentials: {text}. "
+        f"Check those given for auth_method={credentials.method!r}.",
+        status=error.status,
+        code=error.code,
+        description=error.description,
+        operation=LOG_IN,
+    )
 
 
 def _lifetime(stated: object) -> float:

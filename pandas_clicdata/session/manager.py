@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import InputError, NotConnected, public
+from pandas_clicdata.session import profiles
 from pandas_clicdata.session.arguments import AUTO, DEFAULT_URL, check_names, refuse_unknown
 from pandas_clicdata.session.credentials import GIVEN, NEEDS
 from pandas_clicdata.session.session import Session
@@ -26,6 +27,8 @@ ENVIRONMENT = {
     "url": "CLICDATA_URL",
     "api_version": "CLICDATA_API_VERSION",
 }
+
+PROFILE = "CLICDATA_PROFILE"  # the variable that names a profile
 
 _PREFIX = "CLICDATA_"
 
@@ -51,20 +54,27 @@ def connect(
     ca_bundle: str | os.PathLike[str] | None = None,
     on_new_refresh_token: Callable[[str], object] | None = None,
     *,
+    profile: str | None = None,
     check: bool = False,
 ) -> Session:
     """Open a session and make it the one that every call without ``session=`` uses.
 
-    The environment has the credentials that are not given: ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with
-    ``CLICDATA_USERNAME`` and ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``. Then ``CLICDATA_URL`` and
-    ``CLICDATA_API_VERSION`` are read too. A secret of the environment is not joined with another id or user than its
-    own there. Where all credentials are given, nothing is read from the environment.
+    The first of these sources that has credentials is used: the arguments, the profile that ``profile`` or
+    ``CLICDATA_PROFILE`` names, the environment, the profile ``default``.
+
+    The environment has ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with ``CLICDATA_USERNAME`` and
+    ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``. Then ``CLICDATA_URL`` and ``CLICDATA_API_VERSION`` are
+    read too. Credentials that are given in part are completed from there. A secret of the environment is not joined
+    with another id or user than its own there. Where all credentials are given, nothing is read from the environment.
+
+    Profiles are tables of a TOML file: ``clicdata/config.toml`` in the user's folder for configuration, or the file
+    that ``CLICDATA_CONFIG`` names. A profile has all credentials: none are joined with it.
 
     Parameters
     ----------
     auth_method, client_id, client_secret, username, password, api_key, refresh_token
         As `Session` takes them.
-    url, api_version, timeout, deadline, max_retries, ca_bundle, on_new_refresh_token
+    url, api_version, timeout, deadline, max_retries, ca_bundle, on_new_refresh_token, profile
         As `Session` takes them.
     check : bool, default False
         Log in at once, by `Session.check`. Otherwise no request is sent, and the first call logs in.
@@ -77,7 +87,7 @@ def connect(
     Raises
     ------
     NotConnected
-        No credentials were given and there are none in the environment.
+        No source has credentials, or the profile can't be used. The message lists each source, and why it was skipped.
     InputError
         An argument can't be used, or credentials are missing.
     ClicDataError
@@ -132,12 +142,16 @@ def make_default(session: Session) -> None:
         _default = session
 
 
+def _checked(session: Any) -> Session:
+    if not callable(getattr(session, "call", None)):
+        raise InputError(f"session must be a Session, not {type(session).__name__}")
+    return session  # type: ignore[no-any-return]
+
+
 def current(session: Session | None = None) -> Session:
-    """Return the given session, else the default one, else one from the environment, or raise `NotConnected`."""
+    """Return the given session, else the default one, else a new one, or raise `NotConnected`."""
     if session is not None:
-        if not callable(getattr(session, "call", None)):
-            raise InputError(f"session must be a Session, not {type(session).__name__}")
-        return session
+        return _checked(session)
     with _lock:
         if _default is None:
             return connect()
@@ -178,7 +192,7 @@ class SessionManager:
         Raises
         ------
         NotConnected
-            There is none, and no credentials in the environment.
+            There is none, and no credentials in the environment or the profile ``default``.
         """
         return current()
 
@@ -187,7 +201,30 @@ class SessionManager:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The environment
+# Sources of credentials
+
+
+def sources(environ: Mapping[str, str], asked: str | None = None) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the arguments of a session from the first source that has credentials, and a sentence for each source.
+
+    Without such a source the arguments are None. ``asked`` is the only way to log in that will do. A profile that is
+    named must be usable: no source after it is taken instead. No secret is looked up.
+    """
+    named = environ.get(PROFILE) or ""
+    problem = profiles.problem(named) if named else "not set"
+    method, ways = environment_sources(environ)
+    if asked is not None:
+        method = asked if asked in NEEDS and not _missing(NEEDS[asked], environ) else None
+    last = profiles.problem(profiles.DEFAULT)
+    found: dict[str, Any] | None = None
+    if named:
+        found = None if problem else {"profile": named}
+    elif method is not None:
+        found = environment_params(environ, method)
+    elif last is None:
+        found = {"profile": profiles.DEFAULT}
+    chosen = f"{PROFILE}: {f'{named}, ' if named else ''}{problem or 'ready'}"
+    return found, [chosen, *ways, f"profile {profiles.DEFAULT}: {last or 'ready'}"]
 
 
 def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
@@ -201,7 +238,7 @@ def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[st
         method = method or (None if missing else candidate)
         states = [f"{ENVIRONMENT[name]} {'not set' if name in missing else 'set'}" for name in NEEDS[candidate]]
         found.append(f"{candidate}: {', '.join(states)}")
-    known = [name.removeprefix(_PREFIX) for name in ENVIRONMENT.values()]
+    known = [name.removeprefix(_PREFIX) for name in (*ENVIRONMENT.values(), PROFILE, profiles.CONFIG)]
     others = {name.removeprefix(_PREFIX) for name in environ if name.startswith(_PREFIX)} - {*known}
     for name in sorted(others):
         close = get_close_matches(name, known, 1)
@@ -223,27 +260,27 @@ def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     return [name for name in names if not environ.get(ENVIRONMENT.get(name, ""))]
 
 
-def _from_environment(asked: str | None) -> dict[str, Any]:
-    """Return the arguments of a session from the environment alone, for the way to log in that was asked for."""
-    method, found = environment_sources(os.environ)
-    if asked is not None:
-        method = asked if asked in NEEDS and not _missing(NEEDS[asked], os.environ) else None
-    if method is None:
-        tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *found))
+def _from_sources(asked: str | None) -> dict[str, Any]:
+    """Return the arguments of a session from elsewhere than a call, for the way to log in that was asked for."""
+    found, ways = sources(os.environ, asked)
+    if found is None:
+        tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
         raise NotConnected(
             "no connection to ClicData. Looked for credentials in:"
-            f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...) or set these variables; "
-            "without an account, try pandas_clicdata.sandbox.start().session()."
+            f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write a "
+            "profile; without an account, try pandas_clicdata.sandbox.start().session()."
         )
-    return environment_params(os.environ, method)
+    return found
 
 
 def _completed(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a session: those given, and from the environment the credentials that they lack."""
+    """Return the arguments of a session: those given, and from other sources the credentials that they lack."""
+    if "profile" in params:
+        return params
     given = {name for name in GIVEN if params.get(name) is not None}
     asked = params.get("auth_method")
     if not given:
-        return {**_from_environment(asked), **params}
+        return {**_from_sources(asked), **params}
     lacks = {
         method: [name for name in names if name not in given]
         for method, names in NEEDS.items()

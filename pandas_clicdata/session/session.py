@@ -20,21 +20,19 @@ from urllib.parse import urlencode
 from pandas_clicdata.errors import (
     ApiError,
     ApiVersionError,
-    AuthError,
     BadCredentials,
     ClicDataError,
     InputError,
     NotConnected,
     PermissionDenied,
     ProtocolError,
-    RateLimited,
     TransportError,
     UsageError,
     public,
     server_text,
 )
-from pandas_clicdata.session import arguments, retry, wire
-from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, token_of
+from pandas_clicdata.session import arguments, profiles, retry, wire
+from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, login_error, token_of
 from pandas_clicdata.session.tokens import Tokens
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
 from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged, Reply, Request
@@ -42,8 +40,6 @@ from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-_REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the token endpoint for wrong credentials
 
 _MOST_COLUMNS = 100  # data sets whose columns a session remembers
 
@@ -103,11 +99,16 @@ class Session:
         A file or folder of certificates to trust instead of the usual ones.
     on_new_refresh_token : callable, optional
         Called with each new refresh token (a str), to store it.
+    profile : str, optional
+        The name of a profile in the user's file, instead of credentials. It has them, and may have ``url``,
+        ``api_version`` and ``ca_bundle``, for where none is given here. A new refresh token is written there.
 
     Raises
     ------
     InputError
         An argument can't be used, or credentials are missing.
+    NotConnected
+        The profile can't be used.
 
     Examples
     --------
@@ -138,6 +139,8 @@ class Session:
         max_retries: int = 3,
         ca_bundle: str | os.PathLike[str] | None = None,
         on_new_refresh_token: Callable[[str], object] | None = None,
+        *,
+        profile: str | None = None,
     ) -> None:
         given = {
             "client_id": client_id,
@@ -148,10 +151,17 @@ class Session:
             "refresh_token": refresh_token,
         }
         credentials: Credentials | ClicDataError
+        store, checked_url = None, ""
         try:
-            credentials, checked_url = credentials_of(auth_method, given), arguments.check_url(url)
-        except InputError as error:
-            credentials, checked_url = error.with_traceback(None), ""
+            if profile is None:
+                credentials = credentials_of(auth_method, given)
+            else:
+                held = profiles.load(profile, auth_method, given)
+                credentials, store = held.credentials, held.store
+                url, api_version, ca_bundle = held.completed(url, api_version, ca_bundle)
+            checked_url = arguments.check_url(url)
+        except UsageError as error:
+            credentials = error.with_traceback(None)
         # A traceback shows the variables of its frames: no secret may be among them.
         del given, client_secret, password, api_key, refresh_token, url
         if isinstance(credentials, ClicDataError):
@@ -167,7 +177,7 @@ class Session:
         self._verify = arguments.check_bundle(ca_bundle)
         if on_new_refresh_token is not None and not callable(on_new_refresh_token):
             raise InputError("on_new_refresh_token must be a function that takes the new token")
-        self._tokens = Tokens(credentials, on_new_refresh_token)
+        self._tokens = Tokens(credentials, on_new_refresh_token, store)
         self._answered = False  # whether the service ever said yes, so that the URL is right
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
         self.last_receipt: Any = None  # of the last write of rows, however it ended
@@ -230,6 +240,11 @@ class Session:
         return getattr(self._tokens.credentials, "username", None)
 
     @property
+    def client_id(self) -> str | None:
+        """The id of the API app; None for a log-in by key."""
+        return getattr(self._tokens.credentials, "client_id", None)
+
+    @property
     def read_timeout(self) -> float:
         """Seconds that one step of reading a response may take."""
         return self._read
@@ -253,10 +268,11 @@ class Session:
         return f"login by {self._auth_method}, {spoken}{', closed' if self.closed else ''}"
 
     def __dir__(self) -> list[str]:
-        inner = {"account", "call", "columns", "dialect", "modern_delete", "now", "read_timeout", "refused_page_size"}
-        return sorted(
-            {*super().__dir__()} - inner - {"responses", "seconds", "sleep", "username"}
-        )  # for this package only
+        inner = (  # for this package only
+            "account call client_id columns dialect modern_delete now read_timeout refused_page_size responses seconds "
+            "sleep token_for username"
+        )
+        return sorted({*super().__dir__()} - {*inner.split()})
 
     def __enter__(self) -> Session:
         return self
@@ -338,12 +354,12 @@ class Session:
             raise
         found = found.get("account", found) if isinstance(found, dict) else {}
         found = found if isinstance(found, dict) else {}
-        credentials, version = self._tokens.credentials, self._version
+        version = self._version
         return {
             "account": server_text(found["name"]) if found.get("name") else None,
             "domain": server_text(found["domain"]) if found.get("domain") else None,
             "user": self.username,
-            "client_id": getattr(credentials, "client_id", None),
+            "client_id": self.client_id,
             "url": self.url,
             "auth_method": self._auth_method,
             "dialect": "legacy, without api_version" if version is None else f"modern, api_version {version}",
@@ -398,6 +414,10 @@ class Session:
         )
         raise error
 
+    def token_for(self, credentials: Credentials) -> Token:
+        """Return a token for other credentials than those of the session."""
+        return self._log_in(credentials, self._clock() + self._deadline)
+
     def _log_in(self, credentials: Credentials, deadline: float) -> Token:
         # The body is added in _http_request, where no traceback shows its secrets.
         call = _Call(Request(LOG_IN, "POST", "/oauth20/token", replay=wire.Replay.FREELY), deadline)
@@ -405,7 +425,7 @@ class Session:
             result = self._try(call, None, credentials, None)
             if isinstance(result, Reply):
                 return token_of(result.value(), self._clock())
-            self._wait(call, _login_error(result, credentials))
+            self._wait(call, login_error(result, credentials))
 
     # -----------------------------------------------------------------------------------------------------
     # One attempt
@@ -479,25 +499,6 @@ def _add_doubt(error: ClicDataError, url: str) -> None:
     doubt = arguments.doubt_url(url)
     if doubt and doubt not in error.args[0]:  # threads that wait for one log-in get one error
         error.args = (f"{error.args[0].rstrip('.')}. But first look at url=: {doubt}",)
-
-
-def _login_error(error: ClicDataError, credentials: Credentials) -> ClicDataError:
-    """Return the error of a call whose log-in failed; a refusal means wrong credentials, whatever its status."""
-    if isinstance(error, TransportError):
-        error.sent = "no"  # of the call that needs the token
-    if not isinstance(error, (ApiError, AuthError)) or isinstance(error, (RateLimited, ApiVersionError)):
-        return error
-    if error.status not in _REFUSED_LOGIN:
-        return error
-    text = (error.description or error.code or f"status {error.status}").rstrip(".")
-    return BadCredentials(
-        f"{LOG_IN}: ClicData refused the credentials: {text}. "
-        f"Check those given for auth_method={credentials.method!r}.",
-        status=error.status,
-        code=error.code,
-        description=error.description,
-        operation=LOG_IN,
-    )
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -5,22 +5,40 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.errors import AuthError, ClicDataError, DeadlineExceeded, NotConnected, TransportError
+from pandas_clicdata.errors import (
+    AuthError,
+    BadCredentials,
+    ClicDataError,
+    DeadlineExceeded,
+    NotConnected,
+    TransportError,
+)
+from pandas_clicdata.session.credentials import AuthorizationCode
 from pandas_clicdata.session.wire import LOG_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pandas_clicdata.session.credentials import Credentials, Token
+    from pandas_clicdata.session.profiles import RefreshTokens
+
+    LogIn = Callable[[Credentials, float], Token]
 
 
 class Tokens:
     """The credentials of a session and the token that they got. Safe to use from several threads."""
 
-    def __init__(self, credentials: Credentials, on_new_refresh_token: Callable[[str], object] | None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        on_new_refresh_token: Callable[[str], object] | None,
+        store: RefreshTokens | None = None,
+    ) -> None:
         self.credentials: Credentials | None = credentials  # None: the session was closed
+        self._store = store
         self.token: Token | None = None
         self._on_new_refresh_token = on_new_refresh_token
         self.renew_locks()
@@ -41,9 +59,7 @@ class Tokens:
             if self.token is token:
                 self.token = None
 
-    def get(
-        self, log_in: Callable[[Credentials, float], Token], clock: Callable[[], float], deadline: float
-    ) -> Token | None:
+    def get(self, log_in: LogIn, clock: Callable[[], float], deadline: float) -> Token | None:
         """Return a token that is good for a minute at least; None if the credentials need none.
 
         If another thread is logging in, wait for its token, or raise its error.
@@ -59,12 +75,26 @@ class Tokens:
             mine = self._renewal is None
             renewal = self._renewal = self._renewal or Future()
         if mine:
-            self._renew(renewal, lambda: log_in(credentials, deadline), clock)
+            self._renew(renewal, lambda: self._log_in(log_in, credentials, deadline, clock), clock)
         try:
             return renewal.result(max(0.0, deadline - clock()))
         except concurrent.futures.TimeoutError:
             pass
         raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
+
+    def _log_in(self, log_in: LogIn, credentials: Credentials, deadline: float, clock: Callable[[], float]) -> Token:
+        """Log in; with a store, by its newest refresh token, and write the next one before anything is done with it."""
+        if self._store is None or not isinstance(credentials, AuthorizationCode):
+            return log_in(credentials, deadline)
+        with self._store.locked(deadline - clock()) as newest:
+            try:
+                token = log_in(replace(credentials, refresh_token=newest), deadline)
+            except BadCredentials as error:
+                error.args = (f"{error.args[0]} {self._store.advice}",)
+                raise
+            if token.refresh is not None:
+                self._store.write(token.refresh)
+        return token
 
     def _renew(self, renewal: Future[Token], log_in: Callable[[], Token], clock: Callable[[], float]) -> None:
         try:

@@ -1,0 +1,333 @@
+"""Profiles: named credentials in a TOML file of the user, and the refresh token that is replaced there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.errors import DeadlineExceeded, InputError, NotConnected
+from pandas_clicdata.session import references
+from pandas_clicdata.session.arguments import AUTO, DEFAULT_URL
+from pandas_clicdata.session.credentials import GIVEN, AuthorizationCode, Secret, credentials_of
+from pandas_clicdata.session.wire import LOG_IN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tomlkit import TOMLDocument
+
+    from pandas_clicdata.session.credentials import Credentials
+
+DEFAULT = "default"  # the profile that is used where nothing else is given
+CONFIG = "CLICDATA_CONFIG"  # the variable that names another file
+
+_SETTINGS = ("auth_method", "url", "api_version", "ca_bundle", "logged_in")  # text, not by reference
+_KNOWN = (*_SETTINGS, *GIVEN)
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_READABLE_BY_OTHERS = 0o077
+_KEPT = {"keyring": Secret("clicdata")}  # where a profile that is written finds its secrets in the keyring
+_PATIENCE = 60.0  # seconds to wait for other processes that write the file
+
+Table = dict[str, Any]  # a profile as it is in the file; texts that may be secret are `Secret`
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The arguments of a session that a profile holds, and where its refresh token is kept."""
+
+    credentials: Credentials
+    store: RefreshTokens | None
+    url: str | None
+    api_version: str | None
+    ca_bundle: str | None
+
+    def completed(
+        self, url: str, api_version: str | None, ca_bundle: str | os.PathLike[str] | None
+    ) -> tuple[str, str | None, str | os.PathLike[str] | None]:
+        """Return these arguments; those of the profile for defaults."""
+        return (
+            self.url or url if url is DEFAULT_URL else url,
+            self.api_version if api_version is AUTO else api_version,
+            ca_bundle or self.ca_bundle,
+        )
+
+
+def path_of_config() -> Path:
+    """Return the path of the file, whether it exists or not."""
+    if named := os.environ.get(CONFIG):
+        return Path(named).expanduser()
+    from platformdirs import user_config_dir
+
+    return Path(user_config_dir("clicdata", appauthor=False, roaming=True)) / "config.toml"
+
+
+def check_name(name: object) -> str:
+    """Return the name of a profile, or raise `InputError`."""
+    if not isinstance(name, str):
+        raise InputError(f"profile must be text, not {type(name).__name__}")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"profile must be a name of letters, digits, - and _, not {name!r}")
+    return name
+
+
+def load(name: object, auth_method: str | None, given: Mapping[str, object]) -> Profile:
+    """Return a profile with its secrets looked up, or raise `NotConnected`; InputError if credentials are given too."""
+    if doubled := [key for key, value in given.items() if value is not None]:
+        raise InputError(f"profile= has all credentials: leave out {' and '.join(doubled)}")
+    name, path = check_name(name), path_of_config()
+    table = _table(path, name)
+    if isinstance(table, str):
+        raise NotConnected(f"profile {name}: {table}")
+    held = {key: _looked_up(name, key, table[key]) for key in GIVEN if key in table}
+    credentials = _credentials(auth_method or table.get("auth_method"), held)
+    if isinstance(credentials, str):
+        raise NotConnected(f"profile {name} in {path}: {credentials}")
+    store = RefreshTokens(path, name, table) if isinstance(credentials, AuthorizationCode) else None
+    version = table.get("api_version", AUTO)
+    version = None if version.lower() == "none" else version
+    return Profile(credentials, store, table.get("url"), version, table.get("ca_bundle"))
+
+
+def _credentials(auth_method: str | None, held: Mapping[str, Secret]) -> Credentials | str:
+    """Return credentials, or why there are none."""
+    try:
+        return credentials_of(auth_method, {name: held[name].reveal() if name in held else None for name in GIVEN})
+    except InputError as error:
+        return str(error)
+
+
+def problem(name: str) -> str | None:
+    """Return why a profile can't be used, as far as the file says it; None if nothing speaks against it."""
+    table = _table(path_of_config(), check_name(name))
+    return table if isinstance(table, str) else None
+
+
+def save(
+    name: str, settings: Mapping[str, str | None], secrets: Mapping[str, Secret], *, keyring: bool = False
+) -> Path:
+    """Write a profile, and return the path of its file. The settings that it had before are removed.
+
+    With ``keyring`` the secrets are in the keyring, else in the file, as plain text. Comments and other profiles stay
+    as they are. The file is replaced as a whole, so that no other process sees a part of it.
+    """
+    check_name(name)
+    path = Path(os.path.realpath(path_of_config()))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    values: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    values["logged_in"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    with _locked(path, _PATIENCE):
+        kept = {key: _KEPT if keyring else secret for key, secret in secrets.items()}
+        failed = None
+        for key, secret in secrets.items() if keyring else ():
+            failed = failed or references.write(_KEPT, f"{name}.{key}", secret)
+        failed = failed or _change(path, name, {**values, **kept}, anew=True)
+    if failed:
+        raise NotConnected(f"profile {name}: {failed}")
+    return path
+
+
+class RefreshTokens:
+    """The refresh token of a profile. Each works once: one process at a time reads it, renews it and writes it."""
+
+    def __init__(self, path: Path, name: str, table: Table) -> None:
+        self._path, self._name = Path(os.path.realpath(path)), name  # a link stays a link
+        self._table = table
+
+    @property
+    def advice(self) -> str:
+        """What helps if the service refuses the token."""
+        return f"Log in again: clicdata login --profile {self._name}"
+
+    @contextmanager
+    def locked(self, seconds: float) -> Iterator[Secret]:
+        """Keep out all other processes, and return the newest token."""
+        with _locked(self._path, seconds):
+            table = _table(self._path, self._name)
+            if isinstance(table, str):
+                raise NotConnected(f"profile {self._name}: {table}")
+            if _rest(table) != _rest(self._table):  # its token may be of another account
+                raise NotConnected(
+                    f"profile {self._name} was changed in {self._path} since this session was opened: open it again"
+                )
+            yield _looked_up(self._name, "refresh_token", table["refresh_token"])
+
+    def write(self, token: Secret) -> None:
+        """Write a new token, safe on the disk; call it within `locked`."""
+        kept = self._table["refresh_token"]
+        if isinstance(kept, dict):
+            failed = references.write(kept, f"{self._name}.refresh_token", token)
+        else:
+            failed = _change(self._path, self._name, {"refresh_token": token}, anew=False)
+        if failed:
+            raise NotConnected(f"profile {self._name}: the new refresh token is lost, as {failed}. {self.advice}")
+
+
+def _rest(table: Table) -> Table:
+    return {key: value for key, value in table.items() if key != "refresh_token"}
+
+
+def _looked_up(name: str, key: str, value: Any) -> Secret:
+    try:
+        return references.resolve(value, f"{name}.{key}")
+    except NotConnected as error:
+        raise NotConnected(f"profile {name}: {key}: {error}") from None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The file
+
+
+def _table(path: Path, name: str) -> Table | str:
+    """Return a profile, or why there is none."""
+    tables = _tables(path)
+    if isinstance(tables, str):
+        return tables
+    if name not in tables:
+        return f"not in {path}, which has {', '.join(tables) or 'no profile'}"
+    table = tables[name]
+    if not isinstance(table, dict):
+        return f"in {path} it must begin with [{name}] on a line of its own"
+    problems = [found for key, value in table.items() if (found := _problem(key, value))]
+    return f"in {path}: {'; '.join(problems)}" if problems else table
+
+
+def _problem(key: str, value: object) -> str | None:
+    """Return why a setting can't be used; None if it can."""
+    if key not in _KNOWN:
+        close = get_close_matches(key.lower(), _KNOWN, 1)
+        return (
+            f"there is no setting {key}: {f'did you mean {close[0]}?' if close else 'there are ' + ', '.join(_KNOWN)}"
+        )
+    if key in _SETTINGS:
+        return None if isinstance(value, str) else f"{key} must be text"
+    if key == "refresh_token" and isinstance(value, dict) and "keyring" not in value:
+        return "refresh_token is replaced at each use: it must be text, which is replaced here, or in a keyring"
+    found = references.problem(value)
+    return f"{key}: {found}" if found else None
+
+
+def _tables(path: Path) -> dict[str, Any] | str:
+    """Return all profiles, or why there are none. No error is raised here, as a traceback would show the file."""
+    document = _document(path)
+    return document if isinstance(document, str) else {name: _hidden(one) for name, one in document.unwrap().items()}
+
+
+def _hidden(value: Any, key: str = "") -> Any:
+    """Return a value of the file with `Secret` in the place of each text that may be one."""
+    if isinstance(value, dict):
+        return {name: _hidden(one, name) for name, one in value.items()}
+    return Secret(value) if isinstance(value, str) and key not in _SETTINGS else value
+
+
+def _document(path: Path) -> TOMLDocument | str:
+    """Return the file as it is written, or why it can't be used."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if os.name == "posix" and mode & _READABLE_BY_OTHERS:
+                return f"{path} can be read by others: run  chmod 600 {shlex.quote(str(path))}"
+            content = file.read().decode()
+    except FileNotFoundError:
+        return f"there is no file {path}"
+    except OSError as error:
+        return f"{path} can't be read: {error.strerror}"
+    except UnicodeDecodeError:
+        return f"{path} is no UTF-8"
+    import tomlkit
+    from tomlkit.exceptions import ParseError, TOMLKitError
+
+    try:
+        return tomlkit.parse(content)
+    except ParseError as error:
+        return f"{path} is no TOML: see line {error.line}, column {error.col}"
+    except TOMLKitError as error:
+        return f"{path} is no TOML: {type(error).__name__}"
+
+
+def _change(path: Path, name: str, values: Mapping[str, Any], *, anew: bool) -> str | None:
+    """Write values into a profile, and return what failed; ``anew`` removes what it had before."""
+    import tomlkit
+
+    document = _document(path) if path.exists() else tomlkit.document()
+    if isinstance(document, str):
+        return document
+    if not isinstance(document.get(name), dict):
+        document[name] = tomlkit.table()
+    table: Any = document[name]
+    for key in [key for key in table if anew and key not in values]:
+        del table[key]
+    for key, value in values.items():
+        table[key] = _plain(value)
+    failed = _replace(path, tomlkit.dumps(document))
+    return f"{path} can't be written: {failed}" if failed else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        import tomlkit
+
+        table = tomlkit.inline_table()
+        table.update({key: _plain(one) for key, one in value.items()})
+        return table
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _replace(path: Path, content: str) -> str | None:
+    """Replace a file by one that only its owner can read, safe on the disk. Return what failed."""
+    temporary = None
+    try:
+        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its mode is 0600
+        with open(number, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  # a descriptor
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105
+        temporary = None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108
+    if os.name == "posix":
+        with suppress(OSError):  # some file systems know no sync of a folder
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    return None
+
+
+@contextmanager
+def _locked(path: Path, seconds: float) -> Iterator[None]:
+    """Keep out all other processes and threads. Raise before anything is sent if the file can't be replaced."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(f"{path}.lock", timeout=max(0.0, seconds), mode=0o600)
+    failed = ""
+    try:
+        lock.acquire()
+    except Timeout:
+        failed = "busy"
+    except (OSError, NotImplementedError) as error:
+        failed = f"{path}.lock can't be locked: {getattr(error, 'strerror', None) or error}"
+    if failed == "busy":
+        message = f"{LOG_IN}: another process kept {path}.lock for {seconds:.0f} seconds"
+        raise DeadlineExceeded(message, sent="no", operation=LOG_IN)
+    if failed:
+        raise NotConnected(failed)
+    try:
+        if not os.access(path.parent, os.W_OK):
+            raise NotConnected(f"{path} can't be replaced: the folder is not writable")
+        yield
+    finally:
+        lock.release()
