@@ -31,7 +31,7 @@ from pandas_clicdata.endpoints.schedule import Schedule
 from pandas_clicdata.endpoints.team import Team
 from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.reader import read_arrow, read_clicdata
-from pandas_clicdata.session.manager import SessionManager, connect
+from pandas_clicdata.session.manager import SessionManager, connect, use
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.writer import append, push
@@ -69,6 +69,7 @@ __all__ = [
     "read_clicdata",
     "resume_append",
     "sandbox",
+    "use",
 ]
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())  # else Python prints warnings to stderr

@@ -6,6 +6,8 @@ import queue
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -34,7 +36,7 @@ def checked_workers(workers: Any) -> int:
 
 
 class Ahead:
-    """A pool of so many daemon threads, each started when it is first needed.
+    """A pool of so many daemon threads, each started when it is first needed. They see the caller's context variables.
 
     Unlike the threads of `concurrent.futures`, neither the pool nor the interpreter joins them at the end: a request
     whose response nobody needs any more delays nothing.
@@ -63,6 +65,7 @@ class Ahead:
     def submit(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function on one of the threads; the future holds its result or error."""
         future: Future[_T] = Future()
+        function = partial(copy_context().run, function)
         self._work.put((future, function))  # type: ignore[arg-type]  # the future is of the function's type
         if self._started < self._most:
             self._started += 1

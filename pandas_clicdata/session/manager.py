@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,8 @@ from pandas_clicdata.session.credentials import GIVEN, NEEDS
 from pandas_clicdata.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 # No refresh token: it changes at each use, so a variable would be good only once.
 ENVIRONMENT = {
@@ -34,6 +37,7 @@ _PREFIX = "CLICDATA_"
 
 _lock = threading.RLock()
 _default: Session | None = None
+_used: ContextVar[Session | None] = ContextVar("clicdata_session", default=None)
 
 
 @public
@@ -142,6 +146,51 @@ def make_default(session: Session) -> None:
         _default = session
 
 
+@public
+def use(session: Session) -> AbstractContextManager[Session]:
+    """Make every call in a block without ``session=`` use this session, such as one of a second account.
+
+    Only this thread or asyncio task is affected, and the tasks that it starts in the block: the session is in a context
+    variable. A thread that you start in the block uses the default session, unless you give it the context:
+    ``contextvars.copy_context().run``. The threads that a call of this package starts use the session of the call.
+    A call that returns an iterator keeps the session that it began with.
+
+    Parameters
+    ----------
+    session : Session
+        The session. It stays open after the block.
+
+    Returns
+    -------
+    context manager
+        To be entered by ``with``, which gives the session. Blocks can be nested.
+
+    Raises
+    ------
+    InputError
+        It is no session.
+
+    Examples
+    --------
+    >>> other = Session(api_key=sandbox.credentials.api_key, url=sandbox.url)
+    >>> with pandas_clicdata.use(other):
+    ...     len(pandas_clicdata.read_clicdata(rec_id))
+    10
+    >>> SessionManager.get_session() is other
+    False
+    """
+    return _using(_checked(session))
+
+
+@contextmanager
+def _using(session: Session) -> Iterator[Session]:
+    token = _used.set(session)
+    try:
+        yield session
+    finally:
+        _used.reset(token)
+
+
 def _checked(session: Any) -> Session:
     if not callable(getattr(session, "call", None)):
         raise InputError(f"session must be a Session, not {type(session).__name__}")
@@ -149,9 +198,11 @@ def _checked(session: Any) -> Session:
 
 
 def current(session: Session | None = None) -> Session:
-    """Return the given session, else the default one, else a new one, or raise `NotConnected`."""
+    """Return the given session, else that of `use`, else the default one, else a new one, or raise `NotConnected`."""
     if session is not None:
         return _checked(session)
+    if (used := _used.get()) is not None:
+        return used
     with _lock:
         if _default is None:
             return connect()
@@ -187,7 +238,7 @@ class SessionManager:
 
     @staticmethod
     def get_session() -> Session:
-        """The session that calls without ``session=`` use.
+        """The session that calls without ``session=`` use here: that of `use`, else the default one.
 
         Raises
         ------
