@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from pandas_clicdata.commands.questions import Service, print_report, settle, write_json
 from pandas_clicdata.commands.reads import Reads
@@ -13,19 +12,20 @@ from pandas_clicdata.errors import ApiError, PermissionDenied, UsageError
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.wire import FIRST_MODERN
 
-if TYPE_CHECKING:
-    import argparse
 
-
-def probe(options: argparse.Namespace) -> int:
+def probe(*, writes: bool, file: str | None, agreed: bool, data_set: int | None) -> int:
     """Ask the open questions and print a report that holds no name, cell, id or secret.
 
     Parameters
     ----------
-    options : argparse.Namespace
-        ``probe``: ``"reads"``, or ``"writes"`` to make a data set and ask what needs one. ``json``: a file for the
-        same report as JSON, or None. ``yes``: whether the data set was agreed to already. ``data_set``: the id of one
-        that was made before, in which a key was ticked by hand, or None.
+    writes : bool
+        Whether to make a data set and ask what needs one.
+    file : str or None
+        A file for the same report as JSON.
+    agreed : bool
+        Whether the data set was agreed to already.
+    data_set : int or None
+        The id of one that was made before, in which a key was ticked by hand.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def probe(options: argparse.Namespace) -> int:
         if not _is_reached(service):
             _note("The account can't be reached. What to change: python -m pandas_clicdata doctor")
             return 1
-        if options.probe == "writes":
-            asked = Writes(service, _note, options.data_set)
-            if not (options.yes or _agree(asked.name, options.data_set)):
+        if writes:
+            asked = Writes(service, _note, data_set)
+            if not (agreed or _agree(asked.name, data_set)):
                 _note("Nothing was written.")
                 return 2
             report, title = settle(asked.finders()), "Probe of writes"
@@ -55,8 +55,8 @@ def probe(options: argparse.Namespace) -> int:
     finally:
         service.close()
     print_report(report, title)
-    if options.json is not None:
-        write_json(report, options.json)
+    if file is not None:
+        write_json(report, file)
     return 0
 
 

@@ -1,0 +1,99 @@
+"""The command ``clicdata``: its options, and how it runs one of its commands."""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+import click
+
+from pandas_clicdata.commands import local, tables, verbs
+from pandas_clicdata.commands.console import Console, drop_stdout
+from pandas_clicdata.commands.outcome import Exit, exit_of
+from pandas_clicdata.errors import ClicDataError
+from pandas_clicdata.session.session import package_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMPLETE = "_CLICDATA_COMPLETE"  # the variable by which a shell asks for completions
+
+
+@click.group(
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong call, 3 in doubt or stopped midway, 4 credentials, 5 not found, "
+    "75 try later, 130 interrupted.",
+)
+@click.version_option(package_version(), "--version", prog_name="clicdata")
+def app() -> None:
+    """Read and write the data sets of ClicData, and look after the account.
+
+    Data goes to stdout, all else to stderr. The credentials come from the environment: CLICDATA_CLIENT_ID and
+    CLICDATA_CLIENT_SECRET, or CLICDATA_API_KEY; "clicdata doctor" shows what is set.
+    """
+
+
+for _command in (*tables.COMMANDS, *verbs.COMMANDS, *local.COMMANDS):
+    app.add_command(_command)
+
+
+def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) -> int:
+    """Run one of the commands.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The arguments of the command line; by default those of this process.
+    prog_name : str, optional
+        The name of the command in its help texts; by default as it was called.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may have letters that the terminal lacks
+    given = [*sys.argv[1:]] if arguments is None else [*arguments]
+    console = Console()
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: console.note(f"warning: {message}")
+        try:
+            code = app.main(given, prog_name, COMPLETE, standalone_mode=False, obj=console)
+            _flush()
+        except click.ClickException as error:
+            console.as_json = console.as_json or ("--json" in given and not _takes_json_file(error))
+            code = Exit.WRONG_CALL if isinstance(error, click.UsageError) else Exit.REFUSED
+            console.fail(error, code)
+        except (ClicDataError, OSError, ModuleNotFoundError) as error:
+            code = exit_of(error)
+            console.fail(error, code, getattr(error, "receipt", None))
+        except (click.Abort, KeyboardInterrupt) as error:
+            code = _interrupted(console, error)
+        finally:
+            console.close()
+    return int(code or 0)
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it any more
+        drop_stdout()
+
+
+def _takes_json_file(error: click.ClickException) -> bool:
+    """Return whether ``--json`` of the command names a file."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    return any(param.name == "json" and param.expose_value for param in getattr(command, "params", ()))
+
+
+def _interrupted(console: Console, error: BaseException) -> Exit:
+    """Write what became of the rows when Ctrl-C ended a command."""
+    cause = error.__cause__ if isinstance(error, click.Abort) else error
+    receipt = getattr(cause, "receipt", None)
+    console.fail(KeyboardInterrupt("interrupted"), Exit.INTERRUPTED, receipt)
+    return Exit.INTERRUPTED

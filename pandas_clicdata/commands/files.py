@@ -1,0 +1,264 @@
+"""Files of rows: read as frames, with text left as text, and written whole or not at all."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import secrets
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet as pq
+
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.frames.columns import pc
+from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
+from pandas_clicdata.frames.pieces import frames_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+FORMATS = ("csv", "json", "parquet", "arrow")
+_SUFFIXES = {
+    **{f".{name}": name for name in FORMATS},
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".pq": "parquet",
+    ".feather": "arrow",
+}
+STDIO = "-"
+_LONGEST_HEAD = 1 << 20  # bytes of the line with the names of the columns
+_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+# Texts that are numbers without a loss. More than 15 digits may be a code.
+_INTEGER = "^-?(0|[1-9][0-9]{{0,{}}})$"
+_DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?$"
+_BOOLEAN = "^([Tt]rue|TRUE|[Ff]alse|FALSE)$"
+
+
+def format_of(path: str, asked: str | None) -> str:
+    """Return the format of a file: as asked, or by its suffix; of stdin and stdout it is CSV."""
+    if asked is not None:
+        return asked
+    if path == STDIO:
+        return "csv"
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise click.UsageError(f"{path}: the suffix {suffix!r} is none of {', '.join(_SUFFIXES)}: say --format.")
+    return _SUFFIXES[suffix]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading
+
+
+class Source:
+    """A file of rows, or stdin.
+
+    Parameters
+    ----------
+    path : str
+        The file; ``-`` is stdin.
+    file_format : str or None
+        One of `FORMATS`; None goes by the suffix.
+    separator, encoding : str or None
+        Of a CSV file: by default a comma (a tab in ``.tsv`` and ``.tab``), and UTF-8 (UTF-16 with its mark).
+    """
+
+    def __init__(self, path: str, file_format: str | None, separator: str | None, encoding: str | None) -> None:
+        self.path, self.format = path, format_of(path, file_format)
+        self.name = "stdin" if path == STDIO else path
+        is_tabbed = Path(path).suffix.lower() in (".tsv", ".tab")
+        self._separator, self._encoding = separator or ("\t" if is_tabbed else ","), encoding
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its cells have no types of their own."""
+        return self.format == "csv"
+
+    def read(
+        self, types: Mapping[str, str], holds: Mapping[str, Sequence[str]] | None
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Return the rows, and the ClicData types to send them with.
+
+        The cells of a CSV file are text. They are sent as what the data set ``holds`` in their column. Where that
+        isn't known, a column is numbers, or true and false, if all its cells are; one cell like ``007`` makes it text.
+
+        Parameters
+        ----------
+        types : mapping of str to str
+            The ClicData type of columns, as the caller says.
+        holds : mapping or None
+            What each column of the data set holds; None if there is none, or if that is not known.
+
+        Raises
+        ------
+        InputError
+            The file can't be read as what it is said to be.
+        """
+        try:
+            data = self._bytes()
+            if not self.is_text:
+                return self._frame(data), dict(types)
+            return self._cells(data, dict(types), holds or {})
+        except (pa.ArrowException, UnicodeError, LookupError, ValueError, TypeError, csv.Error) as error:
+            if isinstance(error, InputError):
+                raise
+            said = " ".join(str(error).split())
+            hint = ": say which --encoding it has" if isinstance(error, UnicodeError) or "UTF8" in said else ""
+            raise InputError(f"{self.name} can't be read as {self.format}{hint} ({said})") from None
+
+    def _bytes(self) -> bytes:
+        return sys.stdin.buffer.read() if self.path == STDIO else Path(self.path).read_bytes()
+
+    def _frame(self, data: bytes) -> pd.DataFrame:
+        if self.format == "json":
+            rows = json.loads(data, parse_constant=_refuse_constant, parse_float=Decimal)
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise ValueError("it holds no list of objects")
+            [frame] = frames_of(rows)
+            return frame
+        if self.format == "parquet":
+            table = pq.read_table(pa.BufferReader(data))
+        else:
+            is_file = data.startswith(b"ARROW1")
+            with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.BufferReader(data)) as reader:
+                table = reader.read_all()
+        [frame] = frames_of(table)
+        return frame
+
+    def _cells(
+        self, data: bytes, types: dict[str, str], holds: Mapping[str, Sequence[str]]
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        table = self._table(data)
+        for place, name in enumerate(table.column_names):
+            held, cells = [*holds.get(name, ())], table.column(place)
+            wanted = types.get(name) or (held[0] if len(held) == 1 else None)
+            parsed = _parsed(cells, wanted, is_guess=wanted is None and not held)
+            if parsed is not None:
+                table = table.set_column(place, name, parsed)
+            elif name not in types and wanted in ("number", "checkbox"):
+                types[name] = wanted  # what can't be sent as such is an error that names the cells
+        [frame] = frames_of(table)
+        return frame, types
+
+    def _table(self, data: bytes) -> pa.Table:
+        """Return all cells as text. An empty cell is missing; the text ``""`` is text."""
+        encoding = self._encoding or next((name for bom, name in _BOMS.items() if data.startswith(bom)), "utf-8")
+        if codecs.lookup(encoding).name != "utf-8":
+            data = data.decode(encoding).encode()
+        data = data.removeprefix(codecs.BOM_UTF8)
+        head = codecs.getincrementaldecoder("utf-8")().decode(data[:_LONGEST_HEAD])
+        names = next(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=self._separator)), [])
+        if not any(names):
+            raise ValueError("it has no line with the names of the columns")
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            arrow_csv.ReadOptions(block_size=max(1 << 20, min(len(data) + 1, 1 << 30))),
+            arrow_csv.ParseOptions(delimiter=self._separator, newlines_in_values=True),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        if table.column_names != names:
+            raise ValueError("the line with the names of the columns can't be read for certain")
+        return table
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _parsed(cells: pa.ChunkedArray, wanted: str | None, *, is_guess: bool) -> pa.ChunkedArray | None:
+    """Return cells as numbers, or as true and false, if they are all; None if not, or if neither is wanted."""
+    if cells.null_count == len(cells):
+        return None
+
+    def is_all(pattern: str) -> bool:
+        return pc.all(pc.match_substring_regex(cells, pattern)).as_py() is True
+
+    if is_guess or wanted in ("number", "percentage", "money"):
+        if is_all(_INTEGER.format(14 if is_guess else 17)):
+            return cells.cast(pa.int64())
+        if is_all(_DECIMAL):
+            return cells.cast(pa.float64())
+    if (is_guess or wanted == "checkbox") and is_all(_BOOLEAN):
+        return pc.equal(pc.utf8_lower(cells), "true")
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Writing
+
+
+class Target:
+    """A file to write, or stdout. A file that exists is replaced.
+
+    Parameters
+    ----------
+    path : str
+        The file; ``-`` is stdout.
+    file_format : str or None
+        One of `FORMATS`; None goes by the suffix.
+
+    Raises
+    ------
+    UsageError
+        No file can be written there. This is found before the rows are read.
+    """
+
+    def __init__(self, path: str, file_format: str | None) -> None:
+        self.path, self.format = path, format_of(path, file_format)
+        self.is_stdout = path == STDIO
+        self._file = Path(os.path.realpath(path))  # of a link, the file that it names is replaced
+        if not self.is_stdout:
+            if self._file.is_dir():
+                raise click.UsageError(f"{path} is a folder: name a file in it.")
+            if not self._file.parent.is_dir():
+                raise click.UsageError(f"There is no folder {self._file.parent}.")
+
+    def save(self, write: Callable[[BinaryIO], object]) -> None:
+        """Write the file under another name beside it, and rename it when it is complete."""
+        if self._file.exists() and not self._file.is_file():  # a device or a pipe
+            with self._file.open("wb") as file:
+                write(file)
+            return
+        draft = self._file.with_name(f".clicdata-{secrets.token_hex(8)}.part")
+        try:
+            with draft.open("xb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if self._file.exists():
+                draft.chmod(self._file.stat().st_mode & 0o777)
+            os.replace(draft, self._file)  # noqa: PTH105  # os.replace is documented to be atomic
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:
+    """Write rows that were read: those of a frame as CSV or JSON, those of a table of Arrow as Parquet or Arrow."""
+    if file_format == "csv":
+        if len(rows.columns):
+            file.write(rows.to_csv(index=False).encode())
+    elif file_format == "json":
+        file.write(b"[" + b",\n".join(FrameEncoder(rows, index=False).rows_as(RowFormat.OBJECTS)) + b"]\n")
+    elif file_format == "parquet":
+        pq.write_table(rows, file)
+    else:
+        with pa.ipc.new_file(file, rows.schema) as writer:
+            writer.write_table(rows)

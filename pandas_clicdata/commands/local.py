@@ -1,0 +1,70 @@
+"""``demo``, ``doctor`` and ``sandbox``: the commands that print text and take no ``--json``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+
+import click
+
+from pandas_clicdata.commands.outcome import Exit
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=1_000_000, metavar="N", help="Rows to take (default: 1,000,000)."
+)
+@click.option("--api-version", default="auto", help='The dialect: "auto" (default), "none" or "2022.01".')
+def demo(file: str | None, rows: int, api_version: str) -> int:
+    """Push a table to a sandbox, change it and read it back.
+
+    FILE is a table of your own: CSV, Excel or parquet.
+    """
+    from pandas_clicdata.commands.demo import demo as run_demo
+
+    return run_demo(file, None if api_version.lower() == "none" else api_version, rows)
+
+
+@click.command()
+@click.option("--probe", "reads", is_flag=True, help="Ask what isn't known about the service; it only reads.")
+@click.option(
+    "--probe-writes", "writes", is_flag=True, help="Ask what isn't known; it writes to a data set of its own."
+)
+@click.option("--json", "file", metavar="FILE", help="Of a probe: a file for its report as JSON.")
+@click.option("--yes", is_flag=True, help="Of --probe-writes: agree to the data set that it makes.")
+@click.option("--data-set", type=int, metavar="ID", help="Of --probe-writes: one that it made, now with a key.")
+def doctor(reads: bool, writes: bool, file: str | None, yes: bool, data_set: int | None) -> int:
+    """Show where each setting comes from, and whether a call succeeds."""
+    if reads and writes:
+        raise click.UsageError("--probe and --probe-writes don't go together")
+    if reads or writes:
+        from pandas_clicdata.commands.probe import probe
+
+        return probe(writes=writes, file=file, agreed=yes, data_set=data_set)
+    from pandas_clicdata.commands.doctor import doctor as run_doctor
+
+    return run_doctor()
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Default: any free one.")
+@click.option("--path", metavar="FILE", help="A file to store the data in; default: memory.")
+def sandbox(port: int, path: str | None) -> int:
+    """Serve a ClicData on this machine until interrupted."""
+    from pandas_clicdata.sandbox import start
+
+    with start(port=port, path=path, record=False) as service:
+        click.echo(f"ClicData sandbox at {service.url}  (Ctrl-C ends it)\n")
+        click.echo("These credentials work here, and only here:")
+        click.echo(f"  CLICDATA_URL={service.url}")
+        for name, value in sorted(vars(service.credentials).items()):
+            click.echo(f"  CLICDATA_{name.upper()}={value}")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    return Exit.INTERRUPTED
+
+
+COMMANDS = (demo, doctor, sandbox)

@@ -1,0 +1,188 @@
+"""How a command ends: its exit code; and receipts and cells as they are written."""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from pandas_clicdata.errors import (
+    AuthError,
+    ClicDataError,
+    JournalBusy,
+    NotConnected,
+    NotFound,
+    RateLimited,
+    RedirectRefused,
+    TlsError,
+    TornRead,
+    TransportError,
+    WriteError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pandas as pd
+
+_SERVER_FAULT = 500  # the lowest HTTP status that is not the caller's fault
+_MISSING = ("nan", "NaT", "<NA>")  # how pandas writes them
+_MOST_SPANS = 20  # of rows, in the text about a receipt
+
+
+class Exit(IntEnum):
+    """The exit codes."""
+
+    DONE = 0
+    REFUSED = 1
+    WRONG_CALL = 2
+    IN_DOUBT = 3  # or stopped midway
+    CREDENTIALS = 4
+    NOT_FOUND = 5
+    TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
+    INTERRUPTED = 130  # as a shell reports a Ctrl-C
+
+
+def exit_of(error: BaseException) -> Exit:
+    """Return the exit code for an error. What may have been written comes first."""
+    receipt = getattr(error, "receipt", None)
+    if isinstance(error, WriteError) or getattr(error, "in_doubt", False) or _anything_done(receipt):
+        return Exit.IN_DOUBT
+    if isinstance(error, (AuthError, NotConnected)):
+        return Exit.CREDENTIALS
+    if isinstance(error, NotFound):
+        return Exit.NOT_FOUND
+    if isinstance(error, (RateLimited, JournalBusy, TornRead)):
+        return Exit.TRY_LATER
+    if isinstance(error, TransportError) and not isinstance(error, (TlsError, RedirectRefused)):
+        return Exit.TRY_LATER
+    if isinstance(error, ClicDataError) and (getattr(error, "status", None) or 0) >= _SERVER_FAULT:
+        return Exit.TRY_LATER
+    return Exit.REFUSED
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Receipts
+
+
+def _anything_done(receipt: Any) -> bool:
+    """Return whether any row was written, or may have been."""
+    counts = ("rows_appended", "rows_in_doubt", "keys_applied", "keys_accepted", "keys_in_doubt", "anything_done")
+    return any(bool(getattr(receipt, name, 0)) for name in counts)
+
+
+def describe(receipt: Any) -> dict[str, Any]:
+    """Return a receipt for JSON: its counts, and the positions of rows that are in doubt or not stored."""
+    names = (
+        *("rec_id", "verb", "operation", "complete", "rows_total", "rows_appended", "rows_found", "rows_in_doubt"),
+        *("rows_remaining", "rows_refused", "rows_changed", "keys_total", "keys_applied", "keys_accepted"),
+        *("keys_unchanged", "keys_unmatched", "keys_in_doubt", "keys_pending", "unchanged", "append_id", "audited"),
+        *("journal", "requests"),
+    )
+    shown: dict[str, Any] = {name: getattr(receipt, name) for name in names if hasattr(receipt, name)}
+    if hasattr(receipt, "rows_appended"):
+        chunks = receipt.chunks[["start", "stop", "state"]].itertuples(index=False)
+        found = [(int(start), int(stop), state) for start, stop, state in chunks]
+        shown["in_doubt"] = _joined(found, ("sending", "in doubt", "partial", "doubled"))
+        shown["remaining"] = _joined(found, ("pending", "refused"))
+    for name in ("appended", "updated", "deleted"):
+        if (part := getattr(receipt, name, None)) is not None:
+            shown[name] = describe(part)
+    return {"kind": type(receipt).__name__, **shown, "summary": receipt.summary()}
+
+
+def describe_plan(plan: Any) -> dict[str, Any]:
+    """Return a plan for JSON: what would be done, with each column and each cell that would change."""
+    return {
+        "verb": plan.verb,
+        "rec_id": plan.rec_id,
+        "ok": plan.ok,
+        "problems": plan.problems,
+        "summary": plan.summary(),
+        "requests": plan.requests,
+        "columns": records(plan.columns.reset_index()),
+        "rows_to_append": len(plan.inserts),
+        "cells_to_update": records(plan.updates),
+        "rows_to_delete": records(plan.deletes),
+        "unchanged": plan.unchanged,
+    }
+
+
+_OF_PYTHON = re.compile(r": \.[a-z_.]+(\(df\))?| \((copy|old cells) in \.[a-z_.]+\)")
+
+
+def without_python(text: str) -> str:
+    """Return a text without the attributes of a receipt by which Python goes on."""
+    return _OF_PYTHON.sub("", text)
+
+
+def receipt_lines(receipt: Any) -> list[str]:
+    """Return a receipt as lines of text: its summary, which rows are in doubt or not stored, and how to go on."""
+    shown = describe(receipt)
+    lines = [without_python(shown["summary"])]
+    for name, words in (("in_doubt", "in doubt"), ("remaining", "not stored")):
+        if spans := shown.get(name):
+            lines.append(f"{words}: {name_spans(spans)}; the first row of the file is row 0")
+    if shown.get("journal") and not shown["complete"]:
+        lines.append(f"go on with: clicdata resume FILE {shown['journal']}")
+    return lines
+
+
+def _joined(chunks: Iterable[tuple[int, int, str]], states: Sequence[str]) -> list[list[int]]:
+    """Return the spans of the chunks in these states, adjoining ones as one."""
+    spans: list[list[int]] = []
+    for start, stop, state in chunks:
+        if state in states:
+            if spans and spans[-1][1] == start:
+                spans[-1][1] = stop
+            else:
+                spans.append([start, stop])
+    return spans
+
+
+def name_spans(spans: Sequence[Sequence[int]]) -> str:
+    """Return spans of rows for a message."""
+    shown = [f"rows {start} to {stop - 1}" if stop - start > 1 else f"row {start}" for start, stop in spans]
+    return ", ".join(shown[:_MOST_SPANS]) + (
+        f" and {len(shown) - _MOST_SPANS} more" if len(shown) > _MOST_SPANS else ""
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Cells
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table for JSON."""
+    return [dict(zip(map(str, frame.columns), map(_plain, row), strict=True)) for row in rows_of(frame)]
+
+
+def rows_of(frame: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
+    """Return the rows of a table."""
+    return frame.itertuples(index=False, name=None)
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as JSON has it; a missing one is null."""
+    if isinstance(cell, (dict, list, tuple, str, bool, int)) or cell is None:
+        return cell
+    if str(cell) in _MISSING:
+        return None
+    item: Callable[[], Any] | None = getattr(cell, "item", None)
+    cell = item() if item is not None else cell
+    if isinstance(cell, float):
+        return cell if math.isfinite(cell) else None
+    return cell.isoformat() if hasattr(cell, "isoformat") else cell
+
+
+def text_of(cell: Any) -> str:
+    """Return a cell for a table of text: in one line, and empty if it is missing."""
+    plain = _plain(cell)
+    return "" if plain is None else printable(str(plain), blanks=False)
+
+
+def printable(text: str, *, blanks: bool = True) -> str:
+    """Return text without control characters, which names at the service may hold; with ``blanks``, of many lines."""
+    keep = "\n\t" if blanks else ""
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,120 @@
+"""``list``, ``history``, ``read`` and ``refresh``: what is there, and rows to a file."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pandas_clicdata import Data, read_arrow, read_clicdata
+from pandas_clicdata.commands.console import Command, Console, pass_console
+from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
+from pandas_clicdata.commands.names import data_set_argument, find_data_set, is_id, types_option
+from pandas_clicdata.endpoints.data import REFRESHES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LISTED = ("rec_id", "name", "last_data_update_date", "source", "description")
+
+
+@click.command("list", cls=Command)
+@click.argument("text", required=False)
+@pass_console
+def list_data_sets(console: Console, text: str | None) -> None:
+    """List the data sets, or those with TEXT in their name."""
+    listed = Data(session=console.session).get_data(name=text)
+    console.show("data_sets", listed if console.as_json else listed[[*_LISTED]])
+
+
+@click.command(cls=Command)
+@data_set_argument
+@pass_console
+def history(console: Console, data_set: str, is_name: bool) -> None:
+    """List the stored versions of DATASET, an id or a name."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    console.show("versions", Data(session=console.session).get_data_history(rec_id))
+
+
+def _parse_version(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
+    if given is None or given == "latest":
+        return given
+    if not is_id(given):
+        raise click.BadParameter(f"{given!r} is neither a number nor 'latest'.")
+    return int(given)
+
+
+@click.command(cls=Command)
+@data_set_argument
+@click.option(
+    "-o", "--output", default=STDIO, metavar="FILE", help="A file, written whole or not at all; - is stdout (default)."
+)
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="By default by the suffix; CSV on stdout.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Only this column; give it for each.")
+@click.option("--rows", type=click.IntRange(min=0), metavar="N", help="The most rows to read.")
+@click.option(
+    "--version", "ver_id", callback=_parse_version, metavar="N|latest", help="A stored version, or the newest."
+)
+@click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Pages requested at once.")
+@types_option("Read a column as this type: day=date. Give it for each.")
+@pass_console
+def read(
+    console: Console,
+    data_set: str,
+    is_name: bool,
+    output: str,
+    file_format: str | None,
+    columns: Sequence[str],
+    rows: int | None,
+    ver_id: Any,
+    workers: int,
+    types: dict[str, str],
+) -> None:
+    """Read DATASET, an id or a name, and write its rows to a file or to stdout.
+
+    All pages are read before the first row is written.
+    """
+    if console.as_json and output == STDIO and file_format not in (None, "json"):
+        raise click.UsageError(f"--json writes JSON to stdout, and --format says {file_format}: leave one out")
+    target = Target(output, "json" if console.as_json and output == STDIO else file_format)
+    session = console.session
+    rec_id = find_data_set(session, data_set, is_name=is_name)
+    options: dict[str, Any] = {
+        "ver_id": ver_id,
+        "columns": [*columns] or None,
+        "dtype": types or None,
+        "nrows": rows,
+        "workers": workers,
+        "session": session,
+    }
+    reads: Any = read_clicdata if target.format in ("csv", "json") else read_arrow
+    found = reads(rec_id, **options)
+    about = {"rec_id": rec_id, "rows": len(found)}
+    if not target.is_stdout:
+        target.save(lambda file: write_rows(found, target.format, file))
+        noun = "row" if len(found) == 1 else "rows"
+        console.result({**about, "file": output}, f"{len(found):,} {noun} of data set {rec_id} written to {output}")
+        return
+    written = io.BytesIO()
+    write_rows(found, target.format, written)
+    if console.as_json:
+        console.result_of_rows(about, written.getvalue())
+    else:
+        console.write(written.getvalue())
+
+
+@click.command(cls=Command)
+@data_set_argument
+@click.option(
+    "--method", type=click.Choice([*REFRESHES]), default="reload", help="What becomes of the rows (default: reload)."
+)
+@pass_console
+def refresh(console: Console, data_set: str, is_name: bool, method: Any) -> None:
+    """Refresh DATASET, an id or a name, from its source."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    response = Data(session=console.session).rebuild_data(rec_id, method)
+    console.result({"rec_id": rec_id, "response": response}, f"data set {rec_id}: the refresh was accepted ({method})")
+
+
+COMMANDS = (list_data_sets, history, read, refresh)

@@ -1,0 +1,343 @@
+"""The commands that write the rows of a file: ``push``, ``append``, ``upsert``, ``sync``, ``replace``, ``delete``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pandas_clicdata import AppendReceipt, Plan, resume_append
+from pandas_clicdata.commands.console import Command, Console, pass_console
+from pandas_clicdata.commands.files import FORMATS, Source, Target, write_rows
+from pandas_clicdata.commands.names import data_set_argument, find_data_set, is_id, types_option
+from pandas_clicdata.commands.outcome import Exit
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.uploads.append import AppendOptions, ask_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_EXISTING = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Options
+
+
+def _parse_separator(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    separator = "\t" if given in ("\\t", "tab") else given
+    if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
+        raise click.BadParameter(f"{given!r} is not one character: say ';', '|' or tab.")
+    return separator
+
+
+def _file_argument(function: Callable[..., Any]) -> Any:
+    """Add the argument FILE and what says how to read it, as ``source``."""
+
+    @types_option("Send a column as this type: day=date. Give it for each.")
+    @click.option("--encoding", metavar="NAME", help="Of a CSV file; default: UTF-8.")
+    @click.option("--sep", "separator", callback=_parse_separator, metavar="CHARACTER", help="Of a CSV file; or tab.")
+    @click.option("--format", "file_format", type=click.Choice(FORMATS), help="By default by the suffix; CSV of stdin.")
+    @click.argument("file", type=_EXISTING)
+    @wraps(function)
+    def with_source(
+        *arguments: Any, file: str, file_format: str | None, separator: str | None, encoding: str | None, **more: Any
+    ) -> Any:
+        return function(*arguments, source=Source(file, file_format, separator, encoding), **more)
+
+    return with_source
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Write nothing, and print the plan.")
+_workers = click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Requests at once.")
+_on = click.option("--on", multiple=True, required=True, metavar="NAME", help="A key column; give it for each.")
+_match = click.option(
+    "--match", type=click.Choice(["exact", "wide"]), help="Whether keys that differ in case or blanks differ, or not."
+)
+_journal = click.option("--journal", metavar="PATH", help="A new file for the receipt, by which 'resume' goes on.")
+_verify = _options(
+    click.option("--verify", type=click.Choice(["count", "tag"]), help="How to settle which rows are stored."),
+    click.option("--exclusive", is_flag=True, help="Of --verify count: nobody else writes meanwhile."),
+)
+_tag = click.option("--tag-column", metavar="NAME", help="Of --verify tag: the text column for the stamps.")
+
+
+def _rows(
+    console: Console, source: Source, rec_id: int | None, types: dict[str, str]
+) -> tuple[Any, dict[str, str] | None]:
+    """Return the rows of a file, read for this data set, and the types to send them with."""
+    known = None if rec_id is None else ask_columns(console.session, rec_id, needed=False)
+    frame, types = source.read(types, None if known is None else known.holds)
+    return frame, types or None
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options of an append that don't go together, before anything is read."""
+    known = {field.name for field in fields(AppendOptions)}
+    try:
+        AppendOptions(**{name: value for name, value in options.items() if name in known})
+    except InputError as error:
+        problems = [problem.replace("=", " ").replace("_", "-") for problem in error.problems]
+        raise click.UsageError(". ".join(problems)) from None
+
+
+def _finish(console: Console, done: Any) -> Exit:
+    """Write the receipt or the plan, and return the exit code."""
+    if isinstance(done, Plan):
+        console.show_plan(done)
+        return Exit.DONE if done.ok else Exit.REFUSED
+    whole = done.complete and getattr(done, "audited", None) is not False and not len(getattr(done, "unsettled", ()))
+    return console.show_receipt(done, Exit.DONE if whole else Exit.IN_DOUBT)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# New rows
+
+
+@click.command(cls=Command)
+@_file_argument
+@click.argument("name")
+@click.option("--name", "is_name", is_flag=True, help="NAME is a name, even if it is all digits.")
+@click.option("--desc", default="", metavar="TEXT", help="A description.")
+@click.option(
+    "--if-exists",
+    type=click.Choice(["fail", "append", "replace"]),
+    default="fail",
+    help="What to do if there is a data set of that name (default: fail).",
+)
+@_options(_dry_run, _journal, _verify, _tag, _workers)
+@pass_console
+def push(
+    console: Console,
+    /,
+    source: Source,
+    name: str,
+    is_name: bool,
+    types: dict[str, str],
+    if_exists: Any,
+    **options: Any,
+) -> Exit:
+    """Create the data set NAME with the columns of FILE, and append its rows."""
+    if is_id(name) and not is_name:
+        raise click.UsageError(
+            f"{name} looks like an id: 'append' writes to a data set that there is; for a new one of this name, --name."
+        )
+    _check_options(options)
+    frame, typed = _rows(console, source, None, types)
+    done = frame.clicdata.push(name, types=typed, if_exists=if_exists, session=console.session, **options)
+    return _finish(console, done)
+
+
+@click.command(cls=Command)
+@_file_argument
+@data_set_argument
+@_options(_dry_run, _journal)
+@click.option("--append-id", metavar="ID", help="Your id of this append: the same id with the same rows is done once.")
+@_options(_verify, _tag, _workers)
+@pass_console
+def append(
+    console: Console, /, source: Source, data_set: str, is_name: bool, types: dict[str, str], **options: Any
+) -> Exit:
+    """Append the rows of FILE to DATASET, an id or a name."""
+    _check_options(options)
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    return _finish(console, frame.clicdata.append(rec_id, types=typed, session=console.session, **options))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Rows by their key
+
+
+@click.command(cls=Command)
+@_file_argument
+@data_set_argument
+@_options(_on, _match, _dry_run)
+@click.option("--max-updates", type=click.IntRange(min=0), metavar="N", help="Do nothing if more keys would change.")
+@_options(_workers)
+@pass_console
+def upsert(
+    console: Console,
+    /,
+    source: Source,
+    data_set: str,
+    is_name: bool,
+    types: dict[str, str],
+    on: Sequence[str],
+    **more: Any,
+) -> Exit:
+    """Update the rows of DATASET whose key is in FILE, and append the others.
+
+    Called again after any end, it does what is left.
+    """
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    return _finish(console, frame.clicdata.upsert(rec_id, [*on], types=typed, session=console.session, **more))
+
+
+def _parse_share(_: click.Context, __: click.Parameter, given: str | None) -> float | int | None:
+    if given is None or is_id(given):
+        return given if given is None else int(given)
+    try:
+        share = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise click.BadParameter(f"{given!r} is neither a number of rows nor a share like 0.1 or 10%.")
+    return share
+
+
+def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
+    return click.option(
+        "--max-deletes",
+        name,
+        callback=_parse_share,
+        metavar="N",
+        help=f"Do nothing if more rows would go than this number, or this share like 10%; default: {default}.",
+    )
+
+
+@click.command(cls=Command)
+@_file_argument
+@data_set_argument
+@_options(_on, _match, _dry_run, _most_deletes("max_deletes", "ten rows, or a tenth"), _workers)
+@pass_console
+def sync(
+    console: Console,
+    /,
+    source: Source,
+    data_set: str,
+    is_name: bool,
+    types: dict[str, str],
+    on: Sequence[str],
+    **more: Any,
+) -> Exit:
+    """Make DATASET hold the rows of FILE: as upsert, then delete the other rows.
+
+    Called again after any end, it does what is left.
+    """
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    return _finish(console, frame.clicdata.sync(rec_id, [*on], types=typed, session=console.session, **more))
+
+
+@click.command(cls=Command)
+@_file_argument
+@data_set_argument
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="NAME",
+    help="Only rows go whose value in this column is in FILE; give it for each column. By default all rows go.",
+)
+@_options(_match, _dry_run, _journal, _most_deletes("max_deleted", "no limit"), _workers)
+@pass_console
+def replace(
+    console: Console,
+    /,
+    source: Source,
+    data_set: str,
+    is_name: bool,
+    types: dict[str, str],
+    by: Sequence[str],
+    **more: Any,
+) -> Exit:
+    """Delete rows of DATASET, and append those of FILE: a month is loaded anew."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    return _finish(console, frame.clicdata.replace(rec_id, [*by] or None, types=typed, session=console.session, **more))
+
+
+@click.command(cls=Command)
+@_file_argument
+@data_set_argument
+@_options(_on, _match, _dry_run)
+@click.option("--max-rows", type=click.IntRange(min=0), metavar="N", help="Delete nothing if more rows match.")
+@click.option("--keep", metavar="FILE", help="Write the rows to this CSV or JSON file before they are deleted.")
+@click.option("--yes", is_flag=True, help="Don't ask; needed where there is no terminal.")
+@_options(_workers)
+@pass_console
+def delete(
+    console: Console,
+    /,
+    source: Source,
+    data_set: str,
+    is_name: bool,
+    types: dict[str, str],
+    on: Sequence[str],
+    keep: str | None,
+    yes: bool,
+    dry_run: bool,
+    **more: Any,
+) -> Exit:
+    """Delete the rows of DATASET that equal a row of FILE in the columns --on."""
+    if not (yes or dry_run) and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("There is no terminal to ask at: add --yes to delete, or --dry-run to look.")
+    target = None if keep is None else Target(keep, None)
+    if target is not None and (target.is_stdout or target.format not in ("csv", "json")):
+        raise click.UsageError("--keep takes a file that ends in .csv or .json.")
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    plan: Any = frame.clicdata.delete_rows(rec_id, [*on], types=typed, dry_run=True, session=console.session, **more)
+    if dry_run:
+        return _finish(console, plan)
+    rows = plan.deletes
+    if plan.ok and not yes:
+        noun = "row" if len(rows) == 1 else "rows"
+        if not click.confirm(f"Delete {len(rows):,} {noun} of data set {rec_id}?", err=True):
+            console.result({"rec_id": rec_id, "deleted": False}, "nothing was deleted")
+            return Exit.REFUSED
+    if plan.ok and target is not None:
+        target.save(lambda file: write_rows(rows, target.format, file))
+    return _finish(console, plan.apply())
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Receipts
+
+
+@click.command(cls=Command)
+@_file_argument
+@click.argument("journal", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--in-doubt", type=click.Choice(["stored", "missing"]), help="What became of the rows in doubt, if you looked."
+)
+@_options(_verify, _workers)
+@pass_console
+def resume(console: Console, /, source: Source, journal: str, types: dict[str, str], **options: Any) -> Exit:
+    """Go on with an append or a replace of FILE that stopped, by its JOURNAL.
+
+    What is stored is not sent again. FILE must be as it was.
+    """
+    job = AppendReceipt.load(journal).job
+    frame, _ = _rows(console, source, job.rec_id, {**(job.types or {}), **types})
+    return _finish(console, resume_append(frame, journal, session=console.session, **options))
+
+
+@click.command(cls=Command)
+@click.argument("journal", type=click.Path(exists=True, dir_okay=False))
+@pass_console
+def receipt(console: Console, journal: str) -> Exit:
+    """Show what is known of the rows of an append, by its JOURNAL.
+
+    The exit code is 3 if rows are in doubt or not stored.
+    """
+    found = AppendReceipt.load(journal)
+    return console.show_receipt(found, Exit.DONE if found.complete else Exit.IN_DOUBT, is_data=True)
+
+
+COMMANDS = (push, append, upsert, sync, replace, delete, resume, receipt)

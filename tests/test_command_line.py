@@ -1,0 +1,626 @@
+"""The command ``clicdata``: what it writes, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import pandas_clicdata
+from pandas_clicdata.__main__ import main
+from pandas_clicdata.commands.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pandas_clicdata.sandbox import Sandbox
+
+CHECKOUT = Path(pandas_clicdata.__path__[0]).parent
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, clicdata_sandbox: Sandbox) -> Sandbox:
+    """A sandbox with the credentials of the environment. No command waits before it repeats a request."""
+    for name in ("client_id", "client_secret"):
+        monkeypatch.setenv(f"CLICDATA_{name.upper()}", getattr(clicdata_sandbox.credentials, name))
+    monkeypatch.setenv("CLICDATA_URL", clicdata_sandbox.url)
+    monkeypatch.setattr("pandas_clicdata.session.session.time.sleep", lambda seconds: None)
+    return clicdata_sandbox
+
+
+@pytest.fixture
+def clicdata(account: Sandbox, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    def run(*arguments: str | Path) -> Said:
+        capsys.readouterr()
+        code = main([*map(str, arguments)])
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def visits(account: Sandbox) -> int:
+    """A data set of three rows."""
+    rec_id = account.create("Visits", {"shop": "text", "visits": "number", "open": "checkbox", "day": "date"})
+    rows = [("01", 17, True, "2024-01-31"), ("02", 4, False, None), ("03", 9, None, "2024-02-01")]
+    account.append(rec_id, [dict(zip(("shop", "visits", "open", "day"), row, strict=True)) for row in rows])
+    return rec_id
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, "utf-8")
+    return path
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Reading
+
+
+def test_the_data_sets_are_listed(clicdata: Callable[..., Said]) -> None:
+    said = clicdata("list")
+    head, *rows = [line.split("\t") for line in said.out.splitlines()]
+    assert head[:2] == ["rec_id", "name"]
+    assert [row[1] for row in rows] == ["Shops", "Orders", "Sales targets"]
+    assert said.err == ""
+    assert [one["name"] for one in clicdata("list", "Ord", "--json").json["data_sets"]] == ["Orders"]
+
+
+def test_the_versions_are_listed(clicdata: Callable[..., Said], visits: int) -> None:
+    said = clicdata("history", "Visits", "--json").json
+    assert {version["row_count"] for version in said["versions"]} >= {3}
+    number = str(said["versions"][0]["version"])
+    assert clicdata("read", "Visits", "--version", number).code == 0
+    assert clicdata("read", "Visits", "--version", "latest").code == 0
+
+
+CSV = "shop,visits,open,day\n01,17,True,2024-01-31\n02,4,False,\n03,9,,2024-02-01\n"
+
+
+def test_a_data_set_is_read_to_stdout(clicdata: Callable[..., Said], visits: int) -> None:
+    assert clicdata("read", "Visits") == Said(0, CSV, "")
+    assert clicdata("read", str(visits), "-o", "-", "--format", "csv").out == CSV
+    assert json.loads(clicdata("read", "Visits", "--format", "json").out)[0] == {
+        "shop": "01", "visits": 17, "open": True, "day": "2024-01-31",
+    }  # fmt: skip
+    said = clicdata("read", "Visits", "--json", "--column", "visits", "--rows", "2").json
+    assert said == {"ok": True, "rec_id": visits, "rows": 2, "data": [{"visits": 17}, {"visits": 4}]}
+
+
+def test_a_data_set_is_read_to_files(clicdata: Callable[..., Said], visits: int, tmp_path: Path) -> None:
+    for name in ("a.csv", "a.json", "a.parquet", "a.arrow"):
+        said = clicdata("read", "Visits", "-o", tmp_path / name)
+        assert said[:2] == (0, "")
+        assert "3 rows" in said.err
+    assert (tmp_path / "a.csv").read_text() == CSV
+    assert len(json.loads((tmp_path / "a.json").read_text())) == 3
+    assert pd.read_parquet(tmp_path / "a.parquet")["shop"].tolist() == ["01", "02", "03"]
+    with pa.ipc.open_file(tmp_path / "a.arrow") as reader:
+        assert reader.read_all()["visits"].to_pylist() == [17, 4, 9]
+    said = clicdata("read", "Visits", "-o", tmp_path / "b.csv", "--json", "--types", "visits=text")
+    assert said.json == {"ok": True, "rec_id": visits, "rows": 3, "file": str(tmp_path / "b.csv")}
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_file_is_never_half_written(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    target = written(tmp_path / "orders.csv", "as it was")
+    account.faults.status(500, method="GET", path="/data/1002", times=100)
+    assert clicdata("read", "Orders", "-o", target).code == 75
+    assert target.read_text() == "as it was"
+    assert [*tmp_path.iterdir()] == [target]
+
+
+def test_a_link_and_the_mode_of_a_file_stay(clicdata: Callable[..., Said], visits: int, tmp_path: Path) -> None:
+    target, link = written(tmp_path / "real.csv", ""), tmp_path / "link.csv"
+    target.chmod(0o600)
+    link.symlink_to(target)
+    assert clicdata("read", "Visits", "-o", link).code == 0
+    assert link.is_symlink()
+    assert target.read_text() == CSV
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_is_written_to_as_it_is(clicdata: Callable[..., Said], visits: int) -> None:
+    assert clicdata("read", "Visits", "--format", "csv", "-o", os.devnull).code == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_data_set_without_rows(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    account.create("Empty", {"a": "text"})
+    assert clicdata("read", "Empty") == Said(0, "", "")
+    assert clicdata("read", "Empty", "--json").json["data"] == []
+    assert clicdata("read", "Empty", "-o", tmp_path / "empty.parquet").code == 0
+
+
+def test_digits_are_an_id_unless_said_to_be_a_name(clicdata: Callable[..., Said], account: Sandbox) -> None:
+    rec_id = account.create("2026", {"a": "text"})
+    account.append(rec_id, [{"a": "x"}])
+    assert clicdata("read", "2026").code == 5
+    assert clicdata("read", "2026", "--name").out == "a\nx\n"
+    assert clicdata("read", str(rec_id)).out == "a\nx\n"
+
+
+def test_a_refresh(clicdata: Callable[..., Said]) -> None:
+    assert clicdata("refresh", "Orders", "--json").json["response"] == {"success": True}
+    assert clicdata("refresh", "Orders", "--method", "often").code == 2
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Files of rows
+
+
+LONG = "1234567890123456"  # more digits than a float has
+
+
+def test_text_of_a_csv_file_stays_text(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    file = written(
+        tmp_path / "own.csv",
+        f'code,n,price,flag,day,note,id\n007,1,1.5,true,2024-01-31,NA,{LONG}\n12,2,2,FALSE,,"",1\n',
+    )
+    plan = clicdata("push", file, "Own", "--dry-run", "--json").json["plan"]
+    assert {column["column"]: column["sent_as"] for column in plan["columns"]} == {
+        "code": "text", "n": "number", "price": "number", "flag": "checkbox", "day": "text", "note": "text",
+        "id": "text",
+    }  # fmt: skip
+    assert clicdata("push", file, "Own", "--types", "day=date", "--types", "n=text").code == 0
+    assert account.rows(account.data_sets()[-1].rec_id) == [
+        {"code": "007", "n": "1", "price": 1.5, "flag": True, "day": "2024-01-31", "note": "NA", "id": LONG},
+        {"code": "12", "n": "2", "price": 2, "flag": False, "day": None, "note": "", "id": "1"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("shop,visits\n17,3\n", {"shop": "17", "visits": 3, "open": None, "day": None}),
+        ("shop,visits\n1,007\n", {"shop": "1", "visits": 7, "open": None, "day": None}),
+        ("shop,open\n1e5,false\n", {"shop": "1e5", "visits": None, "open": False, "day": None}),
+        ("shop,day\ntrue,2024-05-01\n", {"shop": "true", "visits": None, "open": None, "day": "2024-05-01"}),
+    ],
+)
+def test_cells_become_what_the_data_set_holds(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path, text: str, row: dict[str, Any]
+) -> None:
+    said = clicdata("append", written(tmp_path / "new.csv", text), "Visits")
+    if "007" in text:  # no number as ClicData writes one
+        assert said.code == 1
+        assert "Row 0 holds '007'" in said.err
+    else:
+        assert said.code == 0, said.err
+        assert account.rows(visits)[-1] == row
+
+
+def test_files_of_all_formats_are_read_alike(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"shop": ["01", None], "visits": [2**60 + 1, 3], "price": [0.1, None]})
+    frame["visits"] = frame["visits"].astype("Int64")
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_csv(tmp_path / "a.tsv", index=False, sep="\t")
+    frame.to_csv(tmp_path / "semicolon.csv", index=False, sep=";", encoding="utf-16")
+    (tmp_path / "a.json").write_text(json.dumps([{"shop": "01", "visits": 2**60 + 1, "price": 0.1}, {"visits": 3}]))
+    table = pa.Table.from_pandas(frame)
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    expected = [{"shop": "01", "visits": 2**60 + 1, "price": 0.1}, {"shop": None, "visits": 3, "price": None}]
+    for number, file in enumerate(sorted(tmp_path.iterdir())):
+        more = ["--sep", ";"] if "semicolon" in file.name else []
+        said = clicdata("push", file, f"Set {number}", "--types", "visits=number", *more)
+        assert said.code == 0, (file, said.err)
+        assert account.rows(account.data_sets()[-1].rec_id) == expected, file
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("own.csv", b"", "no line with the names"),
+        ("own.csv", b"a,b\n1\n", "Expected 2 columns"),
+        ("own.csv", b"a,b\n1,2,3\n", "Expected 2 columns"),
+        ("own.csv", b"a\n\xe9\n", "--encoding"),
+        ("own.csv", b"a,a\n1,2\n", "come twice"),
+        ("own.json", b'{"a": 1}', "no list of objects"),
+        ("own.json", b'[{"a": NaN}]', "JSON has no NaN"),
+        ("own.parquet", b"a,b\n1,2\n", "can't be read as parquet"),
+        ("own.arrow", b"a,b\n1,2\n", "can't be read as arrow"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    said = clicdata("push", tmp_path / name, "Own")
+    assert said[:2] == (1, "")
+    assert words in said.err
+    assert len(account.data_sets()) == 3
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Writing
+
+
+def test_rows_are_pushed_and_appended(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "shop,visits\n01,2\n")
+    said = clicdata("push", file, "New")
+    assert said[:2] == (0, "")
+    assert said.err == "1 of 1 row appended to data set 1004 in 1 chunk\n"
+    assert clicdata("push", file, "New").code == 1
+    assert clicdata("push", file, "New", "--if-exists", "append").code == 0
+    receipt = clicdata("append", file, "New", "--json").json["receipt"]
+    assert (receipt["rows_appended"], receipt["complete"], receipt["in_doubt"]) == (1, True, [])
+    assert account.count(1004) == 3
+    assert clicdata("push", file, "New", "--if-exists", "replace").code == 0
+    assert account.count(1004) == 1
+
+
+def test_digits_are_no_name_of_a_new_data_set(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "a\nx\n")
+    said = clicdata("push", file, "1001")
+    assert said.code == 2
+    assert "'append'" in said.err
+    assert clicdata("push", file, "1001", "--name").code == 0
+    assert account.data_sets()[-1].name == "1001"
+
+
+def test_rows_are_changed_by_their_key(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    def shops() -> list[Any]:
+        return [(row["shop"], row["visits"]) for row in account.rows(visits)]
+
+    file = written(tmp_path / "a.csv", "shop,visits\n02,5\n04,1\n")
+    plan = clicdata("upsert", file, "Visits", "--on", "shop", "--dry-run")
+    assert plan.code == 0
+    assert "cells to update\nshop\tcolumn\told\tnew\n02\tvisits\t4\t5\n" in plan.out
+    assert len(shops()) == 3
+    assert clicdata("upsert", file, "Visits", "--on", "shop").code == 0
+    assert shops() == [("01", 17), ("02", 5), ("03", 9), ("04", 1)]
+    assert clicdata("sync", file, "Visits", "--on", "shop", "--max-deletes", "1").code == 1
+    assert clicdata("sync", file, "Visits", "--on", "shop", "--max-deletes", "50%").code == 0
+    assert shops() == [("02", 5), ("04", 1)]
+    again = written(tmp_path / "b.csv", "shop,visits\n02,6\n02,7\n")
+    assert clicdata("replace", again, "Visits", "--by", "shop").code == 0
+    assert shops() == [("04", 1), ("02", 6), ("02", 7)]
+    assert clicdata("replace", file, "Visits", "--max-deletes", "2").code == 1
+    assert clicdata("replace", file, "Visits").code == 0
+    assert shops() == [("02", 5), ("04", 1)]
+
+
+def test_rows_are_deleted_by_their_key(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.csv", "shop\n01\n03\n")
+    said = clicdata("delete", file, "Visits", "--on", "shop")
+    assert said.code == 2
+    assert "--yes" in said.err
+    assert clicdata("delete", file, "Visits", "--on", "shop", "--dry-run").out.count("\n01\t17") == 1
+    assert clicdata("delete", file, "Visits", "--on", "shop", "--yes", "--max-rows", "1").code == 1
+    assert account.count(visits) == 3
+    said = clicdata("delete", file, "Visits", "--on", "shop", "--yes", "--keep", tmp_path / "kept.csv", "--json")
+    assert said.json["receipt"]["rows_changed"] in (2, None)
+    assert [row["shop"] for row in account.rows(visits)] == ["02"]
+    assert clicdata("append", tmp_path / "kept.csv", "Visits").code == 0
+    assert [(row["shop"], row["visits"], row["day"]) for row in account.rows(visits)] == [
+        ("02", 4, None),
+        ("01", 17, "2024-01-31"),
+        ("03", 9, "2024-02-01"),
+    ]
+
+
+def test_a_plan_with_problems_is_refused(clicdata: Callable[..., Said], visits: int, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "shop,clients\n02,5\n")
+    said = clicdata("append", file, "Visits", "--dry-run")
+    assert said.code == 1
+    assert "problem: Column 'clients' is not in data set" in said.out
+    said = clicdata("append", file, "Visits", "--dry-run", "--json")
+    assert (said.code, said.json["ok"]) == (1, False)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Stopped midway, and in doubt
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    return written(tmp_path / "many.csv", "shop,visits\n" + "".join(f"{n:04},{n}\n" for n in range(1200)))
+
+
+def test_an_append_in_doubt_is_resumed(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICDATA_API_VERSION", "2022.01")  # 500 rows a request
+    journal = many.with_suffix(".journal")
+    account.faults.drop(applied=True, method="POST", path=f"/data/{visits}/insert", after=1)
+    said = clicdata("append", many, "Visits", "--journal", journal)
+    assert said[:2] == (3, "")
+    assert "in doubt: rows 500 to 999; the first row of the file is row 0" in said.err
+    assert "not stored: rows 1000 to 1199" in said.err
+    assert f"go on with: clicdata resume FILE {journal}" in said.err
+    assert "(df)" not in said.err
+    shown = clicdata("receipt", journal, "--json")
+    assert shown.code == 3
+    assert (shown.json["receipt"]["in_doubt"], shown.json["receipt"]["remaining"]) == ([[500, 1000]], [[1000, 1200]])
+    assert clicdata("receipt", journal).out.startswith("500 of 1,200 rows appended")
+    said = clicdata("resume", many, journal, "--json")
+    assert (said.code, said.json["ok"], said.json["error"]["in_doubt"]) == (3, False, True)
+    assert account.count(visits) == 1003
+    assert clicdata("resume", many, journal, "--in-doubt", "stored").code == 0
+    assert account.count(visits) == 1203
+    assert clicdata("receipt", journal).code == 0
+    assert account.rows(visits)[-1]["shop"] == "1199"
+    assert clicdata("resume", written(many, "shop,visits\n0,0\n"), journal).code == 1
+
+
+def test_an_append_with_an_id_is_done_once(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.csv", "shop,visits\n02,5\n")
+    assert clicdata("append", file, "Visits", "--append-id", "monday").code == 2
+    for _ in range(2):
+        assert clicdata("append", file, "Visits", "--append-id", "monday", "--journal", tmp_path / "j").code == 0
+    assert account.count(visits) == 4
+    other = written(tmp_path / "b.csv", "shop,visits\n02,6\n")
+    assert clicdata("append", other, "Visits", "--append-id", "monday", "--journal", tmp_path / "j").code == 1
+
+
+def _status(status: int, **more: Any) -> Callable[[Sandbox], object]:
+    return lambda sandbox: sandbox.faults.status(status, times=100, **more)
+
+
+@pytest.mark.parametrize(
+    ("fault", "arguments", "code"),
+    [
+        (_status(403, path="/data/1001"), ["read", "1001"], 4),
+        (_status(401), ["list"], 4),
+        (_status(404, path="/data/1001"), ["read", "1001"], 5),
+        (_status(429, path="/data/1001"), ["read", "1001"], 75),
+        (_status(503, path="/data/1001"), ["read", "1001"], 75),
+        (lambda sandbox: sandbox.faults.drop(path="/data/1001", times=100), ["read", "1001"], 75),
+        (_status(400, path="/data/1001"), ["read", "1001"], 1),
+        (_status(400, method="POST"), ["append", "FILE", "1001"], 1),
+        (_status(429, method="POST", path="/data/1001"), ["append", "FILE", "1001"], 75),
+        (lambda sandbox: sandbox.faults.drop(method="POST", path="/data/1001"), ["append", "FILE", "1001"], 3),
+        (lambda sandbox: sandbox.faults.drop(method="POST", path="/data"), ["push", "FILE", "New"], 3),
+        (lambda sandbox: sandbox.faults.drop(method="POST", path="/data/1002", times=9), ["refresh", "1002"], 3),
+        (lambda sandbox: None, ["read", "no such"], 5),
+        (lambda sandbox: None, ["read"], 2),
+        (lambda sandbox: None, ["append", "no such file", "1001"], 2),
+        (lambda sandbox: None, ["read", "1001", "-o", "/no/such/folder/a.csv"], 2),
+        (lambda sandbox: None, ["read", "1001", "-o", "a.docx"], 2),
+        (lambda sandbox: None, ["append", "FILE", "1001", "--types", "a"], 2),
+        (lambda sandbox: None, ["append", "FILE", "1001", "--verify", "tag"], 2),
+        (lambda sandbox: None, ["append", "FILE", "1001", "--sep", "::"], 2),
+    ],
+)
+def test_the_exit_code_says_what_happened(
+    clicdata: Callable[..., Said],
+    account: Sandbox,
+    tmp_path: Path,
+    fault: Callable[[Sandbox], object],
+    arguments: list[str],
+    code: int,
+) -> None:
+    fault(account)
+    file = written(tmp_path / "shops.csv", "shop_code\n00102\n")
+    given = [str(file) if word == "FILE" else word for word in arguments]
+    said = clicdata(*given)
+    assert said.code == code, said.err
+    assert said.out == ""
+    assert "error: " in said.err
+    account.faults.clear()
+    fault(account)
+    said = clicdata(*given, "--json")
+    assert said.err == ""
+    assert (said.json["ok"], said.json["exit_code"], said.code) == (False, code, code)
+    assert said.json["error"]["message"]
+
+
+def test_without_credentials_or_service(
+    clicdata: Callable[..., Said], account: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = account.credentials.client_secret
+    account.close()
+    said = clicdata("list")
+    assert said.code == 75
+    assert secret not in said.err
+    monkeypatch.delenv("CLICDATA_CLIENT_SECRET")
+    said = clicdata("list", "--json")
+    assert (said.code, said.json["error"]["type"]) == (4, "NotConnected")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The command itself
+
+
+def commands(group: click.Group = app, *path: str) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = []
+    for name, command in group.commands.items():
+        below = commands(command, *path, name) if isinstance(command, click.Group) else []
+        found += [((*path, name), command), *below]
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), commands(), ids=lambda one: " ".join(one) if type(one) is tuple else "")
+def test_every_command_has_help(
+    path: tuple[str, ...], command: click.Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*path, "--help"]) == 0
+    assert main([*path, "-h"]) == 0
+    assert " ".join(path) in capsys.readouterr().out
+    assert command.help
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert param.help, param.name
+            assert not re.search("secret|password|token|api_key", str(param.name)), "secrets are no arguments"
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip().endswith(pandas_clicdata.__version__)
+
+
+def test_a_command_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["lst"], ["read", "--nope"], ["lst", "--json"]):
+        assert main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert "error" in (out if "--json" in arguments else err)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# As a process
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONIOENCODING": "utf-8", **more}
+
+
+COMMAND = [sys.executable, "-W", "error", "-m", "pandas_clicdata"]
+
+
+def test_a_closed_pipe_ends_quietly(account: Sandbox) -> None:
+    account.append(1001, [{"name": "x" * 1000} for _ in range(1000)])
+    with subprocess.Popen(
+        [*COMMAND, "read", "Shops"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"shop_code")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_stdout_that_lacks_a_letter_loses_none(account: Sandbox) -> None:
+    for command in ("list", "read"):
+        done = subprocess.run(
+            [*COMMAND, command, *["Shops"][: command == "read"]],
+            capture_output=True,
+            env=environment(PYTHONIOENCODING="ascii"),
+            check=True,
+        )
+        assert done.stderr == b""
+        assert ("Łódź" in done.stdout.decode()) is (command == "read")
+
+
+class Terminal:
+    """A command in a terminal of its own."""
+
+    def __init__(self, *arguments: str, account: Sandbox) -> None:
+        self.pid, self._end = pty.fork()
+        if not self.pid:
+            os.execve(sys.executable, [*COMMAND, *arguments], environment(TERM="xterm", COLUMNS="200"))
+        self.shown = self.typed = ""
+
+    def wait_for(self, text: str | None) -> None:
+        """Read until a text is shown, or to the end."""
+        end = time.monotonic() + 60
+        while text is None or text not in self.shown:
+            assert time.monotonic() < end, self.shown
+            if not select.select([self._end], [], [], 1)[0]:
+                if text is None and self.typed == "\x03":  # Python may have been about to read when it came
+                    self.type(self.typed)
+                continue
+            try:
+                read = os.read(self._end, 65536)
+            except OSError:  # Linux ends a terminal so
+                read = b""
+            if not read:
+                assert text is None, self.shown
+                return
+            self.shown += read.decode()
+
+    def type(self, text: str) -> None:
+        self.typed = text
+        os.write(self._end, text.encode())
+
+    def code(self) -> int:
+        self.wait_for(None)
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self._end)
+        return os.waitstatus_to_exitcode(status)
+
+
+@pytest.mark.parametrize(("typed", "code", "left"), [("y\n", 0, 2), ("n\n", 1, 3), ("\x03", 130, 3)])
+def test_a_delete_asks_at_a_terminal(
+    account: Sandbox, visits: int, tmp_path: Path, typed: str, code: int, left: int
+) -> None:
+    file = written(tmp_path / "a.csv", "shop\n01\n")
+    terminal = Terminal("delete", str(file), "Visits", "--on", "shop", account=account)
+    terminal.wait_for(f"Delete 1 row of data set {visits}? [y/N]")
+    terminal.type(typed)
+    assert terminal.code() == code, terminal.shown
+    assert account.count(visits) == left
+
+
+def test_a_table_is_aligned_on_a_terminal(account: Sandbox) -> None:
+    account.create("bad\x1b[31m name\n", {"a": "text"})
+    terminal = Terminal("list", account=account)
+    assert terminal.code() == 0
+    assert "1001    Shops  " in terminal.shown
+    assert "\x1b[31m" not in terminal.shown
+
+
+def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "shop,visits\n" + "".join(f"{n:04},{n}\n" for n in range(3000)))
+    arrived, over = threading.Event(), threading.Event()
+    account.faults.call(lambda: (arrived.set(), over.wait(60)), method="POST", path=f"/data/{visits}", after=1)
+    journal = tmp_path / "a.journal"
+    with subprocess.Popen(
+        [*COMMAND, "append", str(file), "Visits", "--journal", str(journal)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(CLICDATA_API_VERSION="2022.01"),
+    ) as process:
+        assert arrived.wait(60)  # the second chunk is on the wire
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    over.set()
+    assert process.returncode == 130
+    assert out == ""
+    assert "interrupted" in err
+    assert "500 of 3,000 rows appended" in err
+    assert "in doubt: rows 500 to 999" in err
+    assert "Traceback" not in err
+    assert "%" not in err, "no progress bar in a pipe"
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"), [("bash", "complete -o nosort"), ("zsh", "compdef"), ("fish", "complete --no-files")]
+)
+def test_a_shell_completes_it(
+    shell: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(what: str) -> str:
+        monkeypatch.setenv("_CLICDATA_COMPLETE", f"{shell}_{what}")
+        with pytest.raises(SystemExit):
+            main([])
+        return capsys.readouterr().out
+
+    monkeypatch.setenv("COMP_WORDS", "clicdata ups")
+    monkeypatch.setenv("COMP_CWORD", "ups" if shell == "fish" else "1")
+    assert words in ask("source")
+    assert "upsert" in ask("complete")
