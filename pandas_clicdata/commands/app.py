@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pandas_clicdata.commands import local, tables, verbs
+from pandas_clicdata.commands import local, login, tables, verbs
 from pandas_clicdata.commands.console import Console, drop_stdout
 from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.errors import ClicDataError
@@ -31,12 +31,13 @@ COMPLETE = "_CLICDATA_COMPLETE"  # the variable by which a shell asks for comple
 def app() -> None:
     """Read and write the data sets of ClicData, and look after the account.
 
-    Data goes to stdout, all else to stderr. The credentials come from the environment: CLICDATA_CLIENT_ID and
-    CLICDATA_CLIENT_SECRET, or CLICDATA_API_KEY; "clicdata doctor" shows what is set.
+    Data goes to stdout, all else to stderr. The credentials come from a profile, which "clicdata login" writes, or from
+    the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET, or CLICDATA_API_KEY. "clicdata doctor" shows what is
+    set.
     """
 
 
-for _command in (*tables.COMMANDS, *verbs.COMMANDS, *local.COMMANDS):
+for _command in (*tables.COMMANDS, *verbs.COMMANDS, *login.COMMANDS, *local.COMMANDS):
     app.add_command(_command)
 
 

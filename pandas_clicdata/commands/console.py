@@ -46,7 +46,7 @@ class Console:
         if self._session is None:
             from pandas_clicdata import connect
 
-            self._session = connect()
+            self._session = connect(profile=self.profile)
         return self._session
 
     def close(self) -> None:
@@ -166,6 +166,10 @@ def _lines(frame: pd.DataFrame) -> str:
 pass_console = click.make_pass_decorator(Console, ensure=True)
 
 
+def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.ensure_object(Console).profile = value
+
+
 def _set_json(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         context.ensure_object(Console).as_json = True
@@ -176,6 +180,15 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self.params.append(
+            click.Option(
+                ["--profile"],
+                metavar="NAME",
+                expose_value=False,
+                callback=_set_profile,
+                help="The profile with the credentials; by default as for connect.",
+            )
+        )
         self.params.append(
             click.Option(
                 ["--json"],

@@ -47,8 +47,8 @@ def doctor() -> int:
         print(f"  {line}")
     if params is None:
         print("\nNo complete set of credentials. Set CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (from ClicData,")
-        print("Account > API Apps), or CLICDATA_API_KEY, or write them as a profile into the file above. Without an")
-        print("account: python -m pandas_clicdata demo")
+        print("Account > API Apps), or CLICDATA_API_KEY, or write a profile: clicdata login. Without an account:")
+        print("python -m pandas_clicdata demo")
         return 1
     print(f"\nUsed: {'the environment' if 'profile' not in params else 'the profile ' + params['profile']}")
     try:

@@ -319,7 +319,7 @@ def _from_sources(asked: str | None) -> dict[str, Any]:
         raise NotConnected(
             "no connection to ClicData. Looked for credentials in:"
             f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write a "
-            "profile; without an account, try pandas_clicdata.sandbox.start().session()."
+            "profile with clicdata login; without an account, try pandas_clicdata.sandbox.start().session()."
         )
     return found
 

@@ -110,13 +110,29 @@ def problem(name: str) -> str | None:
     return table if isinstance(table, str) else None
 
 
-def save(
-    name: str, settings: Mapping[str, str | None], secrets: Mapping[str, Secret], *, keyring: bool = False
-) -> Path:
-    """Write a profile, and return the path of its file. The settings that it had before are removed.
+def check_file() -> None:
+    """Raise `NotConnected` if the file can't be written."""
+    path = Path(os.path.realpath(path_of_config()))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(path, _PATIENCE):
+        found = _tables(path) if path.exists() else {}
+    if isinstance(found, str):
+        raise NotConnected(found)
 
-    With ``keyring`` the secrets are in the keyring, else in the file, as plain text. Comments and other profiles stay
-    as they are. The file is replaced as a whole, so that no other process sees a part of it.
+
+def save(
+    name: str,
+    settings: Mapping[str, str | None],
+    secrets: Mapping[str, Secret],
+    *,
+    keyring: bool = False,
+    keep: bool = False,
+) -> Path:
+    """Write a profile, and return the path of its file.
+
+    With ``keyring`` the secrets are in the keyring, else in the file, as plain text. The settings that the profile had
+    before are removed; with ``keep`` they stay, and a secret stays in the keyring. Comments and other profiles stay as
+    they are. The file is replaced as a whole, so that no other process sees a part of it.
     """
     check_name(name)
     path = Path(os.path.realpath(path_of_config()))
@@ -124,11 +140,14 @@ def save(
     values: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     values["logged_in"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     with _locked(path, _PATIENCE):
-        kept = {key: _KEPT if keyring else secret for key, secret in secrets.items()}
+        before = _table(path, name) if keep else {}
         failed = None
-        for key, secret in secrets.items() if keyring else ():
-            failed = failed or references.write(_KEPT, f"{name}.{key}", secret)
-        failed = failed or _change(path, name, {**values, **kept}, anew=True)
+        for key, secret in secrets.items():
+            place = before.get(key) if isinstance(before, dict) else None
+            place = place if isinstance(place, dict) and "keyring" in place else _KEPT if keyring else None
+            values[key] = place or secret
+            failed = failed or (references.write(place, f"{name}.{key}", secret) if place else None)
+        failed = failed or _change(path, name, values, anew=not keep)
     if failed:
         raise NotConnected(f"profile {name}: {failed}")
     return path

@@ -27,6 +27,10 @@ assert_type(session, Session)
 assert_type(pandas_clicdata.connect(client_id="a", client_secret="s", check=True).check(), dict[str, str | None])
 pandas_clicdata.connect(clientid="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 pandas_clicdata.connect(timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+pandas_clicdata.connect(profile="prod", check=True)
+with pandas_clicdata.use(Session(profile="other")) as other:
+    assert_type(other, Session)
+pandas_clicdata.use("other")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Session(clientid="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 df = pandas_clicdata.read_clicdata(5, columns=["a"], nrows=3)
