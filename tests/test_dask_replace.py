@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +13,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
+import totals
 from pandas_clicdata import AppendReceipt, SyncReceipt, errors
 from pandas_clicdata.session import manager
 
@@ -286,6 +291,67 @@ def test_a_call_that_was_killed_while_it_deleted_begins_anew(
     journal.write_bytes(b"")  # it has rows before anything is sent
     assert new().clicdata.replace(rec_id, by="month", journal=journal).complete
     assert held(clicdata_sandbox, rec_id) == [*STAYED, *range(100, 130)]
+
+
+@pytest.mark.parametrize("by", ["month", None])
+def test_without_stamps_rows_in_doubt_stop_each_call_with_the_journal(
+    session: Session, clicdata_sandbox: Sandbox, tmp_path: Path, by: Any
+) -> None:
+    rec_id = OLD.clicdata.push("Sales").rec_id
+    journal = tmp_path / "journal"
+    known: dict[str, Any] = {"by": by, "journal": journal, "append_id": "load-1"}
+    path = f"/data/{rec_id}/insert" if session.dialect.value == "modern" else f"/data/{rec_id}/row"
+    clicdata_sandbox.faults.drop(path=path, method="POST", after=2, applied=True)
+    for _ in range(2):
+        with pytest.raises(errors.SyncAmbiguous, match="without this journal is safe") as caught:
+            new().clicdata.replace(rec_id, **known)
+        assert caught.value.receipt.appended.rows_in_doubt == 5
+    journal.unlink()
+    clicdata_sandbox.faults.status(403, path=path, method="POST", after=4)
+    with pytest.raises(errors.SyncInterrupted):
+        new().clicdata.replace(rec_id, **known)
+    writes(clicdata_sandbox)
+    assert new().clicdata.replace(rec_id, **known).complete
+    assert set(writes(clicdata_sandbox)) == {"insert"}
+    assert held(clicdata_sandbox, rec_id) == [*(STAYED if by else []), *range(100, 130)]
+
+
+SCRIPT = """
+import sys
+import dask.dataframe as dd
+import pandas as pd
+import pandas_clicdata.dask
+pandas_clicdata.Session.sleep = lambda *_: None
+frame = pd.read_pickle("new.pickle")
+ddf = dd.from_pandas(frame, npartitions=6, sort=False)
+ddf.clicdata.replace(int(sys.argv[1]), by="month", journal="journal", append_id="load-1", tag_column="stamp")
+"""
+
+
+@pytest.mark.parametrize("kill", range(min(20, int(os.environ.get("CLICDATA_KILLS", "2")))))
+def test_a_process_that_was_killed_is_followed_by_the_same_call(
+    clicdata_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: int
+) -> None:
+    login = {"url": clicdata_sandbox.url, "api_key": clicdata_sandbox.credentials.api_key, "api_version": "2022.01"}
+    for name, value in login.items():
+        monkeypatch.setenv(f"CLICDATA_{name.upper()}", value)
+    monkeypatch.chdir(tmp_path)
+    with pandas_clicdata.Session(**login) as session:
+        session._sleep = lambda seconds: None
+        manager.make_default(session)
+        rec_id = OLD.assign(stamp="old").clicdata.push("Sales").rec_id
+        NEW.to_pickle("new.pickle")
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(rec_id)]) as process:
+            # Three requests delete, and six append.
+            for path in ("delete", "insert"):
+                after = kill * 5 % 9 - 3 * (path == "insert")
+                if 0 <= after < 3 + 3 * (path == "insert"):
+                    clicdata_sandbox.faults.call(process.kill, path=f"/data/{rec_id}/{path}", after=after)
+        assert process.returncode == -signal.SIGKILL
+        totals.add("processes killed", 1)
+        known: dict[str, Any] = {"by": "month", "journal": "journal", "append_id": "load-1", "tag_column": "stamp"}
+        assert new().clicdata.replace(rec_id, **known).complete
+        assert held(clicdata_sandbox, rec_id) == [*STAYED, *range(100, 130)]
 
 
 class Pool:

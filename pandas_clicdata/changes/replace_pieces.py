@@ -60,7 +60,7 @@ def replace_pieces(
     source = replace_source(groups, rec_id, by, options, types=own)
     rows = sorted(source.encoder.rows_as(RowFormat.OBJECTS)) if by else []
     replaced = Replaced(by=source.on, match=options.match, groups=digest(b"\n".join(rows), ""))
-    is_begun = _is_begun(options, replaced)
+    is_begun = _is_begun(session, rec_id, options, replaced)
     if by:
         pieces = _checked(pieces, groups, source.on)
     elif not options.allow_empty and not is_begun:
@@ -74,7 +74,7 @@ def replace_pieces(
     return PieceReplacer(session, plan, source, options, pages, pieces, replaced, is_begun=is_begun).run()
 
 
-def _is_begun(options: ReplaceOptions, replaced: Replaced) -> bool:
+def _is_begun(session: Session, rec_id: int, options: ReplaceOptions, replaced: Replaced) -> bool:
     """Return whether there is a journal of the same groups to go on from. Without a row that was sent it is removed."""
     path = options.append.journal
     if path is None or not os.path.exists(path):  # noqa: PTH110
@@ -84,8 +84,9 @@ def _is_begun(options: ReplaceOptions, replaced: Replaced) -> bool:
     if discard_empty(str(path)) or options.append.append_id is None:
         return False
     job = load(path).job
-    if job.append_id != options.append.append_id:
-        raise mismatch(f"the journal {path} is of {job.append_id!r}, not {options.append.append_id!r}")
+    found = (job.append_id, job.rec_id, job.account)
+    if found != (options.append.append_id, rec_id, session.account):
+        raise mismatch(f"the journal {path} has another append_id, data set or account")
     if job.replaces is None or msgspec.structs.replace(job.replaces, deleted=False) != replaced:
         raise mismatch(f"the journal {path} is of a replace of other groups, or of an append")
     if not job.replaces.deleted:
