@@ -84,8 +84,8 @@ QUESTIONS = {
     "teams_write": Question("O19", "Which bodies make, change and remove a team?", "endpoints/team.py", "TEAMS"),
     "users_write": Question("O19", "Which bodies make and remove a user?", "endpoints/user.py", "LICENSES"),
     "history": Question("O7", "Does each append make a stored version?", "endpoints/data.py", "VERSIONS"),
-    "legacy_refresh": Question("O6", "What do /rebuild and /reload do?", "endpoints/data.py", "REFRESHES"),
-    "modern_refresh": Question("O22", "Does a modern refresh wait?", "endpoints/data.py", "REFRESHES"),
+    "legacy_refresh": Question("O6", "What do /rebuild and /reload do?", "endpoints/refresh.py", "REFRESHES"),
+    "modern_refresh": Question("O22", "Does a modern refresh wait?", "endpoints/refresh.py", "REFRESHES"),
     "display_names": Question("O9", "Does the API use display names?", "frames/encode.py", "FrameEncoder"),
 }
 # What can't be asked by the API alone.

@@ -29,6 +29,7 @@ from pandas_clicdata.endpoints.answers import (
     parse_result,
 )
 from pandas_clicdata.endpoints.data_changes import DataChanges
+from pandas_clicdata.endpoints.refresh import refresh
 from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, ProtocolError
@@ -38,7 +39,7 @@ from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, page_of, page_query, records, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
-from pandas_clicdata.session.wire import Dialect, Request, call_in_dialect, get, query_of
+from pandas_clicdata.session.wire import Request, call_in_dialect, get, query_of
 from pandas_clicdata.uploads import change
 from pandas_clicdata.uploads.append import Append, AppendOptions
 from pandas_clicdata.uploads.resume import append_once, resume_same
@@ -59,16 +60,6 @@ _log = logging.getLogger(__name__)
 DATA_SETS = {"rec_id": "integer", **dict.fromkeys(("name", "description", "source"), "text")}
 DATA_SETS |= dict.fromkeys(("creation_date", "last_data_update_date"), "datetime")
 VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
-
-# The legacy path and the modern mode of each method.
-REFRESHES = {
-    # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
-    "reload": ("rebuild", "reload"),
-    "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
-    "update": ("update", "update"),
-    "append": ("append", "append"),
-    "updateappend": ("updateappend", "updateappend"),
-}
 
 
 class Data(DataChanges):
@@ -668,11 +659,15 @@ class Data(DataChanges):
         self,
         rec_id: int,
         method: Literal["reload", "recreate", "update", "append", "updateappend"] = "reload",
+        wait: bool = False,
+        timeout: float = 600,
+        *,
+        progress: bool | None = None,
     ) -> dict[str, Any]:
         """Refresh a data set from its source.
 
         ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; from version
-        2022.01 on ``POST /table/{id}/refresh``. The request is never repeated.
+        2022.01 on ``POST /table/{id}/refresh``. The request is never repeated. With ``wait`` also ``GET /data``.
 
         Parameters
         ----------
@@ -681,38 +676,42 @@ class Data(DataChanges):
         method : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
             ``"reload"`` replaces the rows, ``"recreate"`` replaces the columns too. ``"update"`` changes the rows
             whose unique key matches, ``"append"`` adds all rows, ``"updateappend"`` does both.
+        wait : bool, default False
+            Whether to wait for the end of the refresh. Until then the list of data sets is read again and again.
+        timeout : float, default 600
+            Seconds to wait at most.
+        progress : bool, optional
+            Whether to show a bar of the waiting; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
         dict
-            The response of ClicData.
+            The response of ClicData; with ``wait``, the record of the data set in the list after the refresh.
 
         Raises
         ------
         InputError
             An argument can't be used; nothing was sent.
+        NotFound
+            There is no such data set.
         ApiError
             ClicData refused the request.
+        DeadlineExceeded
+            The list showed no end of the refresh within ``timeout`` seconds. It may go on at the service.
         TransportError
             No response came; ``.in_doubt`` says whether the refresh may have begun.
+
+        Notes
+        -----
+        The refresh has ended when the list has a new ``last_data_update_date``. So another write to the data set
+        can't be distinguished from it, and a data set without a source is waited for in vain.
 
         Examples
         --------
         >>> Data().rebuild_data(rec_id)
         {'success': True}
         """
-        rec_id = check_id("rec_id", rec_id)
-        legacy_path, mode = REFRESHES[check_choice("method", method, tuple(REFRESHES))]
-
-        def request(dialect: Dialect) -> Request:
-            if dialect is Dialect.LEGACY:
-                return Request("refresh a data set", "POST", f"/data/{rec_id}/{legacy_path}")
-            body = wire.json_body({"mode": mode})
-            path = f"/table/{rec_id}/refresh"
-            return Request("refresh a data set", "POST", path, body=body, api_version=wire.TABLE_VERSION)
-
-        self.session.columns.append((rec_id, None))  # the source may have other columns by now
-        return parse_result(call_in_dialect(self.session, request))
+        return refresh(self, rec_id, method, wait, timeout, progress)
 
     def sync_users(self, frame: pd.DataFrame, on: str = "email_address", **options: Any) -> Any:
         """Make the users of the account those of a frame: `User.sync_users`, which takes these options.

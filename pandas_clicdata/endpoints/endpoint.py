@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.endpoints.answers import parse_result
@@ -10,7 +11,7 @@ from pandas_clicdata.session import manager
 from pandas_clicdata.session.wire import Request, json_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Reply
@@ -20,6 +21,8 @@ class Endpoint:
     """One part of the API."""
 
     _session: Session | None = None  # so that repr works while __init__ runs
+    _sleep: Callable[[float], object] = staticmethod(time.sleep)
+    _clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init_subclass__(cls) -> None:
         """Let errors end at the line of the user."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import time
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_id, check_output
 from pandas_clicdata.endpoints.answers import count, parse_object, parse_result, rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
+from pandas_clicdata.endpoints.waiting import check_timeout, wait_until
+from pandas_clicdata.errors import DeadlineExceeded
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -35,14 +33,9 @@ SCHEDULES = {  # C: every key (O18)
 TASKS = {"schedule_id": "integer", "schedule": "text", "position": "integer", "type": "text"}
 RUNNING = ("running", "queued", "pending", "waiting", "started", "inprogress")  # C: values of last_status (O18)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between two requests for the state of a run
-
 
 class Schedule(Endpoint):
     """The schedules of an account."""
-
-    _sleep: Callable[[float], object] = staticmethod(time.sleep)
-    _clock: Callable[[], float] = staticmethod(time.monotonic)
 
     @overload
     def get_schedule(self, rec_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
@@ -178,7 +171,7 @@ class Schedule(Endpoint):
         {'success': True}
         """
         rec_id = check_id("rec_id", rec_id)
-        timeout = _check_seconds(timeout)
+        timeout = check_timeout(timeout)
         progress = check_flag("progress", progress)
         request = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
         if not wait:
@@ -186,35 +179,21 @@ class Schedule(Endpoint):
         with bar(progress, f"schedule {rec_id}", None, "second") as shown:
             before = self._read(rec_id)
             self._call(request).value()
-            try:
-                return self._wait(rec_id, before, timeout, shown.update)
-            except ClicDataError as error:
-                error.args = (f"{error.args[0].rstrip('.')}. Schedule {rec_id} was triggered and its run goes on.",)
-                raise
+            too_late = DeadlineExceeded(
+                f"trigger a schedule: the run is not over after {timeout:g} s (timeout=); look again with "
+                f"Schedule().get_schedule({rec_id})",
+                operation="trigger a schedule",
+            )
+            goes_on = f"Schedule {rec_id} was triggered and its run goes on."
+            started = False
 
-    def _wait(
-        self, rec_id: int, before: Mapping[str, Any], timeout: float, show: Callable[[float], object]
-    ) -> dict[str, Any]:
-        """Read the schedule until its run has ended, and return it."""
-        now = self._clock()
-        end = now + timeout
-        pause, started = _FIRST_PAUSE, False
-        while True:
-            self._sleep(min(pause, max(0.0, end - now)))
-            pause = min(_LONGEST_PAUSE, 1.5 * pause)
-            schedule = self._read(rec_id)
-            show(self._clock() - now)
-            now = self._clock()
-            is_running = _is_running(schedule)
-            started = started or is_running or schedule.get("last_run_date") != before.get("last_run_date")
-            if started and not is_running:
-                return schedule
-            if now >= end:
-                raise DeadlineExceeded(
-                    f"trigger a schedule: the run is not over after {timeout:g} s (timeout=); look again with "
-                    f"Schedule().get_schedule({rec_id})",
-                    operation="trigger a schedule",
-                )
+            def is_over(schedule: dict[str, Any]) -> bool:
+                nonlocal started
+                is_running = _is_running(schedule)
+                started = started or is_running or schedule.get("last_run_date") != before.get("last_run_date")
+                return started and not is_running
+
+            return wait_until(is_over, lambda: self._read(rec_id), self, timeout, shown.update, too_late, goes_on)
 
     def _read(self, rec_id: int) -> dict[str, Any]:
         reply = self._call(get("read a schedule", f"/schedule/{rec_id}"))
@@ -241,13 +220,3 @@ def _parse_tasks(schedule: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _is_running(schedule: Mapping[str, Any]) -> bool:
     return "".join(c for c in str(schedule.get("last_status")).lower() if c.isalpha()) in RUNNING
-
-
-def _check_seconds(timeout: Any) -> float:
-    try:
-        seconds = float(timeout) if isinstance(timeout, Real) and not isinstance(timeout, bool) else 0.0
-    except OverflowError:
-        seconds = math.inf
-    if not 0 < seconds < math.inf:
-        raise InputError(f"timeout must be a number of seconds above 0, not {timeout!r}")
-    return seconds
