@@ -39,6 +39,7 @@ PUBLIC = [
     ".changes.change_receipt",
     ".changes.plan",
     ".changes.sync_receipt",
+    ".sandbox.server",
 ]
 ENGINES = [".polars"] if find_spec("polars") else []
 if find_spec("dask") is not None:

@@ -12,6 +12,7 @@ import msgspec
 from pandas_clicdata.sandbox.account import Account
 from pandas_clicdata.sandbox.account_calls import AccountCalls
 from pandas_clicdata.sandbox.answers import Settings
+from pandas_clicdata.sandbox.copies import copies_of
 from pandas_clicdata.sandbox.data_calls import DataCalls
 from pandas_clicdata.sandbox.database import Database
 from pandas_clicdata.sandbox.faults import Faults, Received
@@ -26,20 +27,22 @@ from pandas_clicdata.sandbox.store import DataSet, Store
 from pandas_clicdata.sandbox.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
     from pandas_clicdata import Session
+    from pandas_clicdata.frames.pieces import Rows
 
 
 def start(
     port: int = 0,
     path: str | Path | None = None,
-    sample: bool = True,
+    sample: bool | None = None,
     *,
+    data: Mapping[str, Rows] | None = None,
     page_size: int = 1000,
     max_page_size: int = 10_000,
     require_version: bool = False,
@@ -71,8 +74,12 @@ def start(
         The port to listen on; 0 for any free port.
     path : str or Path, optional
         The SQLite file that stores everything. When not given, everything is in memory and lost at the end.
-    sample : bool, default True
-        Whether a new account has sample data sets.
+    sample : bool, optional
+        Whether a new account has the samples: data sets, dashboards, schedules, teams and users. By default it has
+        them, unless ``data`` is given.
+    data : mapping of str to DataFrame, optional
+        Data sets of a new account by name, as ``df.clicdata.push`` makes them: ``{"Shops": df}``. Their ids count up
+        from 1001 (after those of the samples, if any). Other rows are taken as `pandas_clicdata.push` takes them.
     page_size : int, default 1000
         Rows per page when the caller doesn't choose: always in the legacy dialect.
     max_page_size : int, default 10000
@@ -130,6 +137,8 @@ def start(
         If the port is taken.
     ValueError
         If a word is none of the choices.
+    InputError
+        If a frame of ``data`` can't be sent; every problem is named.
 
     Examples
     --------
@@ -137,6 +146,9 @@ def start(
     >>> with start() as sandbox:
     ...     sandbox.url.startswith("http://127.0.0.1:")
     True
+    >>> with start(data={"Visits": pd.DataFrame({"shop": ["01", "02"], "visits": [17, 4]})}) as sandbox:
+    ...     sandbox.rows(1001)
+    [{'shop': '01', 'visits': 17}, {'shop': '02', 'visits': 4}]
     """
     settings = Settings(
         page_size=page_size,
@@ -164,7 +176,13 @@ def start(
             shapes=shapes,
         ),
     )
-    return Sandbox(settings, port=port, path=path, sample=sample)
+    sandbox = Sandbox(settings, port=port, path=path, sample=data is None if sample is None else sample)
+    try:
+        sandbox._push(data or {})
+    except BaseException:
+        sandbox.close()
+        raise
+    return sandbox
 
 
 class Sandbox:
@@ -249,7 +267,7 @@ class Sandbox:
         Session
             To be closed by the caller; it is a context manager.
         """
-        from pandas_clicdata import Session  # the only import of the client
+        from pandas_clicdata import Session  # the client is imported only where it is asked for
 
         method = overrides.pop("auth_method", None) or _method_of(overrides)
         return Session(**{"url": self.url, "auth_method": method, **self._login_by(method), **overrides})
@@ -266,6 +284,70 @@ class Sandbox:
         if method == "authorization_code":  # a refresh token works once, so each session gets its own
             login["refresh_token"] = self._logins.new_refresh_token()
         return login
+
+    def _push(self, data: Mapping[str, Rows]) -> None:
+        """Make data sets of a new account, as if nothing but a limit of rows had been set."""
+        if not data or not self._database.is_new:
+            return
+        from pandas_clicdata import push
+
+        asked = self._service.settings
+        self._service.settings = Settings(history=asked.history, record=False)
+        with self.session(api_version=None) as session:
+            for name, rows in data.items():
+                push(rows, name, session=session, progress=False, audit=False)
+        self._service.settings = asked
+
+    def copy_from(self, session: Session, rec_ids: int | str | Iterable[int | str], rows: int = 1000) -> list[DataSet]:
+        """Copy the first rows of data sets of an account, for tests on the shapes of real data.
+
+        On the account, only ``GET /data`` and ``GET /data/{id}`` are sent. The copies have the ids, names, columns and
+        cells of the account. So start the sandbox with ``sample=False`` if its samples have an id or name of them. The
+        cells are real: with ``path``, they are in its file.
+
+        Parameters
+        ----------
+        session : Session
+            The session with the account.
+        rec_ids : int, str, or iterable of these
+            The data sets: ids, or exact names.
+        rows : int, default 1000
+            The most rows of each.
+
+        Returns
+        -------
+        list of DataSet
+            The copies, with their ``columns``. The type of a column is seen in the cells, as ClicData names none:
+            ``checkbox``, ``number``, ``date``, ``datetime`` or ``text``. Without rows there are no columns.
+
+        Raises
+        ------
+        LookupError
+            The account has no such data set, or several of a name; nothing is copied.
+        ValueError
+            The sandbox has an id or a name of them, or ``rows`` is no integer from 1; nothing is copied.
+        ClicDataError
+            The account can't be read; nothing is copied.
+
+        Examples
+        --------
+        >>> with pandas_clicdata.sandbox.start(sample=False) as own:
+        ...     [copied] = own.copy_from(session, "Shops", rows=2)
+        ...     own.count(copied.rec_id)
+        2
+        """
+        copies = copies_of(session, rec_ids, rows)
+        with self._database.transaction():
+            for copy in copies:
+                if any(copy.rec_id == one.rec_id or copy.name == one.name for one in self.data_sets()):
+                    raise ValueError(
+                        f"the sandbox has a data set {copy.rec_id} or {copy.name!r} already: start it with sample=False"
+                    )
+                history = self._settings.history
+                self._store.create(copy.name, copy.description, copy.columns, history=history, rec_id=copy.rec_id)
+                if copy.rows:
+                    self._store.append(copy.rec_id, copy.rows)
+            return [self._store.data_set(copy.rec_id) for copy in copies]
 
     # -- inspection, and another writer ----------------------------------------------
 

@@ -43,7 +43,7 @@ class Service:
         self.requests: list[Received] = []
         self._logins = logins
         self._faults = faults
-        self._settings = settings
+        self.settings = settings
         self._endpoints = {type(endpoint): endpoint for endpoint in endpoints}
         self._routes = _ROUTES.bind("127.0.0.1")
         self._recent: deque[float] = deque()
@@ -52,10 +52,10 @@ class Service:
     def arrival(self, exchange: Exchange) -> None:
         """Record a request whose body is not read yet, and apply its fault."""
         request = exchange.request
-        if self._settings.record:
+        if self.settings.record:
             self.requests.append(request)
-        if self._settings.latency:
-            exchange.wait(self._settings.latency)
+        if self.settings.latency:
+            exchange.wait(self.settings.latency)
         if fault := self._faults.due("arrival", request.method, request.path):
             fault.act(exchange)
 
@@ -102,7 +102,7 @@ class Service:
             content_type=request.headers.get("Content-Type", ""),
             version=version,
             caller=caller,
-            settings=self._settings,
+            settings=self.settings,
         )
         return route.answer(self._endpoints[route.owner], call, **arguments)
 
@@ -116,7 +116,7 @@ class Service:
 
     def _check_version(self, caller: Caller, version: str | None) -> None:
         if version is None:
-            if caller.way == "api_key" or self._settings.require_version:
+            if caller.way == "api_key" or self.settings.require_version:
                 raise _version_required()
         elif version not in KNOWN_VERSIONS:
             raise Refusal(
@@ -139,7 +139,7 @@ class Service:
         return route, dict(arguments)
 
     def _check_rate(self) -> None:
-        limit = self._settings.requests_per_minute
+        limit = self.settings.requests_per_minute
         if limit is None:
             return
         now = time.monotonic()

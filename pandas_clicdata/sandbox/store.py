@@ -102,14 +102,16 @@ class Store:
         source: str = "api",
         unique_key: str | None = None,
         refreshable: bool = False,
+        rec_id: int | None = None,
     ) -> int:
-        """Create an empty data set and return its ``rec_id``."""
+        """Create an empty data set and return its ``rec_id``; by default the next one."""
         now = datetime.now(timezone.utc)
         with self._database.transaction() as db:
             if db.execute("SELECT 1 FROM data_set WHERE name = ?", (name,)).fetchone():
                 raise Refusal(409, "DuplicateName", f'A data set named "{name}" exists already.')
             return self._database.insert(
                 "data_set",
+                rec_id=rec_id,
                 name=name,
                 description=description,
                 columns=json.dumps(columns),
