@@ -33,6 +33,7 @@ from pandas_clicdata.endpoints.user import User
 from pandas_clicdata.reader import read_arrow, read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect, use
 from pandas_clicdata.session.session import Session, package_version
+from pandas_clicdata.session.watching import CallRecord
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.writer import append, push
 
@@ -46,6 +47,7 @@ __version__ = package_version()
 __all__ = [
     "Account",
     "AppendReceipt",
+    "CallRecord",
     "ChangeReceipt",
     "Changes",
     "Dashboard",

@@ -35,6 +35,7 @@ PUBLIC = [
     ".writer",
     ".session.session",
     ".session.manager",
+    ".session.watching",
     ".uploads.receipt",
     ".changes.change_receipt",
     ".changes.plan",

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Within session/, from what is known to what is done.
 SESSION_ORDER = [
     "ahead", "wire", "retry", "pages", "credentials", "arguments", "references", "profiles", "transport", "tokens",
-    "session", "manager", "login",
+    "watching", "session", "manager", "login",
 ]  # fmt: skip
 
 

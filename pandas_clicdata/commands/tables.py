@@ -11,7 +11,7 @@ from pandas_clicdata import Data, read_arrow, read_clicdata
 from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
 from pandas_clicdata.commands.names import data_set_argument, find_data_set, is_id, types_option
-from pandas_clicdata.endpoints.data import REFRESHES
+from pandas_clicdata.endpoints.refresh import REFRESHES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

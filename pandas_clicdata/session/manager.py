@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from pandas_clicdata.session.watching import CallRecord
+
 # No refresh token: it changes at each use, so a variable would be good only once.
 ENVIRONMENT = {
     "api_key": "CLICDATA_API_KEY",
@@ -59,6 +61,7 @@ def connect(
     on_new_refresh_token: Callable[[str], object] | None = None,
     *,
     profile: str | None = None,
+    on_call: Callable[[CallRecord], object] | None = None,
     check: bool = False,
 ) -> Session:
     """Open a session and make it the one that every call without ``session=`` uses.
@@ -78,7 +81,7 @@ def connect(
     ----------
     auth_method, client_id, client_secret, username, password, api_key, refresh_token
         As `Session` takes them.
-    url, api_version, timeout, deadline, max_retries, ca_bundle, on_new_refresh_token, profile
+    url, api_version, timeout, deadline, max_retries, ca_bundle, on_new_refresh_token, profile, on_call
         As `Session` takes them.
     check : bool, default False
         Log in at once, by `Session.check`. Otherwise no request is sent, and the first call logs in.

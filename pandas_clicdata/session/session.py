@@ -35,11 +35,13 @@ from pandas_clicdata.session import arguments, profiles, retry, wire
 from pandas_clicdata.session.credentials import Credentials, Token, credentials_of, hide, login_error, token_of
 from pandas_clicdata.session.tokens import Tokens
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
+from pandas_clicdata.session.watching import Watcher
 from pandas_clicdata.session.wire import LOG_IN, Answer, Dialect, DialectChanged, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pandas_clicdata.session.watching import CallRecord
 
 _MOST_COLUMNS = 100  # data sets whose columns a session remembers
 
@@ -102,6 +104,10 @@ class Session:
     profile : str, optional
         The name of a profile in the user's file, instead of credentials. It has them, and may have ``url``,
         ``api_version`` and ``ca_bundle``, for where none is given here. A new refresh token is written there.
+    on_call : callable, optional
+        Called with a `CallRecord` after each attempt of each request, also of log-ins: for metrics, traces and audits.
+        It holds no secret. Threads that send at the same time call it at the same time. An attempt that Ctrl-C
+        interrupts is not reported. An error of the function stops nothing: the first one is logged as a warning.
 
     Raises
     ------
@@ -141,6 +147,7 @@ class Session:
         on_new_refresh_token: Callable[[str], object] | None = None,
         *,
         profile: str | None = None,
+        on_call: Callable[[CallRecord], object] | None = None,
     ) -> None:
         given = {
             "client_id": client_id,
@@ -177,6 +184,7 @@ class Session:
         self._verify = arguments.check_bundle(ca_bundle)
         if on_new_refresh_token is not None and not callable(on_new_refresh_token):
             raise InputError("on_new_refresh_token must be a function that takes the new token")
+        self._watcher = Watcher(on_call)
         self._tokens = Tokens(credentials, on_new_refresh_token, store)
         self._answered = False  # whether the service ever said yes, so that the URL is right
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
@@ -441,15 +449,23 @@ class Session:
             return NotConnected(f"{request.operation}: cancelled. Nothing was sent.")
         began = self._clock()
         answer = self._send(request, api_version, credentials, token, call.deadline - began)
+        seconds = self._clock() - began
+        result = self._judge(request, answer, seconds, partial(hide, credentials, token))
+        self._watcher.note(request, call.attempt, answer, result, seconds)
+        return result
+
+    def _judge(
+        self, request: Request, answer: Answer | ClicDataError, seconds: float, hidden: Callable[[str], str]
+    ) -> Reply | ClicDataError:
+        """Count a response, log it, and return what it says."""
         if isinstance(answer, ClicDataError):
             _log.debug("%s %s: %s", request.method, request.path, type(answer).__name__)
             return answer
-        seconds = self._clock() - began
         with self._counting:
             self.responses, self.seconds = self.responses + 1, self.seconds + seconds
         _log.debug("%s %s: status %d, %.0f ms", request.method, request.path, answer.status, 1e3 * seconds)
         try:
-            reply = wire.judge(request, answer, partial(hide, credentials, token))
+            reply = wire.judge(request, answer, hidden)
             self._answered = True
             return reply
         except ClicDataError as error:

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from contextvars import copy_context
 from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -153,6 +154,7 @@ class _Exchange(threading.Thread):
     def __init__(self, work: Callable[[], Answer], read_timeout: float) -> None:
         super().__init__(name="clicdata-exchange", daemon=True)
         self._work: Callable[[], Answer] | None = work
+        self._context = copy_context()  # a tracer finds the caller's span there
         self._lock = threading.Lock()
         self._stopped = False
         self._socket: Any = None
@@ -164,7 +166,7 @@ class _Exchange(threading.Thread):
     def run(self) -> None:
         assert self._work is not None
         try:
-            self.answer = self._work()
+            self.answer = self._context.run(self._work)
         except BaseException as error:  # noqa: BLE001  # the caller translates it
             self.problem = error
         self._work = None
