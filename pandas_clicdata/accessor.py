@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
-from pandas_clicdata.arguments import check_choice, check_flag, check_id, check_name
+from pandas_clicdata.arguments import check_choice, check_flag, check_name
 from pandas_clicdata.changes.appends import append_plan
 from pandas_clicdata.changes.on_frame import FrameChanges
 from pandas_clicdata.endpoints.data import Data, create_and_append, id_named
 from pandas_clicdata.endpoints.plans import create_plan, push_plan
 from pandas_clicdata.errors import InputError, public_methods
 from pandas_clicdata.frames.types import clicdata_types
+from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import Append, AppendOptions
 from pandas_clicdata.uploads.resume import append_once
@@ -60,15 +61,15 @@ class ClicDataAccessor(FrameChanges):
 
     @overload
     def append(
-        self, rec_id: int, *, dry_run: Literal[False] = ..., **arguments: Unpack[AppendArguments]
+        self, rec_id: int | str, *, dry_run: Literal[False] = ..., **arguments: Unpack[AppendArguments]
     ) -> AppendReceipt: ...
 
     @overload
-    def append(self, rec_id: int, *, dry_run: Literal[True], **arguments: Unpack[AppendArguments]) -> Plan: ...
+    def append(self, rec_id: int | str, *, dry_run: Literal[True], **arguments: Unpack[AppendArguments]) -> Plan: ...
 
     def append(
         self,
-        rec_id: int,
+        rec_id: int | str,
         *,
         types: Mapping[str, str] | None = None,
         chunksize: int | None = None,
@@ -95,8 +96,8 @@ class ClicDataAccessor(FrameChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set. Its columns are matched by name.
+        rec_id : int or str
+            The data set, by its id or exact name. Its columns are matched by name.
         types : mapping of str to str, optional
             ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
             those of `Data.create_data`, ``"money"`` and ``"time"`` among them. Dates of a frame that was read from
@@ -208,8 +209,10 @@ class ClicDataAccessor(FrameChanges):
             check=check,
             append_id=append_id,
         )
-        session, rec_id = manager.current(session), check_id("rec_id", rec_id)
-        if check_flag("dry_run", dry_run):
+        dry = check_flag("dry_run", dry_run)
+        session = manager.current(session)
+        rec_id = find_id(DATA_SET, rec_id, session)
+        if dry:
             append = Append(session, self._frame, options, rec_id)
             return append_plan(session, "append", append, rec_id, partial(append.send_to, rec_id))
         return append_once(session, self._frame, options, rec_id)

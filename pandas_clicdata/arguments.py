@@ -45,7 +45,7 @@ def _id_advice(name: str, value: Any) -> str:
         return ""
     if value.strip().isdecimal() and len(value) < _LONGEST_ID:
         return f": give {name}={int(value)}"
-    return ': to find it by its name, call Data().get_data(name="...")' if name == "rec_id" else ""
+    return ""
 
 
 def check_count(name: str, value: Any, *, least: int = 0) -> int:

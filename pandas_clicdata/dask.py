@@ -29,7 +29,7 @@ from dask.dataframe.extensions import register_dataframe_accessor
 from dask.dataframe.utils import clear_known_categories
 from pandas.api.extensions import no_default
 
-from pandas_clicdata.arguments import check_count, check_flag, check_id
+from pandas_clicdata.arguments import check_count, check_flag
 from pandas_clicdata.changes.arguments import replace_options
 from pandas_clicdata.changes.replace import replace_source
 from pandas_clicdata.changes.replace_pieces import check_columns, replace_pieces
@@ -40,6 +40,7 @@ from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, p
 from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.dtypes import check_dtype
+from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, Part, iter_pages
@@ -62,7 +63,7 @@ __all__ = ["ClicDataDaskAccessor", "read_clicdata"]
 
 @public
 def read_clicdata(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] = "latest",
     columns: Sequence[str] | None = None,
@@ -81,8 +82,8 @@ def read_clicdata(
 
     Parameters
     ----------
-    rec_id : int
-        The data set.
+    rec_id : int or str
+        The data set, by its id or exact name.
     ver_id : int or "latest", default "latest"
         The stored version, which needs Data History; by default the newest at this moment.
     columns : sequence of str, optional
@@ -125,13 +126,14 @@ def read_clicdata(
     >>> print(round(ddf["area_m2"].sum().compute(), 2))
     2073.9
     """
-    rec_id, partition_rows = check_id("rec_id", rec_id), check_count("partition_rows", partition_rows, least=1)
+    partition_rows = check_count("partition_rows", partition_rows, least=1)
     live = bool(check_flag("live", live))
     if live and ver_id != "latest":
         raise InputError("live=True reads the current rows: leave out ver_id")
     arguments = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates}
     builder = FrameBuilder(columns=columns, **arguments)
     session = manager.current()
+    rec_id = find_id(DATA_SET, rec_id, session)
     number, total = (None, None) if live else stored_version(session, rec_id, ver_id)
     if number is not None and total is None:
         total = dict(map(parse_version, list_versions(session, rec_id))).get(number)
@@ -302,7 +304,7 @@ class ClicDataDaskAccessor:
 
     def append(
         self,
-        rec_id: int,
+        rec_id: int | str,
         *,
         ahead: int = 4,
         client: Any = None,
@@ -318,8 +320,8 @@ class ClicDataDaskAccessor:
 
         Parameters
         ----------
-        rec_id : int
-            The data set. Its columns are matched by name.
+        rec_id : int or str
+            The data set, by its id or exact name. Its columns are matched by name.
         ahead : int, default 4
             Partitions that are computed in advance, all at once. On a cluster, give the number of its workers at least.
         client : distributed.Client, optional
@@ -403,7 +405,7 @@ class ClicDataDaskAccessor:
 
     def replace(
         self,
-        rec_id: int,
+        rec_id: int | str,
         by: str | Sequence[str] | None = None,
         *,
         allow_empty: bool = False,
@@ -436,8 +438,8 @@ class ClicDataDaskAccessor:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         by : str or sequence of str, optional
             The columns that name the groups: ``"month"``. Without missing values; no level of the index.
         allow_empty : bool, default False
@@ -518,7 +520,7 @@ class ClicDataDaskAccessor:
             append=send,
         )
         parts, session = self.partitions(ahead=ahead, client=client), manager.current(session)
-        rec_id, empty = check_id("rec_id", rec_id), self._ddf._meta.reset_index(drop=True)
+        rec_id, empty = find_id(DATA_SET, rec_id, session), self._ddf._meta.reset_index(drop=True)
         on = replace_source(empty, rec_id, by, options).on
         self._check_not_read(rec_id, session)
         types = check_columns(session, rec_id, self._ddf._meta, options)

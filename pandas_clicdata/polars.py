@@ -30,14 +30,14 @@ class ClicDataNamespace:
         self._frame = frame
 
     def append(
-        self, rec_id: int, *, session: Session | None = None, **options: Unpack[AppendArguments]
+        self, rec_id: int | str, *, session: Session | None = None, **options: Unpack[AppendArguments]
     ) -> AppendReceipt:
         """Append the rows to a data set.
 
         Parameters
         ----------
-        rec_id : int
-            The data set. Its columns are matched by name.
+        rec_id : int or str
+            The data set, by its id or exact name. Its columns are matched by name.
         session : Session, optional
             The session to send through; the default session if not given.
         **options

@@ -16,6 +16,7 @@ from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceb
 from pandas_clicdata.frames.arrow import batches_of, table_of
 from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder
+from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @overload
 def read_clicdata(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
@@ -51,7 +52,7 @@ def read_clicdata(
 
 @overload
 def read_clicdata(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
@@ -71,7 +72,7 @@ def read_clicdata(
 
 @public
 def read_clicdata(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = None,
     columns: Sequence[str] | None = None,
@@ -102,8 +103,8 @@ def read_clicdata(
 
     Parameters
     ----------
-    rec_id : int
-        The data set.
+    rec_id : int or str
+        The data set, by its id or exact name.
     ver_id : int or "latest", optional
         A stored version of it, which can't change while it is read; or the newest there is.
     columns : sequence of str, optional
@@ -171,7 +172,7 @@ def read_clicdata(
 
 @overload
 def read_arrow(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
@@ -189,7 +190,7 @@ def read_arrow(
 
 @overload
 def read_arrow(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
@@ -207,7 +208,7 @@ def read_arrow(
 
 @public
 def read_arrow(
-    rec_id: int,
+    rec_id: int | str,
     *,
     ver_id: int | Literal["latest"] | None = None,
     columns: Sequence[str] | None = None,
@@ -228,8 +229,8 @@ def read_arrow(
 
     Parameters
     ----------
-    rec_id : int
-        The data set.
+    rec_id : int or str
+        The data set, by its id or exact name.
     ver_id, columns, parse_dates, nrows, on_torn, on_drift, workers, progress, session
         As in `read_clicdata`.
     dtype : dtype, or mapping of column to dtype, optional
@@ -282,7 +283,7 @@ def _batches(first: pa.Table, frames: Iterator[DataFrame]) -> Iterator[pa.Record
 
 
 def _begun(
-    rec_id: int,
+    rec_id: int | str,
     ver_id: int | Literal["latest"] | None,
     builder: FrameBuilder,
     nrows: int | None,
@@ -293,7 +294,6 @@ def _begun(
     session: Session | None,
 ) -> _Reading:
     """Check the arguments of a read, and find the stored version. No page is requested yet."""
-    rec_id = check_id("rec_id", rec_id)
     if ver_id is not None and not (isinstance(ver_id, str) and ver_id == "latest"):
         ver_id = check_id("ver_id", ver_id)
     nrows = None if nrows is None else check_count("nrows", nrows)
@@ -302,6 +302,7 @@ def _begun(
     workers = checked_workers(workers)
     progress = check_flag("progress", progress)
     session = manager.current(session)
+    rec_id = find_id(DATA_SET, rec_id, session)
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
     return _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, on_torn, workers, progress)
 

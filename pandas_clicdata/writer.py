@@ -23,7 +23,7 @@ IF_EXISTS = ("fail", "append")
 
 @public
 def append(
-    data: Rows, rec_id: int, *, session: Session | None = None, **options: Unpack[AppendArguments]
+    data: Rows, rec_id: int | str, *, session: Session | None = None, **options: Unpack[AppendArguments]
 ) -> AppendReceipt:
     """Append rows to a data set: of a frame, of Arrow data, or piece after piece.
 
@@ -41,8 +41,8 @@ def append(
 
         The first piece settles the columns and, beside ``types``, what each column holds. A piece that differs stops
         the append.
-    rec_id : int
-        The data set. Its columns are matched by name.
+    rec_id : int or str
+        The data set, by its id or exact name. Its columns are matched by name.
     session : Session, optional
         The session to send through; the default session if not given.
     **options

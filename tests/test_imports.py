@@ -18,7 +18,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAMES = {"errors", "frames"}
 SESSION = {"errors", "session"}
 ARGUMENTS = FRAMES | {"arguments"}
-UPLOADS = ARGUMENTS | SESSION | {"uploads", "progress"}
+NAMES = ARGUMENTS | SESSION | {"names"}
+UPLOADS = NAMES | {"uploads", "progress"}
 CHANGES = UPLOADS | {"changes"}
 ENDPOINTS = CHANGES | {"endpoints"}
 FACE = ENDPOINTS | {"accessor", "reader", "writer"}
@@ -26,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"errors"},
     "progress": {"errors", "progress"},
     "arguments": ARGUMENTS,
+    "names": NAMES,
     "frames": FRAMES,
     "session": SESSION,
     "uploads": UPLOADS,

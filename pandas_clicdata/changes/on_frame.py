@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from pandas_clicdata.arguments import check_count, check_flag, check_id
+from pandas_clicdata.arguments import check_count, check_flag
 from pandas_clicdata.changes import verbs
 from pandas_clicdata.changes.arguments import change_options, checked_share, replace_options, sync_options
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
@@ -14,6 +14,7 @@ from pandas_clicdata.changes.replace import replace, replace_source
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import Source, pages_of
 from pandas_clicdata.errors import public_methods
+from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.append import AppendOptions
 
@@ -45,17 +46,17 @@ class FrameChanges:
 
     @overload
     def delete_rows(
-        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[ChangeArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[ChangeArguments]
     ) -> ChangeReceipt: ...
 
     @overload
     def delete_rows(
-        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[ChangeArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[True], **arguments: Unpack[ChangeArguments]
     ) -> Plan: ...
 
     def delete_rows(
         self,
-        rec_id: int,
+        rec_id: int | str,
         on: str | Sequence[str],
         *,
         multiple_rows: Literal["all", "first"] = "all",
@@ -82,8 +83,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, or levels of the index. Missing values in them are refused.
         multiple_rows : {"all", "first"}, default "all"
@@ -161,24 +162,24 @@ class FrameChanges:
             None if max_rows is None else check_count("max_rows", max_rows),
         )
         options, read_before = change_options(multiple_rows, match, unmatched, workers, progress, keep, most)
-        session, pages = self._reader(rec_id, session)
+        session, rec_id, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on)
         plan = verbs.delete_rows(session, rec_id, source, options, pages if read_before or dry else None)
         return planned(plan, ChangeReceipt, dry_run=dry)
 
     @overload
     def update_rows(
-        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpdateArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpdateArguments]
     ) -> ChangeReceipt: ...
 
     @overload
     def update_rows(
-        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpdateArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpdateArguments]
     ) -> Plan: ...
 
     def update_rows(
         self,
-        rec_id: int,
+        rec_id: int | str,
         on: str | Sequence[str],
         *,
         columns: Sequence[str] | None = None,
@@ -203,8 +204,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, or levels of the index. Missing values in them are refused, and so are two rows of a key
             that differ.
@@ -272,24 +273,24 @@ class FrameChanges:
             None if max_rows is None else check_count("max_rows", max_rows),
         )
         options, read_before = change_options(multiple_rows, match, unmatched, workers, progress, keep, most)
-        session, pages = self._reader(rec_id, session)
+        session, rec_id, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         plan = verbs.update_rows(session, rec_id, source, options, pages if read_before or dry else None)
         return planned(plan, ChangeReceipt, dry_run=dry)
 
     @overload
     def upsert(
-        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpsertArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[UpsertArguments]
     ) -> SyncReceipt: ...
 
     @overload
     def upsert(
-        self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpsertArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[True], **arguments: Unpack[UpsertArguments]
     ) -> Plan: ...
 
     def upsert(
         self,
-        rec_id: int,
+        rec_id: int | str,
         on: str | Sequence[str],
         *,
         columns: Sequence[str] | None = None,
@@ -318,8 +319,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, or levels of the index, without missing values. A key twice in the frame with other cells
             is refused. So is a key of another kind than the data set's: no key would match, and every row look new.
@@ -391,22 +392,24 @@ class FrameChanges:
         options = sync_options(
             missing, duplicates, tolerance, match, max_updates, recheck, keep, chunksize, workers, compress, progress
         )
-        session, pages = self._reader(rec_id, session)
+        session, rec_id, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         warn_of_fractions(source.rows, source.on)
         return planned(verbs.upsert(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     @overload
     def sync(
-        self, rec_id: int, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[SyncArguments]
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[False] = ..., **arguments: Unpack[SyncArguments]
     ) -> SyncReceipt: ...
 
     @overload
-    def sync(self, rec_id: int, on: Names, *, dry_run: Literal[True], **arguments: Unpack[SyncArguments]) -> Plan: ...
+    def sync(
+        self, rec_id: int | str, on: Names, *, dry_run: Literal[True], **arguments: Unpack[SyncArguments]
+    ) -> Plan: ...
 
     def sync(
         self,
-        rec_id: int,
+        rec_id: int | str,
         on: str | Sequence[str],
         *,
         max_deletes: float | None = None,
@@ -433,8 +436,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, as in `upsert`.
         max_deletes : int or float, optional
@@ -471,7 +474,7 @@ class FrameChanges:
             missing, duplicates, tolerance, match, max_updates, recheck, keep, chunksize, workers, compress, progress
         )
         options.max_deletes = checked_share("max_deletes", max_deletes)
-        session, pages = self._reader(rec_id, session)
+        session, rec_id, pages = self._reader(rec_id, session)
         source = Source(self._frame, rec_id, index=check_flag("index", index), types=types, on=on, columns=columns)
         warn_of_fractions(source.rows, source.on)
         return planned(verbs.sync(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
@@ -479,7 +482,7 @@ class FrameChanges:
     @overload
     def replace(
         self,
-        rec_id: int,
+        rec_id: int | str,
         by: Names | None = ...,
         *,
         dry_run: Literal[False] = ...,
@@ -488,12 +491,17 @@ class FrameChanges:
 
     @overload
     def replace(
-        self, rec_id: int, by: Names | None = ..., *, dry_run: Literal[True], **arguments: Unpack[ReplaceArguments]
+        self,
+        rec_id: int | str,
+        by: Names | None = ...,
+        *,
+        dry_run: Literal[True],
+        **arguments: Unpack[ReplaceArguments],
     ) -> Plan: ...
 
     def replace(
         self,
-        rec_id: int,
+        rec_id: int | str,
         by: str | Sequence[str] | None = None,
         *,
         order: Literal["delete_first", "append_first"] = "delete_first",
@@ -525,8 +533,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         by : str or sequence of str, optional
             The columns, or levels of the index, that name the groups: ``"month"``. Without missing values.
         order : {"delete_first", "append_first"}, default "delete_first"
@@ -610,13 +618,13 @@ class FrameChanges:
             ),
         )
         dry = bool(check_flag("dry_run", dry_run))
-        session, pages = self._reader(rec_id, session)
+        session, rec_id, pages = self._reader(rec_id, session)
         source = replace_source(self._frame, rec_id, by, options, types=types)
         return planned(replace(session, rec_id, source, options, pages), SyncReceipt, dry_run=dry)
 
     def diff(
         self,
-        rec_id: int,
+        rec_id: int | str,
         on: str | Sequence[str],
         *,
         columns: Sequence[str] | None = None,
@@ -633,8 +641,8 @@ class FrameChanges:
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, as in `upsert`.
         columns, tolerance, types, index, match, progress, session
@@ -674,9 +682,10 @@ class FrameChanges:
             dry_run=True,
         )
 
-    def _reader(self, rec_id: int, session: Session | None) -> tuple[Session, Callable[[], Iterable[Page]]]:
+    def _reader(self, rec_id: int | str, session: Session | None) -> tuple[Session, int, Callable[[], Iterable[Page]]]:
         session = manager.current(session)
-        return session, pages_of(session, check_id("rec_id", rec_id))
+        found = find_id(DATA_SET, rec_id, session)
+        return session, found, pages_of(session, found)
 
 
 public_methods(FrameChanges)

@@ -35,7 +35,7 @@ def resume_append(
     exclusive: bool = False,
     in_doubt: Fate | Mapping[int, Fate] | None = None,
     audit: bool | None = None,
-    rec_id: int | None = None,
+    rec_id: int | str | None = None,
     chunksize: int | None = None,
 ) -> AppendReceipt:
     """Go on with an append, or a replace, that stopped: skip the stored rows, settle doubt, send the rest.
@@ -67,8 +67,9 @@ def resume_append(
         rows are sent again.
     audit : bool, optional
         Whether to count the rows at the end; by default with ``verify``, or if the append created its table.
-    rec_id, chunksize : int, optional
-        Values to compare with those of the append, which the journal holds.
+    rec_id : int or str, optional
+    chunksize : int, optional
+        Values to compare with those of the append, which the journal holds. A name is looked up.
 
     Returns
     -------

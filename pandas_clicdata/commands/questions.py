@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pandas_clicdata.commands.shapes import shape, show_code, show_key
-from pandas_clicdata.endpoints.answers import ID_KEYS, parse_integer
 from pandas_clicdata.errors import (
     ClicDataError,
     PermissionDenied,
 )
+from pandas_clicdata.names import ID_KEYS, parse_integer
 from pandas_clicdata.sandbox.switches import Switches
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.transport import HttpRequest, Limits, Transport
@@ -45,7 +45,7 @@ QUESTIONS = {
     "page_number": Question("O1", "Does `page` choose the page?", "session/pages.py", "page_query"),
     "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "take"),
     "page_size": Question("O1", "Which page_size is taken?", "session/pages.py", "PAGE_SIZE"),
-    "ids": Question("O18", "How do lists of data sets name the identifier?", "endpoints/answers.py", "ID_KEYS"),
+    "ids": Question("O18", "How do lists of data sets name the identifier?", "names.py", "ID_KEYS"),
     "data_sets": Question("O18", "Which keys has a data set?", "endpoints/data.py", "DATA_SETS"),
     "dashboards": Question("O18", "Which keys has a dashboard?", "endpoints/dashboard.py", "DASHBOARDS"),
     "schedules": Question("O18", "Which keys has a schedule?", "endpoints/schedule.py", "SCHEDULES"),

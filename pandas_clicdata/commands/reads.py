@@ -22,7 +22,6 @@ from pandas_clicdata.commands.questions import (
     why_refused,
 )
 from pandas_clicdata.endpoints.account import _METRIC_KEYS, ACTIVITY
-from pandas_clicdata.endpoints.answers import ID_KEYS
 from pandas_clicdata.endpoints.dashboard import DASHBOARDS
 from pandas_clicdata.endpoints.data import DATA_SETS
 from pandas_clicdata.endpoints.data import VERSIONS as STORED_VERSIONS
@@ -31,6 +30,7 @@ from pandas_clicdata.endpoints.schedule import SCHEDULES
 from pandas_clicdata.endpoints.team import TEAMS
 from pandas_clicdata.endpoints.user import USERS
 from pandas_clicdata.errors import ApiVersionError, BadCredentials, ClicDataError, NotFound, UsageError
+from pandas_clicdata.names import ID_KEYS
 from pandas_clicdata.session.wire import TABLE_VERSION
 
 LISTING = (None, MODERN, TABLE_VERSION)  # the versions to ask for lists

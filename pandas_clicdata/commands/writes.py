@@ -22,9 +22,9 @@ from pandas_clicdata.commands.questions import (
     label,
 )
 from pandas_clicdata.commands.shapes import compare_datetimes, date_pattern, instant_of, kind_of
-from pandas_clicdata.endpoints.answers import ID_KEYS, parse_integer
 from pandas_clicdata.errors import ApiVersionError
 from pandas_clicdata.frames.match import fold
+from pandas_clicdata.names import ID_KEYS, parse_integer
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads.chunk import LEGACY_ROWS
 

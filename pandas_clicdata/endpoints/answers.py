@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, NotFound, ProtocolError
+from pandas_clicdata.names import ID_KEYS, parse_integer, rename_id
 from pandas_clicdata.session.retry import Outcome, outcome
 
 if TYPE_CHECKING:
@@ -12,16 +13,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Reply, Request
 
-ID_KEYS = ("id", "rec_id", "RecId")  # C: which one the service uses (O18)
 HAS_KEY = ("unique_key", "unique_key_available", "uniquekeyavailable")  # C: every one (O18)
-_MOST_DIGITS = 19  # of an id; int() raises ValueError beyond some thousand digits
-
-
-def rename_id(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a record with its id first, under the name of the argument that takes the id."""
-    keys = dict.fromkeys(("id", name, *ID_KEYS))
-    found = next((record[key] for key in keys if record.get(key) is not None), None)
-    return {name: found, **{key: value for key, value in record.items() if key not in keys}}
 
 
 def count(nested: Any) -> Any:
@@ -33,13 +25,6 @@ def has_unique_key(record: Mapping[str, Any]) -> bool:
     """Return whether the record of a data set says that it has a unique key."""
     values = [record.get(name) for name in HAS_KEY]
     return any(value and str(value).lower() != "false" for value in values)
-
-
-def parse_integer(value: object) -> int | None:
-    """Return an integer that ClicData sent as a number or as digits; None for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:

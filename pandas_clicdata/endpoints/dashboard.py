@@ -8,12 +8,12 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_output, check_text
-from pandas_clicdata.endpoints.answers import rename_id
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.pictures import Picture, check_target, parse_picture, save
-from pandas_clicdata.errors import CALLER, InputError, NotFound, ProtocolError, server_text
+from pandas_clicdata.errors import CALLER, InputError, ProtocolError
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.records import FrameWithHtml
+from pandas_clicdata.names import DASHBOARD, find_id, rename_id
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get, query_of
 
@@ -320,27 +320,7 @@ class Dashboard(Endpoint):
             raise InputError("give the name of a dashboard or its rec_id=, one of the two")
         if name is None:
             return check_id("rec_id", rec_id)
-        check_text("name", name)
-        listed = [rename_id(item, "rec_id") for item in self._list(thumbnail=False)]
-        found = [item for item in listed if item.get("name") == name]
-        if not found:
-            raise NotFound(
-                f"there is no dashboard named {name!r}; there are: {_describe(listed, name)}",
-                operation="look up a dashboard",
-            )
-        if len(found) > 1:
-            raise InputError(f"{len(found)} dashboards are named {name!r}: give rec_id=, of {_describe(found, name)}")
-        if not isinstance(found[0]["rec_id"], int):
-            raise ProtocolError(f"list dashboards: ClicData listed {name!r} without an id", operation="list dashboards")
-        return check_id("rec_id", found[0]["rec_id"])
-
-
-def _describe(listed: list[dict[str, Any]], name: str) -> str:
-    """Return up to ten dashboards as text, the most similar names first."""
-    words = name.casefold().split()
-    ranked = sorted(listed, key=lambda item: -sum(word in str(item.get("name")).casefold() for word in words))
-    shown = [f"{item['rec_id']} {server_text(item.get('name'))!r}" for item in ranked[:10]]
-    return (", ".join(shown) or "none") + (f", and {len(ranked) - 10} more" if len(ranked) > 10 else "")
+        return find_id(DASHBOARD, check_text("name", name), listing=lambda: self._list(thumbnail=False))
 
 
 # ---------------------------------------------------------------------------------------------------------

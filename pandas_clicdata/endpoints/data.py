@@ -36,6 +36,7 @@ from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, Inp
 from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
 from pandas_clicdata.frames.encode import cells
+from pandas_clicdata.names import DATA_SET
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, page_of, page_query, records, retry_while_changing
 from pandas_clicdata.session.retry import Outcome, outcome
@@ -71,7 +72,7 @@ class Data(DataChanges):
     @overload
     def get_data(
         self,
-        rec_id: int | None = ...,
+        rec_id: int | str | None = ...,
         output: Literal["df"] = ...,
         *,
         name: str | None = ...,
@@ -82,7 +83,7 @@ class Data(DataChanges):
     @overload
     def get_data(
         self,
-        rec_id: int | None = ...,
+        rec_id: int | str | None = ...,
         *,
         output: Literal["dict"],
         name: str | None = ...,
@@ -91,11 +92,11 @@ class Data(DataChanges):
     ) -> list[dict[str, Any]]: ...
 
     @overload
-    def get_data(self, rec_id: int | None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
+    def get_data(self, rec_id: int | str | None, output: Literal["dict"]) -> list[dict[str, Any]]: ...
 
     def get_data(
         self,
-        rec_id: int | None = None,
+        rec_id: int | str | None = None,
         output: Output = "df",
         *,
         name: str | None = None,
@@ -108,8 +109,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int, optional
-            The data set to read. Without it, the data sets are listed.
+        rec_id : int or str, optional
+            The data set to read, by its id or exact name. Without it, the data sets are listed.
         output : {"df", "dict"}, default "df"
             A frame, or a list of dicts as ClicData sent them.
         name : str, optional
@@ -153,25 +154,26 @@ class Data(DataChanges):
             return frame_of_records([parse_data_set(record) for record in listed], DATA_SETS)
         if filters:
             raise InputError("name, unique_key_available and refresh filter the list: leave them out with rec_id")
-        return self._read(output, rec_id)
+        data, rec_id = self._find(DATA_SET, rec_id)
+        return data._read(output, rec_id)
 
     @overload
     def get_data_history(
-        self, rec_id: int, ver_id: int | Literal["latest"] | None = ..., output: Literal["df"] = ...
+        self, rec_id: int | str, ver_id: int | Literal["latest"] | None = ..., output: Literal["df"] = ...
     ) -> pd.DataFrame: ...
 
     @overload
     def get_data_history(
-        self, rec_id: int, ver_id: int | Literal["latest"] | None = ..., *, output: Literal["dict"]
+        self, rec_id: int | str, ver_id: int | Literal["latest"] | None = ..., *, output: Literal["dict"]
     ) -> list[dict[str, Any]]: ...
 
     @overload
     def get_data_history(
-        self, rec_id: int, ver_id: int | Literal["latest"] | None, output: Literal["dict"]
+        self, rec_id: int | str, ver_id: int | Literal["latest"] | None, output: Literal["dict"]
     ) -> list[dict[str, Any]]: ...
 
     def get_data_history(
-        self, rec_id: int, ver_id: int | Literal["latest"] | None = None, output: Output = "df"
+        self, rec_id: int | str, ver_id: int | Literal["latest"] | None = None, output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the stored versions of a data set, or read one of them.
 
@@ -179,8 +181,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         ver_id : int or "latest", optional
             The version to read, or the newest one. Without it, the versions are listed.
         output : {"df", "dict"}, default "df"
@@ -206,16 +208,18 @@ class Data(DataChanges):
         >>> Data().get_data_history(rec_id).columns.tolist()
         ['version', 'date', 'row_count']
         """
-        rec_id = check_id("rec_id", rec_id)
         check_output(output)
+        if ver_id is not None and ver_id != "latest":
+            ver_id = check_id("ver_id", ver_id)
+        data, rec_id = self._find(DATA_SET, rec_id)
         if ver_id is not None:
-            return self._read(output, rec_id, stored_version(self.session, rec_id, ver_id))
-        listed = list_versions(self.session, rec_id)
+            return data._read(output, rec_id, stored_version(data.session, rec_id, ver_id))
+        listed = list_versions(data.session, rec_id)
         return listed if output == "dict" else frame_of_records(listed, VERSIONS)
 
     def pages(
         self,
-        rec_id: int,
+        rec_id: int | str,
         ver_id: int | None = None,
         *,
         page_size: int = PAGE_SIZE,
@@ -228,8 +232,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         ver_id : int, optional
             A stored version of it.
         page_size : int, default 1000
@@ -257,8 +261,10 @@ class Data(DataChanges):
             The pages are not the whole data set.
         """
         version = None if ver_id is None else check_id("ver_id", ver_id)
-        request, size = rows_request(check_id("rec_id", rec_id), version), check_count("page_size", page_size, least=1)
-        return iter_pages(self.session, request, size, workers=workers, wanted=wanted, total=total, on_torn=on_torn)
+        size = check_count("page_size", page_size, least=1)
+        data, rec_id = self._find(DATA_SET, rec_id)
+        request = rows_request(rec_id, version)
+        return iter_pages(data.session, request, size, workers=workers, wanted=wanted, total=total, on_torn=on_torn)
 
     def _read(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)
@@ -396,7 +402,7 @@ class Data(DataChanges):
 
     def append_data(
         self,
-        rec_id: int,
+        rec_id: int | str,
         data: Rows,
         *,
         types: Mapping[str, str] | None = None,
@@ -420,8 +426,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set. Its columns are matched by name.
+        rec_id : int or str
+            The data set, by its id or exact name. Its columns are matched by name.
         data : DataFrame, or what `pandas_clicdata.append` takes
             The rows. They are not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
@@ -452,7 +458,6 @@ class Data(DataChanges):
         >>> Data().append_data(rec_id, pd.DataFrame({"shop": ["01", "02"], "visits": [17, 4]}))
         <AppendReceipt: 2 of 2 rows appended to data set ... in 1 chunk>
         """
-        rec_id = check_id("rec_id", rec_id)
         options = AppendOptions(
             types=types,
             chunksize=chunksize,
@@ -469,7 +474,8 @@ class Data(DataChanges):
             check=check,
             append_id=append_id,
         )
-        return append_once(self.session, data, options, rec_id)
+        held, rec_id = self._find(DATA_SET, rec_id)
+        return append_once(held.session, data, options, rec_id)
 
     def static_send_data(
         self,
@@ -551,7 +557,7 @@ class Data(DataChanges):
 
     def update_data(
         self,
-        rec_id: int,
+        rec_id: int | str,
         filters: Mapping[str, Any],
         values: Mapping[str, Any],
         multiple_rows: Literal["all", "first"] = "all",
@@ -563,8 +569,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         filters : mapping
             Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         values : mapping
@@ -593,13 +599,13 @@ class Data(DataChanges):
         >>> Data().get_data(rec_id)["left"].tolist()
         [1, 0]
         """
-        rec_id = check_id("rec_id", rec_id)
         find, data = cells(check_filters(filters)), cells(check_cells("values", values))
         check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
-        return self._change("update rows", multiple_rows, change.send_update, rec_id, find, data)
+        held, rec_id = self._find(DATA_SET, rec_id)
+        return held._change("update rows", multiple_rows, change.send_update, rec_id, find, data)
 
     def delete_data(
-        self, rec_id: int, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
+        self, rec_id: int | str, filters: Mapping[str, Any], multiple_rows: Literal["all", "first"] = "all"
     ) -> dict[str, Any]:
         """Delete the rows that match.
 
@@ -609,8 +615,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         filters : mapping
             Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
         multiple_rows : {"all", "first"}, default "all"
@@ -637,10 +643,10 @@ class Data(DataChanges):
         >>> Data().get_data(rec_id)["job"].tolist()
         [1]
         """
-        rec_id = check_id("rec_id", rec_id)
         find = cells(check_filters(filters))
         check_choice("multiple_rows", multiple_rows, change.MULTIPLE_ROWS)
-        return self._change("delete rows", multiple_rows, change.send_delete, rec_id, find)
+        held, rec_id = self._find(DATA_SET, rec_id)
+        return held._change("delete rows", multiple_rows, change.send_delete, rec_id, find)
 
     def _change(self, operation: str, multiple_rows: str, send: Callable[..., Reply], *what: Any) -> dict[str, Any]:
         try:
@@ -657,7 +663,7 @@ class Data(DataChanges):
 
     def rebuild_data(
         self,
-        rec_id: int,
+        rec_id: int | str,
         method: Literal["reload", "recreate", "update", "append", "updateappend"] = "reload",
         wait: bool = False,
         timeout: float = 600,
@@ -671,8 +677,8 @@ class Data(DataChanges):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         method : {"reload", "recreate", "update", "append", "updateappend"}, default "reload"
             ``"reload"`` replaces the rows, ``"recreate"`` replaces the columns too. ``"update"`` changes the rows
             whose unique key matches, ``"append"`` adds all rows, ``"updateappend"`` does both.

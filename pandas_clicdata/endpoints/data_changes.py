@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.arguments import check_flag, check_id
+from pandas_clicdata.arguments import check_flag
 from pandas_clicdata.changes import restore
 from pandas_clicdata.changes.plan import planned
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
@@ -13,6 +13,7 @@ from pandas_clicdata.changes.verbs import pages_of
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.versions import rows_request, stored_version
 from pandas_clicdata.errors import InputError
+from pandas_clicdata.names import DATA_SET
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
 
 if TYPE_CHECKING:
@@ -22,18 +23,19 @@ if TYPE_CHECKING:
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.restore import Changes
     from pandas_clicdata.changes.verbs import Pages
+    from pandas_clicdata.session.session import Session
 
 
 class DataChanges(Endpoint):
     """A part of `Data`."""
 
-    def upsert_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
+    def upsert_data(self, rec_id: int | str, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
         """Update the rows whose key is in a frame, and append the rows whose key is new: ``frame.clicdata.upsert``.
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         frame : DataFrame
             The rows.
         on : str or sequence of str
@@ -59,13 +61,13 @@ class DataChanges(Endpoint):
         """
         return _checked(frame).clicdata.upsert(rec_id, on, session=self.session, **options)
 
-    def sync_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
+    def sync_data(self, rec_id: int | str, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
         """Make a data set hold the rows of a frame: ``frame.clicdata.sync``.
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         frame : DataFrame
             The rows.
         on : str or sequence of str
@@ -92,13 +94,13 @@ class DataChanges(Endpoint):
         """
         return _checked(frame).clicdata.sync(rec_id, on, session=self.session, **options)
 
-    def replace_data(self, rec_id: int, frame: pd.DataFrame, by: Names | None = None, **options: Any) -> Any:
+    def replace_data(self, rec_id: int | str, frame: pd.DataFrame, by: Names | None = None, **options: Any) -> Any:
         """Delete the rows that a frame is to replace, and append the frame: ``frame.clicdata.replace``.
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         frame : DataFrame
             The rows.
         by : str or sequence of str, optional
@@ -124,13 +126,13 @@ class DataChanges(Endpoint):
         """
         return _checked(frame).clicdata.replace(rec_id, by, session=self.session, **options)
 
-    def diff_data(self, rec_id: int, frame: pd.DataFrame, on: Names, **options: Any) -> Plan:
+    def diff_data(self, rec_id: int | str, frame: pd.DataFrame, on: Names, **options: Any) -> Plan:
         """Compare a frame with a data set: ``frame.clicdata.diff``.
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         frame : DataFrame
             The rows.
         on : str or sequence of str
@@ -164,7 +166,7 @@ class DataChanges(Endpoint):
     @overload
     def restore(
         self,
-        rec_id: int,
+        rec_id: int | str,
         ver_id: int | Literal["latest"],
         *,
         dry_run: Literal[False] = ...,
@@ -173,11 +175,11 @@ class DataChanges(Endpoint):
 
     @overload
     def restore(
-        self, rec_id: int, ver_id: int | Literal["latest"], *, dry_run: Literal[True], progress: bool | None = ...
+        self, rec_id: int | str, ver_id: int | Literal["latest"], *, dry_run: Literal[True], progress: bool | None = ...
     ) -> Plan: ...
 
     def restore(
-        self, rec_id: int, ver_id: int | Literal["latest"], *, dry_run: bool = False, progress: bool | None = None
+        self, rec_id: int | str, ver_id: int | Literal["latest"], *, dry_run: bool = False, progress: bool | None = None
     ) -> SyncReceipt | Plan:
         """Make a data set hold the rows of one of its stored versions, by the smallest difference.
 
@@ -188,8 +190,8 @@ class DataChanges(Endpoint):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         ver_id : int or "latest"
             The version.
         dry_run : bool, default False
@@ -223,19 +225,16 @@ class DataChanges(Endpoint):
         >>> sorted(pd.read_clicdata(rec_id)["item"])
         ['a', 'b']
         """
-        session, dry = self.session, bool(check_flag("dry_run", dry_run))
-        plan = restore.restore(
-            session,
-            check_id("rec_id", rec_id),
-            self._pages_of_version(rec_id, ver_id),
-            pages_of(session, rec_id),
-            check_flag("progress", progress),
-        )
+        dry, progress = bool(check_flag("dry_run", dry_run)), check_flag("progress", progress)
+        data, rec_id = self._find(DATA_SET, rec_id)
+        session = data.session
+        version = _pages_of_version(session, rec_id, ver_id)
+        plan = restore.restore(session, rec_id, version, pages_of(session, rec_id), progress)
         return planned(plan, SyncReceipt, dry_run=dry)
 
     def changes(
         self,
-        rec_id: int,
+        rec_id: int | str,
         since: int,
         until: int | Literal["latest"] | None = None,
         *,
@@ -245,8 +244,8 @@ class DataChanges(Endpoint):
 
         Parameters
         ----------
-        rec_id : int
-            The data set.
+        rec_id : int or str
+            The data set, by its id or exact name.
         since : int
             The earlier version.
         until : int or "latest", optional
@@ -276,14 +275,17 @@ class DataChanges(Endpoint):
           item column old new
         0    b   left   2   3
         """
-        rec_id = check_id("rec_id", rec_id)
-        later = pages_of(self.session, rec_id) if until is None else self._pages_of_version(rec_id, until)
-        earlier = self._pages_of_version(rec_id, since)
-        return restore.changes(self.session, rec_id, earlier, later, check_flag("progress", progress))
+        progress = check_flag("progress", progress)
+        data, rec_id = self._find(DATA_SET, rec_id)
+        session = data.session
+        later = pages_of(session, rec_id) if until is None else _pages_of_version(session, rec_id, until)
+        earlier = _pages_of_version(session, rec_id, since)
+        return restore.changes(session, rec_id, earlier, later, progress)
 
-    def _pages_of_version(self, rec_id: int, ver_id: int | Literal["latest"]) -> Pages:
-        version = stored_version(self.session, check_id("rec_id", rec_id), ver_id)
-        return partial(iter_pages, self.session, rows_request(rec_id, version.number), PAGE_SIZE, total=version.rows)
+
+def _pages_of_version(session: Session, rec_id: int, ver_id: int | Literal["latest"]) -> Pages:
+    version = stored_version(session, rec_id, ver_id)
+    return partial(iter_pages, session, rows_request(rec_id, version.number), PAGE_SIZE, total=version.rows)
 
 
 def _checked(frame: Any) -> Any:

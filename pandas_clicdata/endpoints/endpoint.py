@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.endpoints.answers import parse_result
 from pandas_clicdata.errors import InputError, public, public_methods
+from pandas_clicdata.names import find_id
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.wire import Request, json_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from typing_extensions import Self
+
+    from pandas_clicdata.names import Kind
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.session.wire import Reply
 
@@ -53,6 +58,18 @@ class Endpoint:
     def session(self) -> Session:
         """The session that a call would use now."""
         return manager.current(self._session)
+
+    def _find(self, kind: Kind, value: int | str) -> tuple[Self, int]:
+        """Return an id that was given, or that of an exact name, and this endpoint.
+
+        With a name it is a copy that is held to one session: the id is good for no other account, and another thread
+        may change the default session meanwhile.
+        """
+        if not isinstance(value, str):
+            return self, find_id(kind, value)
+        held = copy(self)
+        held._session = self.session
+        return held, find_id(kind, value, held._session)
 
     def _call(self, request: Request) -> Reply:
         return self.session.call(request)

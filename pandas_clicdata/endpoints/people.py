@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from pandas_clicdata.arguments import check_flag, check_text
 from pandas_clicdata.changes.carry import ROUNDS
 from pandas_clicdata.changes.work import too_many
-from pandas_clicdata.endpoints.answers import parse_integer, rename_id
 from pandas_clicdata.endpoints.bulk import IN_DOUBT, NOT_SENT, REFUSED, send_pending
 from pandas_clicdata.errors import (
     ClicDataError,
@@ -23,6 +22,7 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.types import refuse_made_up_rows
+from pandas_clicdata.names import parse_integer, rename_id
 from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import get

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pandas_clicdata.arguments import check_choice, check_flag, check_id
+from pandas_clicdata.arguments import check_choice, check_flag
 from pandas_clicdata.endpoints.answers import parse_data_set_id, parse_result
 from pandas_clicdata.endpoints.waiting import check_timeout, wait_until
 from pandas_clicdata.errors import DeadlineExceeded, NotFound, ProtocolError, server_text
+from pandas_clicdata.names import DATA_SET
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import wire
 from pandas_clicdata.session.pages import records
@@ -32,12 +33,12 @@ DATE_STEP = 1.0  # C: seconds between two dates of the list that differ for sure
 
 
 def refresh(
-    endpoint: Endpoint, rec_id: int, method: str, wait: bool, timeout: float, progress: bool | None
+    endpoint: Endpoint, rec_id: int | str, method: str, wait: bool, timeout: float, progress: bool | None
 ) -> dict[str, Any]:
     """Refresh a data set; with ``wait``, return its record in the list of data sets after the refresh."""
-    rec_id = check_id("rec_id", rec_id)
     legacy_path, mode = REFRESHES[check_choice("method", method, tuple(REFRESHES))]
     wait, timeout, progress = bool(check_flag("wait", wait)), check_timeout(timeout), check_flag("progress", progress)
+    endpoint, rec_id = endpoint._find(DATA_SET, rec_id)
 
     def request(dialect: Dialect) -> Request:
         if dialect is Dialect.LEGACY:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.arguments import Output, check_flag, check_id, check_output
-from pandas_clicdata.endpoints.answers import count, parse_object, parse_result, rename_id
+from pandas_clicdata.arguments import Output, check_flag, check_output
+from pandas_clicdata.endpoints.answers import count, parse_object, parse_result
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.waiting import check_timeout, wait_until
 from pandas_clicdata.errors import DeadlineExceeded
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.names import SCHEDULE, rename_id
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get
@@ -38,21 +39,21 @@ class Schedule(Endpoint):
     """The schedules of an account."""
 
     @overload
-    def get_schedule(self, rec_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+    def get_schedule(self, rec_id: int | str | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
 
     @overload
     def get_schedule(self, rec_id: None = ..., *, output: Literal["dict"]) -> list[dict[str, Any]]: ...
 
     @overload
-    def get_schedule(self, rec_id: int, output: Literal["dict"]) -> dict[str, Any]: ...
+    def get_schedule(self, rec_id: int | str, output: Literal["dict"]) -> dict[str, Any]: ...
 
     @overload
     def get_schedule(
-        self, rec_id: int | None = ..., output: Output = ...
+        self, rec_id: int | str | None = ..., output: Output = ...
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]: ...
 
     def get_schedule(
-        self, rec_id: int | None = None, output: Output = "df"
+        self, rec_id: int | str | None = None, output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
         """List the schedules, or read one.
 
@@ -60,8 +61,8 @@ class Schedule(Endpoint):
 
         Parameters
         ----------
-        rec_id : int, optional
-            The schedule to read. Without it, all are listed.
+        rec_id : int or str, optional
+            The schedule to read, by its id or exact name. Without it, all are listed.
         output : {"df", "dict"}, default "df"
             A frame, or dicts as ClicData sent them: a list, or one dict if ``rec_id`` is given.
 
@@ -88,20 +89,21 @@ class Schedule(Endpoint):
         """
         check_output(output)
         if rec_id is not None:
-            schedule = self._read(check_id("rec_id", rec_id))
+            held, rec_id = self._find(SCHEDULE, rec_id)
+            schedule = held._read(rec_id)
             return schedule if output == "dict" else _to_frame([schedule])
         listed = self._list()
         return listed if output == "dict" else _to_frame(listed)
 
-    def get_schedule_tasks(self, rec_id: int | None = None) -> pd.DataFrame:
+    def get_schedule_tasks(self, rec_id: int | str | None = None) -> pd.DataFrame:
         """List the tasks of the schedules in their order.
 
         ``GET /schedule``; ``GET /schedule/{id}``
 
         Parameters
         ----------
-        rec_id : int, optional
-            The schedule whose tasks to list. Without it, the tasks of all schedules.
+        rec_id : int or str, optional
+            The schedule whose tasks to list, by its id or exact name. Without it, the tasks of all schedules.
 
         Returns
         -------
@@ -122,11 +124,15 @@ class Schedule(Endpoint):
         >>> tasks.loc[tasks["schedule"] == "Every morning", "type"].tolist()
         ['refresh', 'snapshot']
         """
-        schedules = self._list() if rec_id is None else [self._read(check_id("rec_id", rec_id))]
+        if rec_id is None:
+            schedules = self._list()
+        else:
+            held, rec_id = self._find(SCHEDULE, rec_id)
+            schedules = [held._read(rec_id)]
         return frame_of_records([task for schedule in schedules for task in _parse_tasks(schedule)], TASKS)
 
     def trigger_schedule(
-        self, rec_id: int, wait: bool = False, timeout: float = 600, *, progress: bool | None = None
+        self, rec_id: int | str, wait: bool = False, timeout: float = 600, *, progress: bool | None = None
     ) -> dict[str, Any]:
         """Run a schedule now.
 
@@ -134,8 +140,8 @@ class Schedule(Endpoint):
 
         Parameters
         ----------
-        rec_id : int
-            The schedule.
+        rec_id : int or str
+            The schedule, by its id or exact name.
         wait : bool, default False
             Whether to wait for the end of the run. Until then the schedule is read again and again.
         timeout : float, default 600
@@ -170,15 +176,15 @@ class Schedule(Endpoint):
         >>> Schedule().trigger_schedule(rec_id)
         {'success': True}
         """
-        rec_id = check_id("rec_id", rec_id)
         timeout = check_timeout(timeout)
         progress = check_flag("progress", progress)
+        held, rec_id = self._find(SCHEDULE, rec_id)
         request = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
         if not wait:
-            return parse_result(self._call(request))
+            return parse_result(held._call(request))
         with bar(progress, f"schedule {rec_id}", None, "second") as shown:
-            before = self._read(rec_id)
-            self._call(request).value()
+            before = held._read(rec_id)
+            held._call(request).value()
             too_late = DeadlineExceeded(
                 f"trigger a schedule: the run is not over after {timeout:g} s (timeout=); look again with "
                 f"Schedule().get_schedule({rec_id})",
@@ -193,7 +199,7 @@ class Schedule(Endpoint):
                 started = started or is_running or schedule.get("last_run_date") != before.get("last_run_date")
                 return started and not is_running
 
-            return wait_until(is_over, lambda: self._read(rec_id), self, timeout, shown.update, too_late, goes_on)
+            return wait_until(is_over, lambda: held._read(rec_id), held, timeout, shown.update, too_late, goes_on)
 
     def _read(self, rec_id: int) -> dict[str, Any]:
         reply = self._call(get("read a schedule", f"/schedule/{rec_id}"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pandas_clicdata.arguments import Output, check_flag, check_id, check_name, check_output, check_text
-from pandas_clicdata.endpoints.answers import count, create, parse_integer, rename_id
+from pandas_clicdata.arguments import Output, check_flag, check_name, check_output, check_text
+from pandas_clicdata.endpoints.answers import count, create
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.people import (
@@ -27,6 +28,7 @@ from pandas_clicdata.endpoints.people import (
 )
 from pandas_clicdata.errors import InputError, NotFound, ProtocolError
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.names import TEAM, USER, check_id_or_name, find_id, list_all, parse_integer, rename_id
 from pandas_clicdata.session.pages import records
 from pandas_clicdata.session.wire import Request, get, json_body
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
+    from typing_extensions import Self
+
+    from pandas_clicdata.session.session import Session
 
 TEAMS = {  # C: every key, in responses (O18) and in bodies (O19)
     "team_id": "integer",
@@ -172,15 +177,15 @@ class Team(Endpoint):
         request = Request("create a team", "POST", "/team", body=json_body(body))
         return create(self._call, request, find, what="team", key="name")
 
-    def update_team(self, team_id: int, name: str | None = None, desc: str | None = None) -> dict[str, Any]:
+    def update_team(self, team_id: int | str, name: str | None = None, desc: str | None = None) -> dict[str, Any]:
         """Change the name or description of a team.
 
         ``PUT /team/{id}``
 
         Parameters
         ----------
-        team_id : int
-            The team.
+        team_id : int or str
+            The team, by its id or exact name.
         name, desc : str, optional
             The new values. An argument that is not given changes nothing.
 
@@ -204,7 +209,6 @@ class Team(Endpoint):
         >>> Team().update_team(team_id, desc="south of the river")
         {'success': True}
         """
-        team_id = check_id("team_id", team_id)
         body = {}
         if name is not None:
             body["name"] = check_name("name", name)
@@ -212,17 +216,18 @@ class Team(Endpoint):
             body["description"] = check_text("desc", desc, empty=True)
         if not body:
             raise InputError("nothing to update: give name or desc")
-        return self._write("update a team", "PUT", f"/team/{team_id}", body)
+        held, team_id = self._find(TEAM, team_id)
+        return held._write("update a team", "PUT", f"/team/{team_id}", body)
 
-    def delete_team(self, team_id: int) -> dict[str, Any]:
+    def delete_team(self, team_id: int | str) -> dict[str, Any]:
         """Delete a team. Its users stay.
 
         ``DELETE /team/{id}``
 
         Parameters
         ----------
-        team_id : int
-            The team.
+        team_id : int or str
+            The team, by its id or exact name.
 
         Returns
         -------
@@ -244,22 +249,23 @@ class Team(Endpoint):
         >>> Team().delete_team(team_id)
         {'success': True}
         """
-        return self._write("delete a team", "DELETE", f"/team/{check_id('team_id', team_id)}")
+        held, team_id = self._find(TEAM, team_id)
+        return held._write("delete a team", "DELETE", f"/team/{team_id}")
 
     # -----------------------------------------------------------------------------------------------------
     # Users
 
-    def add_user(self, team_id: int, user_id: int) -> dict[str, Any]:
+    def add_user(self, team_id: int | str, user_id: int | str) -> dict[str, Any]:
         """Add a user to a team.
 
         ``POST /team/{id}/user``
 
         Parameters
         ----------
-        team_id : int
-            The team.
-        user_id : int
-            The user.
+        team_id : int or str
+            The team, by its id or exact name.
+        user_id : int or str
+            The user, by the id or mail address.
 
         Returns
         -------
@@ -282,11 +288,11 @@ class Team(Endpoint):
         >>> Team().add_user(team_id, user_id)
         {'success': True}
         """
-        body = {"user_id": check_id("user_id", user_id)}
-        return self._write("add a user to a team", "POST", f"/team/{check_id('team_id', team_id)}/user", body)
+        held, team_id, user_id = self._find_both(team_id, user_id)
+        return held._write("add a user to a team", "POST", f"/team/{team_id}/user", {"user_id": user_id})
 
     def add_users(
-        self, team_id: int, users: pd.DataFrame | Iterable[int], *, progress: bool | None = None
+        self, team_id: int | str, users: pd.DataFrame | Iterable[int | str], *, progress: bool | None = None
     ) -> pd.DataFrame:
         """Add many users to a team.
 
@@ -295,10 +301,11 @@ class Team(Endpoint):
 
         Parameters
         ----------
-        team_id : int
-            The team.
-        users : DataFrame, Series or iterable of int
-            The ids, or a frame with the column ``user_id``, such as `User.get_user` and `User.create_users` return.
+        team_id : int or str
+            The team, by its id or exact name.
+        users : DataFrame, Series or iterable of int or str
+            The ids or mail addresses, or a frame with the column ``user_id``, such as `User.get_user` and
+            `User.create_users` return.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
@@ -322,30 +329,33 @@ class Team(Endpoint):
         >>> Team().add_users(team_id, User().get_user())["state"].unique().tolist()
         ['added']
         """
-        team_id = check_id("team_id", team_id)
-        ids, index = _check_ids(users)
+        check_id_or_name(TEAM, team_id)
+        asked, index = _check_users(users)
         progress = check_flag("progress", progress)
+        held = Team(session=self.session)
+        team = held._find(TEAM, team_id)[1]
+        ids = _find_users(asked, held.session)
         rows = [{"user_id": user_id} for user_id in ids]
 
         def send(position: int) -> dict[str, Any]:
-            self.add_user(team_id, ids[position])
+            held.add_user(team, ids[position])
             return {"state": "added"}
 
         return send_rows(
-            "add users to a team", rows, send, schema=REPORT, index=index, progress=progress, session=self.session
+            "add users to a team", rows, send, schema=REPORT, index=index, progress=progress, session=held.session
         )
 
-    def remove_user(self, team_id: int, user_id: int) -> dict[str, Any]:
+    def remove_user(self, team_id: int | str, user_id: int | str) -> dict[str, Any]:
         """Remove a user from a team.
 
         ``DELETE /team/{id}/user``
 
         Parameters
         ----------
-        team_id : int
-            The team.
-        user_id : int
-            The user.
+        team_id : int or str
+            The team, by its id or exact name.
+        user_id : int or str
+            The user, by the id or mail address.
 
         Returns
         -------
@@ -367,14 +377,21 @@ class Team(Endpoint):
         >>> Team().remove_user(first["team_id"], first["user_id"])
         {'success': True}
         """
-        body = {"user_id": check_id("user_id", user_id)}  # C: that it goes in the body (O19)
-        path = f"/team/{check_id('team_id', team_id)}/user"
-        return self._write("remove a user from a team", "DELETE", path, body)
+        held, team_id, user_id = self._find_both(team_id, user_id)
+        body = {"user_id": user_id}  # C: that it goes in the body (O19)
+        return held._write("remove a user from a team", "DELETE", f"/team/{team_id}/user", body)
+
+    def _find_both(self, team_id: int | str, user_id: int | str) -> tuple[Self, int, int]:
+        """Return both ids, which are checked before one is looked up; see `_find`."""
+        check_id_or_name(USER, user_id)
+        held, team_id = self._find(TEAM, team_id)
+        held, user_id = held._find(USER, user_id)
+        return held, team_id, user_id
 
     @overload
     def sync_users(
         self,
-        team_id: int,
+        team_id: int | str,
         frame: pd.DataFrame,
         on: str = ...,
         *,
@@ -387,7 +404,7 @@ class Team(Endpoint):
     @overload
     def sync_users(
         self,
-        team_id: int,
+        team_id: int | str,
         frame: pd.DataFrame,
         on: str = ...,
         *,
@@ -399,7 +416,7 @@ class Team(Endpoint):
 
     def sync_users(
         self,
-        team_id: int,
+        team_id: int | str,
         frame: pd.DataFrame,
         on: str = "email_address",
         *,
@@ -415,8 +432,8 @@ class Team(Endpoint):
 
         Parameters
         ----------
-        team_id : int
-            The team.
+        team_id : int or str
+            The team, by its id or exact name.
         frame : DataFrame
             A row per user, each with the address of a user of the account. Letter case doesn't matter in it.
         on : str, default "email_address"
@@ -455,17 +472,20 @@ class Team(Endpoint):
         >>> Team().sync_users(team_id, people)
         <UserReceipt: sync users of team ...: 2 added>
         """
-        team_id, wanted = check_id("team_id", team_id), Addresses(frame, on)
+        check_id_or_name(TEAM, team_id)
+        wanted = Addresses(frame, on)
         takes_away, dry = check_switch("remove", remove), check_switch("dry_run", dry_run)
         most = check_most("max_removed", max_removed)
         if wanted.problems and not dry:
             raise InputError([f"{problem}. Nothing was sent" for problem in wanted.problems])
+        progress = check_flag("progress", progress)
+        held, team_id = self._find(TEAM, team_id)
         path = f"/team/{team_id}/user"
 
         def look() -> Found:
-            users = known_users(self._call)
+            users = known_users(held._call)
             addresses = {user["user_id"]: user.get("email_address") for user in users}
-            members = self._members(team_id)
+            members = held._members(team_id)
             steps, problems = _compare(wanted, users, members)
             others = [user_id for user_id in members if fold(addresses.get(user_id)) not in wanted.folded]
             kept = [{"user_id": user_id, "email_address": addresses.get(user_id)} for user_id in others]
@@ -479,19 +499,19 @@ class Team(Endpoint):
         def send(step: Step) -> dict[str, Any]:
             body = {"user_id": step.user_id}
             if step.state == ADDED:
-                self._write("add a user to a team", "POST", path, body)
+                held._write("add a user to a team", "POST", path, body)
             else:
-                self._write("remove a user from a team", "DELETE", path, body)
+                held._write("remove a user from a team", "DELETE", path, body)
             return {}
 
         plan = UserPlan(
-            self.session,
+            held.session,
             f"sync users of team {team_id}",
             wanted.index,
             look,
             send,
             problems=wanted.problems,
-            progress=check_flag("progress", progress),
+            progress=progress,
         )
         return planned(plan, dry_run=dry)
 
@@ -511,15 +531,15 @@ class Team(Endpoint):
     # -----------------------------------------------------------------------------------------------------
     # Parameters
 
-    def set_parameter(self, team_id: int, name: str, value: str | float | bool) -> dict[str, Any]:
+    def set_parameter(self, team_id: int | str, name: str, value: str | float | bool) -> dict[str, Any]:
         """Create or change a parameter of a team.
 
         ``POST /team/{id}/parameter``
 
         Parameters
         ----------
-        team_id : int
-            The team.
+        team_id : int or str
+            The team, by its id or exact name.
         name : str
             The name of the parameter.
         value : str, int, float or bool
@@ -546,18 +566,18 @@ class Team(Endpoint):
         {'success': True}
         """
         body = {"name": check_name("name", name), "value": _check_value(value)}
-        path = f"/team/{check_id('team_id', team_id)}/parameter"
-        return self._write("set a parameter of a team", "POST", path, body)
+        held, team_id = self._find(TEAM, team_id)
+        return held._write("set a parameter of a team", "POST", f"/team/{team_id}/parameter", body)
 
-    def remove_parameter(self, team_id: int, name: str) -> dict[str, Any]:
+    def remove_parameter(self, team_id: int | str, name: str) -> dict[str, Any]:
         """Remove a parameter of a team.
 
         ``DELETE /team/{id}/parameter``
 
         Parameters
         ----------
-        team_id : int
-            The team.
+        team_id : int or str
+            The team, by its id or exact name.
         name : str
             The parameter.
 
@@ -582,8 +602,8 @@ class Team(Endpoint):
         {'success': True}
         """
         body = {"name": check_name("name", name)}  # C: that it goes in the body (O19)
-        path = f"/team/{check_id('team_id', team_id)}/parameter"
-        return self._write("remove a parameter of a team", "DELETE", path, body)
+        held, team_id = self._find(TEAM, team_id)
+        return held._write("remove a parameter of a team", "DELETE", f"/team/{team_id}/parameter", body)
 
 
 def _compare(
@@ -610,21 +630,21 @@ def _compare(
     return steps, problems
 
 
-def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:
-    """Return the ids, and the index of the frame or Series that holds them."""
+def _check_users(users: Any) -> tuple[list[int | str], pd.Index | None]:
+    """Return the ids or addresses, and the index of the frame or Series that holds them."""
     if hasattr(users, "columns"):
         if list(users.columns).count("user_id") != 1:
             raise InputError("the frame must have one column user_id")
         users = users["user_id"]
     if isinstance(users, (str, bytes)) or not hasattr(users, "__iter__"):
-        raise InputError(f"users must be a frame with a column user_id, or ids, not {type(users).__name__}")
+        raise InputError(f"users must be a frame with a column user_id, or a list, not {type(users).__name__}")
     index = users.index if hasattr(users, "iloc") else None
-    ids: dict[int, None] = {}
+    ids: dict[int | str, None] = {}
     problems = []
     for position, user_id in enumerate(users):
         where = f"position {position}" if index is None else f"row {index[position]!r}"
         try:
-            number = check_id("user_id", user_id)
+            number = check_id_or_name(USER, user_id)
         except InputError as error:
             problems.append(f"{where}: {error}")
             continue
@@ -634,6 +654,15 @@ def _check_ids(users: Any) -> tuple[list[int], pd.Index | None]:
     if problems:
         raise InputError(problems)
     return list(ids), index
+
+
+def _find_users(asked: Sequence[int | str], session: Session) -> list[int]:
+    """Return the ids of users that were given by id or by address; the users are listed once, if at all."""
+    listing = cache(partial(list_all, USER, session))
+    ids = [find_id(USER, user, session, listing) for user in asked]
+    if repeated := [user_id for user_id in dict.fromkeys(ids) if ids.count(user_id) > 1]:
+        raise InputError(f"users: user {repeated[0]} is given twice, by the id and by the address")
+    return ids
 
 
 def _check_value(value: Any) -> str | float | bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from pandas_clicdata.arguments import Output, check_choice, check_flag, check_id, check_name, check_output, check_text
-from pandas_clicdata.endpoints.answers import create, parse_integer, parse_object, rename_id
+from pandas_clicdata.arguments import Output, check_choice, check_flag, check_name, check_output, check_text
+from pandas_clicdata.endpoints.answers import create, parse_object
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.people import (
@@ -31,6 +31,7 @@ from pandas_clicdata.endpoints.people import (
 )
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError, RateLimited
 from pandas_clicdata.frames.decode import frame_of_records
+from pandas_clicdata.names import USER, parse_integer, rename_id
 from pandas_clicdata.session.credentials import Secret, without
 from pandas_clicdata.session.wire import Request, get, json_body
 
@@ -60,21 +61,21 @@ class User(Endpoint):
     """The users of an account."""
 
     @overload
-    def get_user(self, user_id: int | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
+    def get_user(self, user_id: int | str | None = ..., output: Literal["df"] = ...) -> pd.DataFrame: ...
 
     @overload
     def get_user(self, user_id: None = ..., *, output: Literal["dict"]) -> list[dict[str, Any]]: ...
 
     @overload
-    def get_user(self, user_id: int, output: Literal["dict"]) -> dict[str, Any]: ...
+    def get_user(self, user_id: int | str, output: Literal["dict"]) -> dict[str, Any]: ...
 
     @overload
     def get_user(
-        self, user_id: int | None = ..., output: Output = ...
+        self, user_id: int | str | None = ..., output: Output = ...
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]: ...
 
     def get_user(
-        self, user_id: int | None = None, output: Output = "df"
+        self, user_id: int | str | None = None, output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
         """List the users, or read one.
 
@@ -82,8 +83,8 @@ class User(Endpoint):
 
         Parameters
         ----------
-        user_id : int, optional
-            The user to read. Without it, all are listed.
+        user_id : int or str, optional
+            The user to read, by the id or mail address. Without it, all are listed.
         output : {"df", "dict"}, default "df"
             A frame, or dicts as ClicData sent them: a list, or one dict if ``user_id`` is given.
 
@@ -109,7 +110,8 @@ class User(Endpoint):
         """
         check_output(output)
         if user_id is not None:
-            reply = self._call(get("read a user", f"/user/{check_id('user_id', user_id)}"))
+            held, user_id = self._find(USER, user_id)
+            reply = held._call(get("read a user", f"/user/{user_id}"))
             user = parse_object(reply, "users", "user")  # C: the key of one user, if any (O18)
             return user if output == "dict" else _to_frame([user])
         listed = self._list()
@@ -245,7 +247,7 @@ class User(Endpoint):
 
     def update_user(
         self,
-        user_id: int,
+        user_id: int | str,
         *,
         email: str | None = None,
         first_name: str | None = None,
@@ -258,8 +260,8 @@ class User(Endpoint):
 
         Parameters
         ----------
-        user_id : int
-            The user.
+        user_id : int or str
+            The user, by the id or mail address.
         email, first_name, last_name : str, optional
             The new values. An argument that is not given changes nothing.
         license : {"viewer", "editor"}, optional
@@ -287,7 +289,6 @@ class User(Endpoint):
         >>> User().update_user(user_id, license="editor")
         {'success': True}
         """
-        path = f"/user/{check_id('user_id', user_id)}"
         body = {}
         if email is not None:
             body["email_address"] = check_address("email", email)
@@ -299,17 +300,18 @@ class User(Endpoint):
             body["license"] = check_choice("license", license, LICENSES)
         if not body:
             raise InputError("nothing to update: give email, first_name, last_name or license")
-        return self._write("update a user", "PUT", path, body)
+        held, user_id = self._find(USER, user_id)
+        return held._write("update a user", "PUT", f"/user/{user_id}", body)
 
-    def delete_user(self, user_id: int) -> dict[str, Any]:
+    def delete_user(self, user_id: int | str) -> dict[str, Any]:
         """Delete a user.
 
         ``DELETE /user/{id}``
 
         Parameters
         ----------
-        user_id : int
-            The user.
+        user_id : int or str
+            The user, by the id or mail address.
 
         Returns
         -------
@@ -331,17 +333,18 @@ class User(Endpoint):
         >>> User().delete_user(user_id)
         {'success': True}
         """
-        return self._write("delete a user", "DELETE", f"/user/{check_id('user_id', user_id)}")
+        held, user_id = self._find(USER, user_id)
+        return held._write("delete a user", "DELETE", f"/user/{user_id}")
 
-    def set_password(self, user_id: int, password: str) -> dict[str, Any]:
+    def set_password(self, user_id: int | str, password: str) -> dict[str, Any]:
         """Set the password of a user.
 
         ``PUT /user/{id}/password``. No error, log or traceback of this package shows the password.
 
         Parameters
         ----------
-        user_id : int
-            The user.
+        user_id : int or str
+            The user, by the id or mail address.
         password : str
             The new password.
 
@@ -367,11 +370,11 @@ class User(Endpoint):
         """
         hidden = Secret(password)
         del password  # a traceback can show local variables
-        path = f"/user/{check_id('user_id', user_id)}/password"
         secret = _check_password(hidden)
+        held, user_id = self._find(USER, user_id)
 
         def send() -> dict[str, Any]:
-            return self._write("set a password", "PUT", path, {"password": secret.reveal()})
+            return held._write("set a password", "PUT", f"/user/{user_id}/password", {"password": secret.reveal()})
 
         return _call_with_secret(send, secret)
 

@@ -11,6 +11,7 @@ from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, DeleteAmbiguo
 from pandas_clicdata.frames.compare import compare
 from pandas_clicdata.frames.encode import cells
 from pandas_clicdata.frames.pieces import frames_of
+from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify as verification
@@ -65,7 +66,7 @@ def go_on(
     exclusive: bool,
     in_doubt: Fate | Mapping[int, Fate] | None,
     audit: bool | None,
-    rec_id: int | None,
+    rec_id: int | str | None,
     chunksize: int | None,
     around: Callable[[AppendReceipt], Around] | None = None,
 ) -> AppendReceipt:
@@ -76,7 +77,8 @@ def go_on(
     if problems := verify_problems(verify, exclusive, workers):
         raise InputError(problems)
     options.verify = verify
-    return _go_on(session, data, path_or_receipt, options, fates, rec_id, chunksize, around)
+    found = None if rec_id is None else find_id(DATA_SET, rec_id, session)
+    return _go_on(session, data, path_or_receipt, options, fates, found, chunksize, around)
 
 
 def resume_same(session: Session, data: Rows, options: AppendOptions, rec_id: int | None) -> AppendReceipt | None:

@@ -201,16 +201,18 @@ def test_a_name_is_looked_up_once() -> None:
 def test_an_unknown_name_lists_the_dashboards_with_similar_names_first() -> None:
     listed = [{"id": n, "name": f"Other {n}"} for n in range(20, 40)] + [{"id": 7, "name": "Sales report"}]
     session = LiteralSession({"dashboards": listed})
-    with pytest.raises(NotFound, match=r"named 'sales'; there are: 7 'Sales report', 20 'Other 20'.*and 11 more"):
+    with pytest.raises(NotFound, match=r"named 'sales'; did you mean 'Sales report' \(rec_id 7\)\?"):
         Dashboard(session=session).get_dashboard_snapshot("sales")
     assert session.calls() == ["GET /dashboard"]
+    with pytest.raises(NotFound, match=r"there are: 'Other 20' \(rec_id 20\), .*, and 11 more"):
+        Dashboard(session=session).get_dashboard_snapshot("Takings")
     with pytest.raises(LookupError, match="there are: none"):
         Dashboard(session=LiteralSession({"dashboards": []})).get_dashboard_snapshot("Sales")
 
 
 def test_a_name_of_several_dashboards_lists_their_ids() -> None:
     session = LiteralSession({"dashboards": [SALES, {**SALES, "id": 9}]})
-    with pytest.raises(InputError, match=r"2 dashboards .* rec_id=, of 7 'Sales', 9 'Sales'"):
+    with pytest.raises(InputError, match=r"2 dashboards .* give rec_id as a number, one of 7, 9"):
         Dashboard(session=session).get_dashboard_snapshot("Sales")
 
 

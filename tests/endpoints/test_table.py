@@ -356,7 +356,7 @@ def test_every_error_response_to_every_call_is_an_error_of_the_package(
             row.call(opened)
 
 
-BAD_IDS = [None, True, False, -1, 0, 1.5, "5", [5], pd.NA, float("nan"), 2**53 + 1]
+BAD_IDS = [None, True, False, -1, 0, 1.5, "", " ", [5], pd.NA, float("nan"), 2**53 + 1]
 BY_ID: dict[str, Callable[[Session, Any], Any]] = {
     "get_data": lambda s, i: Data(session=s).get_data(i) if i is not None else Data(session=s).get_data_history(i),
     "get_data_history": lambda s, i: Data(session=s).get_data_history(i),

@@ -219,7 +219,7 @@ WRONG_CALLS: dict[str, Any] = {
     "address": lambda users, password: users.create_user(3, "F", "L", password=password),
     "license": lambda users, password: users.create_user("a@x.example", "F", "L", license="boss", password=password),
     "password": lambda users, password: users.create_user("a@x.example", "F", "L", password=password + "\0"),
-    "user_id": lambda users, password: users.set_password("7", password),
+    "user_id": lambda users, password: users.set_password(7.5, password),
     "no text": lambda users, password: users.set_password(7, [password]),
     "row": lambda users, password: users.create_users(PEOPLE.assign(email=3, password=password)),
     "column": lambda users, password: users.create_users(PEOPLE.assign(other=3, password=password)),

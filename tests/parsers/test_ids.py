@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from pandas_clicdata.arguments import check_count, check_id
-from pandas_clicdata.endpoints.answers import parse_integer, parse_new_id
+from pandas_clicdata.endpoints.answers import parse_new_id
 from pandas_clicdata.errors import InputError, ProtocolError
+from pandas_clicdata.names import parse_integer
 from pandas_clicdata.session.wire import Answer, Request, judge
 
 
