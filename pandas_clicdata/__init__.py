@@ -30,7 +30,7 @@ from pandas_clicdata.endpoints.people import UserPlan, UserReceipt
 from pandas_clicdata.endpoints.schedule import Schedule
 from pandas_clicdata.endpoints.team import Team
 from pandas_clicdata.endpoints.user import User
-from pandas_clicdata.reader import read_arrow, read_clicdata
+from pandas_clicdata.reader import datasets, read_arrow, read_clicdata
 from pandas_clicdata.session.manager import SessionManager, connect, use
 from pandas_clicdata.session.session import Session, package_version
 from pandas_clicdata.session.watching import CallRecord
@@ -65,6 +65,7 @@ __all__ = [
     "__version__",
     "append",
     "connect",
+    "datasets",
     "errors",
     "push",
     "read_arrow",

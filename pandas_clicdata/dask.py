@@ -35,7 +35,7 @@ from pandas_clicdata.changes.replace import replace_source
 from pandas_clicdata.changes.replace_pieces import check_columns, replace_pieces
 from pandas_clicdata.changes.verbs import pages_of
 from pandas_clicdata.endpoints.answers import parse_version
-from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
+from pandas_clicdata.endpoints.versions import check_version, list_versions, rows_request, stored_version
 from pandas_clicdata.errors import ApiError, InputError, PagingLoop, TornRead, public, public_methods
 from pandas_clicdata.frames.columns import TEXT
 from pandas_clicdata.frames.decode import FrameBuilder
@@ -132,7 +132,7 @@ def read_clicdata(
         raise InputError("live=True reads the current rows: leave out ver_id")
     arguments = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates}
     builder = FrameBuilder(columns=columns, **arguments)
-    session = manager.current()
+    ver_id, session = check_version(ver_id), manager.current()
     rec_id = find_id(DATA_SET, rec_id, session)
     number, total = (None, None) if live else stored_version(session, rec_id, ver_id)
     if number is not None and total is None:

@@ -1,4 +1,4 @@
-"""read_clicdata and read_arrow: one data set as a frame, or as a table of Arrow."""
+"""read_clicdata and read_arrow: one data set as a frame, or as a table of Arrow. datasets: which there are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 from pandas.api.extensions import no_default
 
-from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_id
-from pandas_clicdata.endpoints.versions import rows_request, stored_version
+from pandas_clicdata.arguments import check_choice, check_count, check_flag
+from pandas_clicdata.endpoints.data import Data
+from pandas_clicdata.endpoints.versions import check_version, rows_request, stored_version
 from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
 from pandas_clicdata.frames.arrow import batches_of, table_of
 from pandas_clicdata.frames.compare import columns_seen
@@ -25,9 +26,44 @@ from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, retry_while_cha
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
+
     from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.session.pages import OnTorn
     from pandas_clicdata.session.session import Session
+
+
+@public
+def datasets(text: str | None = None, *, session: Session | None = None) -> pd.DataFrame:
+    """List the data sets of the account.
+
+    ``GET /data``
+
+    Parameters
+    ----------
+    text : str, optional
+        List only data sets with this text in their name.
+    session : Session, optional
+        The session to use; by default the default session.
+
+    Returns
+    -------
+    DataFrame
+        A row per data set, as `Data.get_data` lists them, with ``rec_id`` as the index.
+
+    Raises
+    ------
+    InputError
+        ``text`` is no text.
+
+    Examples
+    --------
+    >>> pandas_clicdata.datasets("sho")["name"]
+    rec_id
+    1001    Shops
+    Name: name, dtype: ...
+    """
+    return Data(session=session).get_data(name=text).set_index("rec_id")
 
 
 @overload
@@ -294,8 +330,7 @@ def _begun(
     session: Session | None,
 ) -> _Reading:
     """Check the arguments of a read, and find the stored version. No page is requested yet."""
-    if ver_id is not None and not (isinstance(ver_id, str) and ver_id == "latest"):
-        ver_id = check_id("ver_id", ver_id)
+    ver_id = None if ver_id is None else check_version(ver_id)
     nrows = None if nrows is None else check_count("nrows", nrows)
     chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
     check_choice("on_torn", on_torn, ("raise", "warn"))

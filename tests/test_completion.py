@@ -39,8 +39,8 @@ EXPECTED = {
         keys_unmatched multiple_rows operation rec_id remaining rows rows_changed rows_in_doubt in_doubt summary undo
         unmatched""",
     "session": "api_version auth_method check close closed last_receipt url",
-    "data": """append_data changes create_data delete_data diff_data get_data get_data_history rebuild_data replace_data
-        restore session static_send_data sync_data sync_users update_data upsert_data""",
+    "data": """append_data changes count_rows create_data delete_data diff_data get_columns get_data get_data_history
+        rebuild_data replace_data restore session static_send_data sync_data sync_users update_data upsert_data""",
 }
 
 

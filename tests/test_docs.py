@@ -45,7 +45,8 @@ PUBLIC = [
 ENGINES = [".polars"] if find_spec("polars") else []
 if find_spec("dask") is not None:
     PUBLIC.append(".dask")
-ENDPOINTS = [f".endpoints.{name}" for name in ("account", "dashboard", "data", "schedule", "team", "user")]
+NOUNS = ("account", "dashboard", "data", "schedule", "team", "user")
+ENDPOINTS = [f".endpoints.{name}" for name in (*NOUNS, "data_overview")]
 
 
 def run_examples(test: doctest.DocTest) -> int:

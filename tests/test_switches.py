@@ -177,6 +177,7 @@ def test_a_read_is_whole_or_raises(bench: Bench, rows: list[dict[str, Any]]) -> 
         "history": lambda: data.get_data_history(rec_id, version),
         "dicts": lambda: pd.DataFrame(data.get_data(rec_id, output="dict"), columns=list(COLUMNS)),
         "pages": lambda: pd.Series([page.count for page in data.pages(rec_id)]),
+        "columns": lambda: data.get_columns(rec_id),
     }
     for name, read in reads.items():
         if not rows and name in ("version", "latest", "history"):
@@ -185,8 +186,14 @@ def test_a_read_is_whole_or_raises(bench: Bench, rows: list[dict[str, Any]]) -> 
             found = read()
             if name == "pages":
                 assert found.sum() == len(rows)
+            elif name == "columns":
+                assert found["name"].tolist() == (list(COLUMNS) if rows else [])
             else:
                 assert (found["n"].tolist() if len(found.columns) else []) == expected, name
+    try:
+        assert data.count_rows(rec_id) == len(rows)
+    except errors.ReadError:
+        assert not bench.can_page
     with bench.may_not_page(many=many):
         some = pandas_clicdata.read_clicdata(rec_id, nrows=7, session=s)
         assert (some["n"].tolist() if len(some.columns) else []) == expected[:7]

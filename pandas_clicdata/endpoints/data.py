@@ -29,9 +29,10 @@ from pandas_clicdata.endpoints.answers import (
     parse_result,
 )
 from pandas_clicdata.endpoints.data_changes import DataChanges
+from pandas_clicdata.endpoints.data_overview import DataOverview
 from pandas_clicdata.endpoints.refresh import refresh
 from pandas_clicdata.endpoints.user import User
-from pandas_clicdata.endpoints.versions import list_versions, rows_request, stored_version
+from pandas_clicdata.endpoints.versions import check_version, list_versions, rows_request, stored_version
 from pandas_clicdata.errors import ClicDataError, Conflict, CreateAmbiguous, InputError, ProtocolError
 from pandas_clicdata.frames.compare import columns_created, columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder, frame_of_records
@@ -63,7 +64,7 @@ DATA_SETS |= dict.fromkeys(("creation_date", "last_data_update_date"), "datetime
 VERSIONS = {"version": "integer", "date": "datetime", "row_count": "integer"}  # C: every key (O7)
 
 
-class Data(DataChanges):
+class Data(DataChanges, DataOverview):
     """The data sets of an account."""
 
     # -----------------------------------------------------------------------------------------------------
@@ -209,8 +210,7 @@ class Data(DataChanges):
         ['version', 'date', 'row_count']
         """
         check_output(output)
-        if ver_id is not None and ver_id != "latest":
-            ver_id = check_id("ver_id", ver_id)
+        ver_id = None if ver_id is None else check_version(ver_id)
         data, rec_id = self._find(DATA_SET, rec_id)
         if ver_id is not None:
             return data._read(output, rec_id, stored_version(data.session, rec_id, ver_id))

@@ -11,7 +11,7 @@ from pandas_clicdata.changes.plan import planned
 from pandas_clicdata.changes.sync_receipt import SyncReceipt
 from pandas_clicdata.changes.verbs import pages_of
 from pandas_clicdata.endpoints.endpoint import Endpoint
-from pandas_clicdata.endpoints.versions import rows_request, stored_version
+from pandas_clicdata.endpoints.versions import check_version, rows_request, stored_version
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.names import DATA_SET
 from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages
@@ -226,6 +226,7 @@ class DataChanges(Endpoint):
         ['a', 'b']
         """
         dry, progress = bool(check_flag("dry_run", dry_run)), check_flag("progress", progress)
+        ver_id = check_version(ver_id)
         data, rec_id = self._find(DATA_SET, rec_id)
         session = data.session
         version = _pages_of_version(session, rec_id, ver_id)
@@ -275,11 +276,12 @@ class DataChanges(Endpoint):
           item column old new
         0    b   left   2   3
         """
-        progress = check_flag("progress", progress)
+        progress, first = check_flag("progress", progress), check_version(since)
+        until = None if until is None else check_version(until)
         data, rec_id = self._find(DATA_SET, rec_id)
         session = data.session
         later = pages_of(session, rec_id) if until is None else _pages_of_version(session, rec_id, until)
-        earlier = _pages_of_version(session, rec_id, since)
+        earlier = _pages_of_version(session, rec_id, first)
         return restore.changes(session, rec_id, earlier, later, progress)
 
 

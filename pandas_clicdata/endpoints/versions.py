@@ -21,10 +21,16 @@ def rows_request(rec_id: int, ver_id: int | None) -> Request:
     return get("read a version", f"/data/{rec_id}/v/{ver_id}", key="data")
 
 
+def check_version(ver_id: Any) -> int | Literal["latest"]:
+    """Return the number of a version, or "latest"."""
+    return "latest" if isinstance(ver_id, str) and ver_id == "latest" else check_id("ver_id", ver_id)
+
+
 def stored_version(caller: Caller, rec_id: int, ver_id: int | Literal["latest"]) -> Version:
     """Return a version by its number; or the newest one, from ``GET /data/{id}/versions``, or raise `NotFound`."""
-    if not (isinstance(ver_id, str) and ver_id == "latest"):
-        return Version(check_id("ver_id", ver_id), None)
+    ver_id = check_version(ver_id)
+    if ver_id != "latest":
+        return Version(ver_id, None)
     versions = [parse_version(record) for record in list_versions(caller, rec_id)]
     if not versions:
         raise NotFound(f"data set {rec_id} has no stored version yet", operation="list versions")

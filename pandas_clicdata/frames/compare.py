@@ -269,22 +269,23 @@ def ask_name(name: Any, names: Iterable[Any], free: Iterable[Any]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _words(kinds: Iterable[str]) -> str:
+def describe_kinds(kinds: Iterable[str]) -> str:
+    """Return in words what cells of these kinds are."""
     words = [word for kind, word in _WORDS.items() if kind in set(kinds)]
     return " and ".join(words)
 
 
 def _held(held: set[str], rec_id: int, known: Known | None) -> str:
     if known is None or known.rows is None:
-        return f"data set {rec_id} was created for {_words(held)} there"
+        return f"data set {rec_id} was created for {describe_kinds(held)} there"
     seen = f"{known.rows:,} rows" if known.rows else "rows"
-    return f"data set {rec_id} holds {_words(held)} there, in the {seen} seen"
+    return f"data set {rec_id} holds {describe_kinds(held)} there, in the {seen} seen"
 
 
 def _other_kind(column: Column, kinds: set[str], held: set[str], rec_id: int, known: Known | None) -> str:
     wanted = next(kind for kind in _WORDS if kind in held)
     return (
-        f"Column {column.name!r} has {_words(kinds)}, and {_held(held, rec_id, known)}: "
+        f"Column {column.name!r} has {describe_kinds(kinds)}, and {_held(held, rec_id, known)}: "
         f"types={{{column.name!r}: {wanted!r}}} sends it as such, where every cell can be."
     )
 
@@ -296,7 +297,7 @@ def _stamps(name: str, held: set[str], rec_id: int, known: Known | None) -> str:
 def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_id: int, known: Known | None) -> str:
     kinds = {_ALIKE.get(of, of) for of in column.cell_types}
     [label] = index[row : row + 1]
-    what = f"mixes {_words(kinds)}" if len(kinds) > 1 else "has text that is no date"
+    what = f"mixes {describe_kinds(kinds)}" if len(kinds) > 1 else "has text that is no date"
     what = f"Column {column.name!r} {what} at row {row} (label {label!r}), which holds {show(column.array[row])}"
     what += f", and {_held(held, rec_id, known) if held else f'it is not known what data set {rec_id} takes there'}."
     if held and held <= TIMES:
