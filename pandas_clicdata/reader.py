@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.accessor import DataFrame
+    from pandas_clicdata.frames.filters import Filters
     from pandas_clicdata.session.pages import OnTorn
     from pandas_clicdata.session.session import Session
 
@@ -76,6 +77,8 @@ def read_clicdata(
     dtype_backend: Any = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
+    filters: Filters | None = ...,
+    skiprows: int = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
@@ -96,6 +99,8 @@ def read_clicdata(
     dtype_backend: Any = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
+    filters: Filters | None = ...,
+    skiprows: int = ...,
     nrows: int | None = ...,
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
@@ -116,6 +121,8 @@ def read_clicdata(
     dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
+    filters: Filters | None = None,
+    skiprows: int = 0,
     nrows: int | None = None,
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
@@ -153,8 +160,18 @@ def read_clicdata(
         Columns of text to turn into datetimes. Naive ones stay naive, those with an offset become UTC.
     index_col : str or sequence of str, optional
         Columns to use as the index.
+    filters : list of tuples, or list of lists of tuples, optional
+        The rows to return, as in `pandas.read_parquet`: ``[("country", "==", "FR"), ("area_m2", ">", 400)]`` where
+        all conditions hold; of several such lists, one holds. The operators are ``==``, ``!=``, ``<``, ``<=``, ``>``,
+        ``>=``, ``in`` and ``not in``, which take a list. ClicData filters no rows, so **all pages still come**: each is
+        filtered when it comes, and memory holds only the rows that match. Cells are compared as ClicData sends them,
+        before ``dtype`` and ``parse_dates``: text letter by letter, and with a date or a datetime of Python the moment
+        that the text says, which is UTC where one of both has no offset. Missing cells match no condition, not even
+        ``!=`` and ``not in``.
+    skiprows : int, default 0
+        The rows to leave out at the start, before ``filters`` and ``nrows``. Their pages come too.
     nrows : int, optional
-        The most rows to read. No page beyond them is requested.
+        The most rows to return. No page beyond them is requested.
     chunksize : int, optional
         Rows a frame: returns an iterator of frames that requests pages as they are needed. It can't read again when
         the data set changed, so it raises.
@@ -193,6 +210,9 @@ def read_clicdata(
     >>> df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["opened"], index_col="shop_code")
     >>> df["opened"].dtype.kind
     'M'
+    >>> large = pandas_clicdata.read_clicdata(rec_id, filters=[("country", "==", "FR"), ("area_m2", ">", 300)])
+    >>> large["city"].tolist()
+    ['Lille']
     """
     builder = FrameBuilder(
         columns=columns,
@@ -201,6 +221,8 @@ def read_clicdata(
         parse_dates=parse_dates,
         index_col=index_col,
         on_drift=on_drift,
+        filters=filters,
+        skiprows=check_count("skiprows", skiprows),
     )
     reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
     return reading.whole() if chunksize is None else reading.chunks()
@@ -214,6 +236,8 @@ def read_arrow(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    filters: Filters | None = ...,
+    skiprows: int = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
@@ -232,6 +256,8 @@ def read_arrow(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    filters: Filters | None = ...,
+    skiprows: int = ...,
     nrows: int | None = ...,
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
@@ -250,6 +276,8 @@ def read_arrow(
     columns: Sequence[str] | None = None,
     dtype: Any = None,
     parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
+    filters: Filters | None = None,
+    skiprows: int = 0,
     nrows: int | None = None,
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
@@ -267,7 +295,7 @@ def read_arrow(
     ----------
     rec_id : int or str
         The data set, by its id or exact name.
-    ver_id, columns, parse_dates, nrows, on_torn, on_drift, workers, progress, session
+    ver_id, columns, parse_dates, filters, skiprows, nrows, on_torn, on_drift, workers, progress, session
         As in `read_clicdata`.
     dtype : dtype, or mapping of column to dtype, optional
         As in `read_clicdata`; types of Arrow may be given as they are: ``{"price": pyarrow.float64()}``.
@@ -300,7 +328,13 @@ def read_arrow(
     True
     """
     builder = FrameBuilder(
-        columns=columns, dtype=dtype, dtype_backend="pyarrow", parse_dates=parse_dates, on_drift=on_drift
+        columns=columns,
+        dtype=dtype,
+        dtype_backend="pyarrow",
+        parse_dates=parse_dates,
+        on_drift=on_drift,
+        filters=filters,
+        skiprows=check_count("skiprows", skiprows),
     )
     reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
     if chunksize is None:
@@ -379,15 +413,15 @@ class _Reading:
         pages = iter_pages(
             self.session,
             rows_request(self.rec_id, number),
-            PAGE_SIZE if self.nrows is None else max(1, min(PAGE_SIZE, self.nrows)),
+            PAGE_SIZE if self.nrows is None or self.builder.filter else max(1, min(PAGE_SIZE, self.nrows)),
             workers=self.workers,
             wanted=self._missing_rows,
             total=total,
             on_torn=on_torn,
         )
-        is_first = True
+        is_first, bar_rows = True, total if self.builder.filter else self.nrows or total
         with (
-            bar(self.progress, f"read {self.rec_id}", self.nrows or total, session=self.session) as done,
+            bar(self.progress, f"read {self.rec_id}", bar_rows, session=self.session) as done,
             closing(pages),
         ):
             for page in pages:
@@ -396,7 +430,7 @@ class _Reading:
                     if self.chunksize is not None:
                         warnings.warn(TornReadWarning(page.torn), stacklevel=3)
                 rows, all_rows = self.builder.add(page.rows), page.total if total is None else total
-                if self.nrows is not None:
+                if self.nrows is not None and not self.builder.filter:
                     rows, all_rows = min(rows, self.nrows - done.count), min(self.nrows, all_rows or self.nrows)
                 done.update(rows, all_rows)
                 if page.number == 1 and self.version[0] is None and self.builder.first:

@@ -25,6 +25,7 @@ from pandas_clicdata.frames.dtypes import (
     noted_type,
     parse_datetimes,
 )
+from pandas_clicdata.frames.filters import RowFilter, kept_cells
 from pandas_clicdata.frames.parse import Name, PageCells, infer_cells, parse_literals, parse_page
 from pandas_clicdata.frames.records import frame_of_records
 from pandas_clicdata.frames.types import join_names
@@ -62,11 +63,15 @@ class FrameBuilder:
         The columns that become the index.
     on_drift : {"raise", "union"}, default "raise"
         What to do if a page has other columns than the first one.
+    filters : list of tuples, or list of lists of tuples, optional
+        Conditions for the rows to keep, as in `pandas.read_parquet`.
+    skiprows : int, default 0
+        The rows to leave out at the start, before ``filters``.
 
     Attributes
     ----------
     rows : int
-        The number of rows that were added and not yet taken.
+        The number of rows that were kept and not yet taken.
     noted : dict of str to str
         The ClicData type of columns of text that became datetimes, as far as their cells show it.
     first : dict of str to sequence
@@ -87,6 +92,8 @@ class FrameBuilder:
         parse_dates: Any = None,
         index_col: Hashable | Sequence[Hashable] | None = None,
         on_drift: str = "raise",
+        filters: Any = None,
+        skiprows: int = 0,
     ) -> None:
         if dtype_backend not in (no_default, None, "numpy_nullable", "pyarrow"):
             raise InputError(
@@ -110,10 +117,13 @@ class FrameBuilder:
             named = join_names(map(repr, left_out))
             raise InputError(f"parse_dates names columns that columns= leaves out: {named}. Add or drop them.")
         self._union = on_drift == "union"
+        self.filter = RowFilter(filters, skiprows) if skiprows or filters is not None else None
         self.clear()
 
     def clear(self) -> None:
         """Forget all pages, to begin anew."""
+        if self.filter is not None:
+            self.filter.clear()
         self._literal: set[Name] = set()  # columns that are read as text, with all digits and letters
         self._names: list[Name] | None = None
         self._pages: deque[_Page] = deque()
@@ -125,7 +135,7 @@ class FrameBuilder:
         self.noted: dict[Name, str] = {}
 
     def add(self, page: bytes) -> int:
-        """Add the rows of a page.
+        """Add the rows of a page, of which the kept ones stay in memory.
 
         Parameters
         ----------
@@ -135,7 +145,7 @@ class FrameBuilder:
         Returns
         -------
         int
-            The number of rows.
+            The number of rows of the page.
 
         Raises
         ------
@@ -149,10 +159,13 @@ class FrameBuilder:
         count, names, columns = parse_page(page, self._columns)
         if not count:
             return 0
+        compared: dict[Name, Sequence[Any]] = {}
         cells: dict[Name, PageCells] = {}
         for position, (name, values) in enumerate(zip(names, columns, strict=True)):
             if self._names is None:
                 self.first[name] = values[:SEEN_ROWS]
+            if self.filter is not None and name in self.filter.columns:
+                compared[name] = values
             if self._wanted is not None and name not in self._wanted:
                 continue
             dtype = self._dtypes.get(name, self._other_dtype)
@@ -166,8 +179,13 @@ class FrameBuilder:
             self._compare(names, self._names)
         for name, column in cells.items():
             self._seen.setdefault(name, SeenTypes()).add(column)
-        self._pages.append(_Page(count, cells))
-        self.rows += count
+        kept = count
+        if self.filter is not None:
+            keep = self.filter.keep(count, compared)
+            kept, cells = sum(keep), {name: kept_cells(column, keep) for name, column in cells.items()}
+        if kept:
+            self._pages.append(_Page(kept, cells))
+        self.rows += kept
         return count
 
     def types(self) -> dict[Name, pa.DataType | None]:
@@ -191,6 +209,7 @@ class FrameBuilder:
             "dtype": self._dtypes,
             "parse_dates": self._parse_dates,
             "index_col": self._index_col,
+            "filters": [] if self.filter is None else self.filter.columns,
         }
         problems = []
         for argument, named in arguments.items():
