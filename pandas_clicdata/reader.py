@@ -13,18 +13,19 @@ from pandas.api.extensions import no_default
 from pandas_clicdata.arguments import check_choice, check_count, check_flag
 from pandas_clicdata.endpoints.data import Data
 from pandas_clicdata.endpoints.versions import check_version, rows_request, stored_version
-from pandas_clicdata.errors import CALLER, TornReadWarning, public, short_traceback
+from pandas_clicdata.errors import CALLER, InputError, TornReadWarning, public, short_traceback
 from pandas_clicdata.frames.arrow import batches_of, table_of
+from pandas_clicdata.frames.cache import CachedPage, CachedVersion
 from pandas_clicdata.frames.compare import columns_seen
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.names import DATA_SET, find_id
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import manager
 from pandas_clicdata.session.ahead import checked_workers
-from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, retry_while_changing
+from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, retry_while_changing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -83,6 +84,7 @@ def read_clicdata(
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
     on_drift: Literal["raise", "union"] = ...,
+    cache: bool = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -105,6 +107,7 @@ def read_clicdata(
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
     on_drift: Literal["raise", "union"] = ...,
+    cache: bool = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -127,6 +130,7 @@ def read_clicdata(
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
     on_drift: Literal["raise", "union"] = "raise",
+    cache: bool = False,
     workers: int = 1,
     progress: bool | None = None,
     session: Session | None = None,
@@ -181,6 +185,12 @@ def read_clicdata(
     on_drift : {"raise", "union"}, default "raise"
         What to do when a page has other columns than the first one: read again and then raise `SchemaDrift`, or
         return all columns, with missing cells where a page lacked them.
+    cache : bool, default False
+        Whether to keep the rows of a stored version on disk, and to take them from there the next time: a version
+        can't change. It needs ``ver_id``; with "latest", ClicData is asked which version that is. The file
+        is one of the user's cache folder (``~/.cache/pandas_clicdata``), which only the user can read, and it stays
+        until you delete it, also if ClicData deletes the version or the user may no longer read it. It is written
+        when all rows were read.
     workers : int, default 1
         Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
     progress : bool, optional
@@ -224,7 +234,7 @@ def read_clicdata(
         filters=filters,
         skiprows=check_count("skiprows", skiprows),
     )
-    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
+    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, cache, workers, progress, session)
     return reading.whole() if chunksize is None else reading.chunks()
 
 
@@ -242,6 +252,7 @@ def read_arrow(
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
     on_drift: Literal["raise", "union"] = ...,
+    cache: bool = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -262,6 +273,7 @@ def read_arrow(
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
     on_drift: Literal["raise", "union"] = ...,
+    cache: bool = ...,
     workers: int = ...,
     progress: bool | None = ...,
     session: Session | None = ...,
@@ -282,6 +294,7 @@ def read_arrow(
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
     on_drift: Literal["raise", "union"] = "raise",
+    cache: bool = False,
     workers: int = 1,
     progress: bool | None = None,
     session: Session | None = None,
@@ -295,7 +308,7 @@ def read_arrow(
     ----------
     rec_id : int or str
         The data set, by its id or exact name.
-    ver_id, columns, parse_dates, filters, skiprows, nrows, on_torn, on_drift, workers, progress, session
+    ver_id, columns, parse_dates, filters, skiprows, nrows, on_torn, on_drift, cache, workers, progress, session
         As in `read_clicdata`.
     dtype : dtype, or mapping of column to dtype, optional
         As in `read_clicdata`; types of Arrow may be given as they are: ``{"price": pyarrow.float64()}``.
@@ -336,7 +349,7 @@ def read_arrow(
         filters=filters,
         skiprows=check_count("skiprows", skiprows),
     )
-    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, workers, progress, session)
+    reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, cache, workers, progress, session)
     if chunksize is None:
         return table_of(reading.whole())
     frames = reading.chunks()
@@ -359,12 +372,18 @@ def _begun(
     nrows: int | None,
     chunksize: int | None,
     on_torn: OnTorn,
+    cache: bool,
     workers: int,
     progress: bool | None,
     session: Session | None,
 ) -> _Reading:
     """Check the arguments of a read, and find the stored version. No page is requested yet."""
     ver_id = None if ver_id is None else check_version(ver_id)
+    if check_flag("cache", cache) and ver_id is None:
+        raise InputError(
+            "cache=True needs ver_id=: a stored version can't change, and the current rows can. "
+            'ver_id="latest" is the newest version'
+        )
     nrows = None if nrows is None else check_count("nrows", nrows)
     chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
     check_choice("on_torn", on_torn, ("raise", "warn"))
@@ -373,7 +392,10 @@ def _begun(
     session = manager.current(session)
     rec_id = find_id(DATA_SET, rec_id, session)
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
-    return _Reading(session, rec_id, version or (None, None), builder, nrows, chunksize, on_torn, workers, progress)
+    kept = CachedVersion(session.account, rec_id, version.number) if cache and version is not None else None
+    return _Reading(
+        session, rec_id, version or (None, None), builder, nrows, chunksize, on_torn, workers, progress, kept
+    )
 
 
 @dataclass
@@ -389,6 +411,7 @@ class _Reading:
     on_torn: OnTorn
     workers: int
     progress: bool | None
+    cache: CachedVersion | None
     torn: str | None = None
     columns: dict[str, Any] = field(default_factory=dict)  # what they hold, by name
     left: int | None = None  # rows that are still to be returned; None for all
@@ -410,7 +433,7 @@ class _Reading:
         self.builder.clear()
         self.torn, self.left = None, self.nrows
         number, total = self.version
-        pages = iter_pages(
+        pages: Generator[Page, None, None] = iter_pages(
             self.session,
             rows_request(self.rec_id, number),
             PAGE_SIZE if self.nrows is None or self.builder.filter else max(1, min(PAGE_SIZE, self.nrows)),
@@ -419,6 +442,8 @@ class _Reading:
             total=total,
             on_torn=on_torn,
         )
+        if self.cache is not None:
+            pages = _through_cache(self.cache, pages, total)
         is_first, bar_rows = True, total if self.builder.filter else self.nrows or total
         with (
             bar(self.progress, f"read {self.rec_id}", bar_rows, session=self.session) as done,
@@ -459,3 +484,19 @@ class _Reading:
         frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}
         self.left = None if self.left is None else self.left - len(frame)
         return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
+
+
+def _through_cache(
+    cache: CachedVersion, pages: Generator[Page, None, None], total: int | None
+) -> Generator[Page, None, None]:
+    """Yield the pages of a version from its file; or as they come, and write them to the file."""
+    kept = cache.pages()
+    if kept is not None:
+        for number, (rows, length, is_last) in enumerate(kept, 1):
+            yield Page(number, rows, length, more=not is_last, total=total)
+        return
+    with closing(pages), cache.writer() as add:
+        for page in pages:
+            if page.torn is None:
+                add(CachedPage(page.rows, page.count, is_last=page.more is False))
+            yield page

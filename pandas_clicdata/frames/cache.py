@@ -1,0 +1,107 @@
+"""Stored versions on disk: the pages of one as they came, in a parquet file of the user's cache folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+from platformdirs import user_cache_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_FORMAT = "1"
+_COLUMNS = pa.schema([("rows", pa.binary()), ("length", pa.int64()), ("is_last", pa.bool_())])
+
+_log = logging.getLogger(__name__)
+
+
+class CachedPage(NamedTuple):
+    """The rows of a page as a JSON array, their number, and whether no page follows."""
+
+    rows: bytes
+    length: int
+    is_last: bool
+
+
+class CachedVersion:
+    """The file of a stored version. What can't be read or written is logged, and the pages are requested.
+
+    Parameters
+    ----------
+    account : str
+        The hash of service and user.
+    rec_id, version : int
+        The data set, and the number of the version.
+    """
+
+    def __init__(self, account: str, rec_id: int, version: int) -> None:
+        self.path = user_cache_path("pandas_clicdata", appauthor=False) / f"{account}-{rec_id}-{version}.parquet"
+        known = {"format": _FORMAT, "account": account, "rec_id": str(rec_id), "version": str(version)}
+        self._schema = _COLUMNS.with_metadata(known)
+
+    def pages(self) -> Iterator[CachedPage] | None:
+        """Return the pages; None if there is no file, or not a whole one."""
+        if not self.path.exists():
+            return None
+        try:
+            ends = [page.is_last for page in self._read()]  # the file shows that it is broken before a page is used
+        except (OSError, ValueError, KeyError) as problem:  # Arrow's errors are among them
+            _log.warning("the cache file %s is broken (%s) and will be replaced", self.path, problem)
+            return None
+        if not ends or ends != [False] * (len(ends) - 1) + [True]:
+            _log.warning("the cache file %s is not whole and will be replaced", self.path)
+            return None
+        return self._read()
+
+    def _read(self) -> Iterator[CachedPage]:
+        import pyarrow.parquet as pq  # takes as long to import as all else of a read
+
+        with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(self._schema, check_metadata=True):
+                raise ValueError("it is of another version, or of another release of this package")
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number)
+                yield from (CachedPage(*cells) for cells in zip(*(column.to_pylist() for column in table), strict=True))
+
+    @contextmanager
+    def writer(self) -> Iterator[Callable[[CachedPage], None]]:
+        """Give what adds a page. The file takes its name, whole, when the last page is added."""
+        with suppress(OSError):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.stem}-")  # mode 0600
+        except OSError as problem:
+            _log.warning("the version is not cached: %s", problem)
+            yield lambda _: None
+            return
+        import pyarrow.parquet as pq
+
+        with os.fdopen(handle, "wb") as file:
+            table = pq.ParquetWriter(file, self._schema, compression="zstd", write_page_checksum=True)
+            state = {"failed": False}
+
+            def add(page: CachedPage) -> None:
+                if state["failed"]:
+                    return
+                try:
+                    table.write_batch(pa.RecordBatch.from_pylist([page._asdict()], self._schema))
+                    if page.is_last:
+                        table.close()
+                        file.close()
+                        os.replace(name, self.path)  # noqa: PTH105
+                except (OSError, ValueError) as problem:
+                    state["failed"] = True
+                    _log.warning("the version is not cached: %s", problem)
+
+            try:
+                yield add
+            finally:
+                with suppress(OSError, ValueError):
+                    table.close()
+                with suppress(OSError):
+                    os.unlink(name)  # noqa: PTH108  # unless it took its name
