@@ -130,6 +130,8 @@ def read_clicdata(
     live = bool(check_flag("live", live))
     if live and ver_id != "latest":
         raise InputError("live=True reads the current rows: leave out ver_id")
+    if isinstance(parse_dates, str):
+        raise InputError("parse_dates must name the columns: each partition is read on its own")
     arguments = {"dtype": dtype, "dtype_backend": dtype_backend, "parse_dates": parse_dates}
     builder = FrameBuilder(columns=columns, **arguments)
     ver_id, session = check_version(ver_id), manager.current()

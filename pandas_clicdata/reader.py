@@ -76,7 +76,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
@@ -99,7 +99,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
@@ -122,7 +122,7 @@ def read_clicdata(
     columns: Sequence[str] | None = None,
     dtype: Any = None,
     dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
     filters: Filters | None = None,
     skiprows: int = 0,
@@ -160,8 +160,10 @@ def read_clicdata(
         As in pandas; the names of ClicData's types are understood too: ``{"day": "date"}``.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         As in pandas; by default its usual dtypes.
-    parse_dates : sequence of str, or mapping, optional
-        Columns of text to turn into datetimes. Naive ones stay naive, those with an offset become UTC.
+    parse_dates : "infer", sequence of str, or mapping, optional
+        Columns of text to turn into datetimes. Naive ones stay naive, those with an offset become UTC. "infer" takes
+        the columns of which every text is a date or a datetime as ClicData writes it, and which ``dtype`` doesn't
+        name; it can't be used with ``chunksize``, since later rows may hold other text.
     index_col : str or sequence of str, optional
         Columns to use as the index.
     filters : list of tuples, or list of lists of tuples, optional
@@ -245,7 +247,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
     nrows: int | None = ...,
@@ -266,7 +268,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
     nrows: int | None = ...,
@@ -287,7 +289,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = None,
     columns: Sequence[str] | None = None,
     dtype: Any = None,
-    parse_dates: Sequence[str] | Mapping[str, Any] | None = None,
+    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = None,
     filters: Filters | None = None,
     skiprows: int = 0,
     nrows: int | None = None,
@@ -386,6 +388,8 @@ def _begun(
         )
     nrows = None if nrows is None else check_count("nrows", nrows)
     chunksize = None if chunksize is None else check_count("chunksize", chunksize, least=1)
+    if chunksize is not None and builder.infers_dates:
+        raise InputError('parse_dates="infer" needs all rows: with chunksize=, name the columns')
     check_choice("on_torn", on_torn, ("raise", "warn"))
     workers = checked_workers(workers)
     progress = check_flag("progress", progress)

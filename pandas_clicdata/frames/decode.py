@@ -6,6 +6,7 @@ Pages are held in Arrow. A column gets its type when rows are taken, since that 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -16,6 +17,7 @@ from pandas_clicdata.errors import InputError, SchemaDrift
 from pandas_clicdata.frames.compare import SEEN_ROWS, ask_name
 from pandas_clicdata.frames.dtypes import (
     CellError,
+    all_times,
     check_dtype,
     check_parse_dates,
     convert_column,
@@ -58,7 +60,7 @@ class FrameBuilder:
         The family of dtypes of columns that ``dtype`` says nothing about.
     parse_dates : bool, list of str, or dict, optional
         Columns to parse as times, with a format or arguments of `pandas.to_datetime` if it is a dict; True is the
-        index.
+        index, and "infer" each column of which every text is a time.
     index_col : str or list of str, optional
         The columns that become the index.
     on_drift : {"raise", "union"}, default "raise"
@@ -111,7 +113,9 @@ class FrameBuilder:
         if dtype is not None:
             self._dtypes, self._other_dtype = check_dtype(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
-        self._parse_dates = {} if parse_dates is None else check_parse_dates(parse_dates, self._index_col)
+        self.infers_dates = isinstance(parse_dates, str) and parse_dates == "infer"
+        named = None if self.infers_dates else parse_dates
+        self._parse_dates = {} if named is None else check_parse_dates(named, self._index_col)
         left_out = [name for name in self._parse_dates if self._wanted is not None and name not in self._wanted]
         if left_out:
             named = join_names(map(repr, left_out))
@@ -291,6 +295,11 @@ class FrameBuilder:
         dtype, arguments = self._dtypes.get(name, self._other_dtype), self._parse_dates.get(name)
         cells = unify(parts, seen)
         del parts
+        if self.infers_dates and dtype is None and all_times(cells):
+            with suppress(CellError):  # no such day, or times with and without an offset: it stays text
+                inferred = parse_datetimes(cells, {}, self._backend)
+                self.noted[name] = noted_type(cells) or "datetime"
+                return inferred
         if arguments == {} and is_datetime(dtype):
             arguments = None  # a datetime dtype overrides plain parse_dates
         if arguments is not None or (dtype is not None and is_datetime(dtype)):

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.cells import JSON, Unsendable, convert
+from pandas_clicdata.frames.cells import DATETIME, JSON, Unsendable, convert
 from pandas_clicdata.frames.columns import TEXT, pc
 from pandas_clicdata.frames.parse import infer_cells
 from pandas_clicdata.frames.types import COLUMN_TYPES, type_of_arrow
@@ -99,6 +99,13 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
             raise InputError(f"{what} must be a format or arguments of to_datetime, not {asked!r}.")
         arguments[name] = dict(asked or {})
     return arguments
+
+
+def all_times(cells: Cells) -> bool:
+    """Return whether a column holds text, and each text is a date or a datetime as ClicData writes them."""
+    if not has_type(cells, TEXT) or cells.null_count == len(cells):  # type: ignore[union-attr]
+        return False
+    return bool(pc.all(pc.match_substring_regex(cells, f"^(?:{DATETIME.pattern})$")).as_py())
 
 
 def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:

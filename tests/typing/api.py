@@ -74,3 +74,12 @@ def receipt_of(error: errors.WriteError, frame: pd.DataFrame) -> pd.DataFrame | 
         assert_type(receipt.keys_applied, int)
         assert_type(receipt.rows_changed, int | None)
     return receipt.remaining(frame) if isinstance(receipt, AppendReceipt) else None
+
+
+assert_type(pandas_clicdata.datasets("sal"), pd.DataFrame)
+assert_type(df.clicdata.append("Sales"), AppendReceipt)
+assert_type(Data().get_columns("Sales", nrows=5), pd.DataFrame)
+assert_type(pandas_clicdata.read_clicdata("Sales", filters=[("a", "==", 1)], skiprows=2), DataFrame)
+conditions = [[("a", "in", [1]), ("b", ">", "x")]]
+pandas_clicdata.read_arrow("Sales", ver_id="latest", filters=conditions, cache=True, parse_dates="infer")
+df.clicdata.append(5.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
