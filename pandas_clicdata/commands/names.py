@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pandas_clicdata import Data
-from pandas_clicdata.errors import InputError, NotFound
 from pandas_clicdata.frames.types import COLUMN_TYPES
+from pandas_clicdata.names import DATA_SET, find_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pandas_clicdata import Session
 
@@ -36,20 +34,7 @@ def find_data_set(session: Session, text: str, *, is_name: bool) -> int:
     """Return the id that a text is, or the id of the only data set of exactly this name."""
     if is_id(text) and not is_name:
         return int(text)
-    data = Data(session=session)
-    found = data.ids_named(text)
-    if len(found) > 1:
-        raise InputError(f"{len(found)} data sets are called {text!r}: give the id of one, {_listed(found)}")
-    if not found:
-        names = data.get_data()["name"].dropna().tolist()
-        close = get_close_matches(text, names, 3, 0.4)
-        there = f": did you mean {_listed(map(repr, close))}?" if close else ""
-        raise NotFound(f"there is no data set called {text!r}{there}", operation="look up a data set")
-    return found[0]
-
-
-def _listed(names: Iterable[Any]) -> str:
-    return " or ".join(map(str, names))
+    return find_id(DATA_SET, text, session)
 
 
 def types_option(help_text: str) -> Callable[[_Function], _Function]:
