@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import pandas_clicdata
+from pages import blocks_of, run_examples, run_tests
 
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
@@ -25,8 +26,7 @@ CONTRIBUTING = (README.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PACKAGE = Path(pandas_clicdata.__path__[0])
 ROOMS = ["endpoints", "commands"]  # the folders whose modules CONTRIBUTING.md is known to name
 TEXT = README.read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+BLOCKS = blocks_of(TEXT)
 
 PUBLIC = [
     "",
@@ -47,13 +47,6 @@ if find_spec("dask") is not None:
     PUBLIC.append(".dask")
 NOUNS = ("account", "dashboard", "data", "schedule", "team", "user")
 ENDPOINTS = [f".endpoints.{name}" for name in (*NOUNS, "data_overview")]
-
-
-def run_examples(test: doctest.DocTest) -> int:
-    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
-    runner.run(test, out=sys.stderr.write)
-    assert runner.failures == 0, f"{test.name}: see stderr"
-    return runner.tries
 
 
 def test_the_tour_of_the_readme() -> None:
@@ -82,18 +75,7 @@ def test_the_command_of_the_readme_runs_the_main_job(tmp_path: Path) -> None:
 
 def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
     [block] = [block for language, block in BLOCKS if language == "python"]
-    (tmp_path / "test_mine.py").write_text("import pandas as pd\nimport pandas_clicdata\n\n\n" + block)
-    (tmp_path / "conftest.py").write_text(
-        "from importlib.metadata import entry_points\n"
-        'if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):\n'
-        '    pytest_plugins = ["pandas_clicdata_pytest"]\n'
-    )
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(pandas_clicdata.__path__[0])}  # noqa: PTH120
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
-    )
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    run_tests(block, tmp_path)
 
 
 def test_every_name_in_the_readme_is_there() -> None:

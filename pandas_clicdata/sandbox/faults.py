@@ -145,7 +145,7 @@ class Faults:
     """The faults of one sandbox, in the order in which they were added.
 
     Each method below adds a fault and returns it; ``.hits`` counts how often it happened. All take the
-    keywords of `Where`. A request meets at most one fault on arrival, and one either instead of its call or
+    keywords of ``Where``. A request meets at most one fault on arrival, and one either instead of its call or
     on its response.
 
     Examples
