@@ -11,7 +11,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import check_site
 import generate
-from sphinx.domains.python import PyXRefRole
+from sphinx.domains.python import PythonDomain, PyXRefRole
 
 import pandas_clicdata
 
@@ -88,8 +88,18 @@ class NameRole(PyXRefRole):
         return title, target
 
 
+class NearestDomain(PythonDomain):
+    """Where several objects have a name, a link leads to that of ``df.clicdata``."""
+
+    def find_obj(self, *where: Any, **how: Any) -> list[Any]:
+        found = super().find_obj(*where, **how)
+        of_frames = [one for one in found if one[0].startswith("pandas_clicdata.DataFrame.")]
+        return of_frames if len(found) > 1 and of_frames else found
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the role of names, what is generated before a build, and what is checked after it."""
+    app.add_domain(NearestDomain, override=True)
     app.add_role("name", NameRole())
     app.connect("builder-inited", lambda app: generate.write_all(Path(app.srcdir)))
     app.connect("build-finished", check_site.warn_of_problems)

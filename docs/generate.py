@@ -13,15 +13,17 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import click
 import measure
 
 import pandas_clicdata
 from pandas_clicdata import errors, sandbox
 from pandas_clicdata.accessor import ClicDataAccessor
+from pandas_clicdata.commands.app import app
 from pandas_clicdata.commands.questions import QUESTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
 
@@ -252,11 +254,14 @@ def questions_table() -> str:
 
 
 def commands_text() -> str:
-    """Return the help of each command."""
-    from pandas_clicdata.__main__ import _make_parser
+    """Return the help of the command, and of each command below it."""
+    return "\n".join(_helps(app, click.Context(app, info_name="clicdata", terminal_width=88)))
 
-    parser = _make_parser()
-    [commands] = [action for action in parser._actions if action.choices and hasattr(action, "_name_parser_map")]
-    texts = [f"```text\n{parser.format_help()}```\n"]
-    texts += [f"## {name}\n\n```text\n{one.format_help()}```\n" for name, one in commands.choices.items()]
-    return "\n".join(texts)
+
+def _helps(command: click.Command, context: click.Context) -> Iterator[str]:
+    name = context.command_path.removeprefix("clicdata").strip()
+    yield (f"## {name}\n\n" if name else "") + f"```text\n{command.get_help(context)}\n```\n"
+    for below in command.list_commands(context) if isinstance(command, click.Group) else []:
+        one = command.get_command(context, below)
+        if one is not None and not one.hidden:
+            yield from _helps(one, click.Context(one, info_name=below, parent=context, terminal_width=88))

@@ -71,7 +71,7 @@ def test_a_block_has_a_language_that_is_run_or_for_reading(path: Path) -> None:
         "pycon",
         "python",
         "console",
-        "bash",
+        "sh",
         "text",
         "toml",
     }
@@ -110,6 +110,7 @@ def test_the_tables_say_what_the_package_does() -> None:
     assert "| `int64` | `number` | `1` | `int64` | `Int64` | `int64` | same |" in measure.types_sent()
     assert "| `checkbox` | `bool` | `boolean` | `boolean` | `bool` |" in measure.types_read()
     assert all(name in generate.errors_table() for name in pandas_clicdata.errors.__all__)
+    assert "Usage: clicdata append [OPTIONS] FILE DATASET" in generate.commands_text()
     questions = {question.number for question in generate.QUESTIONS.values()}
     assert questions <= {*re.findall(r"O\d+", generate.questions_table())}
 
