@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 import re
 import sys
 from importlib.util import find_spec
@@ -48,13 +49,19 @@ def load(name: str) -> Any:
 
 @pytest.mark.parametrize("path", WITH_CODE, ids=label)
 def test_the_code_of_a_page_runs(
-    path: Path, clicdata_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
+    clicdata_sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     if path.name in OTHER_TESTS:
         pytest.skip("a module of its own runs it")
     if missing := pages.missing_modules(path.read_text(encoding="utf-8")):
         pytest.skip(f"needs {', '.join(missing)}")
     monkeypatch.chdir(tmp_path)
+    for name in ("pandas_clicdata", "pandas_clicdata.session"):  # a page may say what is logged, until its test ends
+        caplog.set_level(logging.NOTSET, name)
     # The sandbox has the credentials of every other; the page may connect to it, or start one of its own.
     with clicdata_sandbox.session() as session:
         monkeypatch.setattr("pandas_clicdata.session.manager._default", session)
