@@ -36,7 +36,10 @@ extensions = [
 ]
 exclude_patterns = ["_build", "generated"]
 nitpicky = True  # a name that leads nowhere is a warning, and warnings are errors
-nitpick_ignore_regex = [("py:.*", r"(datetime|decimal|pandas|pyarrow|uuid)\..*")]  # of others
+nitpick_ignore_regex = [  # names of other packages, and of modules, which have no page of their own
+    ("py:.*", r"(datetime|decimal|pandas|pyarrow|uuid)\..*"),
+    ("py:.*", r"pandas_clicdata(\.[a-z]+)?"),
+]
 default_role = "name"
 python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
