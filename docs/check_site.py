@@ -37,10 +37,9 @@ class Page(HTMLParser):
                 self.links.append(value)
 
 
-def dead_links(folder: Path) -> Iterator[str]:
-    """Yield each link within the site that leads nowhere, with its page."""
-    files = [path.relative_to(folder) for path in folder.rglob("*.html")]
-    pages = {file.as_posix(): Page((folder / file).read_text("utf-8")) for file in files if file.parts[0] != "_static"}
+def dead_links(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """Yield each link of these pages that leads nowhere within the site, with its page."""
+    pages = {name: Page((folder / name).read_text("utf-8")) for name in names}
     for name, page in sorted(pages.items()):
         for link in sorted({*page.links}):
             parts = urlsplit(link)
@@ -75,7 +74,8 @@ def warn_of_problems(app: Sphinx, error: Exception | None) -> None:
 
     log = logging.getLogger(__name__)
     if error is None and app.builder.name == "html":
-        for link in dead_links(Path(app.outdir)):
+        pages = map(app.builder.get_target_uri, app.env.found_docs)
+        for link in dead_links(Path(app.outdir), pages):
             log.warning("dead link in %s", link)
         for name in missing_names(app.env.get_domain("py").objects):
             log.warning("%s is not in the reference", name)
