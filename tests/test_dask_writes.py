@@ -270,7 +270,7 @@ def kill_one(cluster: Any, number: int, *, restarts: bool) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(240 * CLUSTERS)
 @pytest.mark.filterwarnings("ignore")
 def test_a_killed_worker_doubles_and_loses_no_row(service: Sandbox) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed isn't installed")
