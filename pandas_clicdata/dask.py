@@ -77,7 +77,7 @@ def read_clicdata(
 
     This process reads the list of versions, page 1 and the last page; the rows are read when they are computed. The
     frame is pinned to a stored version, so that two computations agree. Each process that computes a partition uses its
-    own default session: where it called `connect`, that one, else one from its environment variables. No credentials
+    own default session: where it called `connect`, that one, else one from its environment or profile. No credentials
     are in the graph.
 
     Parameters

@@ -134,8 +134,9 @@ def _refresh_token(
         return browser.refresh_token_by_paste(app, ask, scope=scope, redirect_uri=redirect_uri or browser.NOWHERE)
 
     def open_page(page: str) -> None:
-        console.note(f"Log in on this page, which opens in your browser:\n\n  {page}\n")
-        webbrowser.open(page)
+        console.note(f"Log in on this page, which opens in a browser:\n\n  {page}\n")
+        if not webbrowser.open(page):
+            console.note("No browser was found here. Open the page on this machine, or begin again with --paste.")
 
     return browser.refresh_token_by_browser(app, open_page, scope=scope, port=port, seconds=seconds)
 

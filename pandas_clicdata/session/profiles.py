@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tempfile
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pandas_clicdata.errors import DeadlineExceeded, InputError, NotConnected
 from pandas_clicdata.session import references
 from pandas_clicdata.session.arguments import AUTO, DEFAULT_URL
-from pandas_clicdata.session.credentials import GIVEN, AuthorizationCode, Secret, credentials_of
+from pandas_clicdata.session.credentials import GIVEN, NEEDS, AuthorizationCode, Secret, credentials_of
 from pandas_clicdata.session.wire import LOG_IN
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _READABLE_BY_OTHERS = 0o077
 _KEPT = {"keyring": Secret("clicdata")}  # where a profile that is written finds its secrets in the keyring
 _PATIENCE = 60.0  # seconds to wait for other processes that write the file
+_TRIES, _PAUSE = 40, 0.05  # to rename, and seconds between them
 
 Table = dict[str, Any]  # a profile as it is in the file; texts that may be secret are `Secret`
 
@@ -86,8 +87,9 @@ def load(name: object, auth_method: str | None, given: Mapping[str, object]) -> 
     table = _table(path, name)
     if isinstance(table, str):
         raise NotConnected(f"profile {name}: {table}")
-    held = {key: _looked_up(name, key, table[key]) for key in GIVEN if key in table}
-    credentials = _credentials(auth_method or table.get("auth_method"), held)
+    method = auth_method or table.get("auth_method")
+    held = {key: _looked_up(name, key, table[key]) for key in NEEDS.get(method or "", GIVEN) if key in table}
+    credentials = _credentials(method, held)
     if isinstance(credentials, str):
         raise NotConnected(f"profile {name} in {path}: {credentials}")
     store = RefreshTokens(path, name, table) if isinstance(credentials, AuthorizationCode) else None
@@ -301,21 +303,22 @@ def _plain(value: Any) -> Any:
 
 def _replace(path: Path, content: str) -> str | None:
     """Replace a file by one that only its owner can read, safe on the disk. Return what failed."""
-    temporary = None
+    temporary = path.with_name(f".{path.name}.new")  # a process that was killed may have left one
     try:
-        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # its mode is 0600
-        with open(number, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  # a descriptor
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105
-        temporary = None
+        temporary.unlink(missing_ok=True)
+        number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(number, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123  # a descriptor
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            _rename(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
     except OSError as error:
         return error.strerror or type(error).__name__
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
     if os.name == "posix":
         with suppress(OSError):  # some file systems know no sync of a folder
             folder = os.open(path.parent, os.O_RDONLY)
@@ -324,6 +327,18 @@ def _replace(path: Path, content: str) -> str | None:
             finally:
                 os.close(folder)
     return None
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    """Rename a file. On Windows that fails while another process reads the old one."""
+    for _ in range(_TRIES):
+        try:
+            os.replace(temporary, path)  # noqa: PTH105
+        except PermissionError:
+            time.sleep(_PAUSE)
+        else:
+            return
+    os.replace(temporary, path)  # noqa: PTH105
 
 
 @contextmanager

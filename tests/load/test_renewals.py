@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 RENEWALS = int(os.environ.get("CLICDATA_RENEWALS", "20"))
+KILLS = max(1, RENEWALS // 100)
 PROGRAM = Path(__file__).with_name("renewer.py")
 
 
@@ -77,6 +79,31 @@ def test_two_processes_lose_no_token(config: Path, service: Sandbox) -> None:
     with Session(profile="prod") as session:
         assert session.check()["account"] == "Sandbox Trading", "the token in the file is the newest"
     totals.add("renewals of a rotating token", RENEWALS)
+
+
+def test_a_killed_process_leaves_the_file_whole(config: Path, service: Sandbox) -> None:
+    command = [sys.executable, str(PROGRAM), "prod", "1000"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(profiles.__file__).parents[2])}
+    for _ in range(KILLS):
+        before = len(renewals(service))
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        ) as one:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+            while len(renewals(service)) < before + 2:
+                time.sleep(0.01)
+            one.kill()
+        assert profiles.problem("prod") is None
+        with Session(profile="prod") as session:
+            try:
+                session.check()
+            except errors.BadCredentials as error:
+                assert "Log in again" in str(error)  # noqa: PT017
+                log_in(service.url, service._logins.new_refresh_token())
+    totals.add("processes killed while they renewed a token", KILLS)
+    assert {path.name for path in config.parent.iterdir()} <= {"config.toml", "config.toml.lock", ".config.toml.new"}
 
 
 def test_threads_and_sessions_of_one_process_lose_none(config: Path, service: Sandbox) -> None:
@@ -149,6 +176,24 @@ def test_a_full_disk_says_so(config: Path, service: Sandbox, monkeypatch: pytest
         with pytest.raises(errors.NotConnected, match=r"is lost, as .* No space left .* Log in again: clicdata login"):
             session.check()
     assert [path.name for path in config.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_file_that_another_process_reads_is_replaced_a_little_later(
+    config: Path, service: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, real = [], os.replace
+
+    def replace(old: str, new: Path) -> None:
+        tried.append(new)
+        if len(tried) < 3:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        real(old, new)
+
+    monkeypatch.setattr("os.replace", replace)
+    for _ in range(2):
+        with Session(profile="prod") as session:
+            session.check()
+    assert len(tried) == 4
 
 
 def test_a_folder_that_is_read_only_spends_no_token(

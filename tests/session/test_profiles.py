@@ -240,6 +240,17 @@ def test_secrets_come_from_where_the_profile_says(config: Any, monkeypatch: pyte
     assert connect(profile="named").auth_method == "api_key"
 
 
+def test_only_what_is_needed_is_looked_up(config: Any, keyring: Any) -> None:
+    config(
+        '[default]\nclient_id = "a"\nclient_secret = "s"\nrefresh_token = { keyring = "clicdata" }\n'
+        '[app]\nauth_method = "client_credentials"\nclient_id = "a"\nclient_secret = "s"\napi_key = { env = "NONE" }\n'
+    )
+    assert connect(profile="default", auth_method="client_credentials").auth_method == "client_credentials"
+    assert connect(profile="app").auth_method == "client_credentials"
+    with pytest.raises(errors.NotConnected, match=r"refresh_token: the keyring has none: .* default\.refresh_token"):
+        connect(profile="default")
+
+
 def test_a_command_gives_its_first_line(config: Any) -> None:
     config(f"[default]\napi_key = {python('print(1234567); print(8)')}\n")
     assert connect()._tokens.credentials.api_key.reveal() == "1234567"  # type: ignore[union-attr]
