@@ -165,6 +165,15 @@ def test_digits_are_an_id_unless_said_to_be_a_name(clicdata: Callable[..., Said]
     assert clicdata("read", str(rec_id)).out == "a\nx\n"
 
 
+def test_columns_and_rows(clicdata: Callable[..., Said], visits: int) -> None:
+    assert clicdata("count", "Visits").out == "3\n"
+    assert clicdata("count", str(visits), "--json").json == {"ok": True, "rec_id": visits, "rows": 3}
+    head, first, *_ = clicdata("columns", "Visits").out.splitlines()
+    assert dict(zip(head.split("\t"), first.split("\t"), strict=True))["holds"] == "text"
+    columns = clicdata("columns", "Visits", "--json").json["columns"]
+    assert [(one["name"], one["type"]) for one in columns][:2] == [("shop", "text"), ("visits", "number")]
+
+
 def test_a_refresh(clicdata: Callable[..., Said]) -> None:
     assert clicdata("refresh", "Orders", "--json").json["response"] == {"success": True}
     assert clicdata("refresh", "Orders", "--method", "often").code == 2
@@ -452,6 +461,99 @@ def test_without_credentials_or_service(
 
 
 # ---------------------------------------------------------------------------------------------------------
+# The account
+
+
+def test_schedules_are_listed_and_run(
+    clicdata: Callable[..., Said], account: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pandas_clicdata.endpoints.schedule.Schedule._sleep", lambda self, seconds: time.sleep(0.01))
+    assert "Every morning" in clicdata("schedule", "list").out
+    said = clicdata("schedule", "run", "Every morning")
+    assert said == Said(0, "", "schedule Every morning: the run was accepted\n")
+    account.refreshes()
+    assert account.runs(3001)
+    assert clicdata("schedule", "run", "3001", "--wait", "--json").json["schedule"]["last_status"] == "succeeded"
+    said = clicdata("schedule", "run", "Broken", "--wait")
+    assert (said.code, said.err) == (1, "schedule Broken: failed\n")
+    assert clicdata("schedule", "run", "No such").code == 5
+    said = clicdata("schedule", "run", "3001", "--wait", "--timeout", "0.000001")
+    assert said.code == 3
+    assert "its run goes on" in said.err
+
+
+def test_a_picture_of_a_dashboard(clicdata: Callable[..., Said], tmp_path: Path) -> None:
+    assert "Best sellers" in clicdata("dashboard", "list").out
+    for _ in range(2):
+        assert clicdata("dashboard", "snapshot", "Best sellers", "-o", tmp_path / "best.png").code == 0
+    assert (tmp_path / "best.png").read_bytes().startswith(b"\x89PNG")
+    assert clicdata("dashboard", "snapshot", "2003", "-o", tmp_path / "best.jpg").code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["best.png"]
+    assert clicdata("dashboard", "snapshot", "2003", "-o", "-", "--json").code == 2
+
+
+def test_users_become_those_of_a_file(clicdata: Callable[..., Said], tmp_path: Path) -> None:
+    def licenses() -> dict[str, str]:
+        return {one["email_address"]: one["license"] for one in clicdata("user", "list", "--json").json["users"]}
+
+    text = "email_address,first_name,last_name,license,password\nli@example.com,,,editor,\n"
+    file = written(tmp_path / "a.csv", text + "eva@example.com,Eva,Novak,viewer,123456789012\n")
+    plan = clicdata("user", "sync", file, "--dry-run")
+    assert plan.code == 0
+    assert "eva@example.com" in plan.out
+    assert "123456789012" not in plan.out + plan.err
+    assert licenses()["li@example.com"] == "viewer"
+    said = clicdata("user", "sync", file)
+    assert said[:2] == (0, "")
+    assert "1 created" in said.err
+    assert licenses()["li@example.com"] == "editor"
+    assert clicdata("user", "sync", file, "--deactivate", "--max-deactivated", "1").code == 1
+    assert len(licenses()) == 6
+
+
+def test_who_is_in_a_team(clicdata: Callable[..., Said], tmp_path: Path) -> None:
+    def north() -> set[int]:
+        users = clicdata("team", "users", "--json").json["users"]
+        return {one["user_id"] for one in users if one["team"] == "North"}
+
+    assert "North" in clicdata("team", "list").out
+    before = north()
+    assert clicdata("team", "add", "North", "li@example.com").code == 0
+    assert north() == {*before, 5004}
+    assert clicdata("team", "remove", "4002", "5004").code == 0
+    assert north() == before
+    file = written(tmp_path / "a.csv", "email_address\nli@example.com\n")
+    said = clicdata("team", "sync", file, "North", "--remove", "--max-removed", "5", "--json")
+    assert said.json["receipt"]["complete"] is True
+    assert north() == {5004}
+    assert clicdata("team", "add", "South", "li@example.com").code == 5
+    assert clicdata("team", "add", "North", "no@example.com").code == 5
+
+
+@pytest.mark.parametrize("arguments", [["--profile", "test", "list"], ["list", "--profile", "test"]])
+def test_a_profile_is_named_before_or_behind_the_command(
+    clicdata: Callable[..., Said],
+    account: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:
+    config = written(tmp_path / "config.toml", "")
+    config.chmod(0o600)
+    settings = {"url": account.url, "api_key": account.credentials.api_key}
+    written(config, "[test]\n" + "".join(f'{name} = "{value}"\n' for name, value in settings.items()))
+    monkeypatch.setenv("CLICDATA_CONFIG", str(config))
+    monkeypatch.delenv("CLICDATA_CLIENT_SECRET")
+    monkeypatch.delenv("CLICDATA_CLIENT_ID")
+    monkeypatch.delenv("CLICDATA_URL")
+    assert clicdata("list").code == 4
+    assert "Shops" in clicdata(*arguments).out
+    assert clicdata("--profile", "none", "list").code == 4
+    monkeypatch.setenv("CLICDATA_PROFILE", "")
+    assert "Used: the profile test" in clicdata("--profile", "test", "doctor").out
+
+
+# ---------------------------------------------------------------------------------------------------------
 # The command itself
 
 
@@ -570,6 +672,7 @@ def test_a_delete_asks_at_a_terminal(
     file = written(tmp_path / "a.csv", "shop\n01\n")
     terminal = Terminal("delete", str(file), "Visits", "--on", "shop", account=account)
     terminal.wait_for(f"Delete 1 row of data set {visits}? [y/N]")
+    assert "01    17" in terminal.shown
     terminal.type(typed)
     assert terminal.code() == code, terminal.shown
     assert account.count(visits) == left

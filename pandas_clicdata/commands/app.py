@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pandas_clicdata.commands import local, login, tables, verbs
-from pandas_clicdata.commands.console import Console, drop_stdout
+from pandas_clicdata.commands import account, local, login, tables, verbs
+from pandas_clicdata.commands.console import Console, drop_stdout, profile_option
 from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.session.session import package_version
@@ -37,7 +37,8 @@ def app() -> None:
     """
 
 
-for _command in (*tables.COMMANDS, *verbs.COMMANDS, *login.COMMANDS, *local.COMMANDS):
+app.params.append(profile_option())
+for _command in (*tables.COMMANDS, *verbs.COMMANDS, *account.COMMANDS, *login.COMMANDS, *local.COMMANDS):
     app.add_command(_command)
 
 

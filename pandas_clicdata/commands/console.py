@@ -12,6 +12,7 @@ import click
 
 from pandas_clicdata.commands.outcome import (
     Exit,
+    columns_of,
     describe,
     describe_plan,
     printable,
@@ -76,12 +77,12 @@ class Console:
     def show_plan(self, plan: Any) -> None:
         """Write what a verb would do."""
         if self.as_json:
-            self._write_json({"ok": plan.ok, "plan": describe_plan(plan)})
+            self._write_json({"ok": plan.ok, "exit_code": int(not plan.ok), "plan": describe_plan(plan)})
             return
         lines = [plan.summary(), *(f"problem: {problem}" for problem in plan.problems)]
         self.write("".join(f"{printable(line)}\n" for line in lines).encode())
         tables = {
-            "columns": plan.columns.reset_index().drop(columns="rows"),
+            "columns": columns_of(plan).drop(columns="rows", errors="ignore"),
             "to append": plan.inserts,
             "cells to update": plan.updates,
             "to delete": plan.deletes,
@@ -102,6 +103,16 @@ class Console:
             for line in receipt_lines(receipt):
                 self.note(line)
         return code
+
+    def finish(self, done: Any) -> Exit:
+        """Write the plan or the receipt of a verb, and return the exit code."""
+        if hasattr(done, "apply"):
+            self.show_plan(done)
+            return Exit.DONE if done.ok else Exit.REFUSED
+        whole = (
+            done.complete and getattr(done, "audited", None) is not False and not len(getattr(done, "unsettled", ()))
+        )
+        return self.show_receipt(done, Exit.DONE if whole else Exit.IN_DOUBT)
 
     def result(self, values: Mapping[str, Any], text: str | None = None) -> None:
         """Write a result: an object with ``--json``, else its text to stderr."""
@@ -125,6 +136,10 @@ class Console:
         """Write what is no data."""
         with suppress(OSError):
             click.echo(printable(text), err=True)
+
+    def note_rows(self, rows: pd.DataFrame) -> None:
+        """Write the first rows of a table to stderr."""
+        self.note(_lines(rows.head(_MOST_SHOWN)) + ("..." if len(rows) > _MOST_SHOWN else ""))
 
     def fail(self, error: BaseException, code: Exit, receipt: Any = None) -> None:
         """Write an error, and what is known of the rows."""
@@ -167,7 +182,19 @@ pass_console = click.make_pass_decorator(Console, ensure=True)
 
 
 def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    context.ensure_object(Console).profile = value
+    if value is not None:
+        context.ensure_object(Console).profile = value
+
+
+def profile_option() -> click.Option:
+    """Return the option that names the profile with the credentials."""
+    return click.Option(
+        ["--profile"],
+        metavar="NAME",
+        expose_value=False,
+        callback=_set_profile,
+        help="The profile with the credentials; by default as for connect.",
+    )
 
 
 def _set_json(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -180,15 +207,7 @@ class Command(click.Command):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self.params.append(
-            click.Option(
-                ["--profile"],
-                metavar="NAME",
-                expose_value=False,
-                callback=_set_profile,
-                help="The profile with the credentials; by default as for connect.",
-            )
-        )
+        self.params.append(profile_option())
         self.params.append(
             click.Option(
                 ["--json"],

@@ -88,7 +88,7 @@ class Source:
         return self.format == "csv"
 
     def read(
-        self, types: Mapping[str, str], holds: Mapping[str, Sequence[str]] | None
+        self, types: Mapping[str, str], holds: Mapping[str, Sequence[str]] | None, *, all_text: bool = False
     ) -> tuple[pd.DataFrame, dict[str, str]]:
         """Return the rows, and the ClicData types to send them with.
 
@@ -101,6 +101,8 @@ class Source:
             The ClicData type of columns, as the caller says.
         holds : mapping or None
             What each column of the data set holds; None if there is none, or if that is not known.
+        all_text : bool, default False
+            Whether all cells of a CSV file stay text, such as passwords.
 
         Raises
         ------
@@ -111,6 +113,9 @@ class Source:
             data = self._bytes()
             if not self.is_text:
                 return self._frame(data), dict(types)
+            if all_text:
+                [frame] = frames_of(self._table(data))
+                return frame, dict(types)
             return self._cells(data, dict(types), holds or {})
         except (pa.ArrowException, UnicodeError, LookupError, ValueError, TypeError, csv.Error) as error:
             if isinstance(error, InputError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from contextlib import suppress
 
 import click
 
+from pandas_clicdata.commands.console import Console, pass_console
 from pandas_clicdata.commands.outcome import Exit
+from pandas_clicdata.session.manager import PROFILE
 
 
 @click.command()
@@ -35,8 +38,11 @@ def demo(file: str | None, rows: int, api_version: str) -> int:
 @click.option("--json", "file", metavar="FILE", help="Of a probe: a file for its report as JSON.")
 @click.option("--yes", is_flag=True, help="Of --probe-writes: agree to the data set that it makes.")
 @click.option("--data-set", type=int, metavar="ID", help="Of --probe-writes: one that it made, now with a key.")
-def doctor(reads: bool, writes: bool, file: str | None, yes: bool, data_set: int | None) -> int:
+@pass_console
+def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes: bool, data_set: int | None) -> int:
     """Show where each setting comes from, and whether a call succeeds."""
+    if console.profile is not None:
+        os.environ[PROFILE] = console.profile
     if reads and writes:
         raise click.UsageError("--probe and --probe-writes don't go together")
     if reads or writes:

@@ -86,22 +86,30 @@ def describe(receipt: Any) -> dict[str, Any]:
         found = [(int(start), int(stop), state) for start, stop, state in chunks]
         shown["in_doubt"] = _joined(found, ("sending", "in doubt", "partial", "doubled"))
         shown["remaining"] = _joined(found, ("pending", "refused"))
+    if hasattr(receipt, "users"):
+        shown["users"] = records(receipt.users)
     for name in ("appended", "updated", "deleted"):
         if (part := getattr(receipt, name, None)) is not None:
             shown[name] = describe(part)
     return {"kind": type(receipt).__name__, **shown, "summary": receipt.summary()}
 
 
+def columns_of(plan: Any) -> Any:
+    """Return the columns of a plan, one a row; none of a plan for users."""
+    columns = getattr(plan, "columns", None)
+    return plan.inserts.iloc[:0, :0] if columns is None else columns.reset_index()
+
+
 def describe_plan(plan: Any) -> dict[str, Any]:
     """Return a plan for JSON: what would be done, with each column and each cell that would change."""
     return {
         "verb": plan.verb,
-        "rec_id": plan.rec_id,
+        "rec_id": getattr(plan, "rec_id", None),
         "ok": plan.ok,
         "problems": plan.problems,
         "summary": plan.summary(),
         "requests": plan.requests,
-        "columns": records(plan.columns.reset_index()),
+        "columns": records(columns_of(plan)),
         "rows_to_append": len(plan.inserts),
         "cells_to_update": records(plan.updates),
         "rows_to_delete": records(plan.deletes),
@@ -124,6 +132,11 @@ def receipt_lines(receipt: Any) -> list[str]:
     for name, words in (("in_doubt", "in doubt"), ("remaining", "not stored")):
         if spans := shown.get(name):
             lines.append(f"{words}: {name_spans(spans)}; the first row of the file is row 0")
+    lines += [
+        f"{user['email_address']}: {user['state']}, {user['error'] or 'no reason is known'}"
+        for user in shown.get("users", ())
+        if user["state"] in ("refused", "in doubt", "not sent")
+    ]
     if shown.get("journal") and not shown["complete"]:
         lines.append(f"go on with: clicdata resume FILE {shown['journal']}")
     return lines

@@ -1,4 +1,4 @@
-"""``list``, ``history``, ``read`` and ``refresh``: what is there, and rows to a file."""
+"""``list``, ``columns``, ``count``, ``history``, ``read`` and ``refresh``: what is there, and rows to a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from pandas_clicdata import Data, read_arrow, read_clicdata
 from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
-from pandas_clicdata.commands.names import data_set_argument, find_data_set, is_id, types_option
+from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, types_option
 from pandas_clicdata.endpoints.refresh import REFRESHES
 
 if TYPE_CHECKING:
@@ -26,6 +26,29 @@ def list_data_sets(console: Console, text: str | None) -> None:
     """List the data sets, or those with TEXT in their name."""
     listed = Data(session=console.session).get_data(name=text)
     console.show("data_sets", listed if console.as_json else listed[[*_LISTED]])
+
+
+@click.command(cls=Command)
+@data_set_argument
+@click.option("--rows", type=click.IntRange(min=1), metavar="N", help="The most rows to look at; default: all.")
+@pass_console
+def columns(console: Console, data_set: str, is_name: bool, rows: int | None) -> None:
+    """Show what the columns of DATASET hold, an id or a name, and as which type they would be created."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    console.show("columns", Data(session=console.session).get_columns(rec_id, rows))
+
+
+@click.command(cls=Command)
+@data_set_argument
+@pass_console
+def count(console: Console, data_set: str, is_name: bool) -> None:
+    """Count the rows of DATASET, an id or a name."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    rows = Data(session=console.session).count_rows(rec_id)
+    if console.as_json:
+        console.result({"rec_id": rec_id, "rows": rows})
+    else:
+        console.write(f"{rows}\n".encode())
 
 
 @click.command(cls=Command)
@@ -117,4 +140,4 @@ def refresh(console: Console, data_set: str, is_name: bool, method: Any) -> None
     console.result({"rec_id": rec_id, "response": response}, f"data set {rec_id}: the refresh was accepted ({method})")
 
 
-COMMANDS = (list_data_sets, history, read, refresh)
+COMMANDS = (list_data_sets, columns, count, history, read, refresh)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
-from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pandas_clicdata import AppendReceipt, Plan, resume_append
+from pandas_clicdata import AppendReceipt, resume_append
 from pandas_clicdata.commands.console import Command, Console, pass_console
-from pandas_clicdata.commands.files import FORMATS, Source, Target, write_rows
-from pandas_clicdata.commands.names import data_set_argument, find_data_set, is_id, types_option
+from pandas_clicdata.commands.files import Source, Target, write_rows
+from pandas_clicdata.commands.options import (
+    data_set_argument,
+    dry_run_option,
+    find_data_set,
+    is_id,
+    name_option,
+    parse_share,
+    source_argument,
+    types_option,
+)
 from pandas_clicdata.commands.outcome import Exit
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.uploads.append import AppendOptions, ask_columns
@@ -22,35 +30,13 @@ if TYPE_CHECKING:
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_EXISTING = click.Path(exists=True, dir_okay=False, allow_dash=True)
-
-
 # ---------------------------------------------------------------------------------------------------------
 # Options
 
 
-def _parse_separator(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    separator = "\t" if given in ("\\t", "tab") else given
-    if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
-        raise click.BadParameter(f"{given!r} is not one character: say ';', '|' or tab.")
-    return separator
-
-
 def _file_argument(function: Callable[..., Any]) -> Any:
-    """Add the argument FILE and what says how to read it, as ``source``."""
-
-    @types_option("Send a column as this type: day=date. Give it for each.")
-    @click.option("--encoding", metavar="NAME", help="Of a CSV file; default: UTF-8.")
-    @click.option("--sep", "separator", callback=_parse_separator, metavar="CHARACTER", help="Of a CSV file; or tab.")
-    @click.option("--format", "file_format", type=click.Choice(FORMATS), help="By default by the suffix; CSV of stdin.")
-    @click.argument("file", type=_EXISTING)
-    @wraps(function)
-    def with_source(
-        *arguments: Any, file: str, file_format: str | None, separator: str | None, encoding: str | None, **more: Any
-    ) -> Any:
-        return function(*arguments, source=Source(file, file_format, separator, encoding), **more)
-
-    return with_source
+    """Add the argument FILE as ``source``, and the option ``types``."""
+    return source_argument(types_option("Send a column as this type: day=date. Give it for each.")(function))
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
@@ -62,7 +48,6 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]
     return add
 
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Write nothing, and print the plan.")
 _workers = click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Requests at once.")
 _on = click.option("--on", multiple=True, required=True, metavar="NAME", help="A key column; give it for each.")
 _match = click.option(
@@ -95,15 +80,6 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise click.UsageError(". ".join(problems)) from None
 
 
-def _finish(console: Console, done: Any) -> Exit:
-    """Write the receipt or the plan, and return the exit code."""
-    if isinstance(done, Plan):
-        console.show_plan(done)
-        return Exit.DONE if done.ok else Exit.REFUSED
-    whole = done.complete and getattr(done, "audited", None) is not False and not len(getattr(done, "unsettled", ()))
-    return console.show_receipt(done, Exit.DONE if whole else Exit.IN_DOUBT)
-
-
 # ---------------------------------------------------------------------------------------------------------
 # New rows
 
@@ -111,7 +87,7 @@ def _finish(console: Console, done: Any) -> Exit:
 @click.command(cls=Command)
 @_file_argument
 @click.argument("name")
-@click.option("--name", "is_name", is_flag=True, help="NAME is a name, even if it is all digits.")
+@name_option("NAME")
 @click.option("--desc", default="", metavar="TEXT", help="A description.")
 @click.option(
     "--if-exists",
@@ -119,7 +95,7 @@ def _finish(console: Console, done: Any) -> Exit:
     default="fail",
     help="What to do if there is a data set of that name (default: fail).",
 )
-@_options(_dry_run, _journal, _verify, _tag, _workers)
+@_options(dry_run_option, _journal, _verify, _tag, _workers)
 @pass_console
 def push(
     console: Console,
@@ -139,13 +115,13 @@ def push(
     _check_options(options)
     frame, typed = _rows(console, source, None, types)
     done = frame.clicdata.push(name, types=typed, if_exists=if_exists, session=console.session, **options)
-    return _finish(console, done)
+    return console.finish(done)
 
 
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_dry_run, _journal)
+@_options(dry_run_option, _journal)
 @click.option("--append-id", metavar="ID", help="Your id of this append: the same id with the same rows is done once.")
 @_options(_verify, _tag, _workers)
 @pass_console
@@ -156,7 +132,7 @@ def append(
     _check_options(options)
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
-    return _finish(console, frame.clicdata.append(rec_id, types=typed, session=console.session, **options))
+    return console.finish(frame.clicdata.append(rec_id, types=typed, session=console.session, **options))
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -166,7 +142,7 @@ def append(
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_on, _match, _dry_run)
+@_options(_on, _match, dry_run_option)
 @click.option("--max-updates", type=click.IntRange(min=0), metavar="N", help="Do nothing if more keys would change.")
 @_options(_workers)
 @pass_console
@@ -186,26 +162,14 @@ def upsert(
     """
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
-    return _finish(console, frame.clicdata.upsert(rec_id, [*on], types=typed, session=console.session, **more))
-
-
-def _parse_share(_: click.Context, __: click.Parameter, given: str | None) -> float | int | None:
-    if given is None or is_id(given):
-        return given if given is None else int(given)
-    try:
-        share = float(given.removesuffix("%")) / (100 if given.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise click.BadParameter(f"{given!r} is neither a number of rows nor a share like 0.1 or 10%.")
-    return share
+    return console.finish(frame.clicdata.upsert(rec_id, [*on], types=typed, session=console.session, **more))
 
 
 def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
     return click.option(
         "--max-deletes",
         name,
-        callback=_parse_share,
+        callback=parse_share,
         metavar="N",
         help=f"Do nothing if more rows would go than this number, or this share like 10%; default: {default}.",
     )
@@ -214,7 +178,7 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_on, _match, _dry_run, _most_deletes("max_deletes", "ten rows, or a tenth"), _workers)
+@_options(_on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth"), _workers)
 @pass_console
 def sync(
     console: Console,
@@ -232,7 +196,7 @@ def sync(
     """
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
-    return _finish(console, frame.clicdata.sync(rec_id, [*on], types=typed, session=console.session, **more))
+    return console.finish(frame.clicdata.sync(rec_id, [*on], types=typed, session=console.session, **more))
 
 
 @click.command(cls=Command)
@@ -244,7 +208,7 @@ def sync(
     metavar="NAME",
     help="Only rows go whose value in this column is in FILE; give it for each column. By default all rows go.",
 )
-@_options(_match, _dry_run, _journal, _most_deletes("max_deleted", "no limit"), _workers)
+@_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _workers)
 @pass_console
 def replace(
     console: Console,
@@ -259,13 +223,13 @@ def replace(
     """Delete rows of DATASET, and append those of FILE: a month is loaded anew."""
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
-    return _finish(console, frame.clicdata.replace(rec_id, [*by] or None, types=typed, session=console.session, **more))
+    return console.finish(frame.clicdata.replace(rec_id, [*by] or None, types=typed, session=console.session, **more))
 
 
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_on, _match, _dry_run)
+@_options(_on, _match, dry_run_option)
 @click.option("--max-rows", type=click.IntRange(min=0), metavar="N", help="Delete nothing if more rows match.")
 @click.option("--keep", metavar="FILE", help="Write the rows to this CSV or JSON file before they are deleted.")
 @click.option("--yes", is_flag=True, help="Don't ask; needed where there is no terminal.")
@@ -294,16 +258,17 @@ def delete(
     frame, typed = _rows(console, source, rec_id, types)
     plan: Any = frame.clicdata.delete_rows(rec_id, [*on], types=typed, dry_run=True, session=console.session, **more)
     if dry_run:
-        return _finish(console, plan)
+        return console.finish(plan)
     rows = plan.deletes
     if plan.ok and not yes:
+        console.note_rows(rows)
         noun = "row" if len(rows) == 1 else "rows"
         if not click.confirm(f"Delete {len(rows):,} {noun} of data set {rec_id}?", err=True):
             console.result({"rec_id": rec_id, "deleted": False}, "nothing was deleted")
             return Exit.REFUSED
     if plan.ok and target is not None:
         target.save(lambda file: write_rows(rows, target.format, file))
-    return _finish(console, plan.apply())
+    return console.finish(plan.apply())
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -325,7 +290,7 @@ def resume(console: Console, /, source: Source, journal: str, types: dict[str, s
     """
     job = AppendReceipt.load(journal).job
     frame, _ = _rows(console, source, job.rec_id, {**(job.types or {}), **types})
-    return _finish(console, resume_append(frame, journal, session=console.session, **options))
+    return console.finish(resume_append(frame, journal, session=console.session, **options))
 
 
 @click.command(cls=Command)
