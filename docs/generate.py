@@ -255,7 +255,7 @@ def questions_table() -> str:
 
 def commands_text() -> str:
     """Return the help of the command, and of each command below it."""
-    return "\n".join(_helps(app, click.Context(app, info_name="clicdata", terminal_width=88)))
+    return "\n".join(_helps(app, click.Context(app, info_name="clicdata", terminal_width=88, **app.context_settings)))
 
 
 def _helps(command: click.Command, context: click.Context) -> Iterator[str]:
