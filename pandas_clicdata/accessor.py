@@ -90,9 +90,9 @@ class ClicDataAccessor(FrameChanges):
     ) -> AppendReceipt | Plan:
         """Append the rows to a data set.
 
-        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``. The whole frame is checked
-        before the first request. A chunk whose response is lost is not sent again, unless ``verify`` finds it missing.
-        A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any other spelling is sent as it is.
+        The whole frame is checked before the first request. A chunk whose response is lost is not sent again, unless
+        ``verify`` finds it missing. A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any
+        other spelling is sent as it is.
 
         Parameters
         ----------
@@ -181,6 +181,10 @@ class ClicDataAccessor(FrameChanges):
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
+        Notes
+        -----
+        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``.
+
         Examples
         --------
         >>> df = pd.DataFrame({"shop": ["01", "02"], "visits": [17, 4]})
@@ -251,8 +255,6 @@ class ClicDataAccessor(FrameChanges):
     ) -> int | Plan:
         """Create an empty table with this frame's columns and types.
 
-        ``POST /data``
-
         Parameters
         ----------
         name : str
@@ -282,6 +284,10 @@ class ClicDataAccessor(FrameChanges):
             There is a data set of that name.
         CreateAmbiguous
             The response was lost, and looking for the table didn't show whether it was created.
+
+        Notes
+        -----
+        ``POST /data``.
 
         Examples
         --------
@@ -361,8 +367,6 @@ class ClicDataAccessor(FrameChanges):
     ) -> AppendReceipt | SyncReceipt | Plan:
         """Create a table with this frame's columns and append the rows.
 
-        ``POST /data``, then as `append`.
-
         Parameters
         ----------
         name : str
@@ -400,6 +404,10 @@ class ClicDataAccessor(FrameChanges):
             The response was lost, and looking for the table didn't show whether it was created.
         WriteError
             The append stopped: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
+
+        Notes
+        -----
+        ``POST /data``, then as `append`.
 
         Examples
         --------

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 def datasets(text: str | None = None, *, session: Session | None = None) -> pd.DataFrame:
     """List the data sets of the account.
 
-    ``GET /data``
-
     Parameters
     ----------
     text : str, optional
@@ -57,6 +55,10 @@ def datasets(text: str | None = None, *, session: Session | None = None) -> pd.D
     ------
     InputError
         ``text`` is no text.
+
+    Notes
+    -----
+    ``GET /data``.
 
     Examples
     --------
@@ -137,10 +139,9 @@ def read_clicdata(
 ) -> DataFrame | Iterator[DataFrame]:
     """Read a data set, all its pages, as one frame.
 
-    ``GET /data/{id}``, or ``GET /data/{id}/v/{ver}`` for a stored version. A column gets its type from all
-    pages: whole numbers are int64 (Int64 with missing values among them, exact to the last digit), other numbers
-    float64, true and false bool (boolean), and text stays text: "01234" is no number and "2026-11-24" no date
-    unless ``dtype`` or ``parse_dates`` says so.
+    A column gets its type from all pages: whole numbers are int64 (Int64 with missing values among them, exact to the
+    last digit), other numbers float64, true and false bool (boolean), and text stays text: "01234" is no number and
+    "2026-11-24" no date unless ``dtype`` or ``parse_dates`` says so.
 
     ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on it counts
     the rows: if the count changes during a read, the data set is read again, twice at most. A count doesn't show one
@@ -216,6 +217,10 @@ def read_clicdata(
         There is no such data set or version.
     TornRead, SchemaDrift, PagingLoop
         The rows are not the whole data set; no part of it is returned.
+
+    Notes
+    -----
+    ``GET /data/{id}``, or ``GET /data/{id}/v/{ver}`` for a stored version.
 
     Examples
     --------

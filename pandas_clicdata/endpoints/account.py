@@ -44,8 +44,6 @@ class Account(Endpoint):
     def get_account(self, output: Output = "df") -> pd.DataFrame | dict[str, Any]:
         """Read usage and limits of the account.
 
-        ``GET /account``
-
         Parameters
         ----------
         output : {"df", "dict"}, default "df"
@@ -63,6 +61,10 @@ class Account(Endpoint):
         ------
         InputError
             ``output`` is neither.
+
+        Notes
+        -----
+        ``GET /account``.
 
         Examples
         --------
@@ -102,8 +104,6 @@ class Account(Endpoint):
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """Read what users did, or how often dashboards were viewed.
 
-        ``GET /account/activity/users``, ``GET /account/activity/dashboards``
-
         Parameters
         ----------
         entity : {"users", "dashboards"}, default "users"
@@ -122,6 +122,10 @@ class Account(Endpoint):
         ------
         InputError
             An argument is not one of its choices.
+
+        Notes
+        -----
+        ``GET /account/activity/users``, ``GET /account/activity/dashboards``.
 
         Examples
         --------

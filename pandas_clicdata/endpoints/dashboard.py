@@ -58,8 +58,6 @@ class Dashboard(Endpoint):
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the dashboards.
 
-        ``GET /dashboard``
-
         Parameters
         ----------
         thumbnail : bool, default False
@@ -86,6 +84,10 @@ class Dashboard(Endpoint):
         -----
         UserWarning
             A thumbnail is not a picture, or not safe to open; its cell is missing.
+
+        Notes
+        -----
+        ``GET /dashboard``.
 
         Examples
         --------
@@ -128,8 +130,6 @@ class Dashboard(Endpoint):
     ) -> Image | str:
         """Read a small picture of a dashboard.
 
-        ``GET /dashboard/{id}/thumbnail``
-
         Parameters
         ----------
         name : str, optional
@@ -152,6 +152,10 @@ class Dashboard(Endpoint):
             There is no such dashboard; the message lists similar names.
         ProtocolError
             The response is not a picture, or not safe to open.
+
+        Notes
+        -----
+        ``GET /dashboard/{id}/thumbnail``.
 
         Examples
         --------
@@ -175,8 +179,6 @@ class Dashboard(Endpoint):
     ) -> Image | str:
         """Read a picture of a dashboard in its present state.
 
-        ``GET /dashboard/{id}/snapshot``
-
         Parameters
         ----------
         name : str, optional
@@ -200,6 +202,10 @@ class Dashboard(Endpoint):
         ProtocolError
             The response is not a picture, or not safe to open.
 
+        Notes
+        -----
+        ``GET /dashboard/{id}/snapshot``.
+
         Examples
         --------
         >>> Dashboard().get_dashboard_snapshot("Best sellers").format
@@ -216,8 +222,6 @@ class Dashboard(Endpoint):
         overwrite: bool = False,
     ) -> Path:
         """Save a small picture of a dashboard to a file.
-
-        ``GET /dashboard/{id}/thumbnail``
 
         Parameters
         ----------
@@ -242,6 +246,10 @@ class Dashboard(Endpoint):
         NotFound, ProtocolError
             As in `get_dashboard_thumbnail`.
 
+        Notes
+        -----
+        ``GET /dashboard/{id}/thumbnail``.
+
         Examples
         --------
         >>> import tempfile
@@ -260,8 +268,6 @@ class Dashboard(Endpoint):
         overwrite: bool = False,
     ) -> Path:
         """Save a picture of a dashboard in its present state to a file.
-
-        ``GET /dashboard/{id}/snapshot``
 
         Parameters
         ----------
@@ -285,6 +291,10 @@ class Dashboard(Endpoint):
             The file exists, the folder doesn't, or the file can't be written.
         NotFound, ProtocolError
             As in `get_dashboard_snapshot`.
+
+        Notes
+        -----
+        ``GET /dashboard/{id}/snapshot``.
 
         Examples
         --------

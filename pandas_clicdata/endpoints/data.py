@@ -106,8 +106,6 @@ class Data(DataChanges, DataOverview):
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the data sets, or read one with all its pages.
 
-        ``GET /data``; ``GET /data/{id}``
-
         Parameters
         ----------
         rec_id : int or str, optional
@@ -136,6 +134,10 @@ class Data(DataChanges, DataOverview):
             There is no such data set.
         ReadError
             The rows that were read are not the whole data set.
+
+        Notes
+        -----
+        ``GET /data``; ``GET /data/{id}``.
 
         Examples
         --------
@@ -178,7 +180,7 @@ class Data(DataChanges, DataOverview):
     ) -> pd.DataFrame | list[dict[str, Any]]:
         """List the stored versions of a data set, or read one of them.
 
-        ``GET /data/{id}/versions``; ``GET /data/{id}/v/{ver}``. Data History must be switched on for the data set.
+        Data History must be switched on for the data set.
 
         Parameters
         ----------
@@ -203,6 +205,10 @@ class Data(DataChanges, DataOverview):
             There is no such data set or version.
         ReadError
             The rows that were read are not the whole version.
+
+        Notes
+        -----
+        ``GET /data/{id}/versions``; ``GET /data/{id}/v/{ver}``.
 
         Examples
         --------
@@ -289,8 +295,6 @@ class Data(DataChanges, DataOverview):
     def create_data(self, name: str, cols: Mapping[str, str], desc: str = "") -> int:
         """Create an empty data set.
 
-        ``POST /data``
-
         Parameters
         ----------
         name : str
@@ -314,6 +318,10 @@ class Data(DataChanges, DataOverview):
             A data set of that name exists.
         CreateAmbiguous
             The response was lost, and looking for the data set didn't show whether it was created.
+
+        Notes
+        -----
+        ``POST /data``.
 
         Examples
         --------
@@ -373,8 +381,6 @@ class Data(DataChanges, DataOverview):
     def ids_named(self, name: str) -> list[int]:
         """Return the ``rec_id`` of each data set of exactly this name.
 
-        ``GET /data``
-
         Parameters
         ----------
         name : str
@@ -384,6 +390,10 @@ class Data(DataChanges, DataOverview):
         -------
         list of int
             The ids: none, one, or several if the service allows that.
+
+        Notes
+        -----
+        ``GET /data``.
 
         Examples
         --------
@@ -422,8 +432,6 @@ class Data(DataChanges, DataOverview):
     ) -> AppendReceipt:
         """Append the rows of a frame to a data set.
 
-        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``.
-
         Parameters
         ----------
         rec_id : int or str
@@ -451,6 +459,10 @@ class Data(DataChanges, DataOverview):
             with `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
+
+        Notes
+        -----
+        ``POST /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/insert``.
 
         Examples
         --------
@@ -498,8 +510,6 @@ class Data(DataChanges, DataOverview):
     ) -> AppendReceipt:
         """Create a data set with a frame's columns and append its rows.
 
-        ``POST /data``, then as `append_data`.
-
         Parameters
         ----------
         name : str
@@ -530,6 +540,10 @@ class Data(DataChanges, DataOverview):
             The response was lost, and looking for the data set didn't show whether it was created.
         WriteError
             The data set was made and the append stopped: ``.receipt``.
+
+        Notes
+        -----
+        ``POST /data``, then as `append_data`.
 
         Examples
         --------
@@ -564,8 +578,8 @@ class Data(DataChanges, DataOverview):
     ) -> dict[str, Any]:
         """Set columns of the rows that match.
 
-        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``. It isn't known how ClicData compares
-        text: it may set rows that are equal but for letter case or trailing blanks too.
+        It isn't known how ClicData compares text: it may set rows that are equal but for letter case or trailing blanks
+        too.
 
         Parameters
         ----------
@@ -592,6 +606,10 @@ class Data(DataChanges, DataOverview):
         WriteError
             With ``"first"``, ClicData counts more rows than one.
 
+        Notes
+        -----
+        ``PUT /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/update``.
+
         Examples
         --------
         >>> rec_id = Data().static_send_data("Stock", pd.DataFrame({"item": ["a", "b"], "left": [1, 2]})).rec_id
@@ -609,9 +627,8 @@ class Data(DataChanges, DataOverview):
     ) -> dict[str, Any]:
         """Delete the rows that match.
 
-        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the former where ClicData
-        lacks that. It isn't known how ClicData compares text: it may delete rows that are equal but for letter case or
-        trailing blanks. `df.clicdata.delete_rows` shows them before.
+        It isn't known how ClicData compares text: it may delete rows that are equal but for letter case or trailing
+        blanks. `df.clicdata.delete_rows` shows them before.
 
         Parameters
         ----------
@@ -635,6 +652,11 @@ class Data(DataChanges, DataOverview):
             The response was lost: the rows may be deleted or not. The request was not sent again.
         WriteError
             With ``"first"``, ClicData counts more rows than one.
+
+        Notes
+        -----
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, and where ClicData has no such
+        path ``DELETE /data/{id}/row`` again.
 
         Examples
         --------
@@ -672,8 +694,7 @@ class Data(DataChanges, DataOverview):
     ) -> dict[str, Any]:
         """Refresh a data set from its source.
 
-        ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; from version
-        2022.01 on ``POST /table/{id}/refresh``. The request is never repeated. With ``wait`` also ``GET /data``.
+        The request is never repeated.
 
         Parameters
         ----------
@@ -709,6 +730,9 @@ class Data(DataChanges, DataOverview):
 
         Notes
         -----
+        ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; from version
+        2022.01 on ``POST /table/{id}/refresh``. With ``wait`` also ``GET /data``.
+
         The refresh has ended when the list has a new ``last_data_update_date``. So another write to the data set
         can't be distinguished from it, and a data set without a source is waited for in vain.
 
@@ -721,8 +745,6 @@ class Data(DataChanges, DataOverview):
 
     def sync_users(self, frame: pd.DataFrame, on: str = "email_address", **options: Any) -> Any:
         """Make the users of the account those of a frame: `User.sync_users`, which takes these options.
-
-        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
 
         Parameters
         ----------
@@ -737,6 +759,10 @@ class Data(DataChanges, DataOverview):
         -------
         UserReceipt, or UserPlan with ``dry_run``
             The state of each user.
+
+        Notes
+        -----
+        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
 
         Examples
         --------

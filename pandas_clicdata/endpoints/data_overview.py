@@ -23,8 +23,6 @@ class DataOverview(Endpoint):
     def count_rows(self, rec_id: int | str) -> int:
         """Count the rows of a data set.
 
-        ``GET /data/{id}``: one request from version 2022.01 on, which counts; else a request per page.
-
         Parameters
         ----------
         rec_id : int or str
@@ -44,6 +42,10 @@ class DataOverview(Endpoint):
         ReadError
             The rows can't be counted: the data set changed meanwhile, or page numbers are ignored.
 
+        Notes
+        -----
+        ``GET /data/{id}``: one request from version 2022.01 on, which counts; else a request per page.
+
         Examples
         --------
         >>> Data().count_rows("Shops")
@@ -55,7 +57,7 @@ class DataOverview(Endpoint):
     def get_columns(self, rec_id: int | str, nrows: int | None = None) -> pd.DataFrame:
         """Describe the columns of a data set, by its rows: the API has no list of columns.
 
-        ``GET /data/{id}``, a request per page. Memory holds one page.
+        Memory holds one page.
 
         Parameters
         ----------
@@ -80,6 +82,10 @@ class DataOverview(Endpoint):
             There is no such data set.
         ReadError
             The data set could not be read as a whole.
+
+        Notes
+        -----
+        ``GET /data/{id}``, a request per page.
 
         Examples
         --------

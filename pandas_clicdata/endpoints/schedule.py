@@ -57,8 +57,6 @@ class Schedule(Endpoint):
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
         """List the schedules, or read one.
 
-        ``GET /schedule``; ``GET /schedule/{id}``
-
         Parameters
         ----------
         rec_id : int or str, optional
@@ -81,6 +79,10 @@ class Schedule(Endpoint):
         NotFound
             There is no such schedule.
 
+        Notes
+        -----
+        ``GET /schedule``; ``GET /schedule/{id}``.
+
         Examples
         --------
         >>> schedules = Schedule().get_schedule()
@@ -97,8 +99,6 @@ class Schedule(Endpoint):
 
     def get_schedule_tasks(self, rec_id: int | str | None = None) -> pd.DataFrame:
         """List the tasks of the schedules in their order.
-
-        ``GET /schedule``; ``GET /schedule/{id}``
 
         Parameters
         ----------
@@ -118,6 +118,10 @@ class Schedule(Endpoint):
         NotFound
             There is no such schedule.
 
+        Notes
+        -----
+        ``GET /schedule``; ``GET /schedule/{id}``.
+
         Examples
         --------
         >>> tasks = Schedule().get_schedule_tasks()
@@ -136,7 +140,7 @@ class Schedule(Endpoint):
     ) -> dict[str, Any]:
         """Run a schedule now.
 
-        ``POST /schedule/{id}/trigger``. The request is never repeated.
+        The request is never repeated.
 
         Parameters
         ----------
@@ -167,6 +171,8 @@ class Schedule(Endpoint):
 
         Notes
         -----
+        ``POST /schedule/{id}/trigger``.
+
         The run has ended when the schedule isn't running, and either was seen running or has a new ``last_run_date``.
         A run that had started before can't be distinguished from the triggered one.
 

@@ -67,8 +67,6 @@ class Team(Endpoint):
     def get_team(self, output: Output = "df") -> pd.DataFrame | list[dict[str, Any]]:
         """List the teams.
 
-        ``GET /team``
-
         Parameters
         ----------
         output : {"df", "dict"}, default "df"
@@ -85,6 +83,10 @@ class Team(Endpoint):
         InputError
             ``output`` is neither.
 
+        Notes
+        -----
+        ``GET /team``.
+
         Examples
         --------
         >>> Team().get_team()["name"].tolist()
@@ -97,13 +99,15 @@ class Team(Endpoint):
     def get_team_users(self) -> pd.DataFrame:
         """List the users of each team.
 
-        ``GET /team``
-
         Returns
         -------
         DataFrame
             A row per team and user: ``team_id`` (Int64), ``team`` (text, its name), ``user_id`` (Int64, as in
             `User.get_user`), and any other key that ClicData sends.
+
+        Notes
+        -----
+        ``GET /team``.
 
         Examples
         --------
@@ -116,13 +120,15 @@ class Team(Endpoint):
     def get_team_parameters(self) -> pd.DataFrame:
         """List the parameters of the teams.
 
-        ``GET /team``
-
         Returns
         -------
         DataFrame
             A row per team and parameter: ``team_id`` (Int64), ``team`` (text, its name), ``name``, ``value`` (text),
             and any other key that ClicData sends.
+
+        Notes
+        -----
+        ``GET /team``.
 
         Examples
         --------
@@ -140,7 +146,7 @@ class Team(Endpoint):
     def create_team(self, name: str, desc: str = "") -> int:
         """Create a team.
 
-        ``POST /team``. The request is never repeated.
+        The request is never repeated.
 
         Parameters
         ----------
@@ -163,6 +169,10 @@ class Team(Endpoint):
         CreateAmbiguous
             The response was lost: the team may be created or not. The message names the teams of that name.
 
+        Notes
+        -----
+        ``POST /team``.
+
         Examples
         --------
         >>> team_id = Team().create_team("South", "the shops of the south")
@@ -179,8 +189,6 @@ class Team(Endpoint):
 
     def update_team(self, team_id: int | str, name: str | None = None, desc: str | None = None) -> dict[str, Any]:
         """Change the name or description of a team.
-
-        ``PUT /team/{id}``
 
         Parameters
         ----------
@@ -203,6 +211,10 @@ class Team(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``PUT /team/{id}``.
+
         Examples
         --------
         >>> team_id = Team().create_team("South")
@@ -221,8 +233,6 @@ class Team(Endpoint):
 
     def delete_team(self, team_id: int | str) -> dict[str, Any]:
         """Delete a team. Its users stay.
-
-        ``DELETE /team/{id}``
 
         Parameters
         ----------
@@ -243,6 +253,10 @@ class Team(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``DELETE /team/{id}``.
+
         Examples
         --------
         >>> team_id = Team().create_team("South")
@@ -257,8 +271,6 @@ class Team(Endpoint):
 
     def add_user(self, team_id: int | str, user_id: int | str) -> dict[str, Any]:
         """Add a user to a team.
-
-        ``POST /team/{id}/user``
 
         Parameters
         ----------
@@ -281,6 +293,10 @@ class Team(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``POST /team/{id}/user``.
+
         Examples
         --------
         >>> team_id = Team().create_team("South")
@@ -296,8 +312,8 @@ class Team(Endpoint):
     ) -> pd.DataFrame:
         """Add many users to a team.
 
-        ``POST /team/{id}/user``, once per user. All ids are checked before the first request. After a user that
-        ClicData refuses, the rest follows; refused credentials, a rate limit or a lost response stop the call.
+        All ids are checked before the first request. After a user that ClicData refuses, the rest follows; refused
+        credentials, a rate limit or a lost response stop the call.
 
         Parameters
         ----------
@@ -322,6 +338,10 @@ class Team(Endpoint):
         WriteError
             The call stopped midway: ``.receipt`` is the frame, ``.in_doubt`` is True if a row is in doubt. If the
             first request fails and nothing was done, its own error is raised.
+
+        Notes
+        -----
+        ``POST /team/{id}/user``, once per user.
 
         Examples
         --------
@@ -348,8 +368,6 @@ class Team(Endpoint):
     def remove_user(self, team_id: int | str, user_id: int | str) -> dict[str, Any]:
         """Remove a user from a team.
 
-        ``DELETE /team/{id}/user``
-
         Parameters
         ----------
         team_id : int or str
@@ -370,6 +388,10 @@ class Team(Endpoint):
             There is no such team, or the user is not in it.
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
+
+        Notes
+        -----
+        ``DELETE /team/{id}/user``.
 
         Examples
         --------
@@ -427,8 +449,7 @@ class Team(Endpoint):
     ) -> UserReceipt | UserPlan:
         """Make the users of a team those of a frame.
 
-        ``GET /user`` and ``GET /team``, then ``POST /team/{id}/user`` and ``DELETE /team/{id}/user``, once per user to
-        add or remove. Called again after any end, it lists both and does what is left.
+        Called again after any end, it lists both and does what is left.
 
         Parameters
         ----------
@@ -464,6 +485,11 @@ class Team(Endpoint):
             It stopped midway, with nothing in doubt: ``.receipt``.
         SyncAmbiguous
             Responses were lost, and listing three times did not settle it: ``.receipt``.
+
+        Notes
+        -----
+        ``GET /user`` and ``GET /team``, then ``POST /team/{id}/user`` and ``DELETE /team/{id}/user``, once per user to
+        add or remove.
 
         Examples
         --------
@@ -534,8 +560,6 @@ class Team(Endpoint):
     def set_parameter(self, team_id: int | str, name: str, value: str | float | bool) -> dict[str, Any]:
         """Create or change a parameter of a team.
 
-        ``POST /team/{id}/parameter``
-
         Parameters
         ----------
         team_id : int or str
@@ -559,6 +583,10 @@ class Team(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``POST /team/{id}/parameter``.
+
         Examples
         --------
         >>> team_id = Team().create_team("South")
@@ -571,8 +599,6 @@ class Team(Endpoint):
 
     def remove_parameter(self, team_id: int | str, name: str) -> dict[str, Any]:
         """Remove a parameter of a team.
-
-        ``DELETE /team/{id}/parameter``
 
         Parameters
         ----------
@@ -594,6 +620,10 @@ class Team(Endpoint):
             There is no such team or parameter.
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
+
+        Notes
+        -----
+        ``DELETE /team/{id}/parameter``.
 
         Examples
         --------

@@ -79,8 +79,6 @@ class User(Endpoint):
     ) -> pd.DataFrame | list[dict[str, Any]] | dict[str, Any]:
         """List the users, or read one.
 
-        ``GET /user``, ``GET /user/{id}``
-
         Parameters
         ----------
         user_id : int or str, optional
@@ -101,6 +99,10 @@ class User(Endpoint):
             An argument can't be used.
         NotFound
             There is no such user.
+
+        Notes
+        -----
+        ``GET /user``, ``GET /user/{id}``.
 
         Examples
         --------
@@ -134,7 +136,7 @@ class User(Endpoint):
     ) -> int:
         """Create a user.
 
-        ``POST /user``. The request is never repeated.
+        The request is never repeated.
 
         Parameters
         ----------
@@ -160,6 +162,10 @@ class User(Endpoint):
             A user with that address exists.
         CreateAmbiguous
             The response was lost: the user may be created or not. The message names the user with that address.
+
+        Notes
+        -----
+        ``POST /user``.
 
         Examples
         --------
@@ -194,8 +200,8 @@ class User(Endpoint):
     def create_users(self, users: pd.DataFrame, *, progress: bool | None = None) -> pd.DataFrame:
         """Create a user for each row of a frame.
 
-        ``POST /user``, once per row. The whole frame is checked before the first request. After a row that ClicData
-        refuses, the rest follows; refused credentials, a rate limit or a lost response stop the call.
+        The whole frame is checked before the first request. After a row that ClicData refuses, the rest follows;
+        refused credentials, a rate limit or a lost response stop the call.
 
         Parameters
         ----------
@@ -219,6 +225,10 @@ class User(Endpoint):
         WriteError
             The call stopped midway: ``.receipt`` is the frame, ``.in_doubt`` is True if a row is in doubt. If the
             first request fails and nothing was done, its own error is raised.
+
+        Notes
+        -----
+        ``POST /user``, once per row.
 
         Examples
         --------
@@ -256,8 +266,6 @@ class User(Endpoint):
     ) -> dict[str, Any]:
         """Change the address, name or license of a user.
 
-        ``PUT /user/{id}``
-
         Parameters
         ----------
         user_id : int or str
@@ -283,6 +291,10 @@ class User(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``PUT /user/{id}``.
+
         Examples
         --------
         >>> user_id = User().create_user("jo@example.com", "Jo", "Lee")
@@ -306,8 +318,6 @@ class User(Endpoint):
     def delete_user(self, user_id: int | str) -> dict[str, Any]:
         """Delete a user.
 
-        ``DELETE /user/{id}``
-
         Parameters
         ----------
         user_id : int or str
@@ -327,6 +337,10 @@ class User(Endpoint):
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
 
+        Notes
+        -----
+        ``DELETE /user/{id}``.
+
         Examples
         --------
         >>> user_id = User().create_user("jo@example.com", "Jo", "Lee")
@@ -339,7 +353,7 @@ class User(Endpoint):
     def set_password(self, user_id: int | str, password: str) -> dict[str, Any]:
         """Set the password of a user.
 
-        ``PUT /user/{id}/password``. No error, log or traceback of this package shows the password.
+        No error, log or traceback of this package shows the password.
 
         Parameters
         ----------
@@ -361,6 +375,10 @@ class User(Endpoint):
             There is no such user.
         TransportError
             ``.in_doubt`` says whether the change may be done. The request was not sent again.
+
+        Notes
+        -----
+        ``PUT /user/{id}/password``.
 
         Examples
         --------
@@ -417,7 +435,6 @@ class User(Endpoint):
     ) -> UserReceipt | UserPlan:
         """Make the users of the account those of a frame: create new ones, update cells that differ.
 
-        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
         Users are the same if their addresses are, whatever their letter case. Called again after any end, it lists the
         users and does what is left.
 
@@ -455,6 +472,10 @@ class User(Endpoint):
             It stopped midway, with nothing in doubt: ``.receipt``.
         SyncAmbiguous
             Responses were lost, and listing the users three times did not settle it: ``.receipt``.
+
+        Notes
+        -----
+        ``GET /user``, then ``POST /user``, ``PUT /user/{id}`` and ``DELETE /user/{id}``, once per user that differs.
 
         Examples
         --------

@@ -334,8 +334,6 @@ class Session:
     def check(self) -> dict[str, str | None]:
         """Log in, and return who is connected with what.
 
-        ``GET /account``
-
         Returns
         -------
         dict
@@ -346,6 +344,10 @@ class Session:
         ------
         ClicDataError
             There is no connection, or ClicData refused the credentials.
+
+        Notes
+        -----
+        ``GET /account``.
 
         Examples
         --------
