@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reader": ENDPOINTS | {"reader"},
     "writer": ENDPOINTS | {"writer"},
     "polars": FACE,
+    "mypy": set(),
     "__init__": FACE,
     "dask": FACE,
     "commands": FACE | {"", "commands", "sandbox"},

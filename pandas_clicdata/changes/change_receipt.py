@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.changes.compare import Change, Comparison
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.sync_receipt import SyncReceipt
@@ -279,7 +280,7 @@ class ChangeReceipt:
 
     @property
     @public
-    def rows(self) -> pd.DataFrame:
+    def rows(self) -> DataFrame:
         """The rows that were changed, as they were read before. Deleted ones: ``.rows.clicdata.append(rec_id)``.
 
         Returns
@@ -293,7 +294,8 @@ class ChangeReceipt:
         InputError
             They were not kept: ``keep=False``.
         """
-        return frame_of_rows(self._rows_of("changed"), self.rec_id, self._names)
+        frame: Any = frame_of_rows(self._rows_of("changed"), self.rec_id, self._names)
+        return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
 
     @property
     @public
@@ -317,7 +319,7 @@ class ChangeReceipt:
         return () if self._kept is None else self._kept.names
 
     @public
-    def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
+    def remaining(self, df: pd.DataFrame) -> DataFrame:
         """Return the rows of the frame whose change is known not to be done: refused, or not sent.
 
         Parameters
@@ -338,7 +340,7 @@ class ChangeReceipt:
         return self._of_frame(df, {"pending", "refused"})
 
     @public
-    def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
+    def in_doubt(self, df: pd.DataFrame) -> DataFrame:
         """Return the rows of the frame whose change may be done or not.
 
         Parameters
@@ -358,10 +360,11 @@ class ChangeReceipt:
         """
         return self._of_frame(df, {"in doubt", "sending"})
 
-    def _of_frame(self, df: pd.DataFrame, states: set[str]) -> pd.DataFrame:
+    def _of_frame(self, df: pd.DataFrame, states: set[str]) -> DataFrame:
         check_frame(df, self._index)
         rows = zip(self._rows_of_frame, self._states, strict=True)
-        return df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
+        found: Any = df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
+        return found  # type: ignore[no-any-return]  # the same class, but for its accessor's type
 
     def reached(self) -> list[Match]:
         """Return the kept rows that were changed, or may have been."""

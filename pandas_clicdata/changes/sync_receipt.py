@@ -14,6 +14,7 @@ from pandas_clicdata.uploads.receipt import State, receipt_html
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.changes.carry import Carrier
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.session.session import Session
@@ -107,7 +108,7 @@ class SyncReceipt:
         return table.assign(state=pd.Series(listed, index=table.index, dtype="str"))
 
     @public
-    def remaining(self, df: pd.DataFrame) -> pd.DataFrame:
+    def remaining(self, df: pd.DataFrame) -> DataFrame:
         """Return the rows of the frame that are known not to be written yet.
 
         Parameters
@@ -129,7 +130,7 @@ class SyncReceipt:
         return self._rows(df, chunks, {"pending", "refused"})
 
     @public
-    def in_doubt(self, df: pd.DataFrame) -> pd.DataFrame:
+    def in_doubt(self, df: pd.DataFrame) -> DataFrame:
         """Return the rows of the frame that may be written or not.
 
         Parameters
@@ -161,7 +162,7 @@ class SyncReceipt:
             )
         check_frame(df, self._index)
 
-    def _rows(self, df: pd.DataFrame, chunks: Sequence[Chunk], states: set[str]) -> pd.DataFrame:
+    def _rows(self, df: pd.DataFrame, chunks: Sequence[Chunk], states: set[str]) -> DataFrame:
         self._check_frame(df)
         rows = [int(self._inserts[position]) for chunk in chunks for position in chunk.span]
         if self.appended is None and "pending" in states:
@@ -169,7 +170,7 @@ class SyncReceipt:
         if self.updated is not None:
             changes = enumerate(self.updated.changes)
             rows += [change.row for at, change in changes if change and self.updated.state(at) in states]
-        return df.iloc[sorted(rows)]
+        return df.iloc[sorted(rows)]  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the same class at run time
 
     # -----------------------------------------------------------------------------------------------------
     # Going on, and going back

@@ -1,4 +1,4 @@
-"""``demo``, ``doctor`` and ``sandbox``: the commands that print text and take no ``--json``."""
+"""``demo``, ``doctor``, ``sandbox`` and ``stubs``: the commands that print text and take no ``--json``."""
 
 from __future__ import annotations
 
@@ -73,4 +73,17 @@ def sandbox(port: int, path: str | None) -> int:
     return Exit.INTERRUPTED
 
 
-COMMANDS = (demo, doctor, sandbox)
+@click.command()
+@click.argument("folder", default="typings")
+def stubs(folder: str) -> int:
+    """Write types of pandas with df.clicdata and pd.read_clicdata, for pyright and Pylance.
+
+    FOLDER is where these look for types of your own; by default "typings". They are those of pandas-stubs, as it is
+    installed.
+    """
+    from pandas_clicdata.commands.stubs import stubs as write
+
+    return write(folder)
+
+
+COMMANDS = (demo, doctor, sandbox, stubs)

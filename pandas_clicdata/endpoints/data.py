@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.pages import OnTorn, Page
     from pandas_clicdata.session.wire import Reply
@@ -79,7 +80,7 @@ class Data(DataChanges, DataOverview):
         name: str | None = ...,
         unique_key_available: bool | None = ...,
         refresh: bool | None = ...,
-    ) -> pd.DataFrame: ...
+    ) -> DataFrame: ...
 
     @overload
     def get_data(
@@ -103,7 +104,7 @@ class Data(DataChanges, DataOverview):
         name: str | None = None,
         unique_key_available: bool | None = None,
         refresh: bool | None = None,
-    ) -> pd.DataFrame | list[dict[str, Any]]:
+    ) -> DataFrame | list[dict[str, Any]]:
         """List the data sets, or read one with all its pages.
 
         Parameters
@@ -163,7 +164,7 @@ class Data(DataChanges, DataOverview):
     @overload
     def get_data_history(
         self, rec_id: int | str, ver_id: int | Literal["latest"] | None = ..., output: Literal["df"] = ...
-    ) -> pd.DataFrame: ...
+    ) -> DataFrame: ...
 
     @overload
     def get_data_history(
@@ -177,7 +178,7 @@ class Data(DataChanges, DataOverview):
 
     def get_data_history(
         self, rec_id: int | str, ver_id: int | Literal["latest"] | None = None, output: Output = "df"
-    ) -> pd.DataFrame | list[dict[str, Any]]:
+    ) -> DataFrame | list[dict[str, Any]]:
         """List the stored versions of a data set, or read one of them.
 
         Data History must be switched on for the data set.
@@ -272,10 +273,10 @@ class Data(DataChanges, DataOverview):
         request = rows_request(rec_id, version)
         return iter_pages(data.session, request, size, workers=workers, wanted=wanted, total=total, on_torn=on_torn)
 
-    def _read(self, output: Output, rec_id: int, version: Version | None = None) -> pd.DataFrame | list[dict[str, Any]]:
+    def _read(self, output: Output, rec_id: int, version: Version | None = None) -> DataFrame | list[dict[str, Any]]:
         number, total = version or (None, None)
 
-        def read() -> pd.DataFrame | list[dict[str, Any]]:
+        def read() -> DataFrame | list[dict[str, Any]]:
             if output == "dict":
                 pages = self.pages(rec_id, number, total=total)
                 return [row for page in pages for row in wire.parsed(page.rows, "read rows")]

@@ -36,6 +36,8 @@ from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, un
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from pandas_clicdata.accessor import DataFrame
+
 __all__ = ["FrameBuilder", "frame_of_records"]
 
 _MOST_SINGLE_COLUMNS = 50  # pandas warns of a frame that has many more and was made without a copy
@@ -237,7 +239,7 @@ class FrameBuilder:
             changes += [f"missing: {join_names(map(repr, missing))}"] if missing else []
             raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(changes)}). Read it again.")
 
-    def take(self, n: int | None = None) -> pd.DataFrame:
+    def take(self, n: int | None = None) -> DataFrame:
         """Remove the first rows and return them as a frame.
 
         Parameters
@@ -270,7 +272,7 @@ class FrameBuilder:
         self._taken += count
         if self._index_col:
             frame = frame.set_index(self._index)
-        return frame
+        return frame  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the same class at run time
 
     def _remove(self, count: int) -> list[_Page]:
         """Remove the first rows, and return them."""

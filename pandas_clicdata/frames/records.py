@@ -17,10 +17,12 @@ from pandas_clicdata.frames.unify import SeenTypes, as_column, default_array, ob
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pandas_clicdata.accessor import DataFrame
+
 _DEEPEST = 5  # names in the name of a column; an object that is nested deeper stays whole
 
 
-def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> pd.DataFrame:
+def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> DataFrame:
     """Return records as a frame whose known columns have the same dtypes always, even without a record.
 
     Parameters
@@ -49,7 +51,10 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
     arrays = {
         name: _MAKERS[schema[name]](cells) if name in schema else _inferred(cells) for name, cells in columns.items()
     }
-    return pd.DataFrame({name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index)
+    frame: Any = pd.DataFrame(
+        {name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index
+    )
+    return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
 
 
 def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:

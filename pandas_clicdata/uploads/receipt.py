@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from pandas_clicdata.accessor import DataFrame
     from pandas_clicdata.errors import Receipt
     from pandas_clicdata.frames.pieces import Rows
     from pandas_clicdata.session.session import Session
@@ -289,7 +290,7 @@ class AppendReceipt:
         return frame_of_records([dict(zip(schema, record, strict=True)) for record in records], schema)
 
     @public
-    def remaining(self, df: Rows, piece: int | None = None) -> pd.DataFrame:
+    def remaining(self, df: Rows, piece: int | None = None) -> DataFrame:
         """Return the rows that are known not to be stored.
 
         Parameters
@@ -313,7 +314,7 @@ class AppendReceipt:
         return self._rows(df, piece, self.chunks_in(State.PENDING, State.REFUSED))
 
     @public
-    def in_doubt(self, df: Rows, piece: int | None = None) -> pd.DataFrame:
+    def in_doubt(self, df: Rows, piece: int | None = None) -> DataFrame:
         """Return the rows that may be stored or not.
 
         Parameters
@@ -366,7 +367,7 @@ class AppendReceipt:
         except Exception:  # noqa: BLE001  # Arrow can't take rows of every type, and the rows are stored by now
             self._refused_rows[first] = None
 
-    def _rows(self, df: Rows, piece: int | None, chunks: list[Chunk]) -> pd.DataFrame:
+    def _rows(self, df: Rows, piece: int | None, chunks: list[Chunk]) -> DataFrame:
         several = len(self.parts) > 1
         if piece is None and several:
             raise InputError(f"this receipt is of several pieces: give one, and piece= from 0 to {len(self.parts) - 1}")
@@ -394,11 +395,11 @@ class AppendReceipt:
         positions = [position - start for chunk in chunks for position in chunk.span if start <= position < stop]
         return self._noting_types(frame.iloc[positions])
 
-    def _noting_types(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def _noting_types(self, rows: pd.DataFrame) -> DataFrame:
         """Note the types with which the rows were sent, so that they can be appended without ``types=``."""
         if self.job.types:
             rows.attrs["clicdata"] = {"rec_id": self.rec_id, "types": dict(self.job.types)}
-        return rows
+        return rows  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the same class at run time
 
     # -----------------------------------------------------------------------------------------------------
     # Repair

@@ -56,9 +56,14 @@ assert_type(df.clicdata.sync(5, on="a", max_deletes=0.1, dry_run=True).deletes, 
 assert_type(df.clicdata.diff(5, on="a"), Plan)
 df.clicdata.upsert(5, on="a", mising="keep")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 assert_type(df.head().clicdata.update_rows(5, on="a", match="exact"), ChangeReceipt)
-assert_type(df.assign(b=1).clicdata.push("T").remaining(df), pd.DataFrame)
+assert_type(df.assign(b=1).clicdata.push("T").remaining(df), DataFrame)
 
-assert_type(Data().get_data(), pd.DataFrame)
+assert_type(Data().get_data(), DataFrame)
+assert_type(Data().get_data(5), DataFrame)
+assert_type(Data().get_data_history(5, "latest"), DataFrame)
+assert_type(df.clicdata.delete_rows(5, on="day").rows.clicdata.append(5), AppendReceipt)
+assert_type(df.clicdata.upsert(5, on="day").in_doubt(df), DataFrame)
+assert_type(DataFrame(pd.read_csv("visits.csv")).clicdata.append(5), AppendReceipt)
 assert_type(Data().create_data("T", {"a": "text"}), int)
 assert_type(Data().get_data(5, "dict"), list[dict[str, Any]])
 assert_type(User().get_user(3, "dict"), dict[str, Any])

@@ -1,0 +1,61 @@
+"""A plugin for mypy, which then knows ``df.clicdata`` and ``pd.read_clicdata`` on plain frames.
+
+In ``pyproject.toml``, with pandas-stubs installed::
+
+    [tool.mypy]
+    plugins = ["pandas_clicdata.mypy"]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mypy.nodes import ImportFrom, TypeInfo
+from mypy.plugin import Plugin
+from mypy.types import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy.nodes import MypyFile
+    from mypy.plugin import AttributeContext
+    from mypy.types import Type
+
+_ACCESSOR = ("pandas_clicdata.accessor", "ClicDataAccessor")
+_READER = ("pandas_clicdata.reader", "read_clicdata")
+
+
+class _PandasPlugin(Plugin):
+    """What the import of `pandas_clicdata` adds to pandas."""
+
+    def get_additional_deps(self, file: MypyFile) -> list[tuple[int, str, int]]:
+        """Import the reader in the stubs of pandas."""
+        if file.fullname != "pandas":
+            return []
+        module, name = _READER
+        added = ImportFrom(module, 0, [(name, name)])
+        added.is_top_level = True
+        added.set_line(1)  # mypy ignores statements without a line
+        file.imports.append(added)
+        file.defs.append(added)
+        return [(10, module, -1)]
+
+    def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
+        """Return the type of ``df.clicdata``."""
+        if fullname != "pandas.core.frame.DataFrame.clicdata":
+            return None
+        return _accessor_type
+
+
+def _accessor_type(context: AttributeContext) -> Type:
+    """Return the type of the accessor; what mypy found itself where this package isn't installed for it."""
+    modules: dict[str, MypyFile] = getattr(context.api, "modules", {})
+    module, name = _ACCESSOR
+    found = modules[module].names[name].node if module in modules else None
+    return Instance(found, []) if isinstance(found, TypeInfo) else context.default_attr_type
+
+
+def plugin(version: str) -> type[Plugin]:
+    """Return the plugin to mypy of any version."""
+    del version
+    return _PandasPlugin
