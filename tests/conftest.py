@@ -18,6 +18,7 @@ from pandas_clicdata.session import manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
@@ -46,7 +47,7 @@ LONG = {
     "CLICDATA_FRAMES": 5_000,
     "CLICDATA_KILLS": 300,
     "CLICDATA_PLACES": 400,
-    "CLICDATA_CLUSTERS": 5,
+    "CLICDATA_CLUSTERS": 2,
     "CLICDATA_RUNS": 300,
     "CLICDATA_CALLS": 200,
     "CLICDATA_RENEWALS": 200,
@@ -69,6 +70,12 @@ def no_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if manager._default is not None:
         manager._default.close()
+
+
+@pytest.fixture
+def own_jedi_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what jedi parsed apart: two processes that write the same files break them."""
+    monkeypatch.setattr("jedi.settings.cache_directory", str(tmp_path))
 
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])

@@ -14,6 +14,8 @@ from pandas_clicdata import Data, errors
 if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("own_jedi_cache")
+
 FRAME = pd.DataFrame({"k": [1, 2]})
 
 

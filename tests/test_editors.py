@@ -119,22 +119,21 @@ def test_stubs_say_what_is_missing(
 # Completion
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
+@pytest.mark.usefixtures("own_jedi_cache")
+def test_jedi_completes_frames_without_running_code() -> None:
+    for frame in (
         "pandas_clicdata.read_clicdata(5)",
         "pandas_clicdata.DataFrame(pd.read_csv('visits.csv'))",
         "pandas_clicdata.Data().get_data(5)",
         "pandas_clicdata.append(rows, 5).in_doubt(rows)",
         "pandas_clicdata.append(rows, 5).remaining(rows)",
-    ],
-)
-def test_jedi_completes_frames_without_running_code(frame: str) -> None:
-    code = f"import pandas as pd\nimport pandas_clicdata\nrows = []\nframe = {frame}\nframe.clicdata."
-    names = {one.name for one in jedi.Script(code, project=jedi.Project(ROOT)).complete()}
-    assert names >= {"append", "upsert", "push", "sync"}
+    ):
+        code = f"import pandas as pd\nimport pandas_clicdata\nrows = []\nframe = {frame}\nframe.clicdata."
+        names = {one.name for one in jedi.Script(code, project=jedi.Project(ROOT)).complete()}
+        assert names >= {"append", "upsert", "push", "sync"}, frame
 
 
+@pytest.mark.usefixtures("own_jedi_cache")
 def test_jedi_completes_plain_frames_of_a_notebook() -> None:
     names = {one.name for one in jedi.Interpreter("df.clicdata.", [{"df": pd.DataFrame({"a": [1]})}]).complete()}
     assert names >= {"append", "upsert", "push", "sync"}
