@@ -8,6 +8,8 @@ In ``pyproject.toml``, with pandas-stubs installed::
 
 from __future__ import annotations
 
+from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mypy.nodes import ImportFrom, TypeInfo
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy.nodes import MypyFile
-    from mypy.plugin import AttributeContext
+    from mypy.plugin import AttributeContext, ReportConfigContext
     from mypy.types import Type
 
 _ACCESSOR = ("pandas_clicdata.accessor", "ClicDataAccessor")
@@ -39,6 +41,13 @@ class _PandasPlugin(Plugin):
         file.imports.append(added)
         file.defs.append(added)
         return [(10, module, -1)]
+
+    def report_config_data(self, ctx: ReportConfigContext) -> object:
+        """Return what the cache of pandas rests on: after a change of it, mypy asks for the import again."""
+        if ctx.id != "pandas":
+            return None
+        installed = {f"{one.name} {one.version}" for one in distributions()}
+        return [*sorted(installed), *sorted(path.stat().st_mtime for path in Path(__file__).parent.rglob("*.py"))]
 
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         """Return the type of ``df.clicdata``."""

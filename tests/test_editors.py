@@ -17,6 +17,7 @@ import pytest
 
 import pandas_clicdata
 from pandas_clicdata.__main__ import main
+from sample import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,11 @@ ROOT = Path(pandas_clicdata.__path__[0]).parent
 CHECKOUT = (ROOT / "pyproject.toml").exists()  # mypy finds an installed package itself
 USER_CODE = Path(__file__).parent / "editors" / "user_code.py"
 WRONG = {number for number, line in enumerate(USER_CODE.read_text("utf-8").splitlines(), 1) if line.endswith("# wrong")}
-MYPY = f"""
+MYPY = """
 [mypy]
 strict = true
 plugins = pandas_clicdata.mypy
-{f"mypy_path = {ROOT}" if CHECKOUT else ""}
+{}
 [mypy-pandas_clicdata.*]
 follow_imports = silent
 [mypy-pyarrow.*,polars,dask.*,PIL.*]
@@ -53,6 +54,10 @@ def run(command: Sequence[str], folder: Path) -> str:
     return done.stdout
 
 
+def errors_of_mypy(found: str) -> set[int]:
+    return {int(line) for line in re.findall(r"^user_code\.py:(\d+): error", found, re.MULTILINE)}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     shutil.copy(USER_CODE, tmp_path)
@@ -61,11 +66,26 @@ def folder(tmp_path: Path) -> Path:
 
 def test_mypy_knows_plain_frames_by_the_plugin(folder: Path) -> None:
     need("mypy", "pandas-stubs")
-    (folder / "mypy.ini").write_text(MYPY)
+    (folder / "mypy.ini").write_text(MYPY.format(f"mypy_path = {ROOT}" if CHECKOUT else ""))
     found = run(["mypy", USER_CODE.name], folder)
-    lines = {int(line) for line in re.findall(r"^user_code\.py:(\d+): error", found, re.MULTILINE)}
-    assert lines == WRONG, found
+    assert errors_of_mypy(found) == WRONG, found
     assert "pandas_clicdata/" not in found
+
+
+@pytest.mark.skipif(not LONG, reason="with --long")
+def test_mypy_knows_plain_frames_after_an_update_of_the_package(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("mypy", "pandas-stubs")
+    package = tmp_path / "site" / "pandas_clicdata"
+    shutil.copytree(ROOT / "pandas_clicdata", package)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    (folder / "mypy.ini").write_text(MYPY.format(f"mypy_path = {package.parent}"))
+    assert errors_of_mypy(run(["mypy", USER_CODE.name], folder)) == WRONG
+    with (package / "errors.py").open("a") as file:
+        file.write("\n\ndef added_by_an_update() -> int: ...\n")
+    found = run(["mypy", USER_CODE.name], folder)
+    assert errors_of_mypy(found) == WRONG, found
 
 
 def test_pyright_knows_plain_frames_by_the_stubs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

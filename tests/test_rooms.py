@@ -41,7 +41,7 @@ ROOMS = {
     "endpoints": Size(17, 4_790),
     "sandbox": Size(19, 4_020),
 }
-MOST_LINES = 22_500  # of the package without sandbox and commands
+MOST_LINES = 22_520  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
 
