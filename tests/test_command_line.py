@@ -179,6 +179,18 @@ def test_a_refresh(clicdata: Callable[..., Said]) -> None:
     assert clicdata("refresh", "Orders", "--method", "often").code == 2
 
 
+def test_a_refresh_is_waited_for(
+    clicdata: Callable[..., Said], account: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = threading.Event().wait  # the account's time.sleep doesn't
+    monkeypatch.setattr("pandas_clicdata.endpoints.data.Data._sleep", lambda self, seconds: wait(min(seconds, 1)))
+    said = clicdata("refresh", "Sales targets", "--wait")
+    assert said.code == 0
+    assert "refreshed" in said.err
+    said = clicdata("refresh", "Orders", "--wait", "--timeout", "0.000001")
+    assert (said.code, said.err.endswith("may go on.\n")) == (3, True)
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Files of rows
 

@@ -257,7 +257,7 @@ def test_the_doctor_finds_nothing_wrong(
 
 def test_the_doctor_without_any_setting(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = diagnosis(capsys)
-    assert status == 1
+    assert status == 4
     assert "CLICDATA_CLIENT_SECRET not set" in said
     assert "https://api.clicdata.com/" in said
 
@@ -265,7 +265,7 @@ def test_the_doctor_without_any_setting(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_wrong_secret(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     environment.setenv("CLICDATA_CLIENT_SECRET", "wr0ng-secret")
     status, said = diagnosis(capsys)
-    assert status == 1
+    assert status == 4
     assert "the id, secret, password or key is wrong" in said
     assert "wr0ng" not in said
 
@@ -273,7 +273,7 @@ def test_a_wrong_secret(environment: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_a_wrong_key(environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     environment.setenv("CLICDATA_API_KEY", "wr0ng-key")
     status, said = diagnosis(capsys)
-    assert status == 1
+    assert status == 4
     assert "the id, secret, password or key is wrong" in said
 
 
@@ -284,7 +284,7 @@ def test_a_url_where_nothing_listens(environment: pytest.MonkeyPatch, capsys: py
         port = closed.getsockname()[1]
     environment.setenv("CLICDATA_URL", f"http://127.0.0.1:{port}/")
     status, said = diagnosis(capsys)
-    assert status == 1
+    assert status == 75
     assert "CLICDATA_URL: nothing listens" in said
 
 
@@ -322,7 +322,7 @@ def test_an_unplugged_network_and_a_misspelt_host(
     environment.setattr(socket, "getaddrinfo", lookup)
     environment.setenv("CLICDATA_URL", host)
     status, said = diagnosis(capsys)
-    assert status == 1
+    assert status == 75
     assert message in said
 
 
@@ -363,7 +363,7 @@ def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture
 
 def test_a_stdout_that_lacks_a_letter_ends_no_command(tmp_path: Path) -> None:
     done = run("doctor", env={"PYTHONIOENCODING": "ascii", "CLICDATA_CLIENT_ID": "café"})
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert r"set: caf\xe9" in done.stdout
     assert done.stderr == ""
 

@@ -6,6 +6,7 @@ import os
 import socket
 from urllib.parse import urlsplit
 
+from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.errors import (
     ApiVersionError,
     AuthError,
@@ -34,7 +35,7 @@ def doctor() -> int:
     Returns
     -------
     int
-        0 if a call succeeds, else 1.
+        0 if a call succeeds, else the exit code of what is wrong: 4 for the credentials.
     """
     print(f"pandas_clicdata {package_version()}\n\nSettings")
     for name, variable in manager.ENVIRONMENT.items():
@@ -49,13 +50,13 @@ def doctor() -> int:
         print("\nNo complete set of credentials. Set CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET (from ClicData,")
         print("Account > API Apps), or CLICDATA_API_KEY, or write a profile: clicdata login. Without an account:")
         print("python -m pandas_clicdata demo")
-        return 1
+        return Exit.CREDENTIALS
     print(f"\nUsed: {'the environment' if 'profile' not in params else 'the profile ' + params['profile']}")
     try:
         session = Session(**params)
     except UsageError as error:
         print(f"\nA setting can't be used: {error}")
-        return 1
+        return exit_of(error)
     with session:
         return _try_session(session)
 
@@ -71,7 +72,7 @@ def _try_session(session: Session) -> int:
     except ClicDataError as error:
         _print_line("result", f"no: {error}")
         print(f"\nWhat to change: {_advise(error, session.url)}")
-        return 1
+        return Exit.REFUSED if isinstance(error, NotFound) else exit_of(error)  # the service, not a data set
     _print_line("credentials", "accepted")
     _print_line("api_version", session.api_version or "none (the dialect without version)")
     print("\nRights")

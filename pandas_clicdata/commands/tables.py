@@ -11,7 +11,8 @@ from pandas_clicdata import Data, read_arrow, read_clicdata
 from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
 from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, types_option
-from pandas_clicdata.endpoints.refresh import REFRESHES
+from pandas_clicdata.endpoints.refresh import REFRESHED, REFRESHES
+from pandas_clicdata.errors import ClicDataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,12 +133,22 @@ def read(
 @click.option(
     "--method", type=click.Choice([*REFRESHES]), default="reload", help="What becomes of the rows (default: reload)."
 )
+@click.option("--wait", is_flag=True, help="Wait for the end of the refresh.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600, help="Seconds to wait at most.")
 @pass_console
-def refresh(console: Console, data_set: str, is_name: bool, method: Any) -> None:
-    """Refresh DATASET, an id or a name, from its source."""
+def refresh(console: Console, data_set: str, is_name: bool, method: Any, wait: bool, timeout: float) -> None:
+    """Refresh DATASET, an id or a name, from its source.
+
+    With --wait, the exit code is 3 if the refresh may go on after --timeout.
+    """
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    response = Data(session=console.session).rebuild_data(rec_id, method)
-    console.result({"rec_id": rec_id, "response": response}, f"data set {rec_id}: the refresh was accepted ({method})")
+    try:
+        response = Data(session=console.session).rebuild_data(rec_id, method, wait, timeout)
+    except ClicDataError as error:
+        error.in_doubt = error.in_doubt or str(error).endswith("may go on.")  # the wait ended, not the refresh
+        raise
+    said = f"{response[REFRESHED]}: refreshed" if wait else "the refresh was accepted"
+    console.result({"rec_id": rec_id, "response": response}, f"data set {rec_id}: {said} ({method})")
 
 
 COMMANDS = (list_data_sets, columns, count, history, read, refresh)
