@@ -41,7 +41,7 @@ settings.load_profile("package")
 # The sizes of a long run; each is read by the module that uses it.
 LONG = {
     "CLICDATA_SCHEDULES": 10_000,
-    "CLICDATA_CHANGES": 1_000,
+    "CLICDATA_CHANGES": 600,
     "CLICDATA_SOCKET_RUNS": 500,
     "CLICDATA_ANSWERS": 20_000,
     "CLICDATA_FRAMES": 5_000,
@@ -102,6 +102,11 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         settings.register_profile("short", max_examples=25, deadline=None)
         settings.load_profile("short")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one process more than there are cores: many tests wait, for processes or for the end of a time limit."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,7 +1,7 @@
 """Upsert, sync, replace, undo and restore under random faults and kills, held against the sandbox's own rows.
 
-``CLICDATA_CHANGES`` is the number of schedules: 50 if it isn't set, 1,000 for ``--long``. A third of
-``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 3 and 3 if it isn't set, 99 and 30 for ``--long``.
+``CLICDATA_CHANGES`` is the number of schedules: 50 if it isn't set, 600 for ``--long``. A third of
+``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 3 and 3 if it isn't set, 51 and 30 for ``--long``.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def test_after_a_kill_every_key_is_there_once(
     clicdata_sandbox.faults.latency(0.004, path=WRITES, times=None)
     struck, longest, number = 0, 0.4, 0
     with Kennel() as kennel:
-        while struck < max(1, KILLS // (9 if blow == signal.SIGKILL else 30)):
+        while struck < max(1, KILLS // (18 if blow == signal.SIGKILL else 30)):
             number += 1
             rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text"})
             clicdata_sandbox.append(rec_id, before.to_dict("records"))
