@@ -74,7 +74,7 @@ def page_of(app: Session, redirect_uri: str, state: str, scope: str | None) -> s
     """Return the address of the page on which a user lets the API app in."""
     query = {"response_type": "code", "client_id": app.client_id, "redirect_uri": redirect_uri, "state": state}
     query |= {"scope": scope} if scope else {}
-    return f"{app.url}oauth20/authorize?{urlencode(query)}"  # C: that it takes a port of this machine, and the state
+    return f"{app.url}oauth20/authorize?{urlencode(query)}"  # C: a port of this machine, and the state (O21)
 
 
 def code_of(pasted: str, state: str) -> Secret:
