@@ -150,7 +150,7 @@ def test_the_doctor_lists_each_source(
     assert str(path) in said
     assert clicdata_sandbox.credentials.api_key not in said
     monkeypatch.setenv("CLICDATA_PROFILE", "none")
-    assert doctor() == 1
+    assert doctor() == 4
     assert f"CLICDATA_PROFILE: none, not in {path}, which has default" in capsys.readouterr().out
 
 
