@@ -103,6 +103,7 @@ class ClicDataError(Exception):
 
     receipt: Receipt | None = None
     in_doubt: bool = False
+    _goes_on: bool = False  # only the wait for a run ended; the run goes on
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses take different arguments, so that pickle can't call them with .args.

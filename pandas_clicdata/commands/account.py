@@ -12,7 +12,6 @@ from pandas_clicdata.commands.console import Console, Group, pass_console
 from pandas_clicdata.commands.files import STDIO, Source, Target
 from pandas_clicdata.commands.options import dry_run_option, id_or_name, name_option, parse_share, source_argument
 from pandas_clicdata.commands.outcome import Exit
-from pandas_clicdata.errors import ClicDataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +45,7 @@ def run_schedule(console: Console, /, schedule: str, is_name: bool, wait: bool, 
     With --wait, the exit code is 1 if the run failed, and 3 if it goes on after --timeout.
     """
     found = id_or_name(schedule, is_name=is_name)
-    try:
-        response = Schedule(session=console.session).trigger_schedule(found, wait, timeout)
-    except ClicDataError as error:
-        error.in_doubt = error.in_doubt or str(error).endswith("its run goes on.")  # the wait ended, not the run
-        raise
+    response = Schedule(session=console.session).trigger_schedule(found, wait, timeout)
     if not wait:
         console.result({"response": response}, f"schedule {schedule}: the run was accepted")
         return Exit.DONE

@@ -15,6 +15,7 @@ from pandas_clicdata.commands.outcome import (
     columns_of,
     describe,
     describe_plan,
+    is_in_doubt,
     printable,
     receipt_lines,
     records,
@@ -147,7 +148,7 @@ class Console:
         if isinstance(error, click.ClickException):
             message = error.format_message()
         if self.as_json:
-            about = {"type": type(error).__name__, "message": message, "in_doubt": getattr(error, "in_doubt", False)}
+            about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error)}
             for name in ("status", "code", "retry_after"):
                 if (value := getattr(error, name, None)) is not None:
                     about[name] = value

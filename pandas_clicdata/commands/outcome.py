@@ -47,7 +47,7 @@ class Exit(IntEnum):
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code for an error. What may have been written comes first."""
     receipt = getattr(error, "receipt", None)
-    if isinstance(error, WriteError) or getattr(error, "in_doubt", False) or _anything_done(receipt):
+    if isinstance(error, WriteError) or is_in_doubt(error) or _anything_done(receipt):
         return Exit.IN_DOUBT
     if isinstance(error, (AuthError, NotConnected)):
         return Exit.CREDENTIALS
@@ -60,6 +60,11 @@ def exit_of(error: BaseException) -> Exit:
     if isinstance(error, ClicDataError) and (getattr(error, "status", None) or 0) >= _SERVER_FAULT:
         return Exit.TRY_LATER
     return Exit.REFUSED
+
+
+def is_in_doubt(error: BaseException) -> bool:
+    """Return whether the service may have done, or may still do, what the command was to do."""
+    return isinstance(error, ClicDataError) and (error.in_doubt or error._goes_on)
 
 
 # ---------------------------------------------------------------------------------------------------------

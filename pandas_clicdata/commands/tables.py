@@ -12,7 +12,6 @@ from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
 from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, types_option
 from pandas_clicdata.endpoints.refresh import REFRESHED, REFRESHES
-from pandas_clicdata.errors import ClicDataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,11 +141,7 @@ def refresh(console: Console, data_set: str, is_name: bool, method: Any, wait: b
     With --wait, the exit code is 3 if the refresh may go on after --timeout.
     """
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    try:
-        response = Data(session=console.session).rebuild_data(rec_id, method, wait, timeout)
-    except ClicDataError as error:
-        error.in_doubt = error.in_doubt or str(error).endswith("may go on.")  # the wait ended, not the refresh
-        raise
+    response = Data(session=console.session).rebuild_data(rec_id, method, wait, timeout)
     said = f"{response[REFRESHED]}: refreshed" if wait else "the refresh was accepted"
     console.result({"rec_id": rec_id, "response": response}, f"data set {rec_id}: {said} ({method})")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.arguments import check_choice, check_flag
 from pandas_clicdata.endpoints.answers import parse_data_set_id, parse_result
 from pandas_clicdata.endpoints.waiting import check_timeout, wait_until
-from pandas_clicdata.errors import DeadlineExceeded, NotFound, ProtocolError, server_text
+from pandas_clicdata.errors import NotFound, ProtocolError, server_text
 from pandas_clicdata.names import DATA_SET
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session import wire
@@ -56,20 +57,14 @@ def refresh(
             endpoint._sleep(DATE_STEP)
         session.columns.append((rec_id, None))
         call_in_dialect(session, request).value()
-        too_late = DeadlineExceeded(
-            f"{_OPERATION}: {REFRESHED} is still {server_text(before)} after {timeout:g} s (timeout=). A refresh "
-            "that failed leaves it so, as does a data set without a source; Data().get_data(refresh=True) lists those "
-            "with one",
-            operation=_OPERATION,
+        too_late = (
+            f"{REFRESHED} is still {server_text(before)} after {timeout:g} s (timeout=). A refresh that failed leaves "
+            "it so, as does a data set without a source; Data().get_data(refresh=True) lists those with one"
         )
+        ends = f"The refresh of data set {rec_id} was requested, and may go on."
+        read = partial(_listed, endpoint, rec_id)
         return wait_until(
-            lambda record: record[REFRESHED] != before,
-            lambda: _listed(endpoint, rec_id),
-            endpoint,
-            timeout,
-            shown.update,
-            too_late,
-            f"The refresh of data set {rec_id} was requested, and may go on.",
+            lambda one: one[REFRESHED] != before, read, endpoint, timeout, shown.update, _OPERATION, too_late, ends
         )
 
 

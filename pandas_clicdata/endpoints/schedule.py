@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_output
 from pandas_clicdata.endpoints.answers import count, parse_object, parse_result
 from pandas_clicdata.endpoints.endpoint import Endpoint
 from pandas_clicdata.endpoints.waiting import check_timeout, wait_until
-from pandas_clicdata.errors import DeadlineExceeded
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.names import SCHEDULE, rename_id
 from pandas_clicdata.progress import bar
@@ -90,12 +90,10 @@ class Schedule(Endpoint):
         ['Every morning', 'Every Monday']
         """
         check_output(output)
-        if rec_id is not None:
-            held, rec_id = self._find(SCHEDULE, rec_id)
-            schedule = held._read(rec_id)
-            return schedule if output == "dict" else _to_frame([schedule])
-        listed = self._list()
-        return listed if output == "dict" else _to_frame(listed)
+        found = self._records(rec_id)
+        if output == "df":
+            return _to_frame(found)
+        return found if rec_id is None else found[0]
 
     def get_schedule_tasks(self, rec_id: int | str | None = None) -> pd.DataFrame:
         """List the tasks of the schedules in their order.
@@ -128,12 +126,8 @@ class Schedule(Endpoint):
         >>> tasks.loc[tasks["schedule"] == "Every morning", "type"].tolist()
         ['refresh', 'snapshot']
         """
-        if rec_id is None:
-            schedules = self._list()
-        else:
-            held, rec_id = self._find(SCHEDULE, rec_id)
-            schedules = [held._read(rec_id)]
-        return frame_of_records([task for schedule in schedules for task in _parse_tasks(schedule)], TASKS)
+        found = self._records(rec_id)
+        return frame_of_records([task for schedule in found for task in _parse_tasks(schedule)], TASKS)
 
     def trigger_schedule(
         self, rec_id: int | str, wait: bool = False, timeout: float = 600, *, progress: bool | None = None
@@ -182,8 +176,7 @@ class Schedule(Endpoint):
         >>> Schedule().trigger_schedule(rec_id)
         {'success': True}
         """
-        timeout = check_timeout(timeout)
-        progress = check_flag("progress", progress)
+        timeout, progress = check_timeout(timeout), check_flag("progress", progress)
         held, rec_id = self._find(SCHEDULE, rec_id)
         request = Request("trigger a schedule", "POST", f"/schedule/{rec_id}/trigger")
         if not wait:
@@ -191,10 +184,8 @@ class Schedule(Endpoint):
         with bar(progress, f"schedule {rec_id}", None, "second") as shown:
             before = held._read(rec_id)
             held._call(request).value()
-            too_late = DeadlineExceeded(
-                f"trigger a schedule: the run is not over after {timeout:g} s (timeout=); look again with "
-                f"Schedule().get_schedule({rec_id})",
-                operation="trigger a schedule",
+            too_late = (
+                f"the run is not over after {timeout:g} s (timeout=); look again with Schedule().get_schedule({rec_id})"
             )
             goes_on = f"Schedule {rec_id} was triggered and its run goes on."
             started = False
@@ -205,14 +196,19 @@ class Schedule(Endpoint):
                 started = started or is_running or schedule.get("last_run_date") != before.get("last_run_date")
                 return started and not is_running
 
-            return wait_until(is_over, lambda: held._read(rec_id), held, timeout, shown.update, too_late, goes_on)
+            read = partial(held._read, rec_id)
+            return wait_until(is_over, read, held, timeout, shown.update, request.operation, too_late, goes_on)
 
     def _read(self, rec_id: int) -> dict[str, Any]:
         reply = self._call(get("read a schedule", f"/schedule/{rec_id}"))
         return parse_object(reply, "schedules", "schedule")  # C: the key of one schedule, if any (O18)
 
-    def _list(self) -> list[dict[str, Any]]:
-        return records(self._call, get("list schedules", "/schedule", key="schedules"))
+    def _records(self, rec_id: int | str | None) -> list[dict[str, Any]]:
+        """Return the schedule, or all of them."""
+        if rec_id is None:
+            return records(self._call, get("list schedules", "/schedule", key="schedules"))
+        held, rec_id = self._find(SCHEDULE, rec_id)
+        return [held._read(rec_id)]
 
 
 def _to_frame(schedules: list[dict[str, Any]]) -> pd.DataFrame:

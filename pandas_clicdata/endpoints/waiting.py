@@ -6,7 +6,7 @@ import math
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pandas_clicdata.errors import ClicDataError, InputError
+from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +35,13 @@ def wait_until(
     endpoint: Endpoint,
     timeout: float,
     show: Callable[[float], object],
-    too_late: ClicDataError,
+    operation: str,
+    too_late: str,
     goes_on: str,
 ) -> _State:
     """Read a state until it is over, and return it.
 
-    After ``timeout`` seconds ``too_late`` is raised. ``goes_on`` ends the message of each error.
+    After ``timeout`` seconds a `DeadlineExceeded` says ``too_late``. ``goes_on`` ends the message of each error.
     """
     now = endpoint._clock()
     end = now + timeout
@@ -55,7 +56,8 @@ def wait_until(
             if is_over(state):
                 return state
             if now >= end:
-                raise too_late
+                raise DeadlineExceeded(f"{operation}: {too_late}", operation=operation)
     except ClicDataError as error:
         error.args = (f"{error.args[0].rstrip('.')}. {goes_on}",)
+        error._goes_on = True
         raise
