@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import secrets
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet as pq
 
+from pandas_clicdata.endpoints.pictures import draft_of
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.columns import pc
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
@@ -242,17 +242,10 @@ class Target:
             with self._file.open("wb") as file:
                 write(file)
             return
-        draft = self._file.with_name(f".clicdata-{secrets.token_hex(8)}.part")
-        try:
-            with draft.open("xb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
+        with draft_of(self._file, write) as draft:
             if self._file.exists():
                 draft.chmod(self._file.stat().st_mode & 0o777)
             os.replace(draft, self._file)  # noqa: PTH105  # os.replace is documented to be atomic
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:

@@ -9,14 +9,15 @@ import re
 import secrets
 import unicodedata
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pandas_clicdata.errors import InputError, ProtocolError
 from pandas_clicdata.session.wire import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LONGEST_TEXT = 32 << 20  # bytes of base64
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
@@ -147,17 +148,23 @@ def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
         target = target.with_name(target.name + suffixes[0])
     elif target.suffix.lower() not in suffixes:
         raise InputError(f"the picture is a {picture.format}: let the name end with {suffixes[0]}, not {target.suffix}")
-    # In the same folder, since a rename is atomic only within a file system.
-    draft = target.parent / f".clicdata-{secrets.token_hex(8)}.part"
+    with draft_of(target, lambda file: file.write(picture)) as draft:
+        _publish(draft, target, overwrite)
+    return target
+
+
+@contextmanager
+def draft_of(target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    """Write a file under another name, safe on the disk, for the caller to rename; else it is removed."""
+    draft = target.parent / f".clicdata-{secrets.token_hex(8)}.part"  # a rename is atomic within a file system only
     try:
         with draft.open("xb") as file:
-            file.write(picture)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        _publish(draft, target, overwrite)
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
-    return target
 
 
 def _publish(draft: Path, target: Path, overwrite: bool) -> None:
