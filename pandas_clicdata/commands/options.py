@@ -9,7 +9,7 @@ import click
 
 from pandas_clicdata.commands.files import FORMATS, Source
 from pandas_clicdata.frames.types import COLUMN_TYPES
-from pandas_clicdata.names import DATA_SET, find_id
+from pandas_clicdata.names import DATA_SET, find_id, parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pandas_clicdata import Session
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-_MOST_DIGITS = 19  # of an id
 
 # ---------------------------------------------------------------------------------------------------------
 # Ids and names
@@ -36,7 +34,7 @@ def data_set_argument(function: _Function) -> _Function:
 
 def is_id(text: str) -> bool:
     """Return whether a text is an id: digits."""
-    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return parse_integer(text) is not None
 
 
 def id_or_name(text: str, *, is_name: bool = False) -> int | str:

@@ -70,6 +70,23 @@ def _rows(
     return frame, types or None
 
 
+def _write(
+    console: Console,
+    verb: str,
+    *key: Sequence[str] | None,
+    source: Source,
+    data_set: str,
+    is_name: bool,
+    types: dict[str, str],
+    **options: Any,
+) -> Exit:
+    """Carry out a verb of ``df.clicdata`` with the rows of a file, and write its receipt or plan."""
+    rec_id = find_data_set(console.session, data_set, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
+    call = getattr(frame.clicdata, verb)
+    return console.finish(call(rec_id, *key, types=typed, session=console.session, **options))
+
+
 def _check_options(options: Mapping[str, Any]) -> None:
     """Refuse options of an append that don't go together, before anything is read."""
     known = {field.name for field in fields(AppendOptions)}
@@ -125,14 +142,10 @@ def push(
 @click.option("--append-id", metavar="ID", help="Your id of this append: the same id with the same rows is done once.")
 @_options(_verify, _tag, _workers)
 @pass_console
-def append(
-    console: Console, /, source: Source, data_set: str, is_name: bool, types: dict[str, str], **options: Any
-) -> Exit:
+def append(console: Console, /, types: dict[str, str], **options: Any) -> Exit:
     """Append the rows of FILE to DATASET, an id or a name."""
     _check_options(options)
-    rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    frame, typed = _rows(console, source, rec_id, types)
-    return console.finish(frame.clicdata.append(rec_id, types=typed, session=console.session, **options))
+    return _write(console, "append", types=types, **options)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -146,23 +159,12 @@ def append(
 @click.option("--max-updates", type=click.IntRange(min=0), metavar="N", help="Do nothing if more keys would change.")
 @_options(_workers)
 @pass_console
-def upsert(
-    console: Console,
-    /,
-    source: Source,
-    data_set: str,
-    is_name: bool,
-    types: dict[str, str],
-    on: Sequence[str],
-    **more: Any,
-) -> Exit:
+def upsert(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Update the rows of DATASET whose key is in FILE, and append the others.
 
     Called again after any end, it does what is left.
     """
-    rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    frame, typed = _rows(console, source, rec_id, types)
-    return console.finish(frame.clicdata.upsert(rec_id, [*on], types=typed, session=console.session, **more))
+    return _write(console, "upsert", [*on], **options)
 
 
 def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
@@ -180,23 +182,12 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
 @data_set_argument
 @_options(_on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth"), _workers)
 @pass_console
-def sync(
-    console: Console,
-    /,
-    source: Source,
-    data_set: str,
-    is_name: bool,
-    types: dict[str, str],
-    on: Sequence[str],
-    **more: Any,
-) -> Exit:
+def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Make DATASET hold the rows of FILE: as upsert, then delete the other rows.
 
     Called again after any end, it does what is left.
     """
-    rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    frame, typed = _rows(console, source, rec_id, types)
-    return console.finish(frame.clicdata.sync(rec_id, [*on], types=typed, session=console.session, **more))
+    return _write(console, "sync", [*on], **options)
 
 
 @click.command(cls=Command)
@@ -210,20 +201,9 @@ def sync(
 )
 @_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _workers)
 @pass_console
-def replace(
-    console: Console,
-    /,
-    source: Source,
-    data_set: str,
-    is_name: bool,
-    types: dict[str, str],
-    by: Sequence[str],
-    **more: Any,
-) -> Exit:
+def replace(console: Console, /, by: Sequence[str], **options: Any) -> Exit:
     """Delete rows of DATASET, and append those of FILE: a month is loaded anew."""
-    rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    frame, typed = _rows(console, source, rec_id, types)
-    return console.finish(frame.clicdata.replace(rec_id, [*by] or None, types=typed, session=console.session, **more))
+    return _write(console, "replace", [*by] or None, **options)
 
 
 @click.command(cls=Command)
