@@ -48,6 +48,18 @@ class LiteralSession:
         return [json.loads(request.body) for request in self.asked if request.body is not None]
 
 
+class Watch:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
 def text(body: Any) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 

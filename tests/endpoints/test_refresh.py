@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from endpoints.literal import LiteralSession, refused, wrapped
+from endpoints.literal import LiteralSession, Watch, refused, wrapped
 from pandas_clicdata import Data, Session
 from pandas_clicdata.errors import ApiError, DeadlineExceeded, InputError, NotFound, ProtocolError, TransportError
 from pandas_clicdata.session.wire import Dialect
@@ -22,18 +22,6 @@ def listed(date: str | None, **more: Any) -> dict[str, Any]:
 
 
 OLD, NEW = listed("2026-01-01T00:00:00+00:00"), listed("2026-01-02T00:00:00+00:00")
-
-
-class Watch:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def watched(*answers: Any, dialect: Dialect = Dialect.LEGACY) -> tuple[Data, LiteralSession, Watch]:

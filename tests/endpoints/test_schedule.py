@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from endpoints.literal import LiteralSession, refused, wrapped
+from endpoints.literal import LiteralSession, Watch, refused, wrapped
 from pandas_clicdata.endpoints.schedule import SCHEDULES, Schedule
 from pandas_clicdata.errors import DeadlineExceeded, InputError, NotFound, ProtocolError, TransportError
 from pandas_clicdata.sandbox import start
@@ -116,18 +116,6 @@ def test_tasks_are_rows_in_order_with_all_their_keys(rec_id: int | None) -> None
 
 # ---------------------------------------------------------------------------------------------------------
 # Running
-
-
-class Watch:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def watched(session: LiteralSession) -> tuple[Schedule, Watch]:
