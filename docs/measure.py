@@ -285,7 +285,7 @@ def _calls(there: pd.DataFrame, session: Session) -> dict[str, tuple[str, Callab
 
 
 def _requests(sandbox: Sandbox, call: Callable[[int], object], rec_id: int) -> str:
-    """Return how many requests a call sends: those that read, and those that write."""
+    """Return the number of GET requests of a call, and of its other requests."""
     sandbox.requests.clear()
     call(rec_id)
     methods = [request.method for request in sandbox.requests]
@@ -294,7 +294,7 @@ def _requests(sandbox: Sandbox, call: Callable[[int], object], rec_id: int) -> s
 
 
 def requests_table() -> str:
-    """Return the requests of each call on a data set of 2,500 rows, in either dialect: those that read, and write."""
+    """Return the numbers of requests of each call on a data set of 2,500 rows, in either dialect."""
     there = _data_set()
     found: dict[str, list[str]] = {}
     for version in DIALECTS.values():
