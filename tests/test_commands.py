@@ -135,7 +135,7 @@ def test_the_demo_takes_parquet_and_at_most_so_many_rows(tmp_path: Path, capsys:
     [
         ("own", b"", "it is empty"),
         ("own", b"\n\n", "it has no columns"),
-        ("own", b"a,b\n1,a\0b\n", "it is no text"),
+        ("own", b"a,b\n1,a\0b\n", "it is not text"),
         ("own", b"PK\x03\x04 no workbook", "can't be read"),
         ("own", zipped("xl/workbook.xml", "<workbook"), "can't read"),
         ("own", b"\xd0\xcf\x11\xe0 no workbook", "can't read"),
@@ -297,7 +297,7 @@ def test_a_url_of_another_service(
         environment.setenv("CLICDATA_URL", other.url)
         ended, said = diagnosis(capsys)
     assert ended == 1
-    assert "CLICDATA_URL: what answers" in said
+    assert "CLICDATA_URL: the server at" in said
     assert "is not the API" in said
 
 

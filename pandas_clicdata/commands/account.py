@@ -1,4 +1,4 @@
-"""``schedule``, ``dashboard``, ``user`` and ``team``: what the account has beside data sets."""
+"""``schedule``, ``dashboard``, ``user`` and ``team``: commands for everything in the account except data sets."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def list_dashboards(console: Console) -> None:
 @click.option("-o", "--output", required=True, metavar="FILE", help="The picture: FILE.png; - is stdout.")
 @pass_console
 def snapshot(console: Console, /, dashboard: str, is_name: bool, output: str) -> Exit:
-    """Save a picture of DASHBOARD, an id or a name, in its present state."""
+    """Save a picture of DASHBOARD, an id or a name, as it is now."""
     found = id_or_name(dashboard, is_name=is_name)
     which: Any = {"name": found} if isinstance(found, str) else {"rec_id": found}
     endpoint = Dashboard(session=console.session)
@@ -93,7 +93,7 @@ def snapshot(console: Console, /, dashboard: str, is_name: bool, output: str) ->
 
 @click.group(cls=Group)
 def user() -> None:
-    """List the users of the account, and make them those of a file."""
+    """List the users of the account, or make them equal to the users in a file."""
 
 
 @user.command("list")
@@ -109,7 +109,7 @@ def _most(name: str, option: str) -> Callable[[Any], Any]:
         name,
         callback=parse_share,
         metavar="N",
-        help="Do nothing if more go than this number, or this share like 10%; default: ten, or a tenth.",
+        help="Do nothing if more users would go: a number, or a share like 10%; default: ten, or a tenth.",
     )
 
 
@@ -120,9 +120,9 @@ def _most(name: str, option: str) -> Callable[[Any], Any]:
 @dry_run_option
 @pass_console
 def sync_users(console: Console, /, source: Source, **options: Any) -> Exit:
-    """Make the users of the account those of FILE.
+    """Make the users of the account equal to the users in FILE.
 
-    FILE has a column email_address, and any of first_name, last_name, license and, for new users, password.
+    FILE has a column email_address. It may have first_name, last_name, license and, for new users, password.
     """
     frame, _ = source.read({}, None, all_text=True)
     return console.finish(User(session=console.session).sync_users(frame, **options))
@@ -130,7 +130,7 @@ def sync_users(console: Console, /, source: Source, **options: Any) -> Exit:
 
 @click.group(cls=Group)
 def team() -> None:
-    """List the teams, and change who is in them."""
+    """List the teams, and change their users."""
 
 
 @team.command("list")
@@ -182,7 +182,10 @@ def remove(console: Console, /, team: str, user: str, is_name: bool) -> Exit:
 @dry_run_option
 @pass_console
 def sync_team(console: Console, /, source: Source, team: str, is_name: bool, **options: Any) -> Exit:
-    """Make the users of TEAM, an id or a name, those of FILE, which has a column email_address."""
+    """Make the users of TEAM, an id or a name, equal to the users in FILE.
+
+    FILE has a column email_address.
+    """
     frame, _ = source.read({}, None, all_text=True)
     endpoint = Team(session=console.session)
     return console.finish(endpoint.sync_users(id_or_name(team, is_name=is_name), frame, **options))

@@ -29,11 +29,11 @@ COMPLETE = "_CLICDATA_COMPLETE"  # the variable by which a shell asks for comple
 )
 @click.version_option(package_version(), "--version", prog_name="clicdata")
 def app() -> None:
-    """Read and write the data sets of ClicData, and look after the account.
+    """Read and write the data sets of ClicData, and manage the account.
 
-    Data goes to stdout, all else to stderr. The credentials come from a profile, which "clicdata login" writes, or from
-    the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET, or CLICDATA_API_KEY. "clicdata doctor" shows what is
-    set.
+    Data goes to stdout, everything else to stderr. The credentials come from a profile, which "clicdata login" writes,
+    or from the environment: CLICDATA_CLIENT_ID and CLICDATA_CLIENT_SECRET, or CLICDATA_API_KEY. "clicdata doctor" shows
+    the settings.
     """
 
 
@@ -48,9 +48,9 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
     Parameters
     ----------
     arguments : sequence of str, optional
-        The arguments of the command line; by default those of this process.
+        The arguments of the command line; by default the arguments of this process.
     prog_name : str, optional
-        The name of the command in its help texts; by default as it was called.
+        The name of the command in its help texts; by default the name by which it was called.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
 def _flush() -> None:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads it any more
+    except BrokenPipeError:  # the reader of the pipe has closed it
         drop_stdout()
 
 
@@ -94,7 +94,7 @@ def _takes_json_file(error: click.ClickException) -> bool:
 
 
 def _interrupted(console: Console, error: BaseException) -> Exit:
-    """Write what became of the rows when Ctrl-C ended a command."""
+    """Write the error and the receipt of a command that Ctrl-C ended."""
     cause = error.__cause__ if isinstance(error, click.Abort) else error
     receipt = getattr(cause, "receipt", None)
     console.fail(KeyboardInterrupt("interrupted"), Exit.INTERRUPTED, receipt)

@@ -1,4 +1,4 @@
-"""What a command reads from and writes to, and the options that all of them take."""
+"""The session and the output of a command, and the options that all commands take."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOST_SHOWN = 5  # rows of a table of a plan
 
 
 class Console:
-    """What one command reads from and writes to: its session, stdout for data, and stderr for all else."""
+    """The session of one command, stdout for its data, and stderr for everything else."""
 
     def __init__(self) -> None:
         self.as_json = False
@@ -60,7 +60,7 @@ class Console:
     # stdout
 
     def write(self, data: bytes) -> None:
-        """Write data to stdout. When nobody reads it any more, the rest is dropped."""
+        """Write data to stdout. If the reader of a pipe has closed it, drop the rest."""
         try:
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -95,7 +95,7 @@ class Console:
                 self.write(f"\n{title}{'' if title == 'columns' else first}\n{_lines(shown)}".encode())
 
     def show_receipt(self, receipt: Any, code: Exit, *, is_data: bool = False) -> Exit:
-        """Write a receipt, and return the exit code. It is data only where it was asked for."""
+        """Write a receipt, and return the exit code. ``is_data`` writes its text to stdout, not to stderr."""
         if self.as_json:
             self._write_json({"ok": code is Exit.DONE, "exit_code": int(code), "receipt": describe(receipt)})
         elif is_data:
@@ -123,7 +123,7 @@ class Console:
             self.note(text)
 
     def result_of_rows(self, values: Mapping[str, Any], rows: bytes) -> None:
-        """Write a result with rows, which are JSON already."""
+        """Write a result with rows that are already JSON."""
         head = json.dumps({"ok": True, **values})[:-1].encode()
         self.write(head + b', "data": ' + rows.rstrip() + b"}\n")
 
@@ -134,7 +134,7 @@ class Console:
     # stderr
 
     def note(self, text: str) -> None:
-        """Write what is no data."""
+        """Write a message to stderr."""
         with suppress(OSError):
             click.echo(printable(text), err=True)
 
@@ -143,7 +143,7 @@ class Console:
         self.note(_lines(rows.head(_MOST_SHOWN)) + ("..." if len(rows) > _MOST_SHOWN else ""))
 
     def fail(self, error: BaseException, code: Exit, receipt: Any = None) -> None:
-        """Write an error, and what is known of the rows."""
+        """Write an error, and the receipt of the rows."""
         message = str(error) or type(error).__name__
         if isinstance(error, click.ClickException):
             message = error.format_message()
@@ -165,7 +165,7 @@ class Console:
 
 
 def drop_stdout() -> None:
-    """Let what else is written to stdout go nowhere, so that no flush fails at the end."""
+    """Send later output of stdout to the null device, so that no flush fails at the end."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -194,7 +194,7 @@ def profile_option() -> click.Option:
         metavar="NAME",
         expose_value=False,
         callback=_set_profile,
-        help="The profile with the credentials; by default as for connect.",
+        help="The profile with the credentials; default: as for connect.",
     )
 
 
@@ -204,7 +204,7 @@ def _set_json(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 class Command(click.Command):
-    """A command that calls ClicData, with the options that all of them take."""
+    """A command that calls ClicData, with the options that all such commands take."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -216,12 +216,12 @@ class Command(click.Command):
                 is_eager=True,
                 expose_value=False,
                 callback=_set_json,
-                help="Write one JSON object, also of an error.",
+                help="Write the result or the error as one JSON object.",
             )
         )
 
 
 class Group(click.Group):
-    """A group of such commands."""
+    """A group whose commands are of the class `Command`."""
 
     command_class = Command

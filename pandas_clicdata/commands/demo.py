@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pandas_clicdata import DataFrame
 
 MOST_ROWS = 1_000_000  # of a file, unless the caller wants more
-_READ_OFTEN = 100_000  # rows; a larger table is read just twice
+_READ_OFTEN = 100_000  # rows; a larger table is read only twice
 _WIDTH = 100  # of the terminal
 _INDENT = " " * 10
-_SAMPLE = 1 << 16  # bytes in which the separator is looked for
+_SAMPLE = 1 << 16  # bytes at the start of a file, from which the separator is guessed
 _ENCODINGS = ("utf-8", "cp1252", "latin-1")
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = ";\t|,"
@@ -58,7 +58,7 @@ class _Table(NamedTuple):
 
     frame: DataFrame
     name: str
-    python: str  # that reads the file
+    python: str  # the code that reads the file
 
 
 def demo(file: str | None, api_version: str | None, rows: int = MOST_ROWS) -> int:
@@ -71,7 +71,7 @@ def demo(file: str | None, api_version: str | None, rows: int = MOST_ROWS) -> in
     api_version : str or None
         As in `Session`: ``"auto"``, None or a version.
     rows : int, default 1000000
-        The most rows that are taken of the file.
+        The most rows to read of the file.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def _read_sample() -> _Table:
 
 
 def _read_file(path: Path, rows: int) -> _Table:
-    """Read a file, and print what it was read as."""
+    """Read a file, and print how it was read."""
     if path.is_dir():
         raise ValueError("it is a folder, not a file")
     if not path.exists():
@@ -142,7 +142,7 @@ def _read_file(path: Path, rows: int) -> _Table:
 
 
 def _find_reader(path: Path, head: bytes) -> Callable[[Path, bytes, int], tuple[DataFrame, dict[str, Any]]]:
-    """Return what reads a file, by its first bytes. A name that says otherwise is an error: all text reads as CSV."""
+    """Return the reader of a file, by its first bytes. A suffix of another format raises: any text reads as CSV."""
     if head.startswith(_PARQUET):
         return _read_parquet
     if head.startswith(_EXCEL):
@@ -198,10 +198,10 @@ def _with_index(frame: pd.DataFrame) -> DataFrame:
 
 
 def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, Any]]:
-    """Read CSV in whatever encoding and with whatever separator it has, and print what was found out."""
+    """Read CSV in its own encoding and with its own separator, and print both."""
     bom = next((name for mark, name in _BOMS.items() if head.startswith(mark)), None)
     if bom is None and b"\0" in head:
-        raise ValueError("it is no text: CSV, Excel and parquet can be read")
+        raise ValueError("it is not text: CSV, Excel and parquet can be read")
     separator = _find_separator(head.decode(bom or "latin-1", "replace"))
     encoding, lines = _find_encoding(path, (bom,) if bom else _ENCODINGS, separator, rows)
     if not lines.width:
@@ -231,11 +231,11 @@ def _read_csv(path: Path, head: bytes, rows: int) -> tuple[DataFrame, dict[str, 
 
 
 def _find_encoding(path: Path, encodings: Iterable[str], separator: str, rows: int) -> tuple[str, _Lines]:
-    """Return the first encoding in which every row that will be read has letters, and those rows' shape."""
+    """Return the first encoding that decodes every row that will be read, and the shape of these rows."""
     for encoding in encodings:
         with suppress(UnicodeError):
             return encoding, _scan(path, encoding, separator, rows)
-    raise ValueError("its first bytes name an encoding that it isn't written in")
+    raise ValueError("its first bytes name an encoding, but it has another one")
 
 
 def _find_separator(text: str) -> str:
@@ -247,13 +247,13 @@ def _find_separator(text: str) -> str:
         width = len(rows[0]) if rows else 0
         same = sum(len(row) >= width and not any(row[width:]) for row in rows)  # a separator may end each line
         divides = width > 1 and 2 * same > len(rows)
-        return divides, same, width, divides is (separator != ",")  # a comma may be a decimal one
+        return divides, same, width, divides is (separator != ",")  # a comma may be a decimal comma
 
     return max(_SEPARATORS, key=fit)
 
 
 class _Lines(NamedTuple):
-    """How many rows and columns a file has, whether a row is wider, and the lines with too many or too few cells."""
+    """The numbers of rows and columns, whether a row is wider, and the lines with too many or too few cells."""
 
     rows: int
     width: int
@@ -263,7 +263,7 @@ class _Lines(NamedTuple):
 
 
 def _scan(path: Path, encoding: str, separator: str, rows: int) -> _Lines:
-    """Look at each row that will be read, so that no wrong letter and no broken line goes unnoticed."""
+    """Decode each row that will be read, and find the lines with too many or too few cells."""
     csv.field_size_limit(2**31 - 1)
     count, wide, long, short = 0, False, [], []
     with path.open(encoding=encoding, newline="") as file:
@@ -282,7 +282,7 @@ def _scan(path: Path, encoding: str, separator: str, rows: int) -> _Lines:
 
 
 def _find_kinds(path: Path, rows: int, shape: dict[str, Any]) -> dict[str, str | None]:
-    """Return what the cells of each column are: dates, numbers, numbers as text, or None for all else."""
+    """Return the shape of the cells of each column, "lossy" for numbers that must stay text, None for other text."""
     possible: dict[str, set[str]] = {}
     lossy: set[str] = set()
     filled: set[str] = set()
@@ -388,7 +388,7 @@ def _concat(table: DataFrame, more: DataFrame) -> DataFrame:
 
 
 def _print_rows(table: DataFrame) -> None:
-    """Print a few rows of what came back, as many columns of them as fit."""
+    """Print the first rows, with as many columns as fit."""
     for columns in range(min(len(table.columns), 12), 0, -1):
         shown = table.head(3).to_string(index=False, max_cols=columns, max_colwidth=24)
         if columns == 1 or max(map(len, shown.splitlines())) <= _WIDTH - len(_INDENT):
@@ -397,7 +397,7 @@ def _print_rows(table: DataFrame) -> None:
 
 
 def _find_key(table: DataFrame) -> str | None:
-    """Return the first column of integers or texts whose cells are all there and all different."""
+    """Return the first column of integers or texts without missing and without equal cells."""
     for name in table.columns:
         cells = table[name]
         if not len(cells) or cells.isna().any():
@@ -444,7 +444,7 @@ def _show_account() -> None:
 
 def _check_equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
     days = [name for name, kind in clicdata_types(expected).items() if kind in ("date", "time")]
-    text = {name: expected[name].map(str, na_action="ignore").astype(object) for name in days}  # as they come back
+    text = {name: expected[name].map(str, na_action="ignore").astype(object) for name in days}  # a read gives text
     try:
         pd.testing.assert_frame_equal(read, expected.assign(**text).reset_index(drop=True))
     except AssertionError as error:

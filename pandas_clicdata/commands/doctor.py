@@ -35,7 +35,7 @@ def doctor() -> int:
     Returns
     -------
     int
-        0 if a call succeeds, else the exit code of what is wrong: 4 for the credentials.
+        0 if a call succeeds, else the exit code for the error: 4 for wrong credentials.
     """
     print(f"pandas_clicdata {package_version()}\n\nSettings")
     for name, variable in manager.ENVIRONMENT.items():
@@ -99,13 +99,13 @@ def _advise(error: ClicDataError, url: str) -> str:
     if doubt and not isinstance(error, (ApiVersionError, TlsError)):
         return f"CLICDATA_URL: {doubt}"
     if isinstance(error, BadCredentials):
-        return "the id, secret, password or key is wrong, or withdrawn. Copy it anew from ClicData, Account > API Apps."
+        return "the id, secret, password or key is wrong or revoked. Copy it again from ClicData, Account > API Apps."
     if isinstance(error, ApiVersionError):
         return f"the API version, CLICDATA_API_VERSION: {VERSIONS}."
     if isinstance(error, TlsError):
         return "the server's certificate is not trusted. Behind a company proxy, name its certificates with ca_bundle=."
     if isinstance(error, (RedirectRefused, ProtocolError, NotFound)):
-        return f"CLICDATA_URL: what answers at {url} is not the API. Without CLICDATA_URL it is {DEFAULT_URL}"
+        return f"CLICDATA_URL: the server at {url} is not the API. Without CLICDATA_URL it is {DEFAULT_URL}"
     if isinstance(error, TransportError):
         return _advise_on_network(error, url, host)
     return "nothing here: the service itself has a fault. Try again later."
@@ -121,10 +121,10 @@ def _advise_on_network(error: TransportError, url: str, host: str) -> str:
     if "refused" in reason:
         return f"CLICDATA_URL: nothing listens at {url}. Check host and port."
     if "unreachable" in reason or "no route" in reason or "down" in reason:
-        return "the network: it can't be reached from this machine (cable, Wi-Fi, VPN)."
+        return "the network: the host can't be reached from this machine (cable, Wi-Fi, VPN)."
     if "proxy" in reason:
         return "the proxy settings (HTTPS_PROXY): the proxy refused or can't be reached."
-    return f"the network or CLICDATA_URL: {url} gives no complete answer. A firewall may be in between."
+    return f"the network or CLICDATA_URL: {url} gives no complete response. A firewall may be in between."
 
 
 def _can_resolve(host: str) -> bool:

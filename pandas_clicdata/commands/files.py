@@ -48,7 +48,7 @@ _BOOLEAN = "^([Tt]rue|TRUE|[Ff]alse|FALSE)$"
 
 
 def format_of(path: str, asked: str | None) -> str:
-    """Return the format of a file: as asked, or by its suffix; of stdin and stdout it is CSV."""
+    """Return the format that was asked for, else the format of the suffix; for stdin and stdout CSV."""
     if asked is not None:
         return asked
     if path == STDIO:
@@ -73,7 +73,7 @@ class Source:
     file_format : str or None
         One of `FORMATS`; None goes by the suffix.
     separator, encoding : str or None
-        Of a CSV file: by default a comma (a tab in ``.tsv`` and ``.tab``), and UTF-8 (UTF-16 with its mark).
+        For a CSV file; default: a comma (a tab in ``.tsv`` and ``.tab``), and UTF-8 (UTF-16 if its mark is there).
     """
 
     def __init__(self, path: str, file_format: str | None, separator: str | None, encoding: str | None) -> None:
@@ -84,7 +84,7 @@ class Source:
 
     @property
     def is_text(self) -> bool:
-        """Whether its cells have no types of their own."""
+        """Whether the cells of the file have no types."""
         return self.format == "csv"
 
     def read(
@@ -92,22 +92,22 @@ class Source:
     ) -> tuple[pd.DataFrame, dict[str, str]]:
         """Return the rows, and the ClicData types to send them with.
 
-        The cells of a CSV file are text. They are sent as what the data set ``holds`` in their column. Where that
-        isn't known, a column is numbers, or true and false, if all its cells are; one cell like ``007`` makes it text.
+        The cells of a CSV file are text. They are sent as the type that the data set ``holds`` in their column. If that
+        isn't known, a column becomes numbers, or true and false, if all cells are. One cell like ``007`` makes it text.
 
         Parameters
         ----------
         types : mapping of str to str
-            The ClicData type of columns, as the caller says.
+            The ClicData types of columns, as the caller chose them.
         holds : mapping or None
-            What each column of the data set holds; None if there is none, or if that is not known.
+            The types that each column of the data set holds; None if it is new, or if they are not known.
         all_text : bool, default False
             Whether all cells of a CSV file stay text, such as passwords.
 
         Raises
         ------
         InputError
-            The file can't be read as what it is said to be.
+            The file can't be read in its format.
         """
         try:
             data = self._bytes()
@@ -154,7 +154,7 @@ class Source:
             if parsed is not None:
                 table = table.set_column(place, name, parsed)
             elif name not in types and wanted in ("number", "checkbox"):
-                types[name] = wanted  # what can't be sent as such is an error that names the cells
+                types[name] = wanted  # a cell that can't be sent so is an error with its position
         [frame] = frames_of(table)
         return frame, types
 
@@ -189,7 +189,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _parsed(cells: pa.ChunkedArray, wanted: str | None, *, is_guess: bool) -> pa.ChunkedArray | None:
-    """Return cells as numbers, or as true and false, if they are all; None if not, or if neither is wanted."""
+    """Return cells as numbers, or as true and false, if every cell is; None if not, or if neither is wanted."""
     if cells.null_count == len(cells):
         return None
 
@@ -223,13 +223,13 @@ class Target:
     Raises
     ------
     UsageError
-        No file can be written there. This is found before the rows are read.
+        No file can be written at this path. The error comes before the rows are read.
     """
 
     def __init__(self, path: str, file_format: str | None) -> None:
         self.path, self.format = path, format_of(path, file_format)
         self.is_stdout = path == STDIO
-        self._file = Path(os.path.realpath(path))  # of a link, the file that it names is replaced
+        self._file = Path(os.path.realpath(path))  # a link stays; the file that it names is replaced
         if not self.is_stdout:
             if self._file.is_dir():
                 raise click.UsageError(f"{path} is a folder: name a file in it.")
@@ -249,7 +249,7 @@ class Target:
 
 
 def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:
-    """Write rows that were read: those of a frame as CSV or JSON, those of a table of Arrow as Parquet or Arrow."""
+    """Write rows that were read: a frame as CSV or JSON, an Arrow table as Parquet or Arrow."""
     if file_format == "csv":
         if len(rows.columns):
             file.write(rows.to_csv(index=False).encode())

@@ -17,7 +17,7 @@ from pandas_clicdata.session.manager import PROFILE
 @click.command()
 @click.argument("file", required=False)
 @click.option(
-    "--rows", type=click.IntRange(min=1), default=1_000_000, metavar="N", help="Rows to take (default: 1,000,000)."
+    "--rows", type=click.IntRange(min=1), default=1_000_000, metavar="N", help="Rows to read (default: 1,000,000)."
 )
 @click.option("--api-version", default="auto", help='The dialect: "auto" (default), "none" or "2022.01".')
 def demo(file: str | None, rows: int, api_version: str) -> int:
@@ -31,13 +31,13 @@ def demo(file: str | None, rows: int, api_version: str) -> int:
 
 
 @click.command()
-@click.option("--probe", "reads", is_flag=True, help="Ask what isn't known about the service; it only reads.")
+@click.option("--probe", "reads", is_flag=True, help="Ask the open questions that reads can answer.")
 @click.option(
-    "--probe-writes", "writes", is_flag=True, help="Ask what isn't known; it writes to a data set of its own."
+    "--probe-writes", "writes", is_flag=True, help="Ask the open questions that need writes, to a new data set."
 )
-@click.option("--json", "file", metavar="FILE", help="Of a probe: a file for its report as JSON.")
-@click.option("--yes", is_flag=True, help="Of --probe-writes: agree to the data set that it makes.")
-@click.option("--data-set", type=int, metavar="ID", help="Of --probe-writes: one that it made, now with a key.")
+@click.option("--json", "file", metavar="FILE", help="A file for the report of a probe, as JSON.")
+@click.option("--yes", is_flag=True, help="With --probe-writes: agree to the new data set.")
+@click.option("--data-set", type=int, metavar="ID", help="With --probe-writes: its data set, which has a key now.")
 @pass_console
 def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes: bool, data_set: int | None) -> int:
     """Show where each setting comes from, and whether a call succeeds."""
@@ -55,10 +55,12 @@ def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Default: any free one.")
-@click.option("--path", metavar="FILE", help="A file to store the data in; default: memory.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port (default: any free port)."
+)
+@click.option("--path", metavar="FILE", help="A file for the data (default: keep it in memory).")
 def sandbox(port: int, path: str | None) -> int:
-    """Serve a ClicData on this machine until interrupted."""
+    """Run a sandbox, a ClicData on this machine, until Ctrl-C."""
     from pandas_clicdata.sandbox import start
 
     with start(port=port, path=path, record=False) as service:
@@ -78,8 +80,8 @@ def sandbox(port: int, path: str | None) -> int:
 def stubs(folder: str) -> int:
     """Write types of pandas with df.clicdata and pd.read_clicdata, for pyright and Pylance.
 
-    FOLDER is where these look for types of your own; by default "typings". They are those of pandas-stubs, as it is
-    installed.
+    FOLDER is the folder where pyright and Pylance look for your own types; by default "typings". The types are a copy
+    of the installed pandas-stubs.
     """
     from pandas_clicdata.commands.stubs import stubs as write
 

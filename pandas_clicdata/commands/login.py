@@ -1,4 +1,4 @@
-"""``login`` and ``whoami``: write a profile, and show who is connected with what."""
+"""``login`` and ``whoami``: write a profile, and show the account and the user."""
 
 from __future__ import annotations
 
@@ -21,22 +21,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CODE = "authorization_code"
-_CLEAR = ("client_id", "username")  # what may be seen while it is typed, and given as an option
+_CLEAR = ("client_id", "username")  # not secret: shown while typed, and allowed as an option
 
 
 @click.command(cls=Command)
 @click.option("--auth-method", "method", type=click.Choice(sorted(NEEDS)), default=_CODE, help=f"Default: {_CODE}.")
-@click.option("--client-id", metavar="ID", help="Of an API app, from ClicData's Account > API Apps.")
-@click.option("--username", metavar="NAME", help="Of a user, for basic.")
-@click.option("--url", metavar="URL", help="Where the service is, if it isn't the usual one.")
+@click.option("--client-id", metavar="ID", help="The id of an API app; in ClicData: Account > API Apps.")
+@click.option("--username", metavar="NAME", help="The name of a user, for basic.")
+@click.option("--url", metavar="URL", help="The URL of the service, if it isn't the usual one.")
 @click.option("--keyring", is_flag=True, help="Keep the secrets in the keyring of the system, not in the file.")
-@click.option("--scope", metavar="NAMES", help="What the browser is asked to allow, with blanks between.")
+@click.option("--scope", metavar="NAMES", help="The scopes to allow, with blanks between them.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Where the browser comes back; default: any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="The local port for the browser; default: any.",
 )
-@click.option("--paste", is_flag=True, help="Paste the code, as on a machine without a browser.")
-@click.option("--redirect-uri", metavar="URI", help="Of --paste: where the browser ends, as the API app allows it.")
-@click.option("--seconds", type=click.FloatRange(1), default=300.0, help="How long to wait for the browser (300).")
+@click.option("--paste", is_flag=True, help="Paste the code; for a machine without a browser.")
+@click.option("--redirect-uri", metavar="URI", help="With --paste: the address that the API app allows.")
+@click.option("--seconds", type=click.FloatRange(1), default=300.0, help="Seconds to wait for the browser (300).")
 @pass_console
 def login(
     console: Console,
@@ -54,11 +58,12 @@ def login(
     """Log in, and write a profile that later calls use.
 
     A page of ClicData opens in the browser. Log in there, and the profile gets a refresh token. Each later log-in
-    replaces it. With another --auth-method, the profile gets what was typed. Nothing is written before ClicData
-    accepts it.
+    replaces it. With another --auth-method, the profile gets the credentials that you type. Nothing is written before
+    ClicData accepts them.
 
-    The profile is the one of --profile, else of CLICDATA_PROFILE, else "default". If it exists, its API app is used
-    again. What is missing is taken from the environment, or asked for at a terminal. No option takes a secret.
+    The name of the profile comes from --profile, else from CLICDATA_PROFILE, else it is "default". If the profile
+    exists, its API app is used again. Missing settings come from the environment, or you type them at a terminal. No
+    option takes a secret.
     """
     if paste and not sys.stdin.isatty():
         raise click.UsageError("--paste needs a terminal")
@@ -87,7 +92,7 @@ def login(
 @click.command(cls=Command)
 @pass_console
 def whoami(console: Console) -> None:
-    """Log in, and show who is connected with what: account, user, API app, url, way to log in."""
+    """Log in, and show the account, the user, the API app, the url and the way to log in."""
     _show(console, console.session.check())
 
 
@@ -110,7 +115,7 @@ def _is_app(name: str) -> bool:
 
 
 def _asked_for(names: list[str], given: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return what is given, else set in the environment, else typed."""
+    """Return each setting: the option, else the variable of the environment, else what the user types."""
     found = {}
     for name in names:
         variable = manager.ENVIRONMENT[name]
@@ -128,7 +133,9 @@ def _refresh_token(
     if paste:
 
         def ask(page: str) -> str:
-            console.note(f"Open this page, log in, and copy the address at which the browser ends:\n\n  {page}\n")
+            console.note(
+                f"Open this page, log in, and copy the address that the browser shows at the end:\n\n  {page}\n"
+            )
             return str(click.prompt("Address or code", err=True))
 
         return browser.refresh_token_by_paste(app, ask, scope=scope, redirect_uri=redirect_uri or browser.NOWHERE)

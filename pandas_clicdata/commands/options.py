@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def name_option(what: str) -> Callable[[_Function], _Function]:
-    """Return a decorator that adds the option ``is_name`` about an argument."""
+    """Return a decorator that adds the option ``is_name`` for an argument."""
     return click.option("--name", "is_name", is_flag=True, help=f"{what} is a name, even if it is all digits.")
 
 
@@ -43,7 +43,7 @@ def id_or_name(text: str, *, is_name: bool = False) -> int | str:
 
 
 def find_data_set(session: Session, text: str, *, is_name: bool) -> int:
-    """Return the id that a text is, or the id of the only data set of exactly this name."""
+    """Return the id in a text, or the id of the only data set with exactly this name."""
     return find_id(DATA_SET, id_or_name(text, is_name=is_name), session)
 
 
@@ -78,16 +78,16 @@ _EXISTING = click.Path(exists=True, dir_okay=False, allow_dash=True)
 def _parse_separator(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     separator = "\t" if given in ("\\t", "tab") else given
     if separator is not None and (len(separator) != 1 or separator in '"\r\n'):
-        raise click.BadParameter(f"{given!r} is not one character: say ';', '|' or tab.")
+        raise click.BadParameter(f"{given!r} is not one character: use ';', '|' or tab.")
     return separator
 
 
 def source_argument(function: Callable[..., Any]) -> Any:
-    """Add the argument FILE and what says how to read it, as ``source``."""
+    """Add the argument FILE and its options for reading, together as ``source``."""
 
-    @click.option("--encoding", metavar="NAME", help="Of a CSV file; default: UTF-8.")
-    @click.option("--sep", "separator", callback=_parse_separator, metavar="CHARACTER", help="Of a CSV file; or tab.")
-    @click.option("--format", "file_format", type=click.Choice(FORMATS), help="By default by the suffix; CSV of stdin.")
+    @click.option("--encoding", metavar="NAME", help="The encoding of a CSV file (default: UTF-8).")
+    @click.option("--sep", "separator", callback=_parse_separator, metavar="CHARACTER", help="Separator of a CSV file.")
+    @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Default: by the suffix; CSV from stdin.")
     @click.argument("file", type=_EXISTING)
     @wraps(function)
     def with_source(

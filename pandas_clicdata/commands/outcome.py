@@ -1,4 +1,4 @@
-"""How a command ends: its exit code; and receipts and cells as they are written."""
+"""The exit code of a command; receipts and cells as text and as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SERVER_FAULT = 500  # the lowest HTTP status that is not the caller's fault
-_MISSING = ("nan", "NaT", "<NA>")  # how pandas writes them
+_MISSING = ("nan", "NaT", "<NA>")  # missing cells as pandas writes them
 _MOST_SPANS = 20  # of rows, in the text about a receipt
 
 
@@ -45,7 +45,7 @@ class Exit(IntEnum):
 
 
 def exit_of(error: BaseException) -> Exit:
-    """Return the exit code for an error. What may have been written comes first."""
+    """Return the exit code for an error: IN_DOUBT if rows may have been written, whatever the error is."""
     receipt = getattr(error, "receipt", None)
     if isinstance(error, WriteError) or is_in_doubt(error) or _anything_done(receipt):
         return Exit.IN_DOUBT
@@ -63,7 +63,7 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def is_in_doubt(error: BaseException) -> bool:
-    """Return whether the service may have done, or may still do, what the command was to do."""
+    """Return whether the service may have done the work of the command, or may still do it."""
     return isinstance(error, ClicDataError) and (error.in_doubt or error._goes_on)
 
 
@@ -72,7 +72,7 @@ def is_in_doubt(error: BaseException) -> bool:
 
 
 def _anything_done(receipt: Any) -> bool:
-    """Return whether any row was written, or may have been."""
+    """Return whether any row was written, or may have been written."""
     counts = ("rows_appended", "rows_in_doubt", "keys_applied", "keys_accepted", "keys_in_doubt", "anything_done")
     return any(bool(getattr(receipt, name, 0)) for name in counts)
 
@@ -100,7 +100,7 @@ def describe(receipt: Any) -> dict[str, Any]:
 
 
 def columns_of(plan: Any) -> Any:
-    """Return the columns of a plan, one a row; none of a plan for users."""
+    """Return the columns of a plan, one per row; a plan for users has none."""
     columns = getattr(plan, "columns", None)
     return plan.inserts.iloc[:0, :0] if columns is None else columns.reset_index()
 
@@ -126,12 +126,12 @@ _OF_PYTHON = re.compile(r": \.[a-z_.]+(\(df\))?| \((copy|old cells) in \.[a-z_.]
 
 
 def without_python(text: str) -> str:
-    """Return a text without the attributes of a receipt by which Python goes on."""
+    """Return a text without the attributes of a receipt, which only Python code can use."""
     return _OF_PYTHON.sub("", text)
 
 
 def receipt_lines(receipt: Any) -> list[str]:
-    """Return a receipt as lines of text: its summary, which rows are in doubt or not stored, and how to go on."""
+    """Return a receipt as lines of text: its summary, the rows in doubt or not stored, and how to continue."""
     shown = describe(receipt)
     lines = [without_python(shown["summary"])]
     for name, words in (("in_doubt", "in doubt"), ("remaining", "not stored")):
@@ -148,7 +148,7 @@ def receipt_lines(receipt: Any) -> list[str]:
 
 
 def _joined(chunks: Iterable[tuple[int, int, str]], states: Sequence[str]) -> list[list[int]]:
-    """Return the spans of the chunks in these states, adjoining ones as one."""
+    """Return the spans of the chunks in these states; adjoining spans are joined."""
     spans: list[list[int]] = []
     for start, stop, state in chunks:
         if state in states:
@@ -182,7 +182,7 @@ def rows_of(frame: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
 
 
 def _plain(cell: Any) -> Any:
-    """Return a cell as JSON has it; a missing one is null."""
+    """Return a cell as a value for JSON; a missing cell is None."""
     if isinstance(cell, (dict, list, tuple, str, bool, int)) or cell is None:
         return cell
     if str(cell) in _MISSING:
@@ -201,6 +201,6 @@ def text_of(cell: Any) -> str:
 
 
 def printable(text: str, *, blanks: bool = True) -> str:
-    """Return text without control characters, which names at the service may hold; with ``blanks``, of many lines."""
+    """Return text with its control characters escaped; ``blanks`` keeps line breaks and tabs."""
     keep = "\n\t" if blanks else ""
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)

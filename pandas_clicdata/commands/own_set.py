@@ -12,27 +12,27 @@ from pandas_clicdata.session.wire import json_body
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# `k` is the key to tick by hand, `part` the question of a row, `mark` what updates set.
+# `k`: the key to tick by hand. `part`: the question of a row. `mark`: the column that updates set.
 COLUMNS = {
     "k": "text", "part": "text", "t": "text", "mark": "text", "n": "number", "p": "percentage", "c": "checkbox",
     "at": "datetime", "day": "date",
 }  # fmt: skip
-NEWER = {"paid": "money", "clock": "time"}  # C: that these types can be asked for
+NEWER = {"paid": "money", "clock": "time"}  # C: a create accepts these types
 MOST_PAGES = 50
 
 
 class OwnSet:
-    """The data set that was made for this, and nothing else: every path has its id."""
+    """The requests to the new data set, and to no other one: every path has its id."""
 
     def __init__(self, service: Service, rec_id: int, version: str | None) -> None:
         self._service = service
         self._path = f"/data/{rec_id}"
         self.version = version
         self._run = secrets.token_hex(4)
-        self._keys: set[str] = set()  # of the rows that were sent; no other key may be shown
+        self._keys: set[str] = set()  # keys of the rows that were sent; the report shows no other key
 
     def part(self, name: str) -> str:
-        """Return what marks the rows of a question and of this run."""
+        """Return the text that marks the rows of a question in this run."""
         return f"{self._run} {name}"
 
     def row(self, part: str, name: str, **cells: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class OwnSet:
         return self._service.send("POST", path, version, gzip.compress(body) if zipped else body, compressed=zipped)
 
     def must_insert(self, *rows: Mapping[str, Any]) -> Response:
-        """Append rows that a question needs."""
+        """Append rows that a question needs, or raise `NotKnown`."""
         response = self.insert(*rows)
         if response.error is not None:
             raise NotKnown(f"rows can't be appended: {response.shape}")
@@ -66,7 +66,7 @@ class OwnSet:
         return self._service.send("POST", f"{self._path}/update", self.version, body)
 
     def delete(self, form: str, **find: Sequence[Any]) -> Response:
-        """Delete the rows that a filter matches, in one of the forms."""
+        """Delete the rows that a filter matches, by ``/delete`` or ``DELETE /row``."""
         modern = {"multiple_rows": "all", "filter": _filter(find)}
         legacy = {"multiplerows": "all", "find": _cells(_firsts(find))}
         if form == "/delete":
@@ -82,7 +82,7 @@ class OwnSet:
         return rows
 
     def rows_of(self, part: str, rows: list[dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-        """Return the rows of a question by their name, out of all rows."""
+        """Return the rows of a question by their names; ``rows`` are all rows, if they were read already."""
         start = f"{self.part(part)} "
         keyed = {str(row.get("k")): row for row in (self.rows() if rows is None else rows)}
         return {key.removeprefix(start): keyed[key] for key in self._keys & keyed.keys() if key.startswith(start)}
@@ -90,7 +90,7 @@ class OwnSet:
     def reached(
         self, part: str, column: str, values: Sequence[Any], comparator: str = "equals"
     ) -> tuple[set[str] | None, str]:
-        """Return the rows of a question that an update by a filter reaches (None: refused), and a line about it."""
+        """Return the rows of a question that an update by a filter changes (None: refused), and a line about it."""
         mark = secrets.token_hex(6)
         response = self.update({"mark": mark}, comparator, **{"part": [self.part(part)], column: values})
         rows = self.rows()
@@ -107,7 +107,7 @@ class OwnSet:
 
 
 def read_all(service: Service, path: str, version: str | None, **query: str) -> list[Any]:
-    """Return a list page after page, until one is empty, refused or the same as the one before."""
+    """Return all items of a list. Stop at a page that is empty, refused or equal to the page before."""
     found: list[Any] = []
     last = None
     for number in range(1, MOST_PAGES):
@@ -131,7 +131,7 @@ def _firsts(find: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 
 def _filter(find: Mapping[str, Sequence[Any]], comparator: str = "equals") -> dict[str, Any]:
-    """Return a modern filter; another comparator is that of the last column."""
+    """Return a modern filter; ``comparator`` is for the last column."""
     columns = [{"name": name, "comparator": "equals", "values": list(values)} for name, values in find.items()]
     if columns:
         columns[-1]["comparator"] = comparator

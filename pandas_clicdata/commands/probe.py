@@ -1,4 +1,4 @@
-"""``doctor --probe`` and ``--probe-writes``: ask the service what the package had to guess."""
+"""``doctor --probe`` and ``--probe-writes``: check the guesses of the package at the service."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def probe(*, writes: bool, file: str | None, agreed: bool, data_set: int | None)
     Parameters
     ----------
     writes : bool
-        Whether to make a data set and ask what needs one.
+        Whether to make a data set and ask the questions that need one.
     file : str or None
         A file for the same report as JSON.
     agreed : bool
-        Whether the data set was agreed to already.
+        Whether the user has agreed to the data set already.
     data_set : int or None
-        The id of one that was made before, in which a key was ticked by hand.
+        The id of a data set that an earlier run made, and in which the user ticked a key.
 
     Returns
     -------
@@ -67,10 +67,10 @@ def _is_reached(service: Service) -> bool:
 
 
 def _agree(name: str, data_set: int | None) -> bool:
-    """Ask at the terminal; without one, nobody agrees."""
+    """Ask the user at the terminal. Without a terminal, return False."""
     if data_set is None:
         _note(f"This makes a data set {name!r} with about 1,600 rows, and a team of that name that it removes again.")
-        _note("The API can't remove a data set: do that in ClicData afterwards. Nothing else is changed.")
+        _note("The API can't remove a data set: remove it in ClicData afterwards. Nothing else is changed.")
     else:
         _note(f"This appends three rows to data set {data_set}, if its name begins with zz_probe.")
     if not sys.stdin.isatty():
@@ -81,5 +81,5 @@ def _agree(name: str, data_set: int | None) -> bool:
 
 
 def _note(text: str, end: str = "\n") -> None:
-    """Print what is for the user alone: it may hold a name or an id, so it is no part of the report."""
+    """Print a message that isn't in the report, since it may hold a name or an id."""
     print(text, file=sys.stderr, end=end, flush=True)

@@ -1,4 +1,4 @@
-"""The open questions: which code guesses, how the service is asked, and the report without names, cells and secrets."""
+"""The open questions: the code that guesses, the requests to the service, the report without names and cells."""
 
 from __future__ import annotations
 
@@ -41,30 +41,32 @@ class Question(NamedTuple):
 QUESTIONS = {
     "legacy": Question("O12", "Do calls without a version still answer?", "session/session.py", "_change_version"),
     "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/versions.py", "rows_request"),
-    "paging": Question("O1", "What says that more pages follow?", "session/pages.py", "_more"),
+    "paging": Question("O1", "How does a page say that more pages follow?", "session/pages.py", "_more"),
     "page_number": Question("O1", "Does `page` choose the page?", "session/pages.py", "page_query"),
-    "last_page": Question("O1", "What is a page beyond the end?", "session/pages.py", "take"),
-    "page_size": Question("O1", "Which page_size is taken?", "session/pages.py", "PAGE_SIZE"),
-    "ids": Question("O18", "How do lists of data sets name the identifier?", "names.py", "ID_KEYS"),
-    "data_sets": Question("O18", "Which keys has a data set?", "endpoints/data.py", "DATA_SETS"),
-    "dashboards": Question("O18", "Which keys has a dashboard?", "endpoints/dashboard.py", "DASHBOARDS"),
-    "schedules": Question("O18", "Which keys has a schedule?", "endpoints/schedule.py", "SCHEDULES"),
-    "teams": Question("O18", "Which keys has a team?", "endpoints/team.py", "TEAMS"),
-    "users": Question("O18", "Which keys has a user?", "endpoints/user.py", "USERS"),
-    "user_activity": Question("O18", "Which keys has the activity of users?", "endpoints/account.py", "ACTIVITY"),
-    "views": Question("O18", "Which keys has the activity of dashboards?", "endpoints/account.py", "ACTIVITY"),
+    "last_page": Question("O1", "What is the response for a page beyond the end?", "session/pages.py", "take"),
+    "page_size": Question("O1", "Which page_size is accepted?", "session/pages.py", "PAGE_SIZE"),
+    "ids": Question("O18", "Which key holds the id in lists of data sets?", "names.py", "ID_KEYS"),
+    "data_sets": Question("O18", "Which keys does a data set have?", "endpoints/data.py", "DATA_SETS"),
+    "dashboards": Question("O18", "Which keys does a dashboard have?", "endpoints/dashboard.py", "DASHBOARDS"),
+    "schedules": Question("O18", "Which keys does a schedule have?", "endpoints/schedule.py", "SCHEDULES"),
+    "teams": Question("O18", "Which keys does a team have?", "endpoints/team.py", "TEAMS"),
+    "users": Question("O18", "Which keys does a user have?", "endpoints/user.py", "USERS"),
+    "user_activity": Question("O18", "Which keys does the activity of users have?", "endpoints/account.py", "ACTIVITY"),
+    "views": Question("O18", "Which keys does the activity of dashboards have?", "endpoints/account.py", "ACTIVITY"),
     "shapes": Question("O18", "What do schedules, users and versions hold?", "endpoints/schedule.py", "SCHEDULES"),
-    "versions": Question("O7", "Which keys has a stored version?", "endpoints/data.py", "VERSIONS"),
-    "account": Question("O24", "Which keys has the account?", "endpoints/account.py", "_METRIC_KEYS"),
-    "dates": Question("O4", "In which spelling do rows give dates?", "frames/match.py", "_TIMESTAMP"),
-    "missing_id": Question("O20", "What comes for an id that isn't there?", "session/wire.py", "_BY_STATUS"),
-    "bad_version": Question("O20", "What comes for a bad version?", "session/wire.py", "_CODES"),
-    "token": Question("O21", "What does a log-in give?", "session/credentials.py", "_lifetime"),
-    "wrong_login": Question("O21", "What does a wrong log-in give?", "session/credentials.py", "_REFUSED_LOGIN"),
+    "versions": Question("O7", "Which keys does a stored version have?", "endpoints/data.py", "VERSIONS"),
+    "account": Question("O24", "Which keys does the account have?", "endpoints/account.py", "_METRIC_KEYS"),
+    "dates": Question("O4", "In which format do rows give dates?", "frames/match.py", "_TIMESTAMP"),
+    "missing_id": Question("O20", "What is the response for an unknown id?", "session/wire.py", "_BY_STATUS"),
+    "bad_version": Question("O20", "What is the response for a bad version?", "session/wire.py", "_CODES"),
+    "token": Question("O21", "What is the response to a log-in?", "session/credentials.py", "_lifetime"),
+    "wrong_login": Question(
+        "O21", "What is the response to a wrong log-in?", "session/credentials.py", "_REFUSED_LOGIN"
+    ),
     "picture": Question("O23", "How is a picture sent?", "endpoints/pictures.py", "parse_picture"),
     "filters": Question("O23", "Is a filter `true` or `True`?", "session/wire.py", "query_of"),
-    "create": Question("O14", "How is a data set made?", "endpoints/answers.py", "parse_new_id"),
-    "name_twice": Question("O14", "What comes for a name that is taken?", "session/wire.py", "_BY_STATUS"),
+    "create": Question("O14", "How is a data set created?", "endpoints/answers.py", "parse_new_id"),
+    "name_twice": Question("O14", "What is the response for a name that exists?", "session/wire.py", "_BY_STATUS"),
     "deletes": Question("O3", "Where are rows deleted in the modern dialect?", "uploads/change.py", "DELETES"),
     "no_filter": Question("O3", "What does a delete by no known column remove?", "uploads/change.py", "delete_request"),
     "text_comparison": Question("O2", "How do filters compare text?", "frames/match.py", "fold"),
@@ -77,10 +79,10 @@ QUESTIONS = {
     "unknown_columns": Question(
         "O10", "What does an append do with an unknown column?", "sandbox/switches.py", "unknown_columns"
     ),
-    "missing_columns": Question("O10", "Is an append without some column taken?", "frames/encode.py", "FrameEncoder"),
-    "insert_limit": Question("O16", "How many rows does an append take?", "uploads/chunk.py", "MODERN_ROWS"),
-    "row_limit": Question("O16", "Does the legacy append take 501 rows?", "uploads/chunk.py", "LEGACY_ROWS"),
-    "gzip": Question("O16", "Is a body taken as gzip?", "uploads/append.py", "AppendOptions"),
+    "missing_columns": Question("O10", "Is an append without one column accepted?", "frames/encode.py", "FrameEncoder"),
+    "insert_limit": Question("O16", "How many rows does an append accept?", "uploads/chunk.py", "MODERN_ROWS"),
+    "row_limit": Question("O16", "Does the legacy append accept 501 rows?", "uploads/chunk.py", "LEGACY_ROWS"),
+    "gzip": Question("O16", "Is a body in gzip accepted?", "uploads/append.py", "AppendOptions"),
     "teams_write": Question("O19", "Which bodies make, change and remove a team?", "endpoints/team.py", "TEAMS"),
     "users_write": Question("O19", "Which bodies make and remove a user?", "endpoints/user.py", "LICENSES"),
     "history": Question("O7", "Does each append make a stored version?", "endpoints/data.py", "VERSIONS"),
@@ -88,18 +90,18 @@ QUESTIONS = {
     "modern_refresh": Question("O22", "Does a modern refresh wait?", "endpoints/refresh.py", "REFRESHES"),
     "display_names": Question("O9", "Does the API use display names?", "frames/encode.py", "FrameEncoder"),
 }
-# What can't be asked by the API alone.
+# Questions that the API alone can't answer.
 BY_HAND = {
     "legacy_refresh": "refresh a copy of a file's data set by POST /data/{id}/rebuild and /reload, then "
     "read the name of the task in ClicData",
-    "modern_refresh": "refresh such a copy by POST /table/{id}/refresh and see whether the answer waits for the task",
+    "modern_refresh": "refresh such a copy by POST /table/{id}/refresh and see whether the response waits for the task",
     "display_names": "give a column of the data set another display name, then read it and append under either name",
     "users_write": "make and remove a user whose address is your own",
 }
 
 
 class Result(NamedTuple):
-    """The answer to a question in a word, whether the code guessed right (None: not known), and what was seen."""
+    """The answer to a question in a word, whether the code guessed right (None: not known), and its details."""
 
     answer: str
     guessed: bool | None
@@ -107,7 +109,7 @@ class Result(NamedTuple):
 
 
 class NotKnown(Exception):
-    """A question can't be settled here, and why."""
+    """A question can't be settled here; the text says why."""
 
 
 Finder = Callable[[], Result]
@@ -118,7 +120,7 @@ Finder = Callable[[], Result]
 
 
 class _Listening(Transport):
-    """A transport that keeps the last response of a call and of a log-in as they came."""
+    """A transport that keeps the last response to a call, and the last one to a log-in."""
 
     call: Answer | None = None
     log_in: Answer | None = None
@@ -145,11 +147,11 @@ class Response:
 
     error: ClicDataError | None
     answer: Answer | None
-    text: bytes = b""  # what the package takes for the payload
+    text: bytes = b""  # the payload, as the package finds it
 
     @cached_property
     def body(self) -> Any:
-        """The JSON, with every digit; None if it is none."""
+        """The parsed body, with every digit; None if it isn't JSON."""
         try:
             return json.loads(self.answer.body if self.answer else b"", parse_float=Decimal)
         except (ValueError, RecursionError):
@@ -162,7 +164,7 @@ class Response:
 
     @property
     def items(self) -> list[Any] | None:
-        """The only list in the payload, or the payload itself; None if there is none."""
+        """The payload if it is a list, else the only list in it; None if there is no such list."""
         payload = self.payload
         if self.error is None and isinstance(payload, dict):
             lists = [value for value in payload.values() if isinstance(value, list)]
@@ -171,7 +173,7 @@ class Response:
 
     @property
     def place(self) -> str:
-        """Where the only list stands."""
+        """The keys that lead to the list."""
         payload, body = self.payload, self.body
         names = ["result"] if isinstance(body, dict) and "result" in body else []
         if isinstance(payload, dict):
@@ -180,7 +182,7 @@ class Response:
 
     @property
     def flags(self) -> dict[str, Any]:
-        """What stands beside the rows of a page."""
+        """The values beside the rows of a page."""
         if not isinstance(self.body, dict):
             return {}
         pagination = self.body.get("pagination")
@@ -190,7 +192,7 @@ class Response:
 
     @property
     def outcome(self) -> str:
-        """Status, and the code of an error."""
+        """The HTTP status, and the code of an error."""
         if self.answer is None:
             return f"no answer ({type(self.error).__name__})"
         status, code = str(self.answer.status), getattr(self.error, "code", None)
@@ -200,13 +202,13 @@ class Response:
 
     @property
     def shape(self) -> str:
-        """Status, and the keys and kinds of the body."""
+        """The HTTP status, and the keys and types of the body."""
         body = self.body
         return self.outcome if body is None else f"{self.outcome}: {shape(body)}"
 
 
 class Service:
-    """An account that is asked in any version."""
+    """Sends requests to an account, in any version of the API."""
 
     def __init__(self, **params: Any) -> None:
         self._session = _ListeningSession(**{**params, "api_version": None, "max_retries": 1})
@@ -224,14 +226,14 @@ class Service:
         return self._session.heard.log_in
 
     def get(self, path: str, version: str | None, **query: object) -> Response:
-        """Send a GET request, once for the same path, version and query."""
+        """Send a GET request; for the same path, version and query only once."""
         pairs = tuple((name, str(value)) for name, value in query.items())
         if (path, version, pairs) not in self._asked:
             self._asked[path, version, pairs] = self.send("GET", path, version, query=pairs)
         return self._asked[path, version, pairs]
 
     def send(self, method: str, path: str, version: str | None, body: object = None, **more: Any) -> Response:
-        """Send a request; a body may be bytes or what becomes JSON."""
+        """Send a request; a body is bytes, or a value to send as JSON."""
         replay = Replay.FREELY if method == "GET" else Replay.IF_NOTHING_WAS_DONE
         text = body if body is None or isinstance(body, bytes) else json_body(body)
         heard = self._session.heard
@@ -246,13 +248,13 @@ class Service:
 
 
 def id_of(item: object) -> int | None:
-    """Return the id of a listed item if it has one, and all its keys of ids agree."""
+    """Return the id of a listed item; None if it has none, or if its keys of ids disagree."""
     found = {parse_integer(item[key]) for key in ID_KEYS if key in item} if isinstance(item, dict) else set()
     return found.pop() if len(found) == 1 else None
 
 
 def label(version: str | None) -> str:
-    """Return a version as it is shown."""
+    """Return a version for the report."""
     return version or "no version"
 
 
@@ -276,7 +278,7 @@ def why_refused(responses: list[Response]) -> NotKnown:
 
 
 def settle(finders: Mapping[str, Finder]) -> list[dict[str, Any]]:
-    """Return what each question finds; one that fails doesn't stop the others."""
+    """Return the result of each question. A question that fails doesn't stop the others."""
     report = []
     for key, find in finders.items():
         question = QUESTIONS[key]
@@ -284,7 +286,7 @@ def settle(finders: Mapping[str, Finder]) -> list[dict[str, Any]]:
             result = find()
         except NotKnown as reason:
             result = Result("not known", None, [str(reason)])
-        except Exception as error:  # noqa: BLE001  # its text may hold a cell
+        except Exception as error:  # noqa: BLE001  # only its type: its text may hold a cell
             result = Result("not known", None, [f"the probe failed here: {type(error).__name__}"])
         report.append(
             {
@@ -301,7 +303,7 @@ def settle(finders: Mapping[str, Finder]) -> list[dict[str, Any]]:
 
 
 SWITCHES = {name: set(get_args(kind)) for name, kind in get_type_hints(Switches).items()}
-# The questions that settle a switch, and their words for its values, where these differ.
+# The questions that settle a switch, and their words for its values, where the names differ.
 SETTLED_BY = {"large_page_size": ("page_size",), "datetimes": ("datetimes", "dates")}
 _WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped", "ignored above a maximum": "capped"}
 
@@ -336,7 +338,7 @@ def print_report(report: list[dict[str, Any]], title: str) -> None:
         for line in refuted:
             _print_wrapped(line)
     if switches := switches_of(report):
-        print("\nA sandbox that behaves so:")
+        print("\nA sandbox that behaves like this:")
         arguments = ", ".join(f'{name}="{value}"' for name, value in switches.items())
         _print_wrapped(f"pandas_clicdata.sandbox.start({arguments})")
 

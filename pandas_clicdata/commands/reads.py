@@ -1,4 +1,4 @@
-"""``doctor --probe``: the questions that reading settles. Every request is a GET, beside the log-ins."""
+"""``doctor --probe``: the questions that reading settles. Every request except a log-in is a GET."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SIZES = (5, 1000, 100_000)
 FAR = 99_999
 FLAGS = ("has_more_data", "has_more_results", "last_page")
 TOTALS = {"count", "result_total_count"}
-# The methods, which are the keys of their questions.
+# The methods; each has the name of its question.
 KEYS = """
     legacy paths paging page_number last_page page_size ids shapes versions account dates missing_id bad_version token
     wrong_login picture filters
@@ -55,7 +55,7 @@ class Reads:
         self._service = service
 
     def finders(self) -> dict[str, Finder]:
-        """Return what settles each question."""
+        """Return the function that settles each question, by its key."""
         lists = {
             "data_sets": ("/data", DATA_SETS),
             "dashboards": ("/dashboard", DASHBOARDS),
@@ -90,7 +90,7 @@ class Reads:
 
     @cached_property
     def _rec_id(self) -> int:
-        """The data set with the longest first page."""
+        """The id of the data set with the longest first page."""
         best = max(self._first_pages, key=lambda rec_id: len(self._first_pages[rec_id]), default=None)
         if best is None or not self._first_pages[best]:
             raise NotKnown("no data set with rows can be read by this log-in")
@@ -105,7 +105,7 @@ class Reads:
     # -- versions and paths -----------------------------------------------------------
 
     def legacy(self) -> Result:
-        """O12."""
+        """O12: whether calls without a version are answered."""
         response = self._service.get("/data", None)
         shown = _list_seen(response) if response.error is None else response.shape
         seen = [f"GET /data without a version, by {self._service.method}: {shown}"]
@@ -117,7 +117,7 @@ class Reads:
         return Result("no, a version is required" if required else "no", required, seen)
 
     def paths(self) -> Result:
-        """O13."""
+        """O13: which path gives rows, in which version."""
         seen, works = [], False
         for name in ("data", "table"):
             found = {version: self._service.get(f"/{name}/{self._rec_id}", version) for version in VERSIONS[1:]}
@@ -129,7 +129,7 @@ class Reads:
     # -- pages ------------------------------------------------------------------------
 
     def paging(self) -> Result:
-        """O1: a read needs neither a flag nor a total, so that only a flag that is no boolean refutes the code."""
+        """O1: the flags of a page. A read needs none of them; only a flag that isn't a boolean refutes the code."""
         words = {version: _paging_word(page.flags) for version, page in self._readable.items() if version in LISTING}
         if not words:
             raise NotKnown(f"rows come only at {', '.join(map(label, self._readable))}")
@@ -142,15 +142,15 @@ class Reads:
         return Result(answer, "no boolean" not in words.values(), lines_by_version(seen))
 
     def page_number(self) -> Result:
-        """O1."""
+        """O1: whether ``page`` chooses the page."""
         return self._compare_pages(2)
 
     def last_page(self) -> Result:
-        """O1."""
+        """O1: the response for a page beyond the end."""
         return self._compare_pages(FAR)
 
     def _compare_pages(self, number: int) -> Result:
-        """Compare a page with the first one, by five rows a page where the version lets one choose."""
+        """Compare a page with page 1, with five rows a page in versions that have ``page_size``."""
         seen: dict[str | None, str] = {}
         words = set()
         for version in self._readable:
@@ -160,7 +160,7 @@ class Reads:
                 continue
             word = _compare(first, other)
             if word == "same" and number < FAR and _compare(first, self._page(version, FAR)) != "same":
-                word = "rows"  # that are equal to those of the first page
+                word = "rows"  # equal rows, but `page` has an effect
             if word == "no answer":
                 seen[version] = f"page {number}: {other.outcome}"
                 continue
@@ -180,7 +180,7 @@ class Reads:
         return f"/data/{self._rec_id}"
 
     def page_size(self) -> Result:
-        """O1."""
+        """O1: which ``page_size`` is accepted."""
         version = next((version for version in (MODERN, TABLE_VERSION) if version in self._readable), None)
         if version is None:
             raise NotKnown("no version with page_size gives rows")
@@ -193,7 +193,7 @@ class Reads:
         if any(page.answer is None for page in pages.values()):
             return Result("not known", None, seen)
         if len(self._first_pages[self._rec_id]) <= 5 and not refused:
-            seen.append("no data set of more than 5 rows was found: whether page_size is ignored can't be seen")
+            seen.append("no data set of more than 5 rows was found: it can't be seen whether page_size is ignored")
             return Result("not known", None, seen)
         if refused:
             under_200 = any(page.answer and page.answer.status == 200 for page in refused)
@@ -201,7 +201,7 @@ class Reads:
         largest = pages[SIZES[-1]].items or []
         follows = self._service.get(self._path, version, page=2, page_size=SIZES[-1]).items
         if follows and len(largest) == len(self._readable[version].items or []):
-            seen.append("the largest gives as many rows as none")
+            seen.append("the largest page_size gives as many rows as no page_size")
             return Result("ignored above a maximum", True, seen)
         stated = any(page.flags.get("page_size") not in (None, size) for size, page in pages.items())
         return Result("capped" if stated or follows else "all three", True, seen)
@@ -209,12 +209,12 @@ class Reads:
     # -- keys of lists ----------------------------------------------------------------
 
     def ids(self) -> Result:
-        """O18."""
+        """O18: the key of the id in lists of data sets."""
         listed = {version: self._service.get("/data", version) for version in LISTING}
         names = {version: shapes.keys_of(page.items) & set(ID_KEYS) for version, page in listed.items() if page.items}
         if not names:
             raise why_refused(list(listed.values()))
-        shown = {version: ", ".join(sorted(found)) or "none of those known" for version, found in names.items()}
+        shown = {version: ", ".join(sorted(found)) or "no known key" for version, found in names.items()}
         kinds = {"both" if {"id", "rec_id"} <= found else next(iter(found), "none") for found in names.values()}
         answer = kinds.pop() if len(kinds) == 1 else "differs"
         return Result(answer, all(names.values()), lines_by_version(shown))
@@ -229,12 +229,12 @@ class Reads:
         return _compare_keys([item for items in lists for item in items], known, seen)
 
     def versions(self) -> Result:
-        """O7, as far as reading goes."""
+        """O7: the keys of a stored version."""
         return _compare_keys(self._versions.items or [], STORED_VERSIONS, [_list_seen(self._versions)])
 
     @cached_property
     def _versions(self) -> Response:
-        """The stored versions of a data set that has some."""
+        """The stored versions of the first data set that has any."""
         ids = [self._rec_id, *self._ids[:3]]
         responses = [self._service.get(f"/data/{rec_id}/versions", version) for rec_id in ids for version in LISTING]
         found = next((response for response in responses if response.items), None)
@@ -243,7 +243,7 @@ class Reads:
         return found
 
     def shapes(self) -> Result:
-        """O7, O18: whether lists hold what the product shows; frames take both."""
+        """O7, O18: whether lists have the keys that the product shows. The package reads both."""
         versions: list[dict[str, Any]] = []
         with suppress(NotKnown):
             versions = self._versions.items or []
@@ -269,7 +269,7 @@ class Reads:
         return [item for item in lists[0] if isinstance(item, dict)] if lists else []
 
     def account(self) -> Result:
-        """O24."""
+        """O24: the keys of the account."""
         responses = {version: self._service.get("/account", version) for version in LISTING}
         seen = lines_by_version({version: response.shape for version, response in responses.items()})
         payloads = [response.payload for response in responses.values() if response.error is None]
@@ -279,7 +279,7 @@ class Reads:
         return Result(f"metrics under {', '.join(found)}" if found else "no metrics", bool(found), seen)
 
     def dates(self) -> Result:
-        """O4, as far as reading goes."""
+        """O4: the format of datetimes in the rows that are there."""
         rows = [row for page in self._first_pages.values() for row in page if isinstance(row, dict)]
         patterns = {shapes.date_pattern(cell) or "" for row in rows for cell in row.values()}
         found = sorted(pattern for pattern in patterns if "d:d" in pattern and "-" in pattern)
@@ -292,18 +292,18 @@ class Reads:
     # -- errors and log-ins -----------------------------------------------------------
 
     def missing_id(self) -> Result:
-        """O20."""
+        """O20: the response for an unknown id."""
         unused = next(number for number in range(_UNUSED_ID, _UNUSED_ID + 1000) if number not in self._ids)
         return self._find_error(f"/data/{unused}", LISTING, NotFound)
 
     def bad_version(self) -> Result:
-        """O20."""
+        """O20: the response for a bad version."""
         return self._find_error("/data", (_BAD_VERSION,), ApiVersionError)
 
     def _find_error(self, path: str, versions: tuple[str | None, ...], kind: type[ClicDataError]) -> Result:
         responses = {version: self._service.get(path, version) for version in versions}
         seen = lines_by_version({v: _rows_seen(r) if r.error is None else r.shape for v, r in responses.items()})
-        other = UsageError if kind is ApiVersionError else ApiVersionError  # what settles nothing
+        other = UsageError if kind is ApiVersionError else ApiVersionError  # this error settles nothing
         answered = [one for one in responses.values() if one.answer and not isinstance(one.error, other)]
         if not answered:
             raise NotKnown("; ".join(seen))
@@ -324,7 +324,7 @@ class Reads:
         return Result(shapes.show_seconds(lifetime), isinstance(lifetime, int) and lifetime > 60, seen)
 
     def wrong_login(self) -> Result:
-        """O21: a log-in with an id and a secret that are made up, so that no account is locked."""
+        """O21: a log-in with an invented id and secret, so that no account is locked."""
         needs = {"basic": ("client_id", "username", "password"), "api_key": ("api_key",)}
         names = needs.get(self._service.method, ("client_id", "client_secret"))
         stranger = Service(url=self._service.url, **{name: f"probe-{secrets.token_hex(12)}" for name in names})
@@ -342,7 +342,7 @@ class Reads:
     # -- pictures and filters ---------------------------------------------------------
 
     def picture(self) -> Result:
-        """O23."""
+        """O23: how a picture is sent."""
         responses = [self._service.get("/dashboard", version) for version in LISTING]
         listed = [rec_id for response in responses for item in response.items or [] if (rec_id := id_of(item))]
         if not listed:
@@ -362,7 +362,7 @@ class Reads:
         return Result(", ".join(sorted(formats)), "no picture" not in formats, lines_by_version(seen))
 
     def filters(self) -> Result:
-        """O23."""
+        """O23: whether a filter is ``true`` or ``True``."""
         version = next(
             (version for version in LISTING if self._service.get("/data", version).items is not None), MODERN
         )
@@ -388,7 +388,7 @@ def _rows_seen(page: Response) -> str:
 
 
 def _list_seen(page: Response) -> str:
-    """Return how many items a list has, and under which key it stands."""
+    """Return the number of items of a list, and the keys that lead to it."""
     return page.outcome if page.items is None else f"{page.outcome}: {len(page.items)} items {page.place}"
 
 

@@ -1,4 +1,4 @@
-"""What of a response anybody may see: known words, JSON kinds, counts, spelling of dates. Pure: no I/O."""
+"""The parts of a response that a report may show: known words, JSON types, counts, formats of dates. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-# Keys that are known of the API. Any other may be a column, a parameter or a name.
+# Known keys of the API. Any other key may be a column, a parameter or a name.
 _WORDS = """
     RecId access_token action code columns count creation_date current_page dashboard dashboard_id dashboards data
     data_type date days description domain editor email_address enabled error error_description expires_in first_name
@@ -50,14 +50,14 @@ _DEEPEST = 4  # levels of a shape
 
 
 def date_pattern(value: object) -> str | None:
-    """Return how a date or time is spelled, with ``d`` for each digit; None for anything else."""
+    """Return the format of a date or time, with ``d`` for each digit; None for anything else."""
     if isinstance(value, str) and len(value) < 40 and _DATE.fullmatch(value):
         return re.sub(r"\d", "d", value)
     return None
 
 
 def kind_of(value: object) -> str:
-    """Return the JSON kind of a value, and the spelling of a date."""
+    """Return the JSON type of a value; for a date its format."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -72,12 +72,12 @@ def kind_of(value: object) -> str:
 
 
 def show_key(key: str) -> str:
-    """Return a known key, else how long it is."""
+    """Return a known key; for any other key only its length."""
     return key if key in WORDS else f"<other, {len(key)} letters>"
 
 
 def show_code(code: object) -> str:
-    """Return the code of an error if it is known or a status, else how long it is."""
+    """Return the code of an error if it is known or a status; for any other code only its length."""
     text = str(code)
     return (
         text
@@ -87,7 +87,7 @@ def show_code(code: object) -> str:
 
 
 def show_headers(headers: Mapping[str, str]) -> str:
-    """Return the names of known headers, and how many others there are."""
+    """Return the names of known headers, and the number of other headers."""
     others = len(headers.keys() - HEADERS)
     return ", ".join([*sorted(headers.keys() & HEADERS), *([f"{others} others"] if others else [])]) or "none"
 
@@ -99,20 +99,20 @@ def show_content_type(headers: Mapping[str, str]) -> str:
 
 
 def show_seconds(value: object) -> str:
-    """Return whole minutes up to a day, else the kind of a lifetime."""
+    """Return a lifetime of whole minutes, up to a day; for any other value its JSON type."""
     kind = kind_of(value)
     return f"{value} s" if kind == "integer" and value in range(60, 86_401, 60) else kind
 
 
 def shape(value: object, depth: int = 0) -> str:
-    """Return the keys and kinds of JSON."""
+    """Return the keys and types of JSON."""
     if isinstance(value, list):
         return f"list of {len(value)}" + (f" {shape_of_all(value, depth)}" if value else "")
     return shape_of_all([value], depth)
 
 
 def shape_of_all(values: Sequence[Any], depth: int = 0) -> str:
-    """Return the kinds of several values; the keys of all objects as if they were one."""
+    """Return the JSON types of several values; the keys of all objects together."""
     if depth == _DEEPEST:
         return "|".join(sorted({kind_of(value) for value in values}))
     shown = {kind_of(value) for value in values if not isinstance(value, (dict, list))}
@@ -127,7 +127,7 @@ def shape_of_all(values: Sequence[Any], depth: int = 0) -> str:
 
 
 def shape_of_rows(rows: Sequence[Any]) -> str:
-    """Return how many rows there are, and the kinds of their columns; the name of a column is data."""
+    """Return the number of rows, and the JSON types of their columns, without the names of the columns."""
     columns: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.items() if isinstance(row, dict) else ():
@@ -150,7 +150,7 @@ def instant_of(value: object) -> tuple[datetime, str] | None:
 
 
 def compare_datetimes(sent: str, got: object) -> str:
-    """Return how a datetime came back."""
+    """Return how a datetime that was read differs from the datetime that was sent."""
     if got == sent:
         return "comes back as sent"
     before, after, wall = map(instant_of, (sent, got, sent[:19]))

@@ -1,4 +1,4 @@
-"""``stubs``: types of pandas that know ``df.clicdata`` and ``pd.read_clicdata``, for pyright."""
+"""``stubs``: types of pandas with ``df.clicdata`` and ``pd.read_clicdata``, for pyright."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NAME = "pandas-stubs"
-_MARK = "clicdata.txt"  # a folder that holds it was written here, and may be replaced
+_MARK = "clicdata.txt"  # the command wrote a folder with this file, and may replace it
 _READER = "from pandas_clicdata.reader import read_clicdata as read_clicdata\n"
 _ACCESSOR = "from pandas_clicdata.accessor import ClicDataAccessor\n"
 _PROPERTY = "    @property\n    def clicdata(self) -> ClicDataAccessor: ...\n"
 
 
 def stubs(folder: str = "typings") -> int:
-    """Write the types, and print what they are of."""
+    """Write the types, and print the version of pandas-stubs."""
     written, version = write_stubs(Path(folder))
     print(f"{written}: the types of {_NAME} {version}, with df.clicdata and pd.read_clicdata")
     print("pyright and Pylance read them from the folder typings, or from stubPath of their settings. Write them again")

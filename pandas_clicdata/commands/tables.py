@@ -1,4 +1,4 @@
-"""``list``, ``columns``, ``count``, ``history``, ``read`` and ``refresh``: what is there, and rows to a file."""
+"""``list``, ``columns``, ``count``, ``history``, ``read`` and ``refresh``: show data sets, write rows to a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LISTED = ("rec_id", "name", "last_data_update_date", "source", "description")
 @click.argument("text", required=False)
 @pass_console
 def list_data_sets(console: Console, text: str | None) -> None:
-    """List the data sets, or those with TEXT in their name."""
+    """List the data sets, or only those with TEXT in their names."""
     listed = Data(session=console.session).get_data(name=text)
     console.show("data_sets", listed if console.as_json else listed[[*_LISTED]])
 
@@ -33,7 +33,7 @@ def list_data_sets(console: Console, text: str | None) -> None:
 @click.option("--rows", type=click.IntRange(min=1), metavar="N", help="The most rows to look at; default: all.")
 @pass_console
 def columns(console: Console, data_set: str, is_name: bool, rows: int | None) -> None:
-    """Show what the columns of DATASET hold, an id or a name, and as which type they would be created."""
+    """Show what the columns of DATASET, an id or a name, hold, and the type to create them with."""
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     console.show("columns", Data(session=console.session).get_columns(rec_id, rows))
 
@@ -73,14 +73,14 @@ def _parse_version(_: click.Context, __: click.Parameter, given: str | None) -> 
 @click.option(
     "-o", "--output", default=STDIO, metavar="FILE", help="A file, written whole or not at all; - is stdout (default)."
 )
-@click.option("--format", "file_format", type=click.Choice(FORMATS), help="By default by the suffix; CSV on stdout.")
-@click.option("--column", "columns", multiple=True, metavar="NAME", help="Only this column; give it for each.")
+@click.option("--format", "file_format", type=click.Choice(FORMATS), help="Default: by the suffix; CSV on stdout.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Read only this column; repeat it for more.")
 @click.option("--rows", type=click.IntRange(min=0), metavar="N", help="The most rows to read.")
 @click.option(
     "--version", "ver_id", callback=_parse_version, metavar="N|latest", help="A stored version, or the newest."
 )
 @click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Pages requested at once.")
-@types_option("Read a column as this type: day=date. Give it for each.")
+@types_option("Read a column as this type: day=date. Repeat it for more.")
 @pass_console
 def read(
     console: Console,
@@ -130,7 +130,7 @@ def read(
 @click.command(cls=Command)
 @data_set_argument
 @click.option(
-    "--method", type=click.Choice([*REFRESHES]), default="reload", help="What becomes of the rows (default: reload)."
+    "--method", type=click.Choice([*REFRESHES]), default="reload", help="What happens to the rows (default: reload)."
 )
 @click.option("--wait", is_flag=True, help="Wait for the end of the refresh.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600, help="Seconds to wait at most.")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def _file_argument(function: Callable[..., Any]) -> Any:
     """Add the argument FILE as ``source``, and the option ``types``."""
-    return source_argument(types_option("Send a column as this type: day=date. Give it for each.")(function))
+    return source_argument(types_option("Send a column as this type: day=date. Repeat it for more.")(function))
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
@@ -49,16 +49,16 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]
 
 
 _workers = click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Requests at once.")
-_on = click.option("--on", multiple=True, required=True, metavar="NAME", help="A key column; give it for each.")
+_on = click.option("--on", multiple=True, required=True, metavar="NAME", help="A key column; repeat it for more.")
 _match = click.option(
-    "--match", type=click.Choice(["exact", "wide"]), help="Whether keys that differ in case or blanks differ, or not."
+    "--match", type=click.Choice(["exact", "wide"]), help="Whether case and blanks make keys different (exact) or not."
 )
-_journal = click.option("--journal", metavar="PATH", help="A new file for the receipt, by which 'resume' goes on.")
+_journal = click.option("--journal", metavar="PATH", help="A new file for the receipt; 'resume' continues from it.")
 _verify = _options(
-    click.option("--verify", type=click.Choice(["count", "tag"]), help="How to settle which rows are stored."),
-    click.option("--exclusive", is_flag=True, help="Of --verify count: nobody else writes meanwhile."),
+    click.option("--verify", type=click.Choice(["count", "tag"]), help="How to find out which rows are stored."),
+    click.option("--exclusive", is_flag=True, help="With --verify count: no other program writes meanwhile."),
 )
-_tag = click.option("--tag-column", metavar="NAME", help="Of --verify tag: the text column for the stamps.")
+_tag = click.option("--tag-column", metavar="NAME", help="With --verify tag: the text column for the stamps.")
 
 
 def _rows(
@@ -88,7 +88,7 @@ def _write(
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options of an append that don't go together, before anything is read."""
+    """Refuse options of an append that don't go together, before any row is read."""
     known = {field.name for field in fields(AppendOptions)}
     try:
         AppendOptions(**{name: value for name, value in options.items() if name in known})
@@ -127,7 +127,7 @@ def push(
     """Create the data set NAME with the columns of FILE, and append its rows."""
     if is_id(name) and not is_name:
         raise click.UsageError(
-            f"{name} looks like an id: 'append' writes to a data set that there is; for a new one of this name, --name."
+            f"{name} looks like an id: 'append' writes to an existing data set; --name makes a new one of this name."
         )
     _check_options(options)
     frame, typed = _rows(console, source, None, types)
@@ -139,7 +139,9 @@ def push(
 @_file_argument
 @data_set_argument
 @_options(dry_run_option, _journal)
-@click.option("--append-id", metavar="ID", help="Your id of this append: the same id with the same rows is done once.")
+@click.option(
+    "--append-id", metavar="ID", help="Your id of this append: the same rows with the same id are stored once."
+)
 @_options(_verify, _tag, _workers)
 @pass_console
 def append(console: Console, /, types: dict[str, str], **options: Any) -> Exit:
@@ -162,7 +164,7 @@ def append(console: Console, /, types: dict[str, str], **options: Any) -> Exit:
 def upsert(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Update the rows of DATASET whose key is in FILE, and append the others.
 
-    Called again after any end, it does what is left.
+    If the command stops midway, call it again: it does the rest.
     """
     return _write(console, "upsert", [*on], **options)
 
@@ -173,7 +175,7 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
         name,
         callback=parse_share,
         metavar="N",
-        help=f"Do nothing if more rows would go than this number, or this share like 10%; default: {default}.",
+        help=f"Do nothing if more rows would be deleted: a number, or a share like 10%; default: {default}.",
     )
 
 
@@ -185,7 +187,7 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
 def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Make DATASET hold the rows of FILE: as upsert, then delete the other rows.
 
-    Called again after any end, it does what is left.
+    If the command stops midway, call it again: it does the rest.
     """
     return _write(console, "sync", [*on], **options)
 
@@ -197,12 +199,12 @@ def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     "--by",
     multiple=True,
     metavar="NAME",
-    help="Only rows go whose value in this column is in FILE; give it for each column. By default all rows go.",
+    help="Delete only rows whose value in this column is in FILE; repeat it for more. Default: all rows.",
 )
 @_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _workers)
 @pass_console
 def replace(console: Console, /, by: Sequence[str], **options: Any) -> Exit:
-    """Delete rows of DATASET, and append those of FILE: a month is loaded anew."""
+    """Delete rows of DATASET, and append the rows of FILE: load a month again."""
     return _write(console, "replace", [*by] or None, **options)
 
 
@@ -258,15 +260,13 @@ def delete(
 @click.command(cls=Command)
 @_file_argument
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--in-doubt", type=click.Choice(["stored", "missing"]), help="What became of the rows in doubt, if you looked."
-)
+@click.option("--in-doubt", type=click.Choice(["stored", "missing"]), help="What the rows in doubt are, if you looked.")
 @_options(_verify, _workers)
 @pass_console
 def resume(console: Console, /, source: Source, journal: str, types: dict[str, str], **options: Any) -> Exit:
-    """Go on with an append or a replace of FILE that stopped, by its JOURNAL.
+    """Continue an append or a replace of FILE that stopped, from its JOURNAL.
 
-    What is stored is not sent again. FILE must be as it was.
+    Stored rows are not sent again. FILE must be unchanged.
     """
     job = AppendReceipt.load(journal).job
     frame, _ = _rows(console, source, job.rec_id, {**(job.types or {}), **types})
@@ -277,7 +277,7 @@ def resume(console: Console, /, source: Source, journal: str, types: dict[str, s
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False))
 @pass_console
 def receipt(console: Console, journal: str) -> Exit:
-    """Show what is known of the rows of an append, by its JOURNAL.
+    """Show the receipt of an append, from its JOURNAL.
 
     The exit code is 3 if rows are in doubt or not stored.
     """

@@ -1,4 +1,4 @@
-"""``doctor --probe-writes``: the questions that need a data set of one's own. Nothing else is changed."""
+"""``doctor --probe-writes``: the questions that need a new data set. Nothing else is changed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PREFIX = "zz_probe"
 TEXTS = {"a": "a", "A": "A", "a and a blank": "a ", "a with an accent": "\u00e1", "empty": "", "null": None}
-SENT = ("2024-01-02 03:04:05", "2024-01-02 03:04:05.123", "2024-01-02 03:04:05.1234567")  # as the package does
+SENT = ("2024-01-02 03:04:05", "2024-01-02 03:04:05.123", "2024-01-02 03:04:05.1234567")  # as the package sends them
 SPELLINGS = (
     *SENT,
     "2024-01-02T03:04:05",
@@ -44,7 +44,7 @@ SPELLINGS = (
 )
 LONG_DECIMAL = "0.12345678901234567890"
 LARGE_INTEGER = 2**53 + 1
-# The methods, named like their questions. Deletes come while there are few rows, limits at the end.
+# The methods; each has the name of its question. Deletes come before most rows, limits at the end.
 ORDER = """
     create deletes no_filter text_comparison other_comparison several_values datetimes extremes rows_found existing_keys
     unknown_columns missing_columns history gzip teams_write name_twice insert_limit row_limit
@@ -52,14 +52,14 @@ ORDER = """
 
 
 class Writes:
-    """The questions about writes. ``create`` comes first: without its data set nothing is written."""
+    """The questions about writes. ``create`` must run first: without its data set nothing is written."""
 
     def __init__(self, service: Service, note: Callable[[str], None], rec_id: int | None = None) -> None:
         self._service = service
         self._note = note
         self._given = rec_id
         self._made: OwnSet | None = None
-        self._made_in: str | None = None  # the version of the create that was taken
+        self._made_in: str | None = None  # the version of the create that was accepted
         self._name = f"{PREFIX} {datetime.now():%Y-%m-%d %H:%M:%S}"
         self._version = MODERN if service.get("/data", MODERN).items is not None else None
 
@@ -69,7 +69,7 @@ class Writes:
         return self._name
 
     def finders(self) -> dict[str, Finder]:
-        """Return what settles each question, in the order in which they must be asked."""
+        """Return the function that settles each question, in the order in which they must run."""
         if self._given is not None:
             return {"existing_keys": self.existing_keys, "history": self.history}
         by_hand = {key: partial(_by_hand, text) for key, text in BY_HAND.items()}
@@ -83,12 +83,12 @@ class Writes:
             raise NotKnown("no data set was made for it")
         return self._made
 
-    # -- O14: making it, and making sure that it is the new one -------------------------
+    # -- O14: create the data set, and make sure that it is new -------------------------
 
     def create(self) -> Result:
-        """O14: how a data set is made."""
+        """O14: how a data set is created."""
         if self._named("/data"):
-            raise NotKnown("a data set of that name is there already: nothing was made")
+            raise NotKnown("a data set of that name exists already: nothing was made")
         seen = []
         for version in dict.fromkeys((self._version, None)):
             for columns in ({**COLUMNS, **NEWER}, COLUMNS):
@@ -109,7 +109,7 @@ class Writes:
         return self._service.send("POST", "/data", version, body)
 
     def _make_sure(self, response: Response) -> OwnSet:
-        """Return the new data set if the id in the response is the one of its name, and it is empty."""
+        """Return the new data set, if only it has the new name, and it is empty; else raise `NotKnown`."""
         rec_id = _new_id(response)
         try:
             sure = rec_id is not None and self._named("/data") == [rec_id]
@@ -117,9 +117,9 @@ class Writes:
         except NotKnown:
             sure = False
         if rec_id is None or not sure:
-            self._note(f"A data set {self._name!r} was probably made, but ClicData didn't say clearly which it is.")
+            self._note(f"A data set {self._name!r} was probably made, but its id is not clear.")
             raise NotKnown(f"{response.shape}; that isn't the id of an empty data set of the new name: stopped")
-        self._note(f"Made: data set {rec_id}, {self._name!r}. The API can't remove it: do that in ClicData.")
+        self._note(f"Made: data set {rec_id}, {self._name!r}. The API can't remove it: remove it in ClicData.")
         return OwnSet(self._service, rec_id, self._version)
 
     def _named(self, path: str) -> list[int | None]:
@@ -135,8 +135,8 @@ class Writes:
         return OwnSet(self._service, rec_id, self._version)
 
     def name_twice(self) -> Result:
-        """O14: a name used twice."""
-        _ = self._own  # or stop
+        """O14: the response for a name that exists."""
+        _ = self._own  # raises without a data set
         response = self._send_create(self._made_in, COLUMNS)
         if response.error is None:
             self._note(f"There are two data sets {self._name!r} now: remove both in ClicData.")
@@ -167,7 +167,7 @@ class Writes:
         return Result(answer if own.version or not works else f"{answer}, without a version", bool(works), seen)
 
     def no_filter(self) -> Result:
-        """O3: a filter by a column that isn't there, and one without a column, which the package never sends."""
+        """O3: a filter by an unknown column, and a filter without columns, which the package never sends."""
         own, seen, went = self._own, [], 0
         for form in ("/delete", "DELETE /row") if own.version else ("DELETE /row",):
             own.must_insert(own.row("o3b", f"1 {form}"), own.row("o3b", f"2 {form}"))
@@ -217,7 +217,7 @@ class Writes:
         own.must_insert(*(own.row(part, name, t=text, n=1) for name, text in TEXTS.items()))
 
     def several_values(self) -> Result:
-        """O17."""
+        """O17: what several values of a filter mean."""
         own = self._own
         if own.version is None:
             raise NotKnown("the legacy filter takes one value a column")
@@ -235,7 +235,7 @@ class Writes:
     # -- O4, O8, O10: cells -----------------------------------------------------------------
 
     def datetimes(self) -> Result:
-        """O4."""
+        """O4: how datetimes come back."""
         own = self._own
         responses = {text: own.insert(own.row("o4", text, at=text)) for text in SPELLINGS}
         rows = own.rows_of("o4")
@@ -256,7 +256,7 @@ class Writes:
         return Result(answer, kept, seen)
 
     def extremes(self) -> Result:
-        """O8."""
+        """O8: whether extreme cells come back."""
         own = self._own
         sent: dict[str, tuple[str, Any, Any]] = {
             "2**53 + 1": ("n", LARGE_INTEGER, LARGE_INTEGER),
@@ -280,7 +280,7 @@ class Writes:
         return Result("as sent" if same else "changed", same, seen)
 
     def unknown_columns(self) -> Result:
-        """O10: a column that isn't there."""
+        """O10: an append with an unknown column."""
         own = self._own
         response = own.insert(own.row("o10", "more", zz_unknown="x"))
         row = own.rows_of("o10").get("more")
@@ -291,7 +291,7 @@ class Writes:
         return Result(answer, False, [f"{response.outcome}; the row is stored"])
 
     def missing_columns(self) -> Result:
-        """O10: a column that is left out."""
+        """O10: an append without one column."""
         own = self._own
         response = own.insert(own.row("o10b", "less"))
         row = own.rows_of("o10b").get("less")
@@ -304,7 +304,7 @@ class Writes:
     # -- O5, O7, O16: appends ----------------------------------------------------------------
 
     def rows_found(self) -> Result:
-        """O5: without a key."""
+        """O5: what ``rows_found`` counts, without a key."""
         own = self._own
         response = own.must_insert(own.row("o5", "1"), own.row("o5", "2"))
         inserted, found = _counts(response)
@@ -315,7 +315,7 @@ class Writes:
         return Result(answer, None if inserted is None else inserted == 2, seen)
 
     def existing_keys(self) -> Result:
-        """O5: with a key that was ticked by hand."""
+        """O5: an append with a key that exists; the user ticks the key by hand."""
         own = self._own
         if self._given is None:
             raise NotKnown(
@@ -329,13 +329,13 @@ class Writes:
         texts = [str(row.get("t")) for row in own.rows() if row.get("k") == own.row("o5k", "row")["k"]]
         words = {("first", "second"): "store", ("first",): "skip", ("second",): "replace"}
         answer = words.get(tuple(sorted(texts)), "otherwise")
-        # A row that is skipped is no doubt if the response counts it as found.
+        # A skipped row leaves no doubt if the response counts it as found.
         handled = answer == "store" or (answer == "skip" and _counts(response) == (0, 1))
         seen = f"a row whose key exists: {response.shape}; {len(texts)} such rows after it"
         return Result(answer, handled, [seen])
 
     def history(self) -> Result:
-        """O7."""
+        """O7: whether each append makes a stored version."""
         own = self._own
         before = own.stored_versions()
         if before is None:
@@ -376,13 +376,13 @@ class Writes:
         part = f"o16 {count} {legacy}"
         return own.insert(*(own.row(part, str(number)) for number in range(count)), legacy=legacy)
 
-    # -- O19: a team, removed again -------------------------------------------------------------
+    # -- O19: a new team, which is removed again ------------------------------------------------
 
     def teams_write(self) -> Result:
-        """O19."""
-        _ = self._own  # or stop: the service must have said clearly what it made
+        """O19: the bodies of writes to a team."""
+        _ = self._own  # raises if the id of the new data set isn't known
         if self._named("/team"):
-            raise NotKnown("a team of that name is there already: nothing was made")
+            raise NotKnown("a team of that name exists already: nothing was made")
         made = self._service.send("POST", "/team", self._version, {"name": self._name, "description": "removed again"})
         seen = [f"POST /team: {made.shape}"]
         if made.error is not None and outcome(made.error) is not Outcome.UNKNOWN:
@@ -390,7 +390,7 @@ class Writes:
         team_id = _new_id(made)
         if team_id is None or self._named("/team") != [team_id]:
             self._note(f"A team {self._name!r} may be there now: look for it in ClicData and remove it.")
-            raise NotKnown("the answer's id isn't that of the team of the new name: nothing else was sent")
+            raise NotKnown("the id in the response isn't the id of the new team: nothing else was sent")
         path = f"/team/{team_id}"
         steps: tuple[tuple[str, str, Any], ...] = (
             ("PUT", path, {"description": "changed"}),
@@ -414,7 +414,7 @@ def _by_hand(what: str) -> Result:
 
 
 def _counts(response: Response) -> tuple[int | None, int | None]:
-    """Return how many rows a response says it inserted and found."""
+    """Return the numbers of inserted and of found rows in a response."""
     counts = response.payload if isinstance(response.payload, dict) else {}
     inserted, found = (counts.get(name) for name in ("rows_inserted", "rows_found"))
     return (inserted if isinstance(inserted, int) else None), (found if isinstance(found, int) else None)
