@@ -1,4 +1,4 @@
-"""A frame that was read as a table of Arrow."""
+"""Convert frames that were read to Arrow tables and record batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def table_of(frame: pd.DataFrame) -> pa.Table:
-    """Return the columns of a frame as a table, with its ``attrs["clicdata"]`` as JSON in the schema's metadata."""
+    """Return a frame as an Arrow table. The schema's metadata holds its ``attrs["clicdata"]`` as JSON."""
     columns = {str(name): _array(name, column) for name, column in frame.items()}
     notes = json.dumps(frame.attrs["clicdata"])
     # A table without columns has no rows.
@@ -37,9 +37,9 @@ def _array(name: Any, column: pd.Series[Any]) -> Any:
 
 
 def batches_of(table: pa.Table, schema: pa.Schema) -> list[pa.RecordBatch]:
-    """Return a table as batches of a schema, which is that of the table before it, or raise if it differs."""
+    """Return a table as record batches of ``schema``, the schema of the first table. Raise if they don't fit."""
     if table.column_names != schema.names:
-        raise SchemaDrift(f"The columns changed during the read: {table.column_names}, at first {schema.names}.")
+        raise SchemaDrift(f"The columns changed during the read, from {schema.names} to {table.column_names}.")
     for found, field in zip(table.schema, schema, strict=True):
         if found.type not in (field.type, pa.null()):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Stored versions on disk: the pages of one as they came, in a parquet file of the user's cache folder."""
+"""Stored versions on disk: a parquet file in the user's cache folder holds the unchanged pages of one version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CachedPage(NamedTuple):
 
 
 class CachedVersion:
-    """The file of a stored version. What can't be read or written is logged, and the pages are requested.
+    """The cache file of a stored version. If it can't be read or written, this is logged, and pages are requested.
 
     Parameters
     ----------
@@ -45,21 +45,21 @@ class CachedVersion:
         self._schema = _COLUMNS.with_metadata(known)
 
     def pages(self) -> Iterator[CachedPage] | None:
-        """Return the pages; None if there is no file, or not a whole one."""
+        """Return the pages; None if the file is missing or incomplete."""
         if not self.path.exists():
             return None
         try:
-            ends = [page.is_last for page in self._read()]  # the file shows that it is broken before a page is used
-        except (OSError, ValueError, KeyError) as problem:  # Arrow's errors are among them
+            ends = [page.is_last for page in self._read()]  # finds a broken file before a page is used
+        except (OSError, ValueError, KeyError) as problem:  # Arrow's errors are subclasses of these
             _log.warning("the cache file %s is broken (%s) and will be replaced", self.path, problem)
             return None
         if not ends or ends != [False] * (len(ends) - 1) + [True]:
-            _log.warning("the cache file %s is not whole and will be replaced", self.path)
+            _log.warning("the cache file %s is incomplete and will be replaced", self.path)
             return None
         return self._read()
 
     def _read(self) -> Iterator[CachedPage]:
-        import pyarrow.parquet as pq  # takes as long to import as all else of a read
+        import pyarrow.parquet as pq  # this import takes as long as the rest of a read
 
         with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(self._schema, check_metadata=True):
@@ -70,7 +70,7 @@ class CachedVersion:
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[CachedPage], None]]:
-        """Give what adds a page. The file takes its name, whole, when the last page is added."""
+        """Return a function that adds a page. After the last page, the complete file gets its name."""
         with suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -104,4 +104,4 @@ class CachedVersion:
                 with suppress(OSError, ValueError):
                     table.close()
                 with suppress(OSError):
-                    os.unlink(name)  # noqa: PTH108  # unless it took its name
+                    os.unlink(name)  # noqa: PTH108  # no such file if it was renamed

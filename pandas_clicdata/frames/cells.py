@@ -58,7 +58,7 @@ def infer_type(cell: Any) -> str | None:
 def to_json_value(cell: Any) -> Any:
     """Convert a cell to the value that msgspec writes: None, bool, int, float, Decimal, date or str.
 
-    Raises `Unsendable` if there is none.
+    Raises `Unsendable` if the cell has no such value.
     """
     kind = type(cell)
     if kind in _JSON_TYPES or (kind is Decimal and cell.is_finite() and cell.adjusted() < _DIGITS):
@@ -128,12 +128,12 @@ def _convert_numpy_time(cell: Any) -> str | None:
     return value
 
 
-# C: that dates and times are taken so, with seven digits at most (O4); `columns` writes them alike
+# C: the service reads this form, with seven digits of a second at most (O4); as in `columns`
 _LONGEST_DATETIME = len("2024-01-31 23:59:59.1234567")
 
 
 def _convert_datetime(cell: dt.datetime) -> str:
-    """Return a date and time as it is written; an aware one in UTC, without an offset."""
+    """Return a datetime as text for ClicData; an aware one in UTC, without an offset."""
     if isinstance(cell, pd.Timestamp):
         cell = cell if cell.tzinfo is None else cell.tz_convert(None)
     elif (offset := cell.utcoffset()) is not None:
@@ -147,7 +147,7 @@ def _convert_datetime(cell: dt.datetime) -> str:
 
 
 def _trimmed(text: str) -> str:
-    """Return a date and time with as many digits of a second as it needs."""
+    """Return the text of a datetime without trailing zeros in its fraction."""
     text = text.rstrip("0").rstrip(".") if "." in text else text
     if len(text) > _LONGEST_DATETIME:
         raise Unsendable(TOO_FINE)
@@ -163,13 +163,13 @@ def is_missing(cell: Any) -> bool:
 
 
 def show(cell: Any) -> str:
-    """Return a cell, for messages."""
+    """Return the text of a cell for messages."""
     shown = repr(cell) if isinstance(cell, str) else str(cell)
     return shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
 
 
 def find_problem(cell: Any, column_type: str | None = None) -> str | None:
-    """Return why a cell can't be sent, as a ClicData type if one is given; None if it can."""
+    """Return why a cell can't be sent (as a ClicData type, if one is given); None if the cell can be sent."""
     try:
         value = to_json_value(cell)
         JSON.encode(value)
@@ -188,7 +188,7 @@ def find_problem(cell: Any, column_type: str | None = None) -> str | None:
 
 
 def convert(value: Any, column_type: str) -> Any:
-    """Convert a JSON value to a ClicData type without a loss. Raises `Unsendable` if the type can't hold it."""
+    """Convert a JSON value to a ClicData type without a loss. Raises `Unsendable` if that is impossible."""
     if value is None:
         return None
     text = value if isinstance(value, str) else JSON.encode(value).decode().strip('"')
@@ -205,7 +205,7 @@ _MIDNIGHT = re.compile(rf"[T ]00:00(:00(\.0+)?)?{_ZONE}")
 _TIME = r"((?:[01][0-9]|2[0-3]):[0-5][0-9])(?:(:[0-5][0-9])(\.[0-9]{1,9})?)?"
 _TIME_OF_DAY = re.compile(_TIME)
 _DURATION = re.compile(r"P-?[0-9]+DT.*")  # as pandas writes one
-OFFSET = re.compile(rf":[0-9.]+{_ZONE[:-1]}$")  # behind a time
+OFFSET = re.compile(rf":[0-9.]+{_ZONE[:-1]}$")  # after a time
 DATETIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME}{_ZONE})?")
 
 
@@ -238,7 +238,7 @@ def _to_date(value: Any, text: str) -> str | None:
 
 
 def _to_iso(value: Any, text: str) -> str | None:
-    """Return ISO 8601 as it came, but for the blank or ``T`` before the time."""
+    """Return ISO 8601 with a blank before the time, and with hours, minutes and seconds."""
     parts = _datetime_parts(value, text)
     return parts and "".join(parts)
 
@@ -259,7 +259,7 @@ def _to_datetime(value: Any, text: str) -> str | None:
 
 
 def _datetime_parts(value: Any, text: str) -> tuple[str, str, str] | None:
-    """Return date with time, fraction and offset of ISO 8601; None for anything else."""
+    """Split ISO 8601 into date with time, fraction, and offset. Return None for other values."""
     found = DATETIME.fullmatch(text)
     if found is None or not _is_date(value, found[1]):
         return None
@@ -297,5 +297,5 @@ _CONVERTERS: dict[str, Callable[[Any, str], Any]] = {
     "date": _to_date,
     "datetime": _to_datetime,
     "time": _to_time,
-    "ISO 8601": _to_iso,  # no type of ClicData: for reading
+    "ISO 8601": _to_iso,  # not a ClicData type; only for reading
 }

@@ -1,6 +1,6 @@
 """One column: its cells as JSON texts, block by block, and the cells that can't be sent.
 
-Arrow writes the common dtypes. All others go cell by cell, in one way.
+Arrow writes the common dtypes. Cells of all others are converted one by one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pandas_clicdata.frames.cells import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-pc: Any = pyarrow.compute  # its functions are made when it is imported, so no type checker knows them
+pc: Any = pyarrow.compute  # its functions are made at import, so type checkers don't know them
 TEXT = pa.large_string()
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
@@ -42,7 +42,7 @@ class Column(NamedTuple):
     name: str
     array: Any
     cell_types: set[str]  # the ClicData types of its cells: none if all are missing, several if they are mixed
-    column_type: str | None  # None if its cells are mixed and nobody said which type it shall have
+    column_type: str | None  # None if its cells are mixed and the caller gave no type
     converts: bool  # whether its cells are written as that type instead of their own
     is_aware: bool = False  # whether cells are times with an offset, which is not sent
 
@@ -55,7 +55,7 @@ class Column(NamedTuple):
 
     @property
     def is_in_arrow(self) -> bool:
-        """Whether `cells` has the cells as their JSON texts would be parsed."""
+        """Whether `cells` returns the same values as parsed JSON texts."""
         kind = getattr(self.array.dtype, "pyarrow_dtype", None)
         if self.converts or isinstance(self.array.dtype, pd.CategoricalDtype):
             return False
@@ -87,7 +87,7 @@ class Column(NamedTuple):
 
 
 def array_of(column: Any) -> Any:
-    """Return the cells as numpy holds them, or else pandas."""
+    """Return the cells of a column as a numpy array, or as a pandas array if the dtype is an extension dtype."""
     return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
 
 
@@ -114,7 +114,7 @@ def json_texts(array: Any) -> pa.LargeStringArray:
 
 
 def _arrow_writes_json(dtype: Any) -> bool:
-    """Return whether Arrow holds cells of this dtype, and writes them as JSON has them."""
+    """Return whether Arrow can hold cells of this dtype and write them as JSON."""
     if isinstance(dtype, np.dtype):
         return dtype.isnative and (dtype.kind in "biu" or dtype == "f8")
     if isinstance(dtype, pd.ArrowDtype):
@@ -130,7 +130,7 @@ def _json_values(array: Any) -> list[Any]:
     if array.dtype.kind == "M" or str(array.dtype).startswith(("time32", "time64")):
         # pandas 2 can't iterate over aware times near the year 1 or 9999, or over Arrow's nanoseconds.
         return [text and text[1:-1] for text in json_texts(array).to_pylist()]
-    if str(array.dtype) == "float[pyarrow]":  # pandas gives these as float64, with digits that they never had
+    if str(array.dtype) == "float[pyarrow]":  # pandas returns these as float64, with extra digits
         array = array.to_numpy(np.float32, na_value=np.nan)
     return to_json_values(list(array))
 
@@ -143,13 +143,13 @@ def _category_texts(array: Any) -> pa.LargeStringArray:
 
 
 def _float_texts(values: Any) -> pa.LargeStringArray:
-    """Return the fewest digits that read back as the same number; orjson writes NaN as null."""
+    """Return each number with the fewest digits that parse to the same number; orjson writes NaN as null."""
     written = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
     return _split(b",", written + b"," if written else b"")
 
 
 def _datetime_texts(array: Any) -> pa.LargeStringArray:
-    """Return dates and times as `cells` writes one, without quotes."""
+    """Return datetimes as texts without quotes, in the form that `cells` writes."""
     values = pa.array(as_datetimes(array), from_pandas=True)
     try:
         return values.cast(pa.timestamp("s")).cast(TEXT)
@@ -167,7 +167,7 @@ def as_datetimes(array: Any) -> Any:
 
 
 def _time_texts(values: pa.Array) -> pa.LargeStringArray:
-    """Return times of day as ISO 8601. A fraction has six digits, or nine if there are nanoseconds; a zero one none."""
+    """Return times of day as ISO 8601. A fraction has six digits, or nine with nanoseconds; zero is left out."""
     is_fine = values.type.unit == "ns"
     texts = values.cast(pa.time64("ns" if is_fine else "us")).cast(TEXT)
     for zeros, length in (("000", 15), (".000000", 8)) if is_fine else ((".000000", 8),):
@@ -197,7 +197,7 @@ def _json_lines(values: list[Any]) -> pa.LargeStringArray:
 
 
 def _split(mark: bytes, written: bytes) -> pa.LargeStringArray:
-    """Return the texts in bytes in which each text ends with a mark."""
+    """Split bytes into texts; each text ends with the mark."""
     ends = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(mark))
     offsets = np.concatenate(([0], ends - np.arange(len(ends))))
     text = pa.py_buffer(written.replace(mark, b""))
@@ -222,9 +222,9 @@ def unsendable(array: Any) -> dict[str, list[int]]:
     try:
         for block in _blocks(array):
             values = _json_values(block)
-            if {str, int} & set(map(type, values)):  # invalid Unicode and endless integers can't be written
+            if {str, int} & set(map(type, values)):  # invalid Unicode and very long integers can't be written
                 JSON.encode_lines(values)
-    except (Unsendable, ValueError, OverflowError):  # one by one, to find every such cell
+    except (Unsendable, ValueError, OverflowError):  # check one by one, to find every such cell
         return _grouped(_problem_at(array, row) for row in range(len(array)))
     return {}
 
@@ -232,14 +232,14 @@ def unsendable(array: Any) -> dict[str, list[int]]:
 def _problem_at(array: Any, row: int) -> str | None:
     try:
         return find_problem(array[row])
-    except (ValueError, OverflowError):  # Arrow holds longer durations
+    except (ValueError, OverflowError):  # Arrow holds longer durations than pandas
         return BEYOND_PANDAS
 
 
 def _masks_of_datetimes(times: Any) -> dict[str, Any]:
-    """Return masks of the times that four digits of a year, or seven of a second, can't write."""
+    """Return masks of the times that can't be sent: outside of the years 1 to 9999, or finer than 100 ns."""
     is_there = ~np.isnat(times)
-    if times.dtype == "M8[ns]":  # which holds no other years
+    if times.dtype == "M8[ns]":  # nanoseconds hold only the years 1677 to 2262
         return {TOO_FINE: (times.view(np.int64) % 100 != 0) & is_there}
     seconds = times.astype("M8[s]").view(np.int64)
     return {BAD_YEAR: ((seconds < _FIRST_SECOND) | (seconds > _LAST_SECOND)) & is_there}

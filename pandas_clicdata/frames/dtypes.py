@@ -1,4 +1,4 @@
-"""``dtype=`` and ``parse_dates=``: a column as the dtype that was asked for, exactly or not at all."""
+"""``dtype=`` and ``parse_dates=``: convert a column to the requested dtype, exactly or not at all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CellError(Exception):
 
 
 def check_dtype(dtype: Any) -> tuple[dict[Any, Any], Any]:
-    """Return the dtype or ClicData type by column, and that of all other columns, None if it is not given."""
+    """Return the dtype or ClicData type of each named column, and the one of all other columns (or None)."""
     if isinstance(dtype, (pd.Series, Mapping)):
         return {name: _checked(asked, f"dtype of column {name!r}") for name, asked in dtype.items()}, None
     return {}, _checked(dtype, "dtype")
@@ -109,7 +109,7 @@ def all_times(cells: Cells) -> bool:
 
 
 def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:
-    """Return whether a dtype needs the digits and letters that came: decimals do, and text unless all cells are."""
+    """Return whether a dtype needs the cells as JSON text: decimals do, and text does unless all cells are text."""
     kind = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
     if isinstance(dtype, pd.StringDtype) or dtype in ("text", "dropdown") or kind in (pa.string(), TEXT):
         return not set(map(type, values)) <= {str, type(None)}
@@ -117,7 +117,7 @@ def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:
 
 
 def is_datetime(dtype: Any) -> bool:
-    """Return whether a dtype is one of times."""
+    """Return whether a dtype holds datetimes."""
     return dtype == "datetime" or (dtype is not None and not isinstance(dtype, str) and dtype.kind == "M")
 
 
@@ -125,9 +125,9 @@ def is_datetime(dtype: Any) -> bool:
 
 
 def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | None) -> Any:
-    """Return a column as an array of a dtype or ClicData type, exactly.
+    """Convert a column exactly to an array of a dtype or ClicData type.
 
-    Raises a `CellError` if the dtype can't hold a cell, and `NotImplementedError` if no column can be read as it.
+    Raises a `CellError` if the dtype can't hold a cell, and `NotImplementedError` if the dtype isn't supported.
     """
     if isinstance(dtype, str):
         return _as_clicdata_type(cells, dtype, seen, backend)
@@ -151,9 +151,9 @@ def convert_column(cells: Cells, dtype: Any, seen: SeenTypes, backend: str | Non
 
 
 def fit_column(cells: Cells, kind: pa.DataType | None) -> Cells:
-    """Return a column in the Arrow type that it has on other pages, exactly; None stands for Python's objects.
+    """Convert a column exactly to the Arrow type that it has on other pages; None stands for Python objects.
 
-    Raises a `CellError` if a cell doesn't fit. A number may become another type of number, and nothing else does.
+    Raises a `CellError` if a cell doesn't fit. Only numbers may change their type, to another type of number.
     """
 
     def cast(part: Any) -> Any:
@@ -182,7 +182,7 @@ def _as_clicdata_type(cells: Cells, column_type: str, seen: SeenTypes, backend: 
 
 
 def _as_numbers(cells: Cells) -> Cells:
-    """Return numbers in the type that holds them all."""
+    """Convert cells to numbers of the one type that holds all of them."""
     if not isinstance(cells, list) and not has_type(cells, TEXT, pa.bool_()):
         return cells
     numbers = infer_cells(msgspec.json.decode(JSON.encode(_convert_cells(cells, "number"))))
@@ -289,7 +289,7 @@ _FAILURES = (pa.ArrowInvalid, ValueError, OverflowError, TypeError)
 
 
 def _convert_all(converter: Callable[[Any], Any], cells: Any, reason: str) -> Any:
-    """Convert a column; if that fails, search for the first cell up to which it fails."""
+    """Convert a column. If that fails, find the first cell that makes it fail, and raise its `CellError`."""
 
     def fails(count: int) -> bool:
         try:
@@ -322,9 +322,9 @@ _FIRST_DAY, _LAST_DAY = "1677-09-23", "2262-04-10"
 
 
 def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None) -> Any:
-    """Return a column as an array of times, read by `pandas.to_datetime` with arguments, or else from ISO 8601.
+    """Parse a column as datetimes: by `pandas.to_datetime` if it gets arguments, else as ISO 8601.
 
-    Naive times stay naive, offsets become UTC. Raises a `CellError` if a cell is not such a time.
+    Naive times stay naive, times with an offset become UTC. Raises a `CellError` if a cell can't be parsed.
     """
     if arguments:
         shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
@@ -342,7 +342,7 @@ def parse_datetimes(cells: Cells, arguments: dict[str, Any], backend: str | None
 
 
 def noted_type(cells: Cells) -> str | None:
-    """Return whether texts that become datetimes are dates or have a time; None if they are no such texts."""
+    """Return "datetime" if texts have times, "date" if they are only dates; None if they are neither."""
     if not has_type(cells, TEXT) or cells.null_count == len(cells):  # type: ignore[union-attr]
         return None
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", pc.min_max(cells).as_py()["min"]):
@@ -351,7 +351,7 @@ def noted_type(cells: Cells) -> str | None:
 
 
 def _as_read_by_pandas(cells: Cells) -> Any:
-    """Return a column as pandas reads it: integers beside missing cells as float64, if that holds them."""
+    """Return a column as pandas would read it: integers beside missing cells as float64, if it holds them exactly."""
     if has_type(cells, pa.int64(), pa.uint64()):
         with suppress(pa.ArrowInvalid):
             return numpy_array(cells.cast(pa.float64()) if cells.null_count else cells)  # type: ignore[union-attr]
@@ -387,7 +387,7 @@ def _parse_iso(cells: Cells) -> tuple[pa.ChunkedArray, bool]:
 
 
 def _as_datetimes(cells: Cells, unit: str, tz: Any) -> Any:
-    """Return texts as times of one unit, in one time zone or none. With one, times without an offset are in UTC."""
+    """Return texts as times of one unit. With a time zone, they become aware, and times without an offset are UTC."""
     times, aware = _parse_iso(cells)
     if aware and tz is None:
         _refuse_first(times.is_valid(), "it has an offset from UTC: ask for a dtype with a time zone")

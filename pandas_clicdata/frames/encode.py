@@ -1,7 +1,7 @@
-"""A frame as bodies of JSON rows.
+"""Write a frame as request bodies of JSON rows.
 
-Each column returns a block of its cells as JSON texts, and one join makes rows of them. The rows of a block lie in one
-buffer, each with a comma behind it, so that a body is a slice of that buffer.
+Each column returns a block of its cells as JSON texts. One join makes rows of these texts, in one buffer. Each row
+ends with a comma. So the rows of a body are a slice of the buffer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _FIRST_ROWS, _MOST_ROWS = 200, 10_000  # of a block
-_BLOCK_BYTES = 2 << 20  # the size of a block to aim at
+_BLOCK_BYTES = 2 << 20  # the target size of a block
 _HEAD, _TAIL = b'{"data":[', b"]}"
 
 
@@ -44,27 +44,27 @@ class RowsBody(NamedTuple):
 class FrameEncoder:
     """A frame that was checked as a whole and can be written as JSON.
 
-    The frame is never changed. It may be changed by others while it is sent: pandas 3, or pandas 2 with copy-on-write,
-    keeps the cells as they were. On pandas 2 without copy-on-write such a change is not noticed, and rows that were
-    not yet written are written with it.
+    The encoder never changes the frame. Other code may change the frame while it is sent: pandas 3, and pandas 2 with
+    copy-on-write, keep the old cells for the encoder. pandas 2 without copy-on-write doesn't: rows that are not written
+    yet are sent with the change, and nothing reports this.
 
     Parameters
     ----------
     frame : DataFrame
         The rows to send.
     types : mapping of str to str, optional
-        The ClicData type of columns whose cells shall be written as another type than their own.
+        The ClicData type of columns that are sent as another type than their own.
     index : bool, optional
-        Whether the levels of the index come first, as columns; by default if they have names. An unnamed index of
-        integers is positions, any other one is refused. With True, a single level without a name is ``"index"``.
+        Whether the levels of the index come first, as columns; by default if they have names. An unnamed index is left
+        out if it holds integers, else refused. With True, a single level without a name is called ``"index"``.
     need_types : bool, default False
         Whether every column must have one ClicData type, as a new table needs.
     constants : mapping of str to str, optional
         Further columns, which have the same text in every row.
     noted : mapping of str to str, optional
-        The types that the data set's columns had when the frame was read. ``types`` come before them.
+        The types that the data set's columns had when the frame was read. ``types`` override them.
     first : int, default 0
-        The position of its first row, if it is one of several pieces: positions run on over all of them.
+        The position of the first row. Of several pieces, each continues the positions of the piece before.
 
     Attributes
     ----------
@@ -75,9 +75,9 @@ class FrameEncoder:
     column_types : dict of str to str
         The ClicData type of each column that has one; a mixed column has none.
     levels_left_out : list
-        The named levels of the index that are not among them.
+        The named levels of the index that are not among the columns.
     frame, types, constants, first
-        The parameters; the frame is a shallow copy without ``attrs``.
+        As the parameters. ``frame`` is a shallow copy without ``attrs``.
     index : bool
         Whether the levels of the index are among the columns.
 
@@ -116,13 +116,13 @@ class FrameEncoder:
 
     @property
     def span(self) -> range:
-        """The positions of its rows."""
+        """The positions of the rows."""
         return range(self.first, self.first + self.rows)
 
     def chunks(
         self, row_format: RowFormat, start: int, stop: int, *, max_rows: int, max_bytes: int
     ) -> Iterator[RowsBody]:
-        """Write the rows ``start`` to ``stop`` as bodies of as many rows as fit, each when it is asked for.
+        """Write the rows ``start`` to ``stop`` as bodies of as many rows as fit. Each body is written on demand.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class FrameEncoder:
                 fitting = int(np.searchsorted(ends, ends[row] + room - size, side="right")) - 1
                 upto = min(fitting, first + max_rows - block_start, last)
                 if upto <= row and not pieces:
-                    upto = row + 1  # a row that is too large goes alone
+                    upto = row + 1  # a row that is too large gets its own body
                 if upto > row:
                     pieces.append(text[ends[row] : ends[upto]])
                     size, row = size + int(ends[upto] - ends[row]), upto
@@ -166,7 +166,7 @@ class FrameEncoder:
                 yield bytes(text[ends[row] : ends[row + 1] - 1])
 
     def _blocks(self, row_format: RowFormat, start: int, stop: int) -> Iterator[tuple[int, int, memoryview, Any]]:
-        """Write rows block by block: the bounds of its rows, their text, and where each row starts in it."""
+        """Write rows block by block. Yield start and stop of each block, its text, and the offsets of its rows."""
         literals = [pa.scalar(literal, TEXT) for literal in _literals(self.columns, row_format)]
         constants = [pa.scalar(JSON.encode(text).decode(), TEXT) for text in self.constants.values()]
         first = start

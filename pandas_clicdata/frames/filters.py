@@ -1,4 +1,4 @@
-"""Which rows of a page are kept: conditions as `pandas.read_parquet` takes them, and rows to skip at the start."""
+"""Keep some rows of each page: rows that match conditions like those of `pandas.read_parquet`, after skipped rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.frames.parse import PageCells
 
-# As in `pandas.read_parquet`: conditions that all hold, or lists of them, of which one holds.
+# As in `pandas.read_parquet`: a list of conditions means AND, a list of such lists means OR.
 Filters: TypeAlias = "Sequence[tuple[Any, str, Any]] | Sequence[Sequence[tuple[Any, str, Any]]]"
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -52,7 +52,7 @@ _WORDS = {
 
 
 class _Condition(NamedTuple):
-    """A column, an operator, and what a cell is compared with, as cells of its kind are written."""
+    """A column, an operator, and the value to compare cells with, in the form of cells of its kind."""
 
     column: Any
     operator: str
@@ -84,14 +84,14 @@ class _Condition(NamedTuple):
 
 
 class RowFilter:
-    """The rows that a read returns: those after ``skiprows`` for which ``filters`` hold.
+    """Select the rows that a read returns: rows after ``skiprows`` that match ``filters``.
 
     Parameters
     ----------
     filters : list of tuples, or list of lists of tuples, optional
-        Conditions that all hold; or several lists of them, of which one holds.
+        Conditions that must all be true; or several lists of conditions, of which one list must be true.
     skiprows : int
-        The rows to skip.
+        The number of rows to skip at the start.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class RowFilter:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all pages, to begin anew."""
+        """Forget all pages, for a new read."""
         self._rows = 0
 
     def keep(self, count: int, cells: Mapping[Any, Sequence[Any]]) -> list[bool]:
@@ -127,7 +127,7 @@ class RowFilter:
 
 
 def kept_cells(cells: PageCells, keep: Sequence[bool]) -> PageCells:
-    """Return the cells of the rows that are kept, without a hold on the others."""
+    """Return a copy of the cells of the kept rows, so that the other cells can be freed."""
     if isinstance(cells, list):
         return list(compress(cells, keep))
     kept: pa.Array = cells.filter(pa.array(keep, pa.bool_()))
@@ -168,7 +168,7 @@ def _condition(given: Any) -> _Condition:
 
 
 def _value(column: Any, value: Any) -> tuple[str, Any]:
-    """Return the kind of a value, and the value as cells of that kind are compared."""
+    """Return the kind of a value, and the value in the form in which cells of that kind are compared."""
     where = f"filters: the value {show(value)} for the column {column!r}"
     try:
         kind, found = infer_type(value), to_json_value(value)

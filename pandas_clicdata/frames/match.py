@@ -1,7 +1,7 @@
-"""Which rows of a frame and of a data set have the same key, and which of their cells differ. Pure: no I/O.
+"""Find the rows of a frame and of a data set with the same key, and the cells that differ between them. No I/O.
 
-Numbers are equal as numbers, text letter by letter, booleans and null only to themselves. Timestamps are equal as
-instants, in any spelling, if both columns hold nothing else.
+Numbers are compared by value, texts letter by letter. A boolean or null equals only itself. If both columns hold
+only timestamps, these are compared by their time in UTC, however they are written.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _BLOCK_PAIRS = 100_000  # of cells that are compared at once
 
 
 class Matched(NamedTuple):
-    """The first row of the frame with the same key: of each row of the frame, and of the data set (-1: none)."""
+    """For each row of the frame and of the data set: the first row of the frame with the same key (-1: none)."""
 
     local: Any
     remote: Any
 
 
 def match(frame: Rows, there: Rows, on: Sequence[str], *, wide: bool) -> Matched:
-    """Return which rows have the same key. ``wide`` takes texts of the same `fold` for equal too."""
+    """Return which rows have the same key. With ``wide``, texts with the same `fold` are equal too."""
     codes = None
     for name in on:
         of_column = _codes(frame.cells(name), there.cells(name), wide)
@@ -79,7 +79,7 @@ def _codes(mine: Cells, theirs: Cells, wide: bool) -> Any:
 
 
 def _comparable(mine: Cells, theirs: Cells) -> tuple[Cells, Cells]:
-    """Return two columns so that equal cells have equal values: of one Arrow type, or as lists."""
+    """Convert two columns so that equal cells have equal values: both to one Arrow type, or both to lists."""
     if is_timestamps(mine) and is_timestamps(theirs):
         return _instants(mine, theirs)
     if isinstance(mine, list) or isinstance(theirs, list):
@@ -103,7 +103,7 @@ def _is_exact_as_float(cells: pa.ChunkedArray) -> bool:
 
 
 def _exact(cell: Any) -> tuple[str, Any]:
-    """Return the kind and the value of a cell, which are equal for equal cells."""
+    """Return the kind and the value of a cell. Equal cells have equal kinds and values."""
     if cell is None:
         return "null", None
     if isinstance(cell, bool):
@@ -129,9 +129,9 @@ def changed(
     tolerance: Mapping[str, float | timedelta] | None = None,
     keep_missing: bool = False,
 ) -> dict[str, Any]:
-    """Return for each column which pairs of cells differ: of ``rows`` of the frame and ``places`` of the data set.
+    """Return for each column which pairs of cells differ. Pairs are ``rows`` of the frame, ``places`` of the data set.
 
-    With ``keep_missing`` a null of the frame never differs. A difference up to the tolerance of its column is none.
+    With ``keep_missing``, a null of the frame never differs. A difference within the column's tolerance is ignored.
     """
     limits = tolerance or {}
     return {
@@ -177,7 +177,7 @@ def _unequal(first: Cells, second: Cells, rows: Any, places: Any) -> Any:
 
 
 def _taken(cells: Any, places: Any) -> Any:
-    """Return these cells, without a copy if they lie side by side."""
+    """Return the cells at these places, without a copy if the places are consecutive."""
     low, count = int(places.min()), int(np.ptp(places)) + 1
     part = cells.slice(low, count)
     if count == len(places) and (np.diff(places) == 1).all():
@@ -214,9 +214,9 @@ NAIVE, AWARE = "timestamp", "timestamp with an offset"
 
 
 def key_kinds(rows: Rows, name: str) -> set[str]:
-    """Return what the cells of a column are: text, number, boolean, timestamp, or timestamp with an offset.
+    """Return the kinds of cells in a column: text, number, boolean, timestamp, or timestamp with an offset.
 
-    Timestamps of a frame are with the offset that they have there. They are of both kinds if they were read so.
+    Aware times of a frame are timestamps with an offset. If a read noted their type, they are of both kinds.
     """
     cells = rows.cells(name)
     if isinstance(cells, list):
@@ -231,7 +231,7 @@ def key_kinds(rows: Rows, name: str) -> set[str]:
 
 
 def has_fractions(rows: Rows, name: str) -> bool:
-    """Return whether a column holds numbers that are no integers."""
+    """Return whether a column holds numbers with a fraction."""
     cells = rows.cells(name)
     if isinstance(cells, list):
         numbers = (Decimal(cell) for cell in cells if isinstance(cell, (float, Decimal)))
@@ -251,8 +251,8 @@ _ARROW_TIMESTAMP = (
 
 
 def _timestamp(text: Any) -> tuple[datetime, str] | None:
-    """Return a timestamp in whole seconds, and the digits behind; without an offset it is UTC. None for other cells."""
-    # Folded, so that texts that are widely equal are the same timestamp, or none.
+    """Return a timestamp in whole seconds, and its fraction; None for other cells. Without an offset, it is in UTC."""
+    # Folded, so that texts that match widely are the same timestamp, or are all no timestamp.
     written = _TIMESTAMP.fullmatch(fold(text)) if isinstance(text, str) else None
     if written is None:
         return None
@@ -269,7 +269,7 @@ def is_timestamps(cells: Cells) -> bool:
     if isinstance(cells, list) or cells.type != TEXT or cells.null_count == len(cells):
         return False
     first = cells.slice(pc.index(pc.is_valid(cells), True).as_py(), 1).to_pylist()[0]
-    if _timestamp(first) is None:  # which saves most columns of text the rest
+    if _timestamp(first) is None:  # a quick end for most columns of text
         return False
     if not pc.all(pc.match_substring_regex(cells, _ARROW_TIMESTAMP)).as_py():
         return False
@@ -278,14 +278,14 @@ def is_timestamps(cells: Cells) -> bool:
 
 def _as_instants(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """Return timestamps as numbers, if Arrow can parse them all."""
-    for zone in (None, "UTC"):  # without any offset, or all with one
+    for zone in (None, "UTC"):  # all without an offset, or all with one
         with suppress(pa.ArrowInvalid):
             return cells.cast(pa.timestamp("us", zone)).cast(pa.int64())
     return None
 
 
 def _instants(mine: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Return timestamps so that equal instants are equal."""
+    """Convert two columns of timestamps so that equal times have equal values."""
     first, second = _as_instants(mine), _as_instants(theirs)
     if first is None or second is None:
         first, second = (_spelled_alike(cells) for cells in (mine, theirs))
@@ -309,13 +309,13 @@ def _canonical(text: str) -> str:
 # Text
 
 
-# C: no service takes texts for equal that `fold` distinguishes (O2).
+# C: the service never finds texts equal that `fold` distinguishes (O2).
 def fold(text: str) -> str:
-    """Return what is equal for texts that differ only in letter case, trailing blanks, or the form of a letter."""
+    """Return a text that is the same for texts that differ only in case, trailing blanks, or the form of a letter."""
     if text.isascii():
         return text.lower().rstrip()
-    cased = _decomposed(text).casefold().upper().casefold()  # in upper case, i without a dot is I
-    return _DOTTED.sub("i", _decomposed(cased)).rstrip()  # and dots are left of I with some
+    cased = _decomposed(text).casefold().upper().casefold()  # the upper case of a dotless i is I
+    return _DOTTED.sub("i", _decomposed(cased)).rstrip()  # a dotted I leaves its dot
 
 
 _DOTTED = re.compile("i\u0307+")

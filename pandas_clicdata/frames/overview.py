@@ -1,4 +1,4 @@
-"""What the columns of a data set hold, gathered page by page."""
+"""The contents of a data set's columns, collected page by page."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pandas_clicdata.frames.parse import parse_page
 @dataclass
 class _Column:
     kinds: set[str] = field(default_factory=set)
-    cells: int = 0  # that are not missing
+    cells: int = 0  # how many are not missing
     example: Any = None
 
 
 @dataclass
 class Overview:
-    """The columns of all pages so far. Memory holds one cell of each."""
+    """The columns of all pages so far. It keeps only one cell of each column in memory."""
 
     rows: int = 0
     _columns: dict[str, _Column] = field(default_factory=dict)
 
     def add(self, page: bytes, most: int | None = None) -> None:
-        """Add the rows of a page, or the first ones of them."""
+        """Add the rows of a page, or only the first ``most`` rows."""
         count, names, columns = parse_page(page, None)
         count = count if most is None else min(count, most)
         cells = {str(name): values[:count] for name, values in zip(names, columns, strict=True)}
@@ -60,7 +60,7 @@ def _holds(column: _Column) -> str:
 
 
 def _type(kinds: set[str]) -> str:
-    """Return the ClicData type that takes cells of all these kinds."""
+    """Return the ClicData type that can hold cells of all these kinds."""
     if kinds == {"date", "datetime"}:
         return "datetime"
     return next(iter(kinds)) if len(kinds) == 1 else "text"

@@ -1,4 +1,4 @@
-"""A page of JSON rows as columns of cells."""
+"""Parse a page of JSON rows into columns of cells."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KINDS: tuple[tuple[set[type], pa.DataType], ...] = (
 
 
 def infer_cells(values: Sequence[Any]) -> PageCells:
-    """Return the cells of a column in the Arrow type that holds them exactly, or as a list if there is none."""
+    """Return the cells of a column in the Arrow type that holds them exactly, or as a list if no type does."""
     types = set(map(type, values)) - {type(None)}
     if not types:
         return pa.nulls(len(values))
@@ -48,7 +48,7 @@ def infer_cells(values: Sequence[Any]) -> PageCells:
 def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], Iterable[Sequence[Any]]]:
     """Parse a page into the number of its rows, the names of its columns, and the cells of each column.
 
-    If rows are lists, the names are ``names`` or else positions; an `InputError` says that there are more or fewer.
+    Columns of rows that are lists get ``names``, or positions by default; a wrong number of names is an `InputError`.
     Raises a `ProtocolError` if the page is not an array of objects with distinct keys, or of lists of one length.
     """
     rows = _decode(page)
@@ -63,7 +63,7 @@ def parse_page(page: bytes, names: list[Any] | None) -> tuple[int, list[Name], I
         raise ProtocolError(f"Row {number} of a page is {what}; rows must all be objects, or all be lists.")
     if row_type is list:
         return len(rows), _names_of_lists(rows, names), zip(*rows, strict=True)
-    # msgspec drops one of two equal keys. Every row has both, so a check of the first row will do.
+    # msgspec drops repeated keys. All rows of a page repeat the same key, so the first row is enough.
     text = page.decode()
     _FIRST_ROW.raw_decode(text, text.index("{"))
     if len(set(map(tuple, rows))) == 1:  # all rows have the same keys in the same order
@@ -124,7 +124,7 @@ _FIRST_ROW = json.JSONDecoder(object_pairs_hook=_refuse_repeated_keys, parse_int
 
 
 def parse_literals(page: bytes, position: int, name: Name) -> pa.Array:
-    """Parse one column of a page as text: text as it is, all else with the digits and letters that came."""
+    """Parse one column of a page as text. A cell that is not text keeps its JSON, digit by digit."""
     missing = msgspec.Raw(b"null")
     try:
         cells = [row.get(str(name), missing) for row in msgspec.json.decode(page, type=list[dict[str, msgspec.Raw]])]

@@ -1,4 +1,4 @@
-"""What an append is given, as frames: one, or piece after piece."""
+"""Convert the rows given to an append to frames: one frame, or piece after piece."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.columns import TEXT
 
-STREAM_ROWS = 100_000  # of a piece of a stream, whatever batches it has: they may differ when it is read again
+STREAM_ROWS = 100_000  # of a piece of a stream, because its batches may differ in a second read
 _WANTED = (
     "a DataFrame, Arrow data (of polars, pyarrow or duckdb, say), a list of dicts, or an iterable of frames or Arrow "
     "data"
@@ -40,9 +40,9 @@ Rows: TypeAlias = "OnePiece | Iterable[OnePiece]"
 
 
 def frames_of(data: Any) -> list[pd.DataFrame] | Iterator[pd.DataFrame]:
-    """Return the rows as frames: a list of one if they are in memory as a whole, else an iterator.
+    """Return the rows as frames: a list of one frame if all rows are in memory, else an iterator.
 
-    The columns of Arrow data stay Arrow's, so that their numbers are not copied.
+    Columns of Arrow data keep Arrow's dtypes, so that numbers are not copied.
     """
     if isinstance(data, pd.DataFrame):
         return [data]
@@ -55,7 +55,7 @@ def frames_of(data: Any) -> list[pd.DataFrame] | Iterator[pd.DataFrame]:
     if hasattr(data, "__arrow_c_stream__"):
         return _cut(_arrow(pa.RecordBatchReader.from_stream, data))
     if isinstance(data, list) and all(isinstance(row, Mapping) for row in data):
-        return [pd.DataFrame(data, dtype=object)]  # else an integer beside a missing one is a float
+        return [pd.DataFrame(data, dtype=object)]  # else pandas makes integers beside missing cells floats
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping, pd.Series, pd.Index)):
         return _frames_in(data)
     raise InputError(f"The rows must be {_WANTED}, not {type(data).__name__}.")
@@ -77,7 +77,7 @@ def _frames_in(pieces: Iterable[Any]) -> Iterator[pd.DataFrame]:
 
 
 def _is_table(data: Any) -> bool:
-    """Return whether these are rows in memory that Arrow gives as a stream only."""
+    """Return whether all rows are in memory, although Arrow returns them only as a stream."""
     return isinstance(data, pa.Table) or type(data).__module__.startswith("polars.")
 
 
@@ -89,7 +89,7 @@ def _arrow(read: Any, data: Any) -> Any:
 
 
 def _lazy(frame: Any) -> Any:
-    """Return a reader of the batches of a lazy frame, in its order; the query runs when the first one is read."""
+    """Return a reader of the batches of a lazy frame, in order. The query runs when the first batch is read."""
     schema = pa.table(frame.collect_schema().to_frame()).schema
     frames = frame.collect_batches(maintain_order=True, chunk_size=STREAM_ROWS, lazy=True)
     batches = (batch for part in frames for batch in pa.table(part).cast(schema).to_batches())
@@ -97,7 +97,7 @@ def _lazy(frame: Any) -> Any:
 
 
 def _cut(reader: Any) -> Iterator[pd.DataFrame]:
-    """Cut a stream into frames of equally many rows. One without rows is a frame too: it has columns."""
+    """Cut a stream into frames of equally many rows. A stream without rows gives one frame, with its columns."""
     batches: list[Any] = []
     rows, is_first = 0, True
     for batch in reader:
@@ -116,14 +116,14 @@ def _frame_of(table: Any) -> pd.DataFrame:
         kind = field.type.value_type if is_dictionary else field.type
         kind = TEXT if pa.types.is_string_view(kind) else kind
         if kind != field.type:
-            with suppress(pa.ArrowNotImplementedError):  # Arrow before 17 casts no such texts: they go one by one
+            with suppress(pa.ArrowNotImplementedError):  # Arrow before 17 can't cast such texts: cells go one by one
                 table = table.set_column(place, pa.field(field.name, kind), table.column(place).cast(kind))
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
 def concat(frames: list[pd.DataFrame | None]) -> pd.DataFrame | None:
-    """Return frames as one; None if one is missing."""
+    """Concatenate frames; None if a frame is missing, or if there is none."""
     found = [frame for frame in frames if frame is not None]
     if len(found) < len(frames) or not found:
         return None

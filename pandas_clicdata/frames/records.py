@@ -1,4 +1,4 @@
-"""Short lists that the service keeps (data sets, versions, dashboards, users ...) as frames of a known shape."""
+"""Convert short lists of the service (data sets, versions, dashboards, users ...) to frames with known columns."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.accessor import DataFrame
 
-_DEEPEST = 5  # names in the name of a column; an object that is nested deeper stays whole
+_DEEPEST = 5  # keys in the name of a column; objects below these stay in one cell
 
 
 def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> DataFrame:
-    """Return records as a frame whose known columns have the same dtypes always, even without a record.
+    """Return records as a frame. Its known columns always have the same dtypes, even without records.
 
     Parameters
     ----------
     records : sequence of mapping
-        The records as they came.
+        The records of the response.
     schema : mapping of str to str
         The known keys and what they hold: ``"integer"`` (Int64), ``"number"`` (Float64), ``"text"``,
-        ``"boolean"`` (boolean), ``"datetime"`` (datetime64 in UTC) or ``"object"`` (anything, as it came).
+        ``"boolean"`` (boolean), ``"datetime"`` (datetime64 in UTC) or ``"object"`` (anything, unchanged).
 
     Returns
     -------
     DataFrame
-        The known columns in their order, then what else the records have, in order of appearance. A value
-        that is not what the schema says is missing there; nothing else of its record is. Each key of an object is a
-        column: ``frequency.type``. So is each name in a list of names and values: ``parameters.region``. Any other
-        list is one cell of JSON text, so that rows can be compared, sorted and grouped.
+        The known columns in their order, then the other keys of the records, in order of appearance. A value that
+        doesn't fit the schema is missing; the other cells of its record are kept. Each key of an object is a column:
+        ``frequency.type``. Each name in a list of names and values is one too: ``parameters.region``. Any other list
+        is one cell of JSON text, so that rows can be compared, sorted and grouped.
     """
     unknown = set(schema.values()) - set(_MAKERS)
     if unknown:
@@ -54,11 +54,11 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, 
     frame: Any = pd.DataFrame(
         {name: as_column(array, index) for name, array in arrays.items()}, columns=names, index=index
     )
-    return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
+    return frame  # type: ignore[no-any-return]  # the same class; only the accessor's type differs
 
 
 def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
-    """Return records with a cell for each key of their objects, but for objects whose columns would share a name."""
+    """Return records with a cell for each key of their objects. Objects whose columns would share a name stay whole."""
     if not any(isinstance(cell, (dict, list)) for record in records for cell in record.values()):
         return records
     whole = {key for key, kind in schema.items() if kind == "object"}
@@ -66,7 +66,7 @@ def _spread(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> 
     owners: dict[str, tuple[str, ...]] = {
         key: (key,) for key in (*schema, *(key for record in records for key in record))
     }
-    spread = set()  # names of objects that are columns no more
+    spread = set()  # names of objects that are no columns any more
     for path, _ in (cell for record in records for cell in _cells(record, whole)):
         owner = owners.setdefault(".".join(path), path)
         if owner != path:
@@ -96,7 +96,7 @@ def _cells(
 
 
 def _by_name(cell: Any) -> Any:
-    """Return a list of names and values, such as parameters, as an object; anything else as it came."""
+    """Convert a list of names and values, such as parameters, to an object. Return anything else unchanged."""
     if not isinstance(cell, list) or not all(isinstance(item, dict) and {*item} == {"name", "value"} for item in cell):
         return cell
     values = {item["name"]: item["value"] for item in cell if isinstance(item["name"], str)}
@@ -104,7 +104,7 @@ def _by_name(cell: Any) -> Any:
 
 
 def _number(cell: Any, kind: type[int | float]) -> Any:
-    """Return a cell as a number that its column holds exactly; None if there is none."""
+    """Convert a cell to a number that the column holds exactly; None if that is impossible."""
     if isinstance(cell, bool) or not isinstance(cell, (int, float, str)):
         return None
     try:
@@ -130,7 +130,7 @@ def _texts(cells: list[Any]) -> Any:
 
 
 def _flat(cell: Any) -> Any:
-    """Return a list or an object as JSON text, and anything else as it came."""
+    """Convert a list or an object to JSON text. Return anything else unchanged."""
     if not isinstance(cell, (dict, list)):
         return cell
     try:
@@ -142,7 +142,7 @@ def _flat(cell: Any) -> Any:
 def _datetimes(cells: list[Any]) -> Any:
     texts = pd.Series([cell if isinstance(cell, str) else None for cell in cells], dtype=object)
     parsed = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
-    dtype: Any = pd.to_datetime(["2000-01-01"], utc=True).dtype  # in the unit that this pandas reads text in
+    dtype: Any = pd.to_datetime(["2000-01-01"], utc=True).dtype  # the unit of parsed text here
     return parsed.astype(dtype).array
 
 
@@ -163,7 +163,7 @@ _MAKERS: dict[str, Callable[[list[Any]], Any]] = {
 
 
 class FrameWithHtml(pd.DataFrame):
-    """A frame, and any that pandas derives from it, that a notebook shows with the ``to_html`` of its cells."""
+    """A frame whose cells a notebook shows by their ``to_html``. Frames that pandas derives from it do so too."""
 
     @property
     def _constructor(self) -> type[FrameWithHtml]:

@@ -1,4 +1,4 @@
-"""Rows as they are on the wire: JSON pages, and columns in Arrow. Both sides of a comparison are such rows."""
+"""Rows as JSON pages and as Arrow columns. Both sides of a comparison, frame and data set, are held in this form."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.parse import PageCells
     from pandas_clicdata.frames.unify import Cells
 
-_BLOCK_ROWS = 10_000  # of a frame, at once
+_BLOCK_ROWS = 10_000  # rows of a frame that are written at once
 _exact_decoder = msgspec.json.Decoder(float_hook=Decimal)
 _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-row_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # of a row, by column, as JSON
+row_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode  # the cells of a row by column, as JSON
 NULL = b"null"
 
 
@@ -38,14 +38,14 @@ class Rows:
     exact : collection of str, optional
         Columns whose numbers keep every digit, as Decimal.
     all_digits : bool, default False
-        Whether those of other columns do too, on pages where a float would lose some.
+        Whether numbers of other columns keep them too, on pages where a float would lose some.
 
     Attributes
     ----------
     aware : set of str
         Columns of a frame whose times are sent in UTC, without the offset that they have.
     noted : set of str
-        Those of them whose type was noted when the frame was read from the data set.
+        Columns of ``aware`` whose type was noted when the frame was read from the data set.
     """
 
     def __init__(self, exact: Collection[str] = (), *, all_digits: bool = False) -> None:
@@ -57,15 +57,15 @@ class Rows:
         self._starts: list[int] = []
         self._parts: dict[str, list[tuple[int, PageCells]]] = {}  # of each column: the page, and its cells
         self._columns: dict[str, Cells] = {}
-        self._split: tuple[int, list[msgspec.Raw]] | None = None  # the page of `raw` that was used last
+        self._split: tuple[int, list[msgspec.Raw]] | None = None  # the page that `raw` used last
 
     @property
     def names(self) -> list[str]:
-        """The names of the columns, in the order in which they came."""
+        """The names of the columns, in order of appearance."""
         return list(self._parts)
 
     def add(self, page: bytes) -> int:
-        """Add the rows of a page, and return their number. A `ProtocolError` if they are no objects."""
+        """Add the rows of a page, and return their number. Raises a `ProtocolError` if the rows are not objects."""
         count, names, columns = parse_page(page, None)
         if not count:
             return 0
@@ -87,7 +87,7 @@ class Rows:
         return count
 
     def cells(self, name: str) -> Cells:
-        """Return a column: an Arrow array, or a list where no type holds all cells. Null where a page lacks it."""
+        """Return a column: an Arrow array, or a list if no type holds all cells. Pages without the column give null."""
         if name not in self._columns:
             seen, found = SeenTypes(), dict(self._parts.get(name, ()))
             bounds = zip(self._starts, [*self._starts[1:], self.count], strict=False)
@@ -98,7 +98,7 @@ class Rows:
         return self._columns[name]
 
     def raw(self, places: Iterable[int]) -> list[bytes]:
-        """Return rows as they came, as JSON."""
+        """Return rows as JSON, unchanged."""
         rows = []
         for place in places:
             page = int(np.searchsorted(self._starts, place, side="right")) - 1
@@ -114,12 +114,12 @@ class Rows:
         return {name: bytes(cells[name]) if name in cells else NULL for name in names}
 
     def frame(self, places: Sequence[int], rec_id: int | None) -> pd.DataFrame:
-        """Return rows as a frame that holds every digit of their numbers, and notes the data set."""
+        """Return rows as a frame that keeps every digit of numbers and notes the data set."""
         return frame_of_rows(self.raw(places), rec_id, self.names)
 
 
 class FrameRows(Rows):
-    """The rows of a frame, as they would be sent."""
+    """The rows of a frame, in the form in which they would be sent."""
 
     def __init__(self, encoder: FrameEncoder, exact: Collection[str] = (), noted: Collection[str] = ()) -> None:
         super().__init__({*exact, *_decimal_columns(encoder)})
@@ -133,12 +133,12 @@ class FrameRows(Rows):
         self._parts = {name: [] for name in encoder.columns}
 
     def cells(self, name: str) -> Cells:
-        """Return a column: an Arrow array, or a list where no type holds all cells."""
+        """Return a column: an Arrow array, or a list if no type holds all cells."""
         column = self._own.get(name)
         if column is None:
             return super().cells(name)
         if column.is_in_arrow and not (name in self.exact and column.array.dtype.kind == "f"):
-            return column.cells()  # which Arrow has, so that they need not be kept
+            return column.cells()  # not kept, since the frame holds these cells already
         if not self._parts[name]:
             decode = _exact_decoder.decode if name in self.exact else msgspec.json.decode
             for block, start in enumerate(self._starts):
@@ -147,7 +147,7 @@ class FrameRows(Rows):
         return super().cells(name)
 
     def raw(self, places: Iterable[int]) -> list[bytes]:
-        """Return rows as they would be sent, as objects."""
+        """Return rows as JSON objects, as they would be sent."""
         wanted = list(places)
         if new := [place for place in dict.fromkeys(wanted) if place not in self._written]:
             encoder = self._encoder
@@ -157,13 +157,13 @@ class FrameRows(Rows):
 
 
 def _parsed(texts: Any, decode: Any) -> PageCells:
-    """Return cells from their JSON."""
+    """Parse JSON texts into cells."""
     lines: list[str | None] = texts.to_pylist()
     return infer_cells(decode(f"[{','.join(line or 'null' for line in lines)}]"))
 
 
 def _decimal_columns(encoder: FrameEncoder) -> list[str]:
-    """Return the columns that hold decimals, whose digits a float may not have."""
+    """Return the columns that hold decimals, because a float may not hold their digits."""
     found = []
     for column in encoder._columns:
         dtype = getattr(column.array, "dtype", None)
@@ -179,9 +179,9 @@ def _decimal_columns(encoder: FrameEncoder) -> list[str]:
 
 
 def frame_of_rows(rows: Sequence[bytes], rec_id: int | None, names: Sequence[str] = ()) -> pd.DataFrame:
-    """Return rows of JSON as a frame that holds every digit of their numbers, and notes the data set.
+    """Return rows of JSON as a frame that keeps every digit of numbers and notes the data set.
 
-    Without rows it has the columns ``names``.
+    Without rows, the frame has the columns ``names``.
     """
     builder = FrameBuilder(columns=None if rows else list(names))
     builder.add(b"[" + b",".join(rows) + b"]")
@@ -197,14 +197,14 @@ def frame_of_rows(rows: Sequence[bytes], rec_id: int | None, names: Sequence[str
 
 
 def _exceeds_float(cell: bytes) -> bool:
-    """Whether a number that is no integer has more digits than a float."""
+    """Whether a cell is a number with a fraction or exponent, and with more digits than a float holds."""
     if not is_number(cell) or not any(mark in cell for mark in b".eE"):
         return False
     return _lacks_digits(Decimal(cell.decode()))
 
 
 def _lacks_digits(number: Decimal) -> bool:
-    """Whether a float would have fewer digits than a number."""
+    """Whether a float would lose digits of a number."""
     return number != Decimal(repr(float(number)))
 
 

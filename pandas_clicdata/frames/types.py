@@ -1,4 +1,4 @@
-"""The type table of pandas' columns and ClicData's column types, and the check of a frame before it is sent.
+"""The table of pandas dtypes and ClicData types, and the check of a frame before it is sent.
 
 ========================================================  ==========================================
 pandas, by predicate                                      ClicData
@@ -9,14 +9,14 @@ datetime64 of any unit, aware or naive, Arrow timestamp   ``datetime``
 Arrow date, objects that are all `datetime.date`          ``date``
 text, category (by the categories in use), UUID,          ``text``
 timedelta, period, time, and columns without any value
-objects that mix those, or aware with naive times         none of itself: ``types=`` says which
+objects that mix those, or aware with naive times         no default: give one in ``types=``
 anything else                                             refused
 ========================================================  ==========================================
 
-A datetime is written as ``2024-01-31 23:59:59``, with a fraction only where it has one. An aware one is written in
-UTC, without an offset. So those of both kinds in one column are refused, and one that is finer than 100 ns is.
+A datetime is written as ``2024-01-31 23:59:59``, with a fraction if it has one. An aware datetime is written in UTC,
+without an offset. So a column of aware and naive datetimes is refused. A datetime finer than 100 ns is refused too.
 
-A float32 is written with its shortest digits, so it comes back as the float64 of those digits.
+A float32 is written with its fewest digits. A read returns the float64 with the same digits.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COLUMN_TYPES = (
 
 _AWARE = "datetime with an offset from UTC"
 TIMES = {"date", "datetime"}
-# Types whose cells are written alike.
+# Types whose cells are written in the same way.
 _SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", "money"}}
 
 
@@ -79,19 +79,19 @@ def clicdata_types(
     return {column.name: column.column_type for column in columns if column.column_type}
 
 
-# The functions of dask that call a function of the user on rows that dask made up.
+# The functions of dask that call a function of the user with made-up rows.
 _GUESSES = {"emulate", "_emulate", "_meta", "_meta_apply_transform"}
 
 
 def refuse_made_up_rows() -> None:
-    """Raise `InputError` if dask runs this only to find out what a function returns."""
+    """Raise `InputError` if dask runs this with made-up rows, only to learn what a function returns."""
     frame = sys._getframe(1) if "dask" in sys.modules else None
     while frame is not None:
         module = frame.f_globals.get("__name__") or ""
         if frame.f_code.co_name in _GUESSES and module.startswith(("dask.dataframe", "dask_expr")):
             raise InputError(
-                "These rows were made up by dask, to find out what your function returns. Nothing was sent. Give "
-                "map_partitions or apply a meta=; or take ddf.clicdata.append, of import pandas_clicdata.dask."
+                "These rows were made up by dask, to find out what your function returns. Nothing was sent. Pass "
+                "meta= to map_partitions or apply; or use ddf.clicdata.append, after import pandas_clicdata.dask."
             )
         frame = frame.f_back
 
@@ -104,10 +104,10 @@ def examine(
     need_types: bool = False,
     noted: Mapping[str, str] | None = None,
 ) -> list[Column]:
-    """Check every column and cell of a frame, and return its columns, the levels of the index first if they are sent.
+    """Check every column and cell of a frame, and return its columns. Index levels that are sent come first.
 
-    With ``need_types``, a column that has no one ClicData type is a problem, as it is for a new table. Without, only
-    one of naive and aware times is. ``noted`` are types as `noted_types` returns them; ``types`` come before them.
+    With ``need_types``, each column must have one ClicData type, as in a new data set. Without it, only a column that
+    mixes naive and aware times is a problem. ``noted`` are types from `noted_types`; ``types`` override them.
     Raises an `InputError` that names every problem.
     """
     if not isinstance(frame, pd.DataFrame):
@@ -145,7 +145,7 @@ def examine(
 
 
 def with_levels(frame: pd.DataFrame, index: bool | None) -> pd.DataFrame:
-    """Return a frame whose first columns are the levels of its index, if they are sent. It keeps its labels."""
+    """Return a frame with its index levels as first columns, if they are sent. The frame keeps its row labels."""
     problems = _index_problems(frame.index, index)
     frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
     levels = index_levels(frame.index) if sends_index(frame.index, index) else []
@@ -168,7 +168,7 @@ def index_levels(index: pd.Index[Any]) -> list[tuple[Any, pd.Index[Any]]]:
 
 
 def _index_problems(index: pd.Index[Any], asked: bool | None) -> list[str]:
-    """Return why it isn't known whether to send an index: it has no name, and its labels are no positions."""
+    """Return a problem if the caller must decide about the index: it has no name, and its labels are no integers."""
     if asked is not None or None not in index.names or not len(index):
         return []
     if pd.api.types.is_integer_dtype(index.dtype) or index.inferred_type == "integer":
@@ -177,13 +177,13 @@ def _index_problems(index: pd.Index[Any], asked: bool | None) -> list[str]:
     which = "The index has" if is_one else "Levels of the index have"
     example = repr("day") if is_one else repr([name or f"level_{at}" for at, name in enumerate(index.names)])
     return [
-        f"{which} no name, and its labels (the first is {index[:1].tolist()[0]!r}) would be lost: with a name it is "
-        f"sent as a column, df.rename_axis({example}), and with index=False it is left out."
+        f"{which} no name, and its labels (the first is {index[:1].tolist()[0]!r}) would be lost. With a name the "
+        f"index is sent as a column: df.rename_axis({example}). index=False leaves it out."
     ]
 
 
 def notes_of(attrs: Mapping[Any, Any], rec_id: int | None) -> Mapping[str, Any] | None:
-    """Return ``attrs["clicdata"]`` of a frame that was read from this data set; None if it was not."""
+    """Return ``attrs["clicdata"]`` of a frame that was read from this data set; None for any other frame."""
     notes = attrs.get("clicdata")
     if not isinstance(notes, Mapping) or not isinstance(notes.get("rec_id"), int) or notes["rec_id"] != rec_id:
         return None
@@ -201,7 +201,7 @@ def noted_types(attrs: Mapping[Any, Any], rec_id: int | None) -> dict[str, str] 
 
 
 def _noted_type(array: Any, noted: str | None) -> str | None:
-    """Return a noted type if it is still one of these cells: that of dates or times needs dates or times."""
+    """Return a noted type if it still fits the cells: "date" and "datetime" need cells of dates or times."""
     if noted not in COLUMN_TYPES or (noted in TIMES and not types_of(array) <= TIMES):
         return None
     return noted
@@ -210,7 +210,7 @@ def _noted_type(array: Any, noted: str | None) -> str | None:
 def _column(name: str, array: Any, asked: str | None) -> Column:
     cell_types = types_of(array)
     written_alike = all(asked in _SAME_CELLS.get(of, {of}) for of in cell_types)
-    # A column without any value could be anything; text takes whatever comes later.
+    # A column without any cell could have any type. Text can hold all cells that are appended later.
     inferred = next(iter(cell_types), "text") if len(cell_types) < 2 else None
     return Column(name, array, cell_types, asked or inferred, asked is not None and not written_alike)
 
@@ -228,7 +228,7 @@ def _is_aware(array: Any, column: Column) -> bool:
 
 
 def _wall_times(array: Any) -> Any:
-    """Return aware times without their time zone: the date of one is that of its zone."""
+    """Return aware times as local times of their time zone, since their dates are dates of that zone."""
     dtype = array.dtype
     zone = getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
     if zone is not None:
@@ -244,12 +244,12 @@ def _wall_times(array: Any) -> Any:
 def types_of(array: Any) -> set[str]:
     """Return the ClicData types of cells: none if all are missing, several if they are mixed.
 
-    Raises `Unsendable` if there is none for their dtype.
+    Raises `Unsendable` if their dtype has no ClicData type.
     """
     dtype = array.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         categories = array_of(array.categories)
-        if categories.dtype == np.dtype(object):  # only those in use count
+        if categories.dtype == np.dtype(object):  # only categories in use count
             categories = categories[np.unique(array.codes[array.codes >= 0])]
         return types_of(categories) if len(categories) else set()
     if np.dtype(object) in (dtype, getattr(dtype, "subtype", None)):  # the subtype of a sparse dtype
@@ -297,7 +297,7 @@ _TYPE_OF_ARROW = (
 
 
 def type_of_arrow(kind: pa.DataType) -> str:
-    """Return the ClicData type of an Arrow type; "null" for that of nulls, and "" if there is none."""
+    """Return the ClicData type of an Arrow type; "null" for Arrow's type of nulls, "" if there is none."""
     if pa.types.is_dictionary(kind):
         return type_of_arrow(kind.value_type)
     return next((column_type for is_kind, column_type in _TYPE_OF_ARROW if is_kind(kind)), "")
@@ -312,7 +312,7 @@ _LEVEL_IS_COLUMN = (
 
 
 def _name_problems(names: list[Any], frame: pd.DataFrame, levels: int) -> list[str]:
-    """Return what is wrong with the names of columns, of which the first are those of so many levels of the index."""
+    """Return the problems of column names. The first names, ``levels`` in number, are those of index levels."""
     problems = []
     if not names and len(frame):
         problems.append("The frame has rows, but no columns.")
@@ -344,7 +344,7 @@ def _mixed_problem(column: Column) -> str:
 
 
 def checked_types(types: Mapping[str, str], names: list[str], problems: list[str]) -> dict[str, str]:
-    """Return the valid entries of ``types``, and add a problem for each other one."""
+    """Return the valid entries of ``types``, and add a problem for each invalid one."""
     if not isinstance(types, Mapping):
         problems.append(f"types must map column names to ClicData types, not be {type(types).__name__}.")
         return {}
@@ -387,6 +387,6 @@ def is_unicode(text: str) -> bool:
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Return names as a list for a message, of twenty names at most."""
+    """Join names for a message; twenty names at most."""
     listed = list(names)
     return ", ".join(listed[:20]) + (f" and {len(listed) - 20} more" if len(listed) > 20 else "")

@@ -1,7 +1,7 @@
-"""One type for a column over all pages, and the pandas array of that type.
+"""Find one type for a column over all pages, and make the pandas array of that type.
 
-Text stays text. Integers stay exact: with missing cells they become Int64, beside fractions float64 only if
-float64 holds them all. What no single type holds exactly becomes a column of Python objects.
+Text stays text. Integers stay exact: with missing cells they become Int64, beside fractions float64 if float64
+holds all of them. If no single type holds all cells exactly, the column becomes one of Python objects.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def unify(pages: list[PageCells], seen: SeenTypes) -> Cells:
     if arrow_type is not None:
         try:
             return pa.chunked_array([cells.cast(arrow_type) for cells in pages], arrow_type)  # type: ignore[union-attr]
-        except pa.ArrowInvalid:  # float64 can't hold an integer: from now on the column is of Python's objects
+        except pa.ArrowInvalid:  # float64 can't hold an integer: the column holds Python objects from now on
             seen.add([])
     return [cell for cells in pages for cell in python_cells(cells)]
 
@@ -85,7 +85,7 @@ def object_array(cells: Iterable[Any]) -> Any:
 
 
 def as_column(array: Any, index: pd.Index[Any]) -> Any:
-    """Return an array such that a frame keeps its dtype; pandas 3 would infer text from objects."""
+    """Return an array whose dtype a frame keeps; pandas 3 would infer text from objects."""
     if isinstance(array, np.ndarray) and array.dtype == object:
         return pd.Series(array, index=index, dtype=object, copy=False)
     return array
@@ -103,7 +103,7 @@ def from_arrow(dtype: Any, values: pa.ChunkedArray) -> Any:
 
 
 def default_array(cells: Cells, has_null: bool, backend: str | None) -> Any:
-    """Return a column as an array of the usual dtype; ``has_null`` is whether a cell is missing on any page."""
+    """Return a column as an array of the usual dtype; ``has_null`` says whether any page has a missing cell."""
     if isinstance(cells, list):
         return object_array(cells)
     kind = cells.type
@@ -126,6 +126,6 @@ _NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype(), pa.uint
 
 
 def text_array(texts: pa.ChunkedArray, dtype: Any = None) -> Any:
-    """Return text as an array of a string dtype; by default that of pandas, ``str`` or before pandas 3 objects."""
+    """Return text as an array of a dtype; by default the dtype of pandas for text: ``str``, objects before pandas 3."""
     dtype = pd.Series([""]).dtype if dtype is None else dtype
     return texts.to_numpy() if isinstance(dtype, np.dtype) else from_arrow(dtype, texts)
