@@ -1,7 +1,7 @@
 """A ClicData on this machine, for a first try without an account, for notebooks, and for tests.
 
 A real server on a real loopback socket, over SQLite. It has both dialects of the API and all logins, checks
-requests strictly, and misbehaves on request.
+requests strictly, and has faults on request.
 
 Examples
 --------
@@ -43,7 +43,7 @@ def __getattr__(name: str) -> Any:
         if (error.name or "").split(".")[0] != "werkzeug":
             raise
         raise ImportError(
-            "The sandbox needs Werkzeug: install this package anew, from its checkout, with pip install '.[sandbox]'"
+            "The sandbox needs Werkzeug: install this package again from its checkout, with pip install '.[sandbox]'"
         ) from None
     return getattr(module, name)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.people import People
     from pandas_clicdata.sandbox.store import Store
 
-# The limits of the account. The numbers are the sandbox's own.
+# The limits of the account. The numbers are invented.
 _LIMITS = {"users": 25, "dashboards": 50, "rows": 10_000_000, "storage": 2**30, "refreshes": 1_000}
 _SCHEMA = """
 CREATE TABLE dashboard (
@@ -112,7 +112,7 @@ class Account:
             )
 
     def views(self) -> list[dict[str, Any]]:
-        """Return how often each dashboard was viewed on each day; the date is that of the last view."""
+        """Return the views of each dashboard and day, with the date of the last view."""
         with self._database.transaction() as db:
             found = db.execute("SELECT dashboard_id, name, date, views FROM view ORDER BY day, dashboard_id")
             return [dict(row) for row in found]
@@ -141,7 +141,7 @@ class Account:
         return self._schedule(self._database.one("schedule", schedule_id))
 
     def trigger(self, schedule_id: int) -> None:
-        """Run a schedule now. Its tasks end at once; its status is "running" for a while longer."""
+        """Run a schedule now. Its tasks end at once; its status stays "running" for some seconds."""
         outcome = "succeeded"
         for task in self.schedule(schedule_id)["tasks"]:
             try:
@@ -152,7 +152,7 @@ class Account:
         self.record_run(schedule_id, outcome)
 
     def record_run(self, schedule_id: int, outcome: str, *, began: float | None = None) -> None:
-        """Record a run of a schedule; now, when no other time is given."""
+        """Record a run of a schedule; by default it begins now."""
         began = time.time() if began is None else began
         self._database.insert("run", schedule_id=schedule_id, began=began, outcome=outcome)
 

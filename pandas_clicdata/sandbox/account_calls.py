@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NAME = "Sandbox Trading"
 _WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DAYS = {"daily": [*_WEEK], "weekly": ["monday"], "monthly": [1]}  # C: the spelling of a rich frequency (O18)
+_DAYS = {"daily": [*_WEEK], "weekly": ["monday"], "monthly": [1]}  # C: the form of a rich frequency (O18)
 _THUMBNAIL = (320, 200)  # pixels
 _SNAPSHOT = (1200, 750)
 
@@ -96,7 +96,7 @@ class AccountCalls:
     def schedule(self, call: Call, schedule_id: int) -> Answer:
         """``GET /schedule/{id}``."""
         found = _with_shape(call, self._account.schedule(schedule_id))
-        return value(call, {"schedules": [found]}, found)  # C: in which wrapping
+        return value(call, {"schedules": [found]}, found)  # C: the wrapping of one schedule
 
     def trigger(self, call: Call, schedule_id: int) -> Answer:
         """``POST /schedule/{id}/trigger``."""

@@ -1,4 +1,4 @@
-"""A call as the endpoints see it, and their response to it, in either dialect."""
+"""The call that an endpoint gets, and the response that it returns, in either dialect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON = "application/json; charset=utf-8"
 
 
 class Refusal(Exception):
-    """The sandbox refuses a request, and why."""
+    """The sandbox refuses a request, for the reason in ``description``."""
 
     def __init__(self, status: int, code: str, description: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(description)
@@ -46,7 +46,7 @@ def invalid(description: str) -> Refusal:
 
 
 def not_found(what: str) -> Refusal:
-    """Return a 404 for one thing."""
+    """Return a 404: this thing doesn't exist."""
     return Refusal(404, "NotFound", f"There is no {what}.")
 
 
@@ -83,7 +83,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Caller:
-    """The way a caller logged in, its scopes (None: all), and its user if it is one."""
+    """How a caller logged in, its scopes (None: all), and its user, if it is a user."""
 
     way: str
     scopes: frozenset[str] | None = None
@@ -113,11 +113,11 @@ class Call:
 
     @property
     def has_filters(self) -> bool:
-        """Whether rows are changed by filters: from version 2022.01 on."""
+        """Whether updates and deletes take a modern filter: from version 2022.01 on."""
         return self.version is not None and tuple(map(int, self.version.split("."))) >= (2022, 1)
 
     def text(self, name: str) -> str | None:
-        """Return a parameter of the query; None for an empty one."""
+        """Return a parameter of the query; None if it is empty."""
         return self.args.get(name) or None
 
     def flag(self, name: str) -> bool | None:
@@ -156,7 +156,7 @@ class Call:
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
-    """Return JSON as the decoder's type, or raise a 400 that says where it is wrong."""
+    """Return JSON as the decoder's type, or raise a 400 that names the first problem."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -166,7 +166,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
 
 
 class Route(NamedTuple):
-    """The method that answers a path, and what the caller needs for it.
+    """The method that answers a path, with the scope that the caller needs, and whether it needs a version.
 
     ``owner`` is the class of the method: all sandboxes share the routes, and each has its own instance.
     """
@@ -198,7 +198,7 @@ def done(call: Call) -> Answer:
 
 
 def value(call: Call, legacy: object, modern: object = msgspec.UNSET) -> Answer:
-    """Return one thing; the modern dialect wraps it (or something else) in its envelope."""
+    """Return one value; the modern dialect wraps ``modern`` (by default ``legacy``) in its envelope."""
     if not call.modern:
         return Answer(body=to_json(legacy))
     result = legacy if modern is msgspec.UNSET else modern
@@ -206,7 +206,7 @@ def value(call: Call, legacy: object, modern: object = msgspec.UNSET) -> Answer:
 
 
 def listing(call: Call, key: str, items: Sequence[Mapping[str, Any]], *, counted: bool) -> Answer:
-    """Return a short list: whole in the legacy dialect, ``counted`` or not; by pages in the modern one."""
+    """Return a short list: all of it in the legacy dialect, with a count if ``counted``; a page in the modern one."""
     if not call.modern:
         count = {"count": len(items)} if counted else {}
         return Answer(body=to_json({**count, key: items}))

@@ -1,4 +1,4 @@
-"""The types of columns, and the JSON that a value of each may have.
+"""The types of columns, and the JSON values that each type allows.
 
 Values are kept as the JSON text that was sent, so a number never loses a digit.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NULL = b"null"
 
 TYPES = ("text", "number", "datetime", "date", "percentage", "checkbox", "dropdown", "id", "money", "time")
-ALIASES = {"rec_id": "id"}  # C: other clients spell it so
+ALIASES = {"rec_id": "id"}  # C: the name that other clients use
 
 _NUMBER = re.compile(rb"null|-?[0-9].*", re.DOTALL)
 _TEXT = re.compile(rb'null|".*"', re.DOTALL)
@@ -58,7 +58,7 @@ Value = bytes | msgspec.Raw
 
 
 def problem(data_type: str, values: Sequence[Value]) -> tuple[int, str] | None:
-    """Return the place of the first value that is not of the type, and what is wrong with it."""
+    """Return the place of the first value that is not of the type, and the problem."""
     if _all_valid(data_type, values):
         return None
     shape, wanted = _SHAPES[data_type]
@@ -89,7 +89,7 @@ def key(data_type: str, value: bytes) -> Key:
     if data_type in ("number", "percentage", "money", "id"):
         try:
             return Decimal(value.decode())
-        except InvalidOperation:  # an exponent beyond what even Decimal holds
+        except InvalidOperation:  # an exponent that is too large for Decimal
             return value
     if data_type in ("date", "datetime"):
         return _parsed(data_type, value)
@@ -97,7 +97,7 @@ def key(data_type: str, value: bytes) -> Key:
 
 
 def _parsed(data_type: str, value: bytes) -> Key:
-    """Return a date or time, or None if there is none. Naive and aware times are never equal."""
+    """Return a date or time, or None if the text is not one. Naive and aware times are never equal."""
     text = _decode_text.decode(value) or ""
     try:
         if data_type == "date":

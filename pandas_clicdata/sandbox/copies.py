@@ -22,7 +22,7 @@ _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Copy(NamedTuple):
-    """What is read of one data set. A row is JSON text, with the cells as they came."""
+    """One data set as it was read. A row is JSON text, with unchanged cells."""
 
     rec_id: int
     name: str
@@ -33,7 +33,7 @@ class Copy(NamedTuple):
 
 def copies_of(session: Session, rec_ids: int | str | Iterable[int | str], rows: int) -> list[Copy]:
     """Read the first rows of data sets, by ids or exact names. Nothing is written."""
-    from pandas_clicdata import Data  # the sandbox stands without the client
+    from pandas_clicdata import Data  # the sandbox works without the client
 
     if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
         raise ValueError(f"rows must be an integer from 1, not {rows!r}")

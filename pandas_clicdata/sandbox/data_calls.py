@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox.answers import Call
     from pandas_clicdata.sandbox.store import DataSet, Store
 
-# C: reload, rebuild and recreate mean the same here, with or without keeping the structure.
+# C: reload, rebuild and recreate do the same here; the service may keep the structure or not.
 REFRESH_WORDS = ("reload", "rebuild", "recreate", "update", "append", "updateappend")
 _MODES = ("reload", "rebuild", "update", "append", "updateappend")
 
@@ -114,7 +114,7 @@ class DataCalls:
             inserted = self._store.append_new(rec_id, texts)
             return inserted, len(texts) - inserted
         stored = self._store.append(rec_id, texts)
-        return stored, stored  # C: what is "found"
+        return stored, stored  # C: which rows count as found
 
     def update(self, call: Call, rec_id: int) -> Answer:
         """``PUT /data/{id}/row``."""
@@ -171,7 +171,7 @@ class DataCalls:
         return listing(call, "versions", found, counted=False)
 
     def refresh(self, call: Call, rec_id: int, word: str) -> Answer:
-        """``POST /data/{id}/reload`` and its five siblings."""
+        """``POST /data/{id}/reload`` and the five other paths of a refresh."""
         self._store.refresh(rec_id, word, call.settings.refresh_limit)
         return done(call)
 

@@ -1,7 +1,7 @@
-"""Faults on request: what a service, a proxy or a network can do to a call.
+"""Faults on request: those of a service, a proxy or a network.
 
-The data sets stay correct whatever a response claims, so a test can compare what its client believes with
-what is stored.
+The data sets stay correct, even if a response is wrong. So a test can compare the result of its client with
+the stored rows.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _POLL = 0.02  # seconds
 class Where(TypedDict, total=False):
     """The requests that a fault applies to.
 
-    method : the HTTP method; any when not given.
-    path : a path and all below it (``"/data/1001"``), or a compiled pattern that is searched for in the path;
-        when not given, every path but those of the logins.
-    times : the number of requests, 1 when not given; None for all of them.
-    after : the number of matching requests that pass unharmed before.
+    method : the HTTP method; by default any.
+    path : a path and all paths below it (``"/data/1001"``), or a compiled pattern that is searched for in the path;
+        by default every path except the paths of log-ins.
+    times : the number of requests, by default 1; None for all of them.
+    after : the number of matching requests that pass before the first fault.
     """
 
     method: str | None
@@ -52,7 +52,7 @@ class Where(TypedDict, total=False):
 
 
 class Hangup(Exception):
-    """Close the connection without (another) response: politely, or with a reset."""
+    """Close the connection without (another) response: normally, or with a reset."""
 
     def __init__(self, *, reset: bool) -> None:
         super().__init__("reset" if reset else "closed")
@@ -105,7 +105,7 @@ class Exchange:
 class Fault:
     """One fault, and how often it happened (``hits``).
 
-    ``at`` is when it acts: on ``arrival``, before the body is read; ``instead`` of the call, which it may
+    ``at`` is the time when it acts: on ``arrival``, before the body is read; ``instead`` of the call, which it may
     make or not; on the ``answer``, after the call was made.
     """
 
@@ -188,15 +188,15 @@ class Faults:
     # -- on arrival -------------------------------------------------------------------
 
     def latency(self, seconds: float, **where: Unpack[Where]) -> Fault:
-        """Take this many seconds longer."""
+        """Delay the request by this number of seconds."""
         return self._add("latency", "arrival", lambda exchange: exchange.wait(seconds), where)
 
     def call(self, function: Callable[[], object], **where: Unpack[Where]) -> Fault:
-        """Call a function first: another writer between two pages, a clock, a barrier of threads."""
+        """Call a function first, such as another writer between two pages, a clock or a barrier of threads."""
         return self._add("call", "arrival", lambda _: function(), where)
 
     def drop_request(self, after_bytes: int = 0, *, reset: bool = True, **where: Unpack[Where]) -> Fault:
-        """Close the connection after so many bytes of the body, the rest unread. Nothing is applied."""
+        """Read this number of bytes of the body, then close the connection. Nothing is applied."""
 
         def act(exchange: Exchange) -> None:
             length = int(exchange.request.headers.get("Content-Length", "0"))
@@ -216,7 +216,7 @@ class Faults:
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Respond with this status, without having done anything or (``applied``) after having done it."""
+        """Respond with this status. The request is applied before if ``applied``, else not at all."""
         if body is None:
             body = to_json({"error": {"code": str(status), "description": f"A fault of the sandbox: {status}."}})
         return self.answer(body, status=status, headers=headers, applied=applied, **where)
@@ -252,7 +252,7 @@ class Faults:
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Respond anything: a web page, nothing, broken JSON, ``{"success": "false"}``."""
+        """Respond with any body: a web page, nothing, broken JSON, ``{"success": "false"}``."""
         answer = Answer(status, body.encode() if isinstance(body, str) else body, content_type, dict(headers or {}))
         return self._instead(f"answer {status}", lambda _: replace(answer), where, applied=applied)
 
@@ -261,7 +261,7 @@ class Faults:
         return self.answer(b"", status=status, headers={"Location": url}, **where)
 
     def drop(self, *, applied: bool = False, reset: bool = True, **where: Unpack[Where]) -> Fault:
-        """Close the connection without a response: with a reset or (``reset=False``) politely."""
+        """Close the connection without a response: with a reset, or normally (``reset=False``)."""
 
         def respond(_: Exchange) -> Answer:
             raise Hangup(reset=reset)
@@ -269,7 +269,7 @@ class Faults:
         return self._instead("drop", respond, where, applied=applied)
 
     def stall(self, seconds: float | None = None, *, applied: bool = False, **where: Unpack[Where]) -> Fault:
-        """Send nothing until the caller hangs up or so many seconds have passed; then close."""
+        """Send nothing until the caller hangs up, or for this number of seconds; then close."""
 
         def respond(exchange: Exchange) -> Answer:
             exchange.stall(seconds)
@@ -278,9 +278,9 @@ class Faults:
         return self._instead("stall", respond, where, applied=applied)
 
     def apply_late(self, seconds: float, *, stall: float | None = None, **where: Unpack[Where]) -> Fault:
-        """Never respond, and apply the request so many seconds later, when the caller may have hung up.
+        """Never respond, and apply the request after this number of seconds; the caller may have hung up by that time.
 
-        The connection is closed after ``stall`` seconds (when not given, once the caller hangs up).
+        The connection is closed after ``stall`` seconds; by default, when the caller hangs up.
         """
 
         def act(exchange: Exchange, apply: Apply) -> Answer:
@@ -297,7 +297,7 @@ class Faults:
         return self._add("apply_late", "instead", act, where)
 
     def edit_request(self, function: Callable[[Received], Received], **where: Unpack[Where]) -> Fault:
-        """Apply another request, which the function makes of the one received."""
+        """Apply another request, which the function returns for the received request."""
         return self._add("edit_request", "instead", lambda exchange, apply: apply(function(exchange.request)), where)
 
     def _instead(self, kind: str, respond: Callable[[Exchange], Answer], where: Where, *, applied: bool) -> Fault:
@@ -311,11 +311,11 @@ class Faults:
     # -- on the response --------------------------------------------------------------
 
     def edit(self, function: Callable[[bytes], bytes], **where: Unpack[Where]) -> Fault:
-        """Respond with another body, which the function makes of the true one."""
+        """Respond with another body, which the function returns for the true body."""
         return self._add("edit", "answer", lambda answer: replace(answer, body=function(answer.body)), where)
 
     def rows_inserted(self, count: object, **where: Unpack[Where]) -> Fault:
-        """Claim another number of stored rows than is true. A response without that number stays as it is."""
+        """Respond with a wrong number of stored rows. A response without that number stays as it is."""
 
         def claim(body: bytes) -> bytes:
             fields = msgspec.json.decode(body)

@@ -166,7 +166,7 @@ def _hang_up(connection: socket.socket, *, reset: bool) -> None:
 
 
 def _bound(port: int) -> socket.socket:
-    """Return a listening socket. Werkzeug's own would exit the process if the port is taken."""
+    """Return a listening socket. Werkzeug's own socket would exit the process if the port is taken."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

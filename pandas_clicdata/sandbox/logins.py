@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox.people import People
 
-# C but for account_read, data_read, data_write, table_read and table_write.
+# C: all except account_read, data_read, data_write, table_read and table_write.
 SCOPES = frozenset(
     {"account_read", "dashboard_read"}
     | {f"{noun}_{verb}" for noun in ("data", "table", "schedule", "team", "user") for verb in ("read", "write")}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox.database import Database
 
-LICENSES = ("viewer", "editor")  # C: how the two kinds are spelled
+LICENSES = ("viewer", "editor")  # C: the words for the two licenses
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SCHEMA = """
 CREATE TABLE user (
@@ -241,6 +241,6 @@ def _user(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _hashed(password: str, salt: str | None = None) -> str:
-    """Return a salted hash of a password. A fast one: it protects nothing real."""
+    """Return a salted hash of a password. A fast hash is enough: it protects no real password."""
     salt = salt or secrets.token_hex(8)
     return f"{salt}${hashlib.sha256(f'{salt}{password}'.encode()).hexdigest()}"

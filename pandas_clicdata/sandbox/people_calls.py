@@ -99,7 +99,7 @@ class PeopleCalls:
     def profile(self, call: Call) -> Answer:
         """``GET /profile/user``."""
         user = None if call.caller.username is None else self._people.user_by_mail(call.caller.username)
-        if user is None:  # C: what an app without a user gets
+        if user is None:  # C: the response to an app without a user
             raise Refusal(403, "NoUser", "This login is not that of a user: use Basic or an authorization code.")
         return value(call, user)
 

@@ -1,4 +1,4 @@
-"""Parse the rows of a request: three formats, all checked alike."""
+"""Parse the rows of a request: three formats, with the same checks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Deletion(msgspec.Struct, forbid_unknown_fields=True):
 
     find: list[_Cell]
     multiplerows: str = "all"
-    multiple_rows: str | None = None  # a body may carry both grammars; find decides
+    multiple_rows: str | None = None  # a body may have both forms; `find` is used
     filter: object = None
 
 
@@ -86,12 +86,12 @@ _Values = list[Value]
 def read_rows(body: bytes, columns: Sequence[Column], *, drop_unknown: bool = False) -> list[bytes]:
     """Return the rows of a request, each as a JSON object with every column in order.
 
-    With ``drop_unknown``, the cells of unknown columns are lost instead of refused.
+    With ``drop_unknown``, the cells of unknown columns are dropped, not refused.
 
     Raises
     ------
     Refusal
-        When any row is wrong; then no row may be stored.
+        If any row is wrong; then no row may be stored.
     """
     sent = list(map(bytes, decoded(_rows_decoder, body).data))
     names = [column.name for column in columns]
@@ -115,12 +115,12 @@ def row_text(values: Mapping[str, bytes], columns: Sequence[Column]) -> bytes:
 
 
 def raw_values(text: bytes) -> dict[str, msgspec.Raw]:
-    """Return a stored row as column to JSON value, none of them copied."""
+    """Return a stored row as a dict of column to JSON value, without copying the values."""
     return _object_decoder.decode(text)
 
 
 def row_values(text: bytes) -> dict[str, bytes]:
-    """Return a stored row as column to JSON value."""
+    """Return a stored row as a dict of column to JSON value."""
     return {name: bytes(value) for name, value in raw_values(text).items()}
 
 

@@ -139,7 +139,7 @@ def _load_data_sets(store: Store, *, history: bool) -> None:
             store.set_source(rec_id, texts)
 
 
-@cache  # reading the files is most of the time that `start` takes
+@cache  # reading the files takes most of the time of `start`
 def _rows(file: str, columns: tuple[Column, ...]) -> list[bytes]:
     types = dict(columns)
     with (FOLDER / file).open(encoding="utf-8", newline="") as lines:

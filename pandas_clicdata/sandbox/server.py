@@ -73,15 +73,15 @@ def start(
     port : int, default 0
         The port to listen on; 0 for any free port.
     path : str or Path, optional
-        The SQLite file that stores everything. When not given, everything is in memory and lost at the end.
+        The SQLite file that stores everything. By default everything is in memory, and lost at the end.
     sample : bool, optional
         Whether a new account has the samples: data sets, dashboards, schedules, teams and users. By default it has
         them, unless ``data`` is given.
     data : mapping of str to DataFrame, optional
-        Data sets of a new account by name, as ``df.clicdata.push`` makes them: ``{"Shops": df}``. Their ids count up
-        from 1001 (after those of the samples, if any). Other rows are taken as `pandas_clicdata.push` takes them.
+        Data sets of a new account by name, as ``df.clicdata.push`` makes them: ``{"Shops": df}``. Their ids begin at
+        1001, or after the ids of the samples. A value may also be anything else that `pandas_clicdata.push` takes.
     page_size : int, default 1000
-        Rows per page when the caller doesn't choose: always in the legacy dialect.
+        Rows per page if the caller doesn't choose. In the legacy dialect no caller can choose.
     max_page_size : int, default 10000
         The most rows per page, even if the caller requests more.
     require_version : bool, default False
@@ -89,15 +89,15 @@ def start(
     token_lifetime : int, default 3600
         Lifetime of an access token in seconds.
     latency : float, default 0.0
-        Seconds that each request takes longer.
+        Seconds by which each request is delayed.
     history : bool, default True
         Whether Data History is on for new data sets, so that each write makes a version that can be read.
     insert_limit : int, default 500
         The most rows of one ``/data/{id}/insert``.
     row_limit, refresh_limit : int, optional
-        The most rows and refreshes of the account; no limit when not given.
+        The most rows and refreshes of the account; by default there is no limit.
     requests_per_minute : int, optional
-        The most requests in a minute before 429 is answered; no limit when not given.
+        The most requests in a minute; further ones get a 429. By default there is no limit.
     schedule_seconds : float, default 2.0
         Seconds that a triggered schedule runs.
     record : bool, default True
@@ -107,14 +107,14 @@ def start(
     page_number : {"honoured", "ignored"}, default "honoured"
         Whether ``page`` chooses the page; when ignored, each response is the first page.
     large_page_size : {"capped", "refused", "error", "ignored"}, default "capped"
-        What a ``page_size`` above ``max_page_size`` gives: the maximum, a 400, or an error under HTTP 200.
+        The response to a ``page_size`` above ``max_page_size``: the maximum, a 400, or an error under HTTP 200.
         With "ignored", the sandbox never reads ``page_size``.
     deletes : {"both", "/delete", "DELETE /row"}, default "both"
         Where a modern row delete is accepted; the other path responds 404 or 405.
     text_comparison : {"exact", "sql_server"}, default "exact"
         Whether filters and keys compare text exactly, or without letter case and trailing blanks.
     datetimes : {"as sent", "iso"}, default "as sent"
-        How a read spells a datetime: as it was sent, or as ``YYYY-MM-DDTHH:MM:SS``. A fraction or offset stays.
+        How a read writes a datetime: as it was sent, or as ``YYYY-MM-DDTHH:MM:SS``. A fraction or offset stays.
     existing_keys : {"store", "skip"}, default "store"
         What an append does with a row whose key exists; `Sandbox.set_key` sets the key columns.
         With "skip", ``rows_inserted`` counts the new rows and ``rows_found`` the rows whose key exists.
@@ -136,7 +136,7 @@ def start(
     OSError
         If the port is taken.
     ValueError
-        If a word is none of the choices.
+        If an argument is none of its choices.
     InputError
         If a frame of ``data`` can't be sent; every problem is named.
 
@@ -196,7 +196,7 @@ class Sandbox:
         The accepted credentials: ``client_id``, ``client_secret``, ``username``, ``password``, ``api_key`` and
         ``refresh_token``, the same in every sandbox.
     faults : Faults
-        Makes the sandbox misbehave.
+        Adds faults: the sandbox refuses, delays or drops requests.
     requests : list of Received
         Every received request: ``method``, ``path``, ``query``, ``headers``, ``body``, ``json`` and the
         ``status`` of the response.
@@ -259,15 +259,15 @@ class Sandbox:
         Parameters
         ----------
         **overrides
-            Any parameter of `Session`. ``auth_method`` (``"client_credentials"`` when not given)
-            chooses which of the sandbox's credentials are used; a credential given here is used instead.
+            Any parameter of `Session`. ``auth_method`` chooses which of the sandbox's credentials are used, by default
+            those for ``"client_credentials"`` or for the credentials given here, which replace the sandbox's own.
 
         Returns
         -------
         Session
-            To be closed by the caller; it is a context manager.
+            The caller must close it; it is a context manager.
         """
-        from pandas_clicdata import Session  # the client is imported only where it is asked for
+        from pandas_clicdata import Session  # import the client only if it is needed
 
         method = overrides.pop("auth_method", None) or _method_of(overrides)
         return Session(**{"url": self.url, "auth_method": method, **self._login_by(method), **overrides})
@@ -286,7 +286,7 @@ class Sandbox:
         return login
 
     def _push(self, data: Mapping[str, Rows]) -> None:
-        """Make data sets of a new account, as if nothing but a limit of rows had been set."""
+        """Push the data sets of a new account, with default settings except history and the limit of rows."""
         if not data or not self._database.is_new:
             return
         from pandas_clicdata import push
@@ -301,9 +301,9 @@ class Sandbox:
     def copy_from(self, session: Session, rec_ids: int | str | Iterable[int | str], rows: int = 1000) -> list[DataSet]:
         """Copy the first rows of data sets of an account, for tests on the shapes of real data.
 
-        On the account, only ``GET /data`` and ``GET /data/{id}`` are sent. The copies have the ids, names, columns and
-        cells of the account. So start the sandbox with ``sample=False`` if its samples have an id or name of them. The
-        cells are real: with ``path``, they are in its file.
+        The account only gets ``GET /data`` and ``GET /data/{id}``. The copies have the ids, names, columns and cells
+        of the account. Start the sandbox with ``sample=False`` if a sample has the id or name of a copy. The cells
+        are real: with ``path``, the file holds them.
 
         Parameters
         ----------
@@ -312,20 +312,20 @@ class Sandbox:
         rec_ids : int, str, or iterable of these
             The data sets: ids, or exact names.
         rows : int, default 1000
-            The most rows of each.
+            The most rows of each data set.
 
         Returns
         -------
         list of DataSet
-            The copies, with their ``columns``. The type of a column is seen in the cells, as ClicData names none:
+            The copies, with their ``columns``. ClicData names no types, so they are inferred from the cells:
             ``checkbox``, ``number``, ``date``, ``datetime`` or ``text``. Without rows there are no columns.
 
         Raises
         ------
         LookupError
-            The account has no such data set, or several of a name; nothing is copied.
+            The account has no such data set, or several with this name; nothing is copied.
         ValueError
-            The sandbox has an id or a name of them, or ``rows`` is no integer from 1; nothing is copied.
+            The sandbox has a data set with such an id or name, or ``rows`` is no integer from 1; nothing is copied.
         ClicDataError
             The account can't be read; nothing is copied.
 
@@ -367,7 +367,7 @@ class Sandbox:
         rec_id : int
             The data set.
         version : int, optional
-            A stored version; the current rows when not given.
+            A stored version; by default the current rows.
         exact : bool, default False
             Whether numbers with a fraction or exponent are `decimal.Decimal` instead of `float`.
 
@@ -384,8 +384,8 @@ class Sandbox:
     ) -> int:
         """Create an empty data set without the API and return its ``rec_id``.
 
-        ``columns`` maps names to ClicData types. ``history`` is whether the data set has Data History; when
-        not given, the ``history`` of `start`.
+        ``columns`` maps names to ClicData types. ``history`` says whether the data set has Data History; by
+        default as in `start`.
         """
         wanted = [Column(*column) for column in columns.items()]
         kept = self._settings.history if history is None else history
@@ -401,12 +401,12 @@ class Sandbox:
         self._store.append(rec_id, read_rows(body, self._store.data_set(rec_id).columns))
 
     def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
-        """Delete the matching rows without the API, as another writer would, and return how many."""
+        """Delete the matching rows without the API, as another writer would, and return their number."""
         wanted = {name: [msgspec.json.encode(value)] for name, value in find.items()}
         return self._store.delete(rec_id, wanted, first_only=False)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:
-        """Return the words by which data sets were refreshed, oldest first."""
+        """Return the word of each refresh, such as ``"reload"``, oldest first."""
         return self._store.refreshes(rec_id)
 
     def runs(self, schedule_id: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The way of a request through the sandbox: record it, apply faults, log in, route, respond."""
+"""How the sandbox handles a request: record it, apply faults, log in, route, respond."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Service:
             fault.act(exchange)
 
     def answer(self, exchange: Exchange) -> Answer:
-        """Return the response to a request, or that of a fault."""
+        """Return the response to a request, or the response of a fault."""
         request = exchange.request
         answer: Answer
         if fault := self._faults.due("instead", request.method, request.path):

@@ -56,7 +56,7 @@ ORDER BY position LIMIT :count OFFSET :skip
 _END = 2**62
 _MOST_MARKED = 32  # versions whose page ends are remembered
 _KEY_SEPARATOR = "\0"
-_CREATION_ZONE = timezone(timedelta(hours=2))  # the service mixes offsets from field to field
+_CREATION_ZONE = timezone(timedelta(hours=2))  # the service has different offsets in different fields
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Store:
         refreshable: bool = False,
         rec_id: int | None = None,
     ) -> int:
-        """Create an empty data set and return its ``rec_id``; by default the next one."""
+        """Create an empty data set and return its ``rec_id``; by default the next free id."""
         now = datetime.now(timezone.utc)
         with self._database.transaction() as db:
             if db.execute("SELECT 1 FROM data_set WHERE name = ?", (name,)).fetchone():
@@ -132,7 +132,7 @@ class Store:
         return _data_set(self._database.one("data_set", rec_id, "rec_id"))
 
     def set_key(self, rec_id: int, names: Sequence[str]) -> None:
-        """Set the columns by which a row counts as existing; none for no key."""
+        """Set the key columns of a data set; an empty list removes the key."""
         with self._database.transaction() as db:
             known = dict(self.data_set(rec_id).columns)
             if unknown := [name for name in names if name not in known]:
@@ -146,7 +146,7 @@ class Store:
     def rows(
         self, rec_id: int, start: int = 0, count: int | None = None, version: int | None = None
     ) -> tuple[list[bytes], int]:
-        """Return current rows or those of a version, and how many there are in all."""
+        """Return rows of the current state or of a version, and the number of all its rows."""
         with self._database.transaction() as db:
             data_set = self.data_set(rec_id)
             total = data_set.row_count if version is None else self._version_count(data_set, version)
@@ -161,9 +161,9 @@ class Store:
             return [body for _, body in found], total
 
     def _nearest_mark(self, data_set: DataSet, version: int, start: int) -> tuple[int, int]:
-        """Return the number and the position of the last known row of a version before this place.
+        """Return the number and position of the last known row of a version before row ``start``.
 
-        A version never changes, so the ends of the pages that were read of it stay true.
+        A version never changes, so the remembered ends of its pages stay true.
         """
         if not data_set.has_gaps:
             return start, start  # the n-th row has position n
@@ -208,7 +208,7 @@ class Store:
     # -- writing ----------------------------------------------------------------------
 
     def append(self, rec_id: int, texts: Sequence[bytes]) -> int:
-        """Add rows at the end and return how many."""
+        """Add rows at the end and return their number."""
         with self._database.transaction() as db:
             data_set = self.data_set(rec_id)
             if self._row_limit is not None and self.row_total() + len(texts) > self._row_limit:
@@ -231,7 +231,7 @@ class Store:
             return len(texts)
 
     def append_new(self, rec_id: int, texts: Sequence[bytes]) -> int:
-        """Add the rows whose key doesn't exist and return how many; without a key, all of them."""
+        """Add the rows whose key doesn't exist (without a key, all rows), and return their number."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
             if not data_set.unique_key:
@@ -245,7 +245,7 @@ class Store:
             return self.append(rec_id, list(new.values()))
 
     def delete(self, rec_id: int, find: Mapping[str, Sequence[bytes]], *, first_only: bool) -> int:
-        """Delete the rows whose values equal those of ``find`` and return how many."""
+        """Delete the rows whose values equal those of ``find``, and return their number."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
             found = self._matching(data_set, find, first_only=first_only)
@@ -257,7 +257,7 @@ class Store:
     def update(
         self, rec_id: int, find: Mapping[str, Sequence[bytes]], values: Mapping[str, bytes], *, first_only: bool
     ) -> int:
-        """Set the values in the rows that equal ``find`` and return how many."""
+        """Set the values in the rows that equal ``find``, and return the number of rows."""
         with self._database.transaction():
             data_set = self.data_set(rec_id)
             found = self._matching(data_set, find, first_only=first_only)
@@ -282,7 +282,7 @@ class Store:
         return found
 
     def _compared(self, data_type: str, value: bytes) -> Key:
-        """Return what filters and keys compare by."""
+        """Return the value by which filters and keys compare."""
         found = key(data_type, value)
         if self._text_comparison == "sql_server" and isinstance(found, str):
             return found.lower().rstrip(" ")
@@ -323,7 +323,7 @@ class Store:
             )
 
     def _written(self, data_set: DataSet, *, added: int = 0, removed: int = 0) -> None:
-        """Finish a write: count its version, and keep it if Data History is on."""
+        """Finish a write: raise the version, and store it if Data History is on."""
         now = timestamp(datetime.now(timezone.utc))
         row_count = data_set.row_count + added - removed
         with self._database.transaction() as db:
@@ -395,7 +395,7 @@ class Store:
             self.append(data_set.rec_id, rest)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:
-        """Return the words by which data sets were refreshed, oldest first."""
+        """Return the word of each refresh, oldest first."""
         with self._database.transaction() as db:
             found = db.execute("SELECT rec_id, word FROM refresh ORDER BY id").fetchall()
         return [row["word"] for row in found if rec_id in (None, row["rec_id"])]

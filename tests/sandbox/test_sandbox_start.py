@@ -189,7 +189,7 @@ try:
 except ImportError as error:
     print(error)
 """
-        assert "needs Werkzeug: install this package anew, from its checkout" in python(code)
+        assert "needs Werkzeug: install this package again from its checkout" in python(code)
 
     def test_no_module_imports_itself_by_way_of_others(self):
         """Imports for types count too."""
@@ -251,7 +251,7 @@ def test_fixtures_without_the_extra(tmp_path):
     (tmp_path / "conftest.py").write_text("import sys\n\nsys.modules['werkzeug'] = None\n")
     (tmp_path / "test_mine.py").write_text("def test_one(clicdata_session):\n    pass\n")
     said = run_pytest(tmp_path).stdout
-    assert "install this package anew, from its checkout, with pip install '.[sandbox]'" in said
+    assert "install this package again from its checkout, with pip install '.[sandbox]'" in said
     assert "Traceback" not in said
     assert len([line for line in said.splitlines() if "Werkzeug" in line]) <= 2  # the failure, and the summary
 
