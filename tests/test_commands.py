@@ -343,7 +343,7 @@ def test_a_setting_that_cannot_be_used(environment: pytest.MonkeyPatch, capsys: 
     environment.setenv("CLICDATA_URL", "http://api.clicdata.com/")
     status, said = diagnosis(capsys)
     assert status == 1
-    assert "in clear" in said
+    assert "unencrypted" in said
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""A pool of threads that nobody has to wait for."""
+"""A pool of daemon threads: neither a call nor the interpreter has to wait for their end."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _T = TypeVar("_T")
 _Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None]"
 
 
-BOOLS = ("bool", "bool_")  # of Python and NumPy, whose class has either name, depending on its version
+BOOLS = ("bool", "bool_")  # the name of Python's class, and of NumPy's, which depends on its version
 
 
 def checked_workers(workers: Any) -> int:
-    """Return a number of requests at once, or raise `InputError`."""
+    """Return how many requests may run at once, or raise `InputError`."""
     with suppress(TypeError):  # not an integer
         if type(workers).__name__ not in BOOLS and 1 <= (number := index(workers)) <= MOST_WORKERS:
             return number
@@ -36,10 +36,10 @@ def checked_workers(workers: Any) -> int:
 
 
 class Ahead:
-    """A pool of so many daemon threads, each started when it is first needed. They see the caller's context variables.
+    """A pool of daemon threads. Each is started when it is first needed, and sees the caller's context variables.
 
-    Unlike the threads of `concurrent.futures`, neither the pool nor the interpreter joins them at the end: a request
-    whose response nobody needs any more delays nothing.
+    `concurrent.futures` joins its threads at the end of the pool and of the interpreter. This pool does not, so a
+    request whose response is no longer needed delays nothing.
     """
 
     _started = 0
@@ -53,7 +53,7 @@ class Ahead:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()  # work that was not begun is dropped
+        self._over.set()  # drops the work that has not begun
         while self._started:
             self._work.put(None)
             self._started -= 1

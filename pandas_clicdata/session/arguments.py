@@ -1,4 +1,4 @@
-"""The checks of a session's arguments. Pure, but for a look at the file of ``ca_bundle``."""
+"""The checks of a session's arguments. Pure, except that the file of ``ca_bundle`` must exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 class Default(str):
-    """A default that differs from the same text given as an argument, by ``is``."""
+    """A default value. ``is`` distinguishes it from an equal text that the caller gave."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ _YEAR_AND_NUMBER = re.compile(r"(\d{4})\.(\d{1,2})")
 
 
 def refuse_unknown(call: Callable[P, R]) -> Callable[P, R]:
-    """Make a call name the argument that a misspelled one may have meant. No traceback shows the arguments."""
+    """Decorate a call: its error for an unknown argument suggests a known one. No traceback shows the arguments."""
     known = inspect.signature(call).parameters
 
     @functools.wraps(call)
@@ -70,7 +70,7 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def doubt_url(url: str) -> str | None:
-    """Return why a URL is perhaps not that of the API; None if nothing speaks against it."""
+    """Return why a URL may not be the URL of the API; None if there is no such reason."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if f".{host}".endswith(".clicdata.com") and host != urlsplit(DEFAULT_URL).hostname:
@@ -94,7 +94,7 @@ def check_url(url: object) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError("url must hold neither credentials nor a query: give those as arguments")
     if parts.scheme == "http" and not is_loopback(host):
-        raise InputError("url starts with http://, which sends secrets in clear; only this machine may be reached so")
+        raise InputError("url starts with http://, which sends secrets unencrypted: use it for this machine only")
     return url.rstrip("/")
 
 
@@ -116,7 +116,7 @@ def check_version(api_version: object, method: str) -> str | None:
     release = _YEAR_AND_NUMBER.fullmatch(api_version)  # a version of any other form can't be compared
     if release and [*map(int, release.groups())] < [*map(int, FIRST_MODERN.split("."))]:
         raise InputError(
-            f"api_version {api_version!r} is too old: a version below {FIRST_MODERN} speaks neither dialect whole. "
+            f"api_version {api_version!r} is too old: a version below {FIRST_MODERN} supports neither dialect fully. "
             f"Give another to api_version= or CLICDATA_API_VERSION: {VERSIONS}"
         )
     return api_version
@@ -156,7 +156,7 @@ def check_bundle(ca_bundle: str | os.PathLike[str] | None) -> str | bool:
 
 
 def fingerprint(url: str, credentials: Credentials) -> str:
-    """Return a hash of the service and the user: of an API key, but of no password, secret or token."""
+    """Return a hash of the URL and of the client id, user name or API key. It covers no password, secret or token."""
     known = [getattr(credentials, name) for name in ("client_id", "username", "api_key") if hasattr(credentials, name)]
     texts = [one.reveal() if isinstance(one, Secret) else one for one in known]
     return hashlib.sha256("\0".join(("pandas_clicdata account", url, *texts)).encode()).hexdigest()[:16]

@@ -26,8 +26,8 @@ from pandas_clicdata.session.wire import LOG_IN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-MARGIN = 60.0  # seconds before its end when a token is renewed
-ASSUMED_LIFETIME = 300.0  # seconds, for a token without a lifetime
+MARGIN = 60.0  # seconds; a token is renewed this long before it expires
+ASSUMED_LIFETIME = 300.0  # seconds, if the response states no lifetime
 
 _LONGEST_LIFETIME = 10 * 365 * 86400.0
 
@@ -61,24 +61,24 @@ class Secret:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token, the second of a monotonic clock at which it ends, and the refresh token that came with it."""
+    """An access token, the second of a monotonic clock at which it expires, and the refresh token of its response."""
 
     value: Secret
     ends: float
     refresh: Secret | None = None
 
     def fresh(self, now: float) -> bool:
-        """Return whether it is good for longer than the margin."""
+        """Return whether the token is valid for longer than the margin."""
         return now < self.ends - MARGIN
 
     def alive(self, now: float) -> bool:
-        """Return whether it has not ended."""
+        """Return whether the token has not expired."""
         return now < self.ends
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """One way to log in: subclasses define the headers or the form for the token endpoint."""
+    """One way to log in. Subclasses define its headers or its form for the token endpoint."""
 
     method: ClassVar[str]
     needs_token: ClassVar[bool] = False
@@ -111,7 +111,7 @@ class ClientCredentials(Credentials):
     needs_token: ClassVar[bool] = True
 
     def form(self) -> dict[str, str]:
-        """Return the form, without a ``scope``: no client that worked ever sent one."""
+        """Return the form, without a ``scope``: no client that is known to work sends one."""
         return {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
@@ -145,12 +145,12 @@ class AuthorizationCode(Credentials):
 
 @dataclass(frozen=True)
 class Code(Credentials):
-    """OAuth2 with a code that works once: what it gives is a refresh token."""
+    """OAuth2 with a code that works once. The response to it has a refresh token."""
 
     client_id: str
     client_secret: Secret
     code: Secret
-    redirect_uri: str  # where the browser took the code
+    redirect_uri: str  # the address to which the browser was redirected with the code
     method: ClassVar[str] = "authorization_code"
 
     def form(self) -> dict[str, str]:
@@ -187,7 +187,7 @@ class Basic(Credentials):
 
 @dataclass(frozen=True)
 class ApiKey(Credentials):
-    """A key in a header of its own; no ``Authorization`` beside it."""
+    """An API key in its own header, without an ``Authorization`` header."""
 
     api_key: Secret
     method: ClassVar[str] = "api_key"
@@ -206,7 +206,7 @@ def _base64(text: str) -> str:
 
 
 def hide(credentials: Credentials, token: Token | None, text: str) -> str:
-    """Return a text without the secrets: plain, and as URLs, forms, JSON and base64 write them."""
+    """Return a text without the secrets, in plain form and as URLs, forms, JSON and base64 write them."""
     secrets = [*credentials.secrets(), *([token.value] if token else [])]
     spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
     for spelling in sorted(spellings, key=len, reverse=True):
@@ -214,7 +214,7 @@ def hide(credentials: Credentials, token: Token | None, text: str) -> str:
     return text
 
 
-# Expected in any sentence: stars would show that one is the secret.
+# Usual in messages: stars in place of such a word would show that it is the secret.
 _is_usual = re.compile(
     "access|account|api|app|authentication|authorization|client|credentials?|data|denied|error|expired|failed|id|invalid|"
     "key|login|name|not|password|refresh|refused|secret|the|token|unauthorized|unknown|user|username|wrong",
@@ -224,15 +224,15 @@ _LONGEST_WORD = 8  # letters of a secret that may occur within longer words by c
 
 
 def without(secret: str, text: str) -> str:
-    """Return a text without a secret. A short word is no secret within a longer one, nor a usual word in a sentence."""
-    if _is_usual(secret):  # it is hidden where it stands as a value
+    """Return a text without a secret. A short word is hidden as a whole word only, a usual word as a value only."""
+    if _is_usual(secret):  # a value follows one of = : < or an opening quote or bracket
         return re.sub(rf"""([=:"'`(\[{{<]\s*){re.escape(secret)}(?!\w)""", r"\1***", text)
     if secret.isalpha() and len(secret) <= _LONGEST_WORD:
         return re.sub(rf"(?<![^\W\d_]){re.escape(secret)}(?![^\W\d_])", "***", text)
     return text.replace(secret, "***")
 
 
-_SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one occurs in any text
+_SHORTEST_IN_BASE64 = 6  # characters of a secret; the base64 of a shorter one may occur in any text by chance
 
 
 def _spellings(secret: str) -> Iterator[str]:
@@ -260,7 +260,7 @@ GIVEN = ("client_id", "client_secret", "username", "password", "api_key", "refre
 def credentials_of(auth_method: str | None, given: Mapping[str, Any]) -> Credentials:
     """Return the credentials among the arguments of a `Session`, or raise `InputError`.
 
-    ``given`` has every name of `GIVEN`. Without ``auth_method`` these decide.
+    ``given`` has every name of `GIVEN`. Without ``auth_method``, the names that have a value decide the way to log in.
     """
     texts = {name: value for name, value in given.items() if value is not None}
     problems = [problem for name, value in texts.items() if (problem := _problem(name, value))]
@@ -280,14 +280,14 @@ def _choose_method(texts: Mapping[str, str]) -> str:
     """Return the only way to log in for which all arguments are given."""
     complete = [method for method, names in NEEDS.items() if all(name in texts for name in names)]
     if "authorization_code" in complete and "client_credentials" in complete:
-        complete.remove("client_credentials")  # only the other one needs a refresh token
+        complete.remove("client_credentials")  # a refresh token is only given for the other one
     if len(complete) == 1:
         return complete[0]
     if complete:
         raise InputError(f"the credentials given fit {' and '.join(complete)}: say which one with auth_method=")
     wanted = "; ".join(f"{method}: {', '.join(names)}" for method, names in NEEDS.items())
     have = f"only {' and '.join(texts)}" if texts else "nothing"
-    raise InputError(f"credentials are missing: given was {have}. Each way to log in needs: {wanted}")
+    raise InputError(f"credentials are missing; given: {have}. Each way to log in needs: {wanted}")
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -299,13 +299,13 @@ def _problem(name: str, value: object) -> str | None:
     if any(c in value for c in "\r\n\0"):
         return f"{name} has a line break or a NUL in it"
     if name != "password" and value != value.strip():
-        return f"{name} has white space around it: give it without"
+        return f"{name} has white space around it: remove it"
     if name != "password" and value[0] in _QUOTES and value[-1] in _QUOTES:
-        return f"{name} has quotation marks around it: give it without"
+        return f"{name} has quotation marks around it: remove them"
     if name == "api_key" and not value.isascii():
-        return f"{name} has characters that no header can carry"
+        return f"{name} has characters that an HTTP header can't hold"
     if name in ("client_id", "username") and ":" in value:
-        return f"{name} has a colon, which Basic authentication can't carry"
+        return f"{name} has a colon, which Basic authentication doesn't allow"
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -318,7 +318,7 @@ def _problem(name: str, value: object) -> str | None:
 
 
 def token_of(members: object, now: float) -> Token:
-    """Return the token in a response that came at this second, or raise an error that holds nothing of it."""
+    """Return the token of a response that arrived at second ``now``. No error shows a text of the response."""
     if isinstance(members, dict):
         access, refresh = members.get("access_token"), members.get("refresh_token")
         if isinstance(access, str) and access and access.isascii() and access.isprintable():
@@ -331,9 +331,9 @@ _REFUSED_LOGIN = frozenset({200, 400, 401, 403, 422})  # C: the statuses of the 
 
 
 def login_error(error: ClicDataError, credentials: Credentials) -> ClicDataError:
-    """Return the error of a call whose log-in failed; a refusal means wrong credentials, whatever its status."""
+    """Return the error of a call whose log-in failed: `BadCredentials` if the credentials were refused."""
     if isinstance(error, TransportError):
-        error.sent = "no"  # of the call that needs the token
+        error.sent = "no"  # the call that needs the token was not sent
     if not isinstance(error, (ApiError, AuthError)) or isinstance(error, (RateLimited, ApiVersionError)):
         return error
     if error.status not in _REFUSED_LOGIN:
@@ -350,7 +350,7 @@ def login_error(error: ClicDataError, credentials: Credentials) -> ClicDataError
 
 
 def _lifetime(stated: object) -> float:
-    """Return a lifetime in seconds, not below 0; the assumed one if it is missing or no number."""
+    """Return a lifetime in seconds, at least 0; the assumed one if it is missing or not a number."""
     if isinstance(stated, bool) or not isinstance(stated, (int, float, str)):
         return ASSUMED_LIFETIME
     try:

@@ -1,4 +1,4 @@
-"""Log in by an authorization code: a browser comes back to a port of this machine, or the user pastes the code."""
+"""Log in by an authorization code: the browser is redirected to this machine, or the user pastes the code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.session import Session
 
-NOWHERE = "http://127.0.0.1/"  # nothing listens there: the browser shows an error, and the code in its address
+NOWHERE = "http://127.0.0.1/"  # nothing listens there: the browser shows an error, and an address with the code
 
 _PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>ClicData</title><p>{}</p></html>"
 
@@ -36,11 +36,11 @@ def refresh_token_by_browser(
     app : Session
         A session of the API app, by client credentials.
     open_page : callable
-        Called with the address of the page. It shows it to the user, in a browser on this machine.
+        Called with the address of the page. It shows the page to the user, in a browser on this machine.
     scope : str, optional
-        What the token may do, as names with blanks between them.
+        The rights of the token: names, with a blank between each two.
     port : int, default 0
-        The port of this machine to which the browser comes back; 0 is any free one.
+        The port of this machine to which the browser is redirected; 0 takes any free port.
     seconds : float, default 300
         How long to wait for the user.
 
@@ -49,7 +49,7 @@ def refresh_token_by_browser(
     BadCredentials
         The user or ClicData refused.
     DeadlineExceeded
-        The browser did not come back.
+        The browser was not redirected in time.
     """
     state = secrets.token_urlsafe(24)
     with _Door(state, port) as door:
@@ -63,22 +63,22 @@ def refresh_token_by_paste(
 ) -> Secret:
     """Return the refresh token of a user who pastes the code, such as on a machine without a browser.
 
-    ``ask`` is called with the address of the page. It returns the code, or the whole address at which the browser
-    ended. ``redirect_uri`` is where the browser ends, as the API app allows it.
+    ``ask`` is called with the address of the page. It returns the code, or the whole address to which the browser was
+    redirected. ``redirect_uri`` is this address without the code; the API app must allow it.
     """
     state = secrets.token_urlsafe(24)
     return _exchange(app, code_of(ask(page_of(app, redirect_uri, state, scope)), state), redirect_uri)
 
 
 def page_of(app: Session, redirect_uri: str, state: str, scope: str | None) -> str:
-    """Return the address of the page on which a user lets the API app in."""
+    """Return the address of the page on which a user grants access to the API app."""
     query = {"response_type": "code", "client_id": app.client_id, "redirect_uri": redirect_uri, "state": state}
     query |= {"scope": scope} if scope else {}
     return f"{app.url}oauth20/authorize?{urlencode(query)}"  # C: a port of this machine, and the state (O21)
 
 
 def code_of(pasted: str, state: str) -> Secret:
-    """Return the code in what a user pasted: the code, or an address with it."""
+    """Return the code from the text that a user pasted: the code itself, or an address with the code."""
     pasted = pasted.strip()
     if "=" not in pasted:
         if not pasted or not pasted.isprintable():
@@ -86,12 +86,12 @@ def code_of(pasted: str, state: str) -> Secret:
         return Secret(pasted)
     found = _code_in(pasted, state)
     if found is None:
-        raise InputError("log in: the address is of another log-in: paste the one at which the browser ended now")
+        raise InputError("log in: the address is of another log-in: paste the one that the browser shows now")
     return found
 
 
 def _code_in(address: str, state: str) -> Secret | None:
-    """Return the code of an address, None if its state is another one; raise if the log-in was refused."""
+    """Return the code in an address; None if it has the state of another log-in. Raise if the log-in was refused."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     if not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
         return None
@@ -112,7 +112,7 @@ def _exchange(app: Session, code: Secret, redirect_uri: str) -> Secret:
 
 
 class _Door:
-    """A port of this machine that takes one redirect of a browser, with the right state, and then no other."""
+    """A port of this machine that accepts one redirect of a browser: the first one with the right state."""
 
     def __init__(self, state: str, port: int) -> None:
         found: queue.SimpleQueue[Secret | BadCredentials] = queue.SimpleQueue()
@@ -170,7 +170,7 @@ class _Door:
         self._thread.join()
 
     def wait(self, seconds: float) -> Secret:
-        """Return the code when it comes."""
+        """Wait for the code, and return it."""
         came: Secret | BadCredentials | None = None
         with suppress(queue.Empty):
             came = self._found.get(timeout=seconds)

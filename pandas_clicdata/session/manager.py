@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.watching import CallRecord
 
-# No refresh token: it changes at each use, so a variable would be good only once.
+# No refresh token: it changes at each use, so a variable would work only once.
 ENVIRONMENT = {
     "api_key": "CLICDATA_API_KEY",
     "client_id": "CLICDATA_CLIENT_ID",
@@ -71,11 +71,11 @@ def connect(
 
     The environment has ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with ``CLICDATA_USERNAME`` and
     ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``. Then ``CLICDATA_URL`` and ``CLICDATA_API_VERSION`` are
-    read too. Credentials that are given in part are completed from there. A secret of the environment is not joined
-    with another id or user than its own there. Where all credentials are given, nothing is read from the environment.
+    read too. If only some credentials are given, the environment supplies the others; but no secret for an id or user
+    that differs from the one in the environment. If all credentials are given, the environment is not read.
 
     Profiles are tables of a TOML file: ``clicdata/config.toml`` in the user's folder for configuration, or the file
-    that ``CLICDATA_CONFIG`` names. A profile has all credentials: none are joined with it.
+    that ``CLICDATA_CONFIG`` names. A profile must have all credentials: no other source completes it.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def connect(
 def opened(connection_params: dict[str, Any], *also: str) -> Session:
     """Open a session. If that fails, clear the parameters, so that no traceback shows them.
 
-    ``also`` are other arguments of the call, which a misspelled one may have meant.
+    ``also`` names further arguments of the call, which the error for a misspelled one may suggest.
     """
     try:
         check_names(connection_params, (*inspect.signature(Session).parameters, *also))
@@ -151,12 +151,12 @@ def make_default(session: Session) -> None:
 
 @public
 def use(session: Session) -> AbstractContextManager[Session]:
-    """Make every call in a block without ``session=`` use this session, such as one of a second account.
+    """Use a session, such as one of a second account, for all calls without ``session=`` in a block.
 
-    Only this thread or asyncio task is affected, and the tasks that it starts in the block: the session is in a context
-    variable. A thread that you start in the block uses the default session, unless you give it the context:
+    The session is in a context variable: only this thread or asyncio task uses it, and the tasks that it starts in the
+    block. A thread that you start in the block uses the default session, unless you run it in the context by
     ``contextvars.copy_context().run``. The threads that a call of this package starts use the session of the call.
-    A call that returns an iterator keeps the session that it began with.
+    A call that returns an iterator keeps the session with which it began.
 
     Parameters
     ----------
@@ -166,12 +166,12 @@ def use(session: Session) -> AbstractContextManager[Session]:
     Returns
     -------
     context manager
-        To be entered by ``with``, which gives the session. Blocks can be nested.
+        For ``with``, which gives the session. Blocks can be nested.
 
     Raises
     ------
     InputError
-        It is no session.
+        ``session`` is not a session.
 
     Examples
     --------
@@ -223,7 +223,7 @@ class SessionManager:
     Parameters
     ----------
     **connection_params
-        Those of `connect`.
+        The arguments of `connect`.
 
     Examples
     --------
@@ -246,7 +246,7 @@ class SessionManager:
         Raises
         ------
         NotConnected
-            There is none, and no credentials in the environment or the profile ``default``.
+            There is no session, and no credentials in the environment or the profile ``default``.
         """
         return current()
 
@@ -261,8 +261,8 @@ class SessionManager:
 def sources(environ: Mapping[str, str], asked: str | None = None) -> tuple[dict[str, Any] | None, list[str]]:
     """Return the arguments of a session from the first source that has credentials, and a sentence for each source.
 
-    Without such a source the arguments are None. ``asked`` is the only way to log in that will do. A profile that is
-    named must be usable: no source after it is taken instead. No secret is looked up.
+    Without such a source, the arguments are None. If ``asked`` is given, only this way to log in is accepted. If a
+    profile is named and can't be used, no later source replaces it. No secret is looked up.
     """
     named = environ.get(PROFILE) or ""
     problem = profiles.problem(named) if named else "not set"
@@ -284,7 +284,7 @@ def sources(environ: Mapping[str, str], asked: str | None = None) -> tuple[dict[
 def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """Return the first way to log in whose variables are all set (None: no way), and a sentence for each way.
 
-    An empty variable is not set. The last sentences are about variables that look like ours.
+    An empty variable counts as not set. The last sentences name unknown variables that begin with ``CLICDATA_``.
     """
     method, found = None, []
     for candidate in ("api_key", "basic", "client_credentials"):
@@ -315,7 +315,7 @@ def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
 
 
 def _from_sources(asked: str | None) -> dict[str, Any]:
-    """Return the arguments of a session from elsewhere than a call, for the way to log in that was asked for."""
+    """Return the arguments of a session from a profile or the environment, for the way to log in ``asked``."""
     found, ways = sources(os.environ, asked)
     if found is None:
         tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
@@ -328,7 +328,7 @@ def _from_sources(asked: str | None) -> dict[str, Any]:
 
 
 def _completed(params: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a session: those given, and from other sources the credentials that they lack."""
+    """Return the given arguments of a session, and add missing credentials from other sources."""
     if "profile" in params:
         return params
     given = {name for name in GIVEN if params.get(name) is not None}
@@ -341,11 +341,11 @@ def _completed(params: dict[str, Any]) -> dict[str, Any]:
         if asked in (None, method) and (given <= set(names) or given >= set(names))
     }
     if not lacks or not all(lacks.values()):
-        return params  # they are complete, or the session says what is wrong
+        return params  # they are complete, or `Session` raises
     complete = [method for method, names in lacks.items() if not _missing(names, os.environ)]
     if not complete:
         ways = "; or ".join(f"{method} lacks {_described(names)}" for method, names in lacks.items())
-        raise InputError(f"credentials are missing: given was only {' and '.join(sorted(given))}, and {ways}")
+        raise InputError(f"credentials are missing; given: only {' and '.join(sorted(given))}, and {ways}")
     if len(complete) > 1:
         ways = " and ".join(complete)
         raise InputError(f"with those of the environment, the credentials fit {ways}: say which one with auth_method=")
@@ -354,8 +354,8 @@ def _completed(params: dict[str, Any]) -> dict[str, Any]:
         foreign = owner in given and os.environ.get(ENVIRONMENT[owner]) not in (None, "", params[owner])
         if foreign and secret in lacks[method]:
             raise InputError(
-                f"{owner} is given, but {ENVIRONMENT[secret]} belongs to another one, that of {ENVIRONMENT[owner]}: "
-                f"give {secret}= too"
+                f"{owner} is given, but {ENVIRONMENT[secret]} belongs to another one, which {ENVIRONMENT[owner]} "
+                f"names: give {secret}= too"
             )
     return {**environment_params(os.environ, method), **params}
 

@@ -1,6 +1,6 @@
-"""Reading all pages in either dialect: each page once, or an error; never a part as the whole.
+"""Read all pages in either dialect: each page once, or an error. A part is never returned as the whole.
 
-Pure, but for the session that sends the requests.
+Pure, except for the session that sends the requests.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Caller
 
-PAGE_SIZE = 1000  # C: rows a page to request in the modern dialect; the maximum is unknown (O1)
-SEEN_PAGE_SIZE = 100  # C: the page size to request where another is refused; it is the only one that was seen (O1)
-MOST_PAGES = 10_000_000  # pages of one read; a service that promises more has lost count
+PAGE_SIZE = 1000  # C: rows of a page to request in the modern dialect; the maximum is unknown (O1)
+SEEN_PAGE_SIZE = 100  # C: the page size to request if another is refused; no other was ever seen (O1)
+MOST_PAGES = 10_000_000  # pages of one read; a service that promises more has a fault
 MOST_CELLS = 5_000_000  # cells of one page: ten million tiny ones fit into one response, but not into memory
 FIRST_WINDOW = 3  # pages to request after the first; 2 costs a round trip at 8 workers, 4 wastes a page more
 REREADS = 2  # reads after the first one, if the data set changes while it is read
-_FAR = 2_000_000  # a page number beyond the end of any data set; times 1,000 rows it still fits into 32 bits
+_FAR = 2_000_000  # a page number beyond the end of any data set; 1,000 times this number still fits into 32 bits
 
 OnTorn: TypeAlias = Literal["raise", "warn"]
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -45,8 +45,8 @@ class Page:
     """The rows of one response as a JSON array.
 
     ``more`` is whether more pages follow, ``total`` the rows of all pages; None if the response doesn't say. ``torn``
-    says why this page and those before it are not one state of the data set. ``repeating`` is the page without rows
-    that ends a read because the service gives the same rows for any further page number.
+    says why this page and the pages before it are not one state of the data set. ``repeating`` marks a page without
+    rows: it ends a read because the service returns the same rows for each further page number.
     """
 
     number: int
@@ -60,11 +60,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Part:
-    """The pages of a part of a read, ``first`` to ``last``, of a data set whose other pages were counted before."""
+    """A part of a read: the pages ``first`` to ``last``. All pages before ``first`` have ``size`` rows each."""
 
     first: int
     last: int
-    size: int  # rows of each page of the data set but its last one
+    size: int  # rows of each page, except the last page of the data set
 
 
 _WHOLE = Part(1, MOST_PAGES, 0)
@@ -106,7 +106,7 @@ def _more(reply: Reply, operation: str, rows: int) -> tuple[bool | None, int | N
             raise ProtocolError(f"{operation}: {name} is neither true nor false", operation=operation)
     if total is None:
         total = _number(flags, "count")
-        # C: a list counts all its items (O18); the count of a page of rows may be of this page alone (O1).
+        # C: count is of all items of a list (O18); of rows, it may be of this page only (O1).
         if total == rows and reply.request.dialect is not None:
             total = None
     return None, total
@@ -134,14 +134,14 @@ def iter_pages(
 ) -> Generator[Page, None, None]:
     """Yield every page of a read once and in order, all in one dialect and one page size.
 
-    The ``request`` has no page number yet. ``page_size`` counts in the modern dialect only; by default the service
-    decides. Where it is refused, `SEEN_PAGE_SIZE` is requested, then none, and the session remembers what was taken.
+    The ``request`` has no page number yet. ``page_size`` matters in the modern dialect only; by default the service
+    decides. If it is refused, `SEEN_PAGE_SIZE` is requested, then no size, and the session remembers the accepted one.
     ``workers`` pages are requested at once, but none beyond the rows that ``wanted`` returns (None: all).
     ``total`` is how many rows the service counted before the read. If the data set changes while it is read, this
-    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``. Of a ``part``, only its pages are requested.
+    raises `TornRead`, or sets `Page.torn` with ``on_torn="warn"``. With a ``part``, only its pages are requested.
 
-    A response may not say whether more pages follow. Then the next page is requested, and the read ends if it is empty,
-    refused, or the same as any other: the last page that is yielded has no rows.
+    If a response doesn't say whether more pages follow, the next page is requested. If that page is empty, refused, or
+    the same as each further page, the read ends. Then the last page that is yielded has no rows.
     """
     begun, next_size = False, page_size
     refused: dict[int, ApiError] = {}  # by page size
@@ -153,7 +153,7 @@ def iter_pages(
             size = taken if size >= least else size
         reading = _Reading(caller.call, replace(request, dialect=dialect), size, total, on_torn, part)
         try:
-            with closing(_prefetch(reading, workers, wanted)) as pages:  # so a Ctrl-C meanwhile is raised
+            with closing(_prefetch(reading, workers, wanted)) as pages:  # else a Ctrl-C meanwhile is lost
                 for page in pages:
                     if refused and not begun:
                         caller.refused_page_size = (min(refused), size)
@@ -163,7 +163,7 @@ def iter_pages(
             if begun:
                 raise TornRead(f"{request.operation}: the service changed its dialect midway; read again") from None
         except ApiError as error:
-            # C: how a size is refused: as 400, 422, or under 200 with a code that means nothing else (O1).
+            # C: how a size is refused: with 400, with 422, or with 200 and an unknown code (O1).
             if begun or not means(error, 400, 422, None):
                 raise
             if size is None:
@@ -175,7 +175,7 @@ def iter_pages(
 
 
 def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str, Any]]:
-    """Return the objects of a short list (data sets, versions, ...), however many pages it takes."""
+    """Return the objects of a short list (data sets, versions, ...), from all its pages."""
 
     def read() -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = []
@@ -193,7 +193,7 @@ def records(call: Callable[[Request], Reply], request: Request) -> list[dict[str
 
 
 def retry_while_changing(read: Callable[[], _T], last: Callable[[], _T] | None = None) -> _T:
-    """Call ``read``; again, twice at most, if the data set changes under it. ``last`` replaces the third read."""
+    """Call ``read``; repeat it twice at most if the data set changes meanwhile. ``last`` replaces the third read."""
     for _ in range(REREADS):
         try:
             return read()
@@ -227,7 +227,7 @@ def _prefetch(
 class _Reading:
     """The checks of one read: no page comes twice, and the rows of all pages add up to the total.
 
-    A page that repeats the page before it, or is empty though more are promised, is looked at again.
+    A page is requested again if it repeats the page before it, or if it is empty though more pages are promised.
     """
 
     def __init__(
@@ -248,8 +248,8 @@ class _Reading:
         self._on_torn = on_torn
         self._first: Page | None = None
         self._last: Page | None = None
-        self._repeats = False  # whether the data set was found to hold the same page twice
-        self._flagged = False  # whether a page said if there are more
+        self._repeats = False  # whether the data set really has the same page twice
+        self._flagged = False  # whether a page stated if more pages follow
         self._rows = (part.first - 1) * part.size  # of all pages so far
         self._size = part.size  # rows of the largest page
         self._torn: str | None = None
@@ -257,13 +257,13 @@ class _Reading:
     def request(self, number: int, *, fresh: bool = False) -> Page:
         """Request a page. Any thread may do so."""
         query = self._request.query
-        # C: no list was ever seen to have pages, so its first request has no page number.
+        # C: no list with pages was ever seen, so the first request of a list has no page number.
         if number > 1 or self._request.dialect is not None:
             query += page_query(self._request.dialect, number, self._page_size)
         return page_of(self._call(replace(self._request, query=query, fresh=fresh)), number)
 
     def numbers_ahead(self, page: Page, window: int, workers: int, wanted: int | None) -> range:
-        """Return the pages to request while this page is used: all that the service counts, else the window."""
+        """Return the pages to request while this page is used: the pages that the service counts, else the window."""
         pages = 0 if page.more is False else window
         if page.total is not None and self._size:
             pages = min(workers, -(-(page.total - self._rows) // self._size))
@@ -274,16 +274,16 @@ class _Reading:
         return range(page.number + 1, page.number + 1 + max(0, pages))
 
     def take(self, number: int, ask: Callable[[], Page]) -> Page:
-        """Return the page that follows the last one, or raise."""
+        """Return the page that follows the last one; raise if a check fails."""
         try:
             page = self._with_more(ask())
             if self._is_suspicious(page):
                 page = self._look_again(page)
         except ApiError as error:
-            # C: a page beyond the end is refused as 400 or 404, or with a code that means one of them (O1).
+            # C: a page beyond the end is refused with 400 or 404, or with a code that means one of them (O1).
             if self._last is None or self._last.more is not None or not means(error, 400, 404):
                 raise
-            # A data set that was deleted meanwhile refuses its last page too.
+            # If the data set was deleted meanwhile, its last page is refused too.
             self._check_unchanged(self._last, f"page {number} is refused")
             page = Page(number, b"[]", 0, more=False, total=None)
         if self._last is not None and self._last.more is None:
@@ -293,17 +293,17 @@ class _Reading:
         self._first, self._last = self._first or page, page
         self._check_total(page)
         if page.more is not False and page.number >= MOST_PAGES:
-            raise PagingLoop(f"{self._operation}: more is promised after page {page.number:,}")
+            raise PagingLoop(f"{self._operation}: more pages are promised after page {page.number:,}")
         return page if self._torn is None else replace(page, torn=self._torn)
 
     def _with_more(self, page: Page) -> Page:
-        """Decide whether there are more pages, where the response only counts all rows or says nothing."""
+        """Decide whether there are more pages, if the response only counts all rows or says nothing."""
         if page.more is not None:
             self._flagged = True
             return page
         if self._flagged:
             raise ProtocolError(
-                f"{self._operation}: page {page.number} doesn't say whether there are more, as the others did",
+                f"{self._operation}: page {page.number} doesn't say whether there are more pages, unlike others",
                 operation=self._operation,
             )
         if page.total is not None:
@@ -331,13 +331,13 @@ class _Reading:
             self._repeats = True
             return page
         elif page.more is None:
-            raise self._changed(f"page {number} repeats page {number - 1}, and one far beyond the end has other rows")
+            raise self._changed(f"page {number} repeats page {number - 1}, and a page far beyond the end differs")
         else:
-            what = f"page {number} repeats page {number - 1}, and so does one far beyond the end"
+            what = f"page {number} repeats page {number - 1}, and so does a page far beyond the end"
         raise self._loop(what)
 
     def _far_page(self) -> Page:
-        """Return a page far beyond the end: without rows, if the service honours page numbers."""
+        """Return a page far beyond the end. It has no rows if the service uses page numbers."""
         try:
             return self.request(_FAR, fresh=True)
         except ApiError as error:
@@ -354,10 +354,10 @@ class _Reading:
         return Page(page.number, b"[]", 0, more=False, total=None, repeating=True)
 
     def _check_was_full(self, page: Page, last: Page) -> None:
-        """Raise if rows were added to a short page before the next one came: nothing said that it was short."""
+        """Raise if rows were added to a short page before the next page came; no flag showed that it was short."""
         if page.count and last.count < self._size:
             self._check_unchanged(last, f"page {page.number} follows a page that was shorter than others")
-        # Page 1 alone shows how long a page is. It is looked at when page 2 is not the last wanted.
+        # Only page 1 shows how long a page is. It is checked if more than two pages are read.
         if page.number == 3 and self._first is not None and self._first.count != self._page_size:
             self._check_unchanged(self._first, "more pages came")
 
@@ -368,15 +368,15 @@ class _Reading:
 
     def _loop(self, what: str) -> PagingLoop:
         return PagingLoop(
-            f"{self._operation}: {what}. The rows read so far were thrown away: they would "
-            "not be the whole data set. Try again; if it stays so, the service has a fault."
+            f"{self._operation}: {what}. The rows read so far were dropped: they are not the "
+            "whole data set. Try again; if the error stays, the service has a fault."
         )
 
     def _changed(self, what: str) -> TornRead:
         return TornRead(f"{self._operation}: {what}. Something changed while it was read: read it again.")
 
     def _check_total(self, page: Page) -> None:
-        """Compare the rows so far, and the total that the service counts now, with the total at first."""
+        """Compare the rows so far, and the total that the service counts now, with the first total."""
         if self._total is None:
             self._total = page.total
         if self._total is None:

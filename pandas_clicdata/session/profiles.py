@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.credentials import Credentials
 
-DEFAULT = "default"  # the profile that is used where nothing else is given
+DEFAULT = "default"  # the profile to use if there is no other source of credentials
 CONFIG = "CLICDATA_CONFIG"  # the variable that names another file
 
-_SETTINGS = ("auth_method", "url", "api_version", "ca_bundle", "logged_in")  # text, not by reference
+_SETTINGS = ("auth_method", "url", "api_version", "ca_bundle", "logged_in")  # plain text, never a reference
 _KNOWN = (*_SETTINGS, *GIVEN)
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _READABLE_BY_OTHERS = 0o077
-_KEPT = {"keyring": Secret("clicdata")}  # where a profile that is written finds its secrets in the keyring
+_KEPT = {"keyring": Secret("clicdata")}  # the place in the keyring for the secrets of a profile that is written
 _PATIENCE = 60.0  # seconds to wait for other processes that write the file
 _TRIES, _PAUSE = 40, 0.05  # to rename, and seconds between them
 
@@ -53,7 +53,7 @@ class Profile:
     def completed(
         self, url: str, api_version: str | None, ca_bundle: str | os.PathLike[str] | None
     ) -> tuple[str, str | None, str | os.PathLike[str] | None]:
-        """Return these arguments; those of the profile for defaults."""
+        """Return these arguments, with the settings of the profile in place of defaults."""
         return (
             self.url or url if url is DEFAULT_URL else url,
             self.api_version if api_version is AUTO else api_version,
@@ -107,7 +107,7 @@ def _credentials(auth_method: str | None, held: Mapping[str, Secret]) -> Credent
 
 
 def problem(name: str) -> str | None:
-    """Return why a profile can't be used, as far as the file says it; None if nothing speaks against it."""
+    """Return why the file shows that a profile can't be used; None if it shows no reason."""
     table = _table(path_of_config(), check_name(name))
     return table if isinstance(table, str) else None
 
@@ -132,9 +132,9 @@ def save(
 ) -> Path:
     """Write a profile, and return the path of its file.
 
-    With ``keyring`` the secrets are in the keyring, else in the file, as plain text. The settings that the profile had
-    before are removed; with ``keep`` they stay, and a secret stays in the keyring. Comments and other profiles stay as
-    they are. The file is replaced as a whole, so that no other process sees a part of it.
+    With ``keyring``, the secrets are written into the keyring, else into the file, as plain text. The old settings of
+    the profile are removed; with ``keep`` they stay, and a secret in the keyring stays there. Comments and other
+    profiles don't change. The file is replaced as a whole, so that no other process sees a part of it.
     """
     check_name(name)
     path = Path(os.path.realpath(path_of_config()))
@@ -156,7 +156,7 @@ def save(
 
 
 class RefreshTokens:
-    """The refresh token of a profile. Each works once: one process at a time reads it, renews it and writes it."""
+    """The refresh token of a profile. Each token works once, so one process at a time reads, renews and writes it."""
 
     def __init__(self, path: Path, name: str, table: Table) -> None:
         self._path, self._name = Path(os.path.realpath(path)), name  # a link stays a link
@@ -164,12 +164,12 @@ class RefreshTokens:
 
     @property
     def advice(self) -> str:
-        """What helps if the service refuses the token."""
+        """The advice to the user if the service refuses the token."""
         return f"Log in again: clicdata login --profile {self._name}"
 
     @contextmanager
     def locked(self, seconds: float) -> Iterator[Secret]:
-        """Keep out all other processes, and return the newest token."""
+        """Lock out all other processes, and yield the newest token."""
         with _locked(self._path, seconds):
             table = _table(self._path, self._name)
             if isinstance(table, str):
@@ -181,7 +181,7 @@ class RefreshTokens:
             yield _looked_up(self._name, "refresh_token", table["refresh_token"])
 
     def write(self, token: Secret) -> None:
-        """Write a new token, safe on the disk; call it within `locked`."""
+        """Write a new token durably. Call this within `locked`."""
         kept = self._table["refresh_token"]
         if isinstance(kept, dict):
             failed = references.write(kept, f"{self._name}.refresh_token", token)
@@ -230,7 +230,7 @@ def _problem(key: str, value: object) -> str | None:
     if key in _SETTINGS:
         return None if isinstance(value, str) else f"{key} must be text"
     if key == "refresh_token" and isinstance(value, dict) and "keyring" not in value:
-        return "refresh_token is replaced at each use: it must be text, which is replaced here, or in a keyring"
+        return "refresh_token is replaced at each use: it must be text in this file, or be in a keyring"
     found = references.problem(value)
     return f"{key}: {found}" if found else None
 
@@ -242,7 +242,7 @@ def _tables(path: Path) -> dict[str, Any] | str:
 
 
 def _hidden(value: Any, key: str = "") -> Any:
-    """Return a value of the file with `Secret` in the place of each text that may be one."""
+    """Return a value of the file, with a `Secret` in place of each text that may be secret."""
     if isinstance(value, dict):
         return {name: _hidden(one, name) for name, one in value.items()}
     return Secret(value) if isinstance(value, str) and key not in _SETTINGS else value
@@ -261,20 +261,20 @@ def _document(path: Path) -> TOMLDocument | str:
     except OSError as error:
         return f"{path} can't be read: {error.strerror}"
     except UnicodeDecodeError:
-        return f"{path} is no UTF-8"
+        return f"{path} is not UTF-8"
     import tomlkit
     from tomlkit.exceptions import ParseError, TOMLKitError
 
     try:
         return tomlkit.parse(content)
     except ParseError as error:
-        return f"{path} is no TOML: see line {error.line}, column {error.col}"
+        return f"{path} is not TOML: see line {error.line}, column {error.col}"
     except TOMLKitError as error:
-        return f"{path} is no TOML: {type(error).__name__}"
+        return f"{path} is not TOML: {type(error).__name__}"
 
 
 def _change(path: Path, name: str, values: Mapping[str, Any], *, anew: bool) -> str | None:
-    """Write values into a profile, and return what failed; ``anew`` removes what it had before."""
+    """Write values into a profile, and return what failed. ``anew`` removes its other values."""
     import tomlkit
 
     document = _document(path) if path.exists() else tomlkit.document()
@@ -302,8 +302,8 @@ def _plain(value: Any) -> Any:
 
 
 def _replace(path: Path, content: str) -> str | None:
-    """Replace a file by one that only its owner can read, safe on the disk. Return what failed."""
-    temporary = path.with_name(f".{path.name}.new")  # a process that was killed may have left one
+    """Replace a file durably by one that only its owner can read. Return what failed."""
+    temporary = path.with_name(f".{path.name}.new")  # may exist after a process was killed
     try:
         temporary.unlink(missing_ok=True)
         number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -320,7 +320,7 @@ def _replace(path: Path, content: str) -> str | None:
     except OSError as error:
         return error.strerror or type(error).__name__
     if os.name == "posix":
-        with suppress(OSError):  # some file systems know no sync of a folder
+        with suppress(OSError):  # some file systems can't sync a folder
             folder = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -330,7 +330,7 @@ def _replace(path: Path, content: str) -> str | None:
 
 
 def _rename(temporary: Path, path: Path) -> None:
-    """Rename a file. On Windows that fails while another process reads the old one."""
+    """Rename a file. On Windows, this fails while another process reads the old file."""
     for _ in range(_TRIES):
         try:
             os.replace(temporary, path)  # noqa: PTH105
@@ -343,7 +343,7 @@ def _rename(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, seconds: float) -> Iterator[None]:
-    """Keep out all other processes and threads. Raise before anything is sent if the file can't be replaced."""
+    """Lock out all other processes and threads. Raise before anything is sent if the file can't be replaced."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(f"{path}.lock", timeout=max(0.0, seconds), mode=0o600)

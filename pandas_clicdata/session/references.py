@@ -1,4 +1,4 @@
-"""A secret as a profile names it: in a keyring, printed by a command, in the environment, or as plain text."""
+"""Secrets that a profile names: in a keyring, from a command, in the environment, or as plain text."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _from_keyring(value: Mapping[str, Any], owner: str) -> Secret:
     except Exception as error:  # noqa: BLE001  # each backend has errors of its own
         failed = f"the keyring can't be read: {type(error).__name__}"
     if found is None:
-        raise NotConnected(failed or f"the keyring has none: put it there with  keyring set {service} {username}")
+        raise NotConnected(failed or f"not in the keyring: store it with  keyring set {service} {username}")
     return found
 
 
@@ -86,7 +86,7 @@ def _from_environment(value: Mapping[str, Any]) -> Secret:
 
 
 def _from_command(value: Mapping[str, Any]) -> Secret:
-    """Run a command without a shell. Its output is the secret or may hold it, so that no error shows any."""
+    """Run a command without a shell. No error shows its output, which may hold the secret."""
     found = _run(shlex.split(value["command"].reveal()))
     if isinstance(found, str):
         raise NotConnected(found)
@@ -103,7 +103,7 @@ def _run(command: list[str]) -> Secret | str:
     except subprocess.TimeoutExpired:
         return f"its command {command[0]} did not end within {_PATIENCE:.0f} seconds"
     except UnicodeDecodeError:
-        return f"its command {command[0]} printed what is no UTF-8"
+        return f"its command {command[0]} printed text that is not UTF-8"
     except OSError as error:
         return f"its command {command[0]} can't be run: {error.strerror}"
     if done.returncode:

@@ -34,11 +34,11 @@ CAP = 20.0  # seconds, the longest pause unless the service asks for more
 LONGEST_RETRY_AFTER = 120.0  # seconds; a longer wait raises at once
 TIMED_OUT = "no answer in time"  # the reason of a `TransportError` after a timeout
 
-# Each retry uses up a budget. A service that is down then gets few more requests than calls.
+# Each retry costs a part of the budget. So a service that is down gets few repeated requests.
 FULL_BUDGET = 100
 RETRY_PRICE = 5
-TIMEOUT_PRICE = 10  # a retry after a timeout keeps a connection of the service busy for long
-EARNED = 1  # by a call whose first attempt succeeds
+TIMEOUT_PRICE = 10  # a request that times out keeps a connection of the service busy for long
+EARNED = 1  # for a call whose first attempt succeeds
 
 
 class Outcome(enum.Enum):
@@ -59,7 +59,7 @@ def outcome(error: BaseException) -> Outcome:
 
 
 def outcome_of_attempt(error: ClicDataError) -> Outcome:
-    """Return what an error of one request, be it the log-in itself, says about the service's state."""
+    """Return what an error of one request, which may be a log-in, says about the service's state."""
     if isinstance(error, UsageError):
         return Outcome.NOT_SENT
     if isinstance(error, TransportError):
@@ -100,7 +100,7 @@ def _may_repeat(request: Request, error: ClicDataError, attempt: int) -> bool:
 
 
 class Budget:
-    """The tokens that a session can still spend on retries, never more than at first. Safe in several threads."""
+    """The tokens that a session can still spend on retries, at most as many as at first. Thread-safe."""
 
     def __init__(self, tokens: int = FULL_BUDGET) -> None:
         self.full = self.left = tokens
@@ -123,7 +123,7 @@ class Budget:
 
 def _price(error: ClicDataError) -> int:
     if isinstance(error, RateLimited) and error.retry_after:
-        return 0  # the service is up, and said when to come again
+        return 0  # the service works, and states when to repeat
     timed_out = isinstance(error, TransportError) and error.reason == TIMED_OUT
     if timed_out or (isinstance(error, ApiError) and error.status in (408, 504)):
         return TIMEOUT_PRICE
@@ -131,10 +131,10 @@ def _price(error: ClicDataError) -> int:
 
 
 def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
-    """Parse a ``Retry-After`` header into seconds; None if it is missing or makes no sense.
+    """Parse a ``Retry-After`` header into seconds; None if it is missing or invalid.
 
-    A date is compared with the response's own ``Date``, so that a wrong local clock does not matter; ``wall_clock``, in
-    seconds since 1970, replaces a missing one. Names of headers are in lower case.
+    A date is compared with the response's own ``Date``, so that a wrong local clock does not matter. If that header is
+    missing, ``wall_clock``, in seconds since 1970, is used. Names of headers are in lower case.
     """
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
@@ -146,7 +146,7 @@ def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
     return max(0.0, then - (wall_clock if now is None else now))
 
 
-_LONGEST_DATE = 64  # characters; the longest of HTTP's forms has 33
+_LONGEST_DATE = 64  # characters; the longest date format of HTTP has 33
 
 
 def _timestamp(http_date: str) -> float | None:

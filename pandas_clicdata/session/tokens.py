@@ -1,4 +1,4 @@
-"""The access token of a session: one thread renews it, all others wait for it."""
+"""The access token of a session: one thread renews it, and all others wait for the new one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Tokens:
-    """The credentials of a session and the token that they got. Safe to use from several threads."""
+    """The credentials of a session, and its token. Thread-safe."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Tokens:
         self.renew_locks()
 
     def renew_locks(self) -> None:
-        """Use new locks: in a forked child, another thread of the parent may hold the old ones for ever."""
+        """Use new locks: in a forked child, a thread of the parent may hold the old ones for ever."""
         self._lock = threading.Lock()
         self._renewal: Future[Token] | None = None
 
@@ -60,7 +60,7 @@ class Tokens:
                 self.token = None
 
     def get(self, log_in: LogIn, clock: Callable[[], float], deadline: float) -> Token | None:
-        """Return a token that is good for a minute at least; None if the credentials need none.
+        """Return a token that is valid for at least a minute; None if the credentials need no token.
 
         If another thread is logging in, wait for its token, or raise its error.
         """
@@ -83,7 +83,7 @@ class Tokens:
         raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
 
     def _log_in(self, log_in: LogIn, credentials: Credentials, deadline: float, clock: Callable[[], float]) -> Token:
-        """Log in; with a store, by its newest refresh token, and write the next one before anything is done with it."""
+        """Log in. With a store, use its newest refresh token, and write the new one before the session uses it."""
         if self._store is None or not isinstance(credentials, AuthorizationCode):
             return log_in(credentials, deadline)
         with self._store.locked(deadline - clock()) as newest:
@@ -102,7 +102,7 @@ class Tokens:
         except ClicDataError as error:
             token = self.token
             if token is not None and token.alive(clock()) and not isinstance(error, AuthError):
-                renewal.set_result(token)  # a renewal ahead of time must not fail the call
+                renewal.set_result(token)  # the token is still valid, so an early renewal must not fail the call
             else:
                 renewal.set_exception(error.with_traceback(None))  # the frames of the log-in hold the token
         except (KeyboardInterrupt, SystemExit) as interrupt:
@@ -110,10 +110,10 @@ class Tokens:
         finally:
             with self._lock:
                 self._renewal = None
-            if not renewal.done() and self.token is not None:  # the callback raised after the token came
+            if not renewal.done() and self.token is not None:  # the callback raised, but the token came
                 renewal.set_result(self.token)
             elif not renewal.done():
-                message = f"{LOG_IN}: given up by the thread that did it"
+                message = f"{LOG_IN}: the thread that was logging in stopped"
                 renewal.set_exception(TransportError(message, sent="no", operation=LOG_IN))
 
     def _replace(self, token: Token) -> Token:

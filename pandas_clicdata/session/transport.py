@@ -43,7 +43,7 @@ class HttpRequest(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Seconds to connect, to read once, for the whole call, and what is left of the call."""
+    """Seconds: to connect, to read once, for the whole call, and how many are left of the call."""
 
     connect: float
     read: float
@@ -54,7 +54,7 @@ class Limits(NamedTuple):
 class Transport:
     """Connections to one service.
 
-    Requests' adapter sends, without a `requests.Session`: no cookie, no netrc, and no redirect whose body is read.
+    The adapter of requests sends, without a `requests.Session`: that would use cookies, netrc and bodies of redirects.
     """
 
     def __init__(self, url: str, verify: str | bool) -> None:
@@ -75,7 +75,7 @@ class Transport:
         """Send a request once.
 
         Errors are returned, not raised: a traceback would lead to frames that hold secrets. An interrupt gets an
-        attribute ``sent``: whether a byte of the request may have left.
+        attribute ``sent``: whether a byte of the request may have been sent.
         """
         if limits.left <= 0:
             return _too_late(request.operation, limits.deadline, sent=False)
@@ -117,7 +117,7 @@ class Transport:
 
 
 class _Wire:
-    """Requests' adapter with the settings of the environment.
+    """The adapter of requests with the settings of the environment.
 
     Both are held in closures. ``vars()`` then shows no password of a proxy.
     """
@@ -138,7 +138,7 @@ class _Wire:
             return adapter.send(prepared, stream=True, timeout=timeout, **settings)
 
         def close() -> None:
-            pool.close()  # urllib3 alone leaves connections open until the pool is garbage
+            pool.close()  # else urllib3 keeps connections open until the pool is garbage-collected
             adapter.close()
 
         self.send: Callable[[HttpRequest, tuple[float, float]], requests.Response] = send
@@ -159,7 +159,7 @@ class _Exchange(threading.Thread):
         self._stopped = False
         self._socket: Any = None
         self.read_timeout = read_timeout
-        self.sent = False  # whether a byte of the request may have left
+        self.sent = False  # whether a byte of the request may have been sent
         self.answer: Answer | None = None
         self.problem: BaseException | None = None
 
@@ -185,7 +185,7 @@ class _Exchange(threading.Thread):
             self._socket = None
 
     def stop(self) -> bool:
-        """Send and receive no more; return whether a byte of the request may have left."""
+        """Stop sending and receiving; return whether a byte of the request may have been sent."""
         with self._lock:
             self._stopped = True
             if self.is_alive() and isinstance(self._socket, socket.socket):
@@ -195,7 +195,7 @@ class _Exchange(threading.Thread):
 
 
 class _Connection(HTTPConnection):
-    """A connection whose exchange knows when a request leaves."""
+    """A connection that notifies its exchange before a request is sent."""
 
     _user: weakref.ref[_Exchange] | None = None
 
@@ -217,7 +217,7 @@ class _TooLong(Exception):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# From an error of requests, urllib3 or Python to one of ours
+# Errors of requests, urllib3 and Python as errors of this package
 
 
 def _too_late(operation: str, deadline: float, *, sent: bool) -> DeadlineExceeded:
@@ -230,7 +230,7 @@ def _too_late(operation: str, deadline: float, *, sent: bool) -> DeadlineExceede
 
 
 def _translate(problem: BaseException, operation: str, host: str, *, sent: bool) -> ClicDataError:
-    """Return one of our errors, which holds nothing of the foreign one."""
+    """Return an error of this package for a foreign one. It holds no part of the foreign one."""
     causes = _causes(problem)
     reason = _plain_reason(causes)
     if not sent and any(isinstance(cause, (ssl.SSLError, urllib3.exceptions.SSLError)) for cause in causes):
@@ -243,10 +243,10 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
         message = f"{operation}: no connection to {host}: {reason}. Nothing was sent."
         return TransportError(message, sent="no", operation=operation, reason=reason)
     if any(map(_is_too_long, causes)):
-        message = f"{operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its head is endless"
+        message = f"{operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its headers are too long"
         return ProtocolError(message, operation=operation)
     if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
-        message = f"{operation}: what came from {host} is no answer of a web server"
+        message = f"{operation}: the answer from {host} is not HTTP"
         return ProtocolError(message, operation=operation, repeat=1)
     if any(map(_is_broken_body, causes)):
         message = f"{operation}: the answer can't be decompressed or is cut off"
@@ -266,13 +266,13 @@ def _is_too_long(cause: BaseException) -> bool:
 
 
 def _is_broken_body(cause: BaseException) -> bool:
-    """Return whether a body is badly compressed, or the length of a chunk is no number (empty: it was cut off)."""
+    """Return whether a body can't be decompressed, or a chunk's length is not a number (empty: the body was cut)."""
     bad_length = type(cause) is ValueError and "with base 16" in str(cause) and not str(cause).endswith("b''")
     return bad_length or isinstance(cause, urllib3.exceptions.DecodeError)
 
 
 def _plain_reason(causes: list[BaseException]) -> str:
-    """Return what happened in a few words, which hold no address, header or secret."""
+    """Return the reason in a few words, without any address, header or secret."""
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return "the host name can't be found"

@@ -24,17 +24,17 @@ class CallRecord:
     Attributes
     ----------
     operation : str
-        What the request is for, as errors name it: ``"append rows"``, ``"log in"``.
+        The purpose of the request, as errors name it: ``"append rows"``, ``"log in"``.
     method, path : str
-        Of the request; the path without its query.
+        The HTTP method, and the path without its query.
     status : int or None
-        Of the response; None if no complete response came.
+        The HTTP status of the response; None if no complete response came.
     attempt : int
         1 for the first attempt of the request, 2 for its first repeat.
     seconds : float
-        From the beginning of the attempt to the end of the response, or to the error.
+        The time from the beginning of the attempt to the end of the response, or to the error.
     bytes_sent, bytes_received : int
-        Of the bodies, as they were sent, and after decompression. The body of a log-in counts as 0.
+        The sizes of both bodies: as sent, and after decompression. The body of a log-in counts as 0.
     error : str or None
         The name of the class in `pandas_clicdata.errors`, if the attempt failed. ClicData refuses some requests under
         status 200.
@@ -60,7 +60,7 @@ class CallRecord:
 
 
 class Watcher:
-    """Calls the function of the user. An error of it stops nothing, and is logged once."""
+    """Calls the function of the user. Its errors stop nothing, and only the first one is logged."""
 
     def __init__(self, on_call: Callable[[CallRecord], object] | None) -> None:
         if on_call is not None and not callable(on_call):

@@ -1,4 +1,4 @@
-"""What goes over the wire in either dialect: requests, replies, and the rule for what is an error.
+"""Requests and replies in either dialect, and the rule that decides which responses are errors.
 
 Pure: no I/O, no clock.
 """
@@ -68,8 +68,8 @@ class Request:
     """One call, without the token and the time of an attempt.
 
     ``key`` names the requested list in a legacy response. ``dialect`` is the dialect that path and body were built for,
-    None if they are the same in both. A response ``in_text`` may be bare text, a ``fresh`` one may come from no cache,
-    and a ``compressed`` body is gzip. Once ``cancelled`` is set, no further attempt is made.
+    None if they are the same in both. ``in_text``: the response may be bare text. ``fresh``: it must not come from a
+    cache. ``compressed``: the body is gzip. Once ``cancelled`` is set, no further attempt is made.
     """
 
     operation: str
@@ -89,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response that is not judged yet. Header names are in lower case."""
+    """A response that `judge` has not checked yet. Header names are in lower case."""
 
     status: int
     body: bytes
@@ -123,14 +123,14 @@ class Reply:
 
 
 class Caller(Protocol):
-    """What an endpoint uses of a session."""
+    """The part of a session that endpoints use."""
 
     last_receipt: Any  # of the last write of rows
-    refused_page_size: tuple[int, int | None] | None  # the least one refused, and what was taken instead
-    columns: deque[tuple[int, Any]]  # what is known of the columns of data sets
+    refused_page_size: tuple[int, int | None] | None  # the smallest refused one, and the size used instead
+    columns: deque[tuple[int, Any]]  # the columns of data sets, if they are known
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
-    responses: int  # so far
-    seconds: float  # until they came, added up
+    responses: int  # the number of responses so far
+    seconds: float  # the sum of their response times
 
     @property
     def dialect(self) -> Dialect:
@@ -189,7 +189,7 @@ def query_of(**filters: str | bool | int | None) -> Query:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# JSON that is not parsed any further
+# JSON whose values stay JSON
 
 NOT_JSON = (msgspec.DecodeError, RecursionError, ValueError)
 _exact = msgspec.json.Decoder(float_hook=lambda text: float(text) if math.isfinite(float(text)) else Decimal(text))
@@ -215,18 +215,18 @@ def _check_distinct(pairs: list[tuple[str, Any]]) -> None:
 # ---------------------------------------------------------------------------------------------------------
 # The judge
 
-_LONGEST_PAGE_CHECKED = 1 << 16  # bytes of a read in which no key may repeat; the check is slow
+_LONGEST_PAGE_CHECKED = 1 << 16  # bytes; a longer read is not checked for repeated keys: that is slow
 _LONGEST_OUTCOME = 1 << 20  # bytes of the response to a write
-_LONGEST_TEXT = 1024  # bytes of a response that is no JSON, to show in an error
-_LONGEST_DESCRIPTION = 100_000  # characters of a text to look for secrets in, before it is cut
+_LONGEST_TEXT = 1024  # bytes of a response that is not JSON, to show in an error
+_LONGEST_DESCRIPTION = 100_000  # characters of a text in which secrets are hidden, before it is cut further
 
 
 def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) -> Reply:
-    """Return the reply in a response, or raise the error.
+    """Return the reply in a response, or raise its error.
 
-    A response is an error if its status is not 2xx, if ``success`` is false, or if it has an ``error``, whatever the
-    status. ``success`` may be missing: the legacy dialect never sends it. ``hide`` removes secrets from any text of the
-    response that an error repeats.
+    A response is an error if its status is not 2xx, if ``success`` is false, or if it has an ``error``, with any
+    status. ``success`` may be missing: the legacy dialect never sends it. ``hide`` removes secrets from the text of the
+    response that an error shows.
     """
     if 300 <= answer.status < 400:
         raise RedirectRefused(
@@ -260,7 +260,7 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
 
 
 def _unwrap(request: Request, answer: Answer, body: bytes, fields: dict[str, bytes]) -> Reply:
-    """Return the payload without its envelope: ``result``, and in it or instead of it the list of the key."""
+    """Return the payload without its envelope: ``result`` or the whole body, or in these the list of the key."""
     payload = fields.pop("result", body)
     inner = dict(fields) if payload is body else _fields_of(payload)
     if request.key is not None and inner is not None:
@@ -300,7 +300,7 @@ def _check_json(request: Request, answer: Answer, body: bytes) -> None:
 
 
 def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
-    """Raise if a key repeats, so that another parser might read failure where this one reads success."""
+    """Raise if a key repeats: one parser might then read success, and another one failure."""
     if request.replay is Replay.FREELY and len(body) > _LONGEST_PAGE_CHECKED:
         return
     try:
@@ -309,12 +309,12 @@ def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
             return
     except (ValueError, RecursionError):
         pass
-    raise _unclear(request, answer, "a key that stands twice, or more around its data than an envelope has")
+    raise _unclear(request, answer, "a repeated key, or is too long or too deeply nested for an envelope")
 
 
 def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:
     return ProtocolError(
-        f"{request.operation}: ClicData's answer has {what}: neither a clear yes nor a clear no",
+        f"{request.operation}: ClicData's answer has {what}: it shows neither success nor failure",
         status=answer.status,
         operation=request.operation,
     )
@@ -348,7 +348,7 @@ def _stated_error(
 
 
 # ---------------------------------------------------------------------------------------------------------
-# From an error of the service to one of ours
+# Errors of the service as errors of this package
 
 _BY_STATUS: dict[int, type[ApiError | AuthError]] = {
     401: BadCredentials,
@@ -388,9 +388,9 @@ def nothing_was_done(error: ApiError | AuthError) -> bool:
 
 
 def means(error: ClicDataError, *statuses: int | None) -> bool:
-    """Return whether an error of the service means one of these statuses; None is an unknown code under 2xx.
+    """Return whether an error of the service means one of these statuses; None is an unknown code with status 2xx.
 
-    Under 2xx only its code says which. Otherwise its code must not mean another one.
+    With status 2xx, only its code decides. With any other status, its code must not mean a different one.
     """
     if not isinstance(error, ApiError) or isinstance(error, ApiVersionError) or error.status is None:
         return False
@@ -430,7 +430,7 @@ def _refusal(
     text = (description or code or f"status {answer.status}").rstrip(".")
     named = f" ({code})" if code and description else ""
     status = "" if 200 <= answer.status < 300 else f" [status {answer.status}]"
-    message = f"{request.operation}: ClicData said no: {text}{named}{status}"
+    message = f"{request.operation}: ClicData refused: {text}{named}{status}"
     data_set, _, version = request.path.removeprefix("/data/").partition("/v/")
     versions = f"Data().get_data_history({data_set}) lists the stored versions of that data set."
     if kind in _ADVICE and (kind is not NotFound or request.path.startswith(("/data", "/table"))):

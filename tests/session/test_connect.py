@@ -103,7 +103,7 @@ def test_no_connection_lists_what_is_set_and_what_is_not(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("around", ['"{}"', "'{}'", "\u201c{}\u201d", " {}", "{}\t"])
 def test_a_secret_with_quotation_marks_or_blanks_around_it_is_refused(around: str) -> None:
-    with pytest.raises(errors.InputError, match="around it: give it without"):
+    with pytest.raises(errors.InputError, match="around it: remove"):
         Session(api_key=around.format("key"))
     assert Session(client_id="a", username="u", password=around.format("word")).auth_method == "basic"
 

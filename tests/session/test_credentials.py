@@ -51,7 +51,7 @@ def test_a_refresh_token_is_sent_under_its_own_name_and_replaced() -> None:
         ("basic", {"client_id": "a", "username": "c"}, "also needs password"),
         ("oauth", {"client_id": "a"}, "auth_method must be one of"),
         (None, {"api_key": "k\r\nX: y"}, "api_key has a line break"),
-        (None, {"api_key": "clé"}, "no header can carry"),
+        (None, {"api_key": "clé"}, "an HTTP header can't hold"),
         (None, {"api_key": " k"}, "white space"),
         (None, {"api_key": ""}, "api_key is empty"),
         (None, {"api_key": 5}, "api_key must be text, not int"),

@@ -280,7 +280,7 @@ HUGE: dict[str, tuple[Callable[[socket.socket], None], str]] = {
         lambda c: endless(c, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"y" * 65536),
         "larger",
     ),
-    "something else than HTTP": (lambda c: c.sendall(b"SSH-2.0-OpenSSH_9.9\r\n"), "no answer of a web server"),
+    "something else than HTTP": (lambda c: c.sendall(b"SSH-2.0-OpenSSH_9.9\r\n"), "is not HTTP"),
 }
 
 

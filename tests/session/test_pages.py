@@ -512,7 +512,7 @@ def test_a_torn_read_without_end_raises_in_any_case() -> None:
 def test_new_rows_without_end_are_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_PAGES", 50)
     service = Service(lambda n: {"data": [{"a": n}], "has_more_data": True})
-    with pytest.raises(PagingLoop, match="more is promised after page 50"):
+    with pytest.raises(PagingLoop, match="more pages are promised after page 50"):
         read(service)
     assert len(service.asked) <= 52
 

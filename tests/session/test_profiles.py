@@ -186,8 +186,8 @@ def test_a_file_that_others_can_read_is_refused_with_what_to_do(config: Any, mod
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('[default]\napi_key = "S3CRET\n', "no TOML: see line"),
-        ('[default]\napi_key = "S3CRET"\napi_key = "S3CRET"\n', "no TOML"),
+        ('[default]\napi_key = "S3CRET\n', "not TOML: see line"),
+        ('[default]\napi_key = "S3CRET"\napi_key = "S3CRET"\n', "not TOML"),
         ('[default]\napi_kee = "S3CRET"\n', "there is no setting api_kee: did you mean api_key?"),
         ('[default]\napi_key = ["S3CRET"]\n', "api_key: it must be"),
         ("[default]\napi_key = 5\n", "api_key: it must be"),
@@ -199,7 +199,7 @@ def test_a_file_that_others_can_read_is_refused_with_what_to_do(config: Any, mod
         ('[default]\nurl = 5\napi_key = "S3CRET"\n', "url must be text"),
         ('default = "S3CRET"\n', r"it must begin with \[default\] on a line of its own"),
         ('[default]\nclient_id = "a"\nclient_secret = "s"\nrefresh_token = { env = "T" }\n', "replaced at each use"),
-        ('[default]\napi_key = "S3CRET"\nurl = "http://api.clicdata.com"\n', "in clear"),
+        ('[default]\napi_key = "S3CRET"\nurl = "http://api.clicdata.com"\n', "unencrypted"),
         ('[default]\nauth_method = "basic"\napi_key = "S3CRET"\n', "'basic' also needs client_id"),
         ("[default]\nclient_id = 'a'\nusername = 'u'\npassword = 'S3CRET\u00e9'\napi_key='S3CRET'\n", "auth_method="),
     ],
@@ -247,7 +247,7 @@ def test_only_what_is_needed_is_looked_up(config: Any, keyring: Any) -> None:
     )
     assert connect(profile="default", auth_method="client_credentials").auth_method == "client_credentials"
     assert connect(profile="app").auth_method == "client_credentials"
-    with pytest.raises(errors.NotConnected, match=r"refresh_token: the keyring has none: .* default\.refresh_token"):
+    with pytest.raises(errors.NotConnected, match=r"refresh_token: not in the keyring: .* default\.refresh_token"):
         connect(profile="default")
 
 
@@ -260,10 +260,10 @@ def test_a_command_gives_its_first_line(config: Any) -> None:
     ("reference", "words"),
     [
         ('{ env = "NOT_SET" }', "api_key: the variable NOT_SET is not set"),
-        ('{ keyring = "clicdata" }', "api_key: the keyring has none: .* keyring set clicdata default.api_key"),
+        ('{ keyring = "clicdata" }', "api_key: not in the keyring: .* keyring set clicdata default.api_key"),
         (python("print('S3CRET'); raise SystemExit(3)"), "ended with status 3"),
         (python("import sys; print('S3CRET', file=sys.stderr)"), "printed nothing"),
-        (python("import os; os.write(1, b'S3CRET' + bytes([255]))"), "printed what is no UTF-8"),
+        (python("import os; os.write(1, b'S3CRET' + bytes([255]))"), "printed text that is not UTF-8"),
         (python("print('S3CRET', flush=True); import time; time.sleep(60)"), "did not end within"),
         ('{ command = "no-such-program show S3CRET" }', "no-such-program can't be run: No such file"),
         ('{ command = "no-such-program $(S3CRET)" }', "can't be run"),

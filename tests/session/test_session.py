@@ -615,8 +615,8 @@ def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"url": "http://api.clicdata.com/"}, "in clear"),
-        ({"url": "http://127.0.0.1.evil.example/"}, "in clear"),
+        ({"url": "http://api.clicdata.com/"}, "unencrypted"),
+        ({"url": "http://127.0.0.1.evil.example/"}, "unencrypted"),
         ({"url": "ftp://api.clicdata.com/"}, "not a URL"),
         ({"url": "api.clicdata.com"}, "not a URL"),
         ({"url": "https://me:pw@api.clicdata.com/"}, "credentials"),
