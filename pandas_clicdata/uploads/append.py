@@ -1,4 +1,4 @@
-"""A new append: its options, its rows checked, and its columns compared with those of the data set."""
+"""A new append: its options, the check of its rows, and the comparison of its columns with the data set."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+=~-]{0,99}")
 
 
 class SendArguments(TypedDict, total=False):
-    """The arguments of `AppendOptions` but the types, for editors."""
+    """The arguments of `AppendOptions` except ``types``, for editors."""
 
     chunksize: int | None
     index: bool | None
@@ -126,7 +126,7 @@ class AppendOptions:
                     f"{self.append_id!r}"
                 )
             if self.journal is None and self.verify != "tag":
-                problems.append('append_id= needs journal= or verify="tag", by which an earlier run is known')
+                problems.append('append_id= needs journal= or verify="tag", to find an earlier run')
         if problems:
             raise InputError(problems)
         if self.journal is not None:
@@ -153,7 +153,7 @@ class Append:
         self._journal: Journal | None = None
         self._writer: ReceiptWriter | None = None
         self.receipt: AppendReceipt | None = None
-        self.left_empty: list[str] = []  # columns of the data set, as a comparison before found
+        self.left_empty: list[str] = []  # columns of the data set that the frame lacks
         self._need_types = need_types
         self._known: Known | None = None
         frames = frames_of(data)
@@ -189,16 +189,16 @@ class Append:
             self._journal.close()
 
     def send_to(self, rec_id: int, *, made: bool = False, has_key: bool = False) -> AppendReceipt:
-        """Append the rows to a data set, as `prepare` and `run` say."""
+        """Append the rows to a data set: `prepare`, then `run`."""
         self.prepare(rec_id, made=made, has_key=has_key)
         return self.run()
 
     def prepare(
         self, rec_id: int, *, made: bool = False, has_key: bool = False, replaces: Replaced | None = None
     ) -> None:
-        """Compare with the data set, and make the receipt; with rows to replace, begin the journal too.
+        """Compare the columns with the data set, and make the receipt. If rows are replaced, begin the journal too.
 
-        The data set was created for the rows (``made``), or may have a unique key (``has_key``).
+        ``made`` says that the data set was created for the rows, ``has_key`` that it has a unique key.
         """
         left_empty = [] if made else [*self.left_empty, *self._compare(rec_id)]
         options, encoder = self._options, self._encoder
@@ -240,7 +240,7 @@ class Append:
         with run_alone(receipt.job), receipt_on_interrupt(receipt, LAST_RECEIPT):
             if self._options.append_id is not None and self._options.verify == "tag" and not receipt.job.made:
                 verify.find_chunks(self._session, receipt)
-                writer = ReceiptWriter(receipt, self._journal)  # its numbers come after theirs
+                writer = ReceiptWriter(receipt, self._journal)  # new chunks get numbers after the found ones
             rest: Iterable[pd.DataFrame] = [] if self._in_memory else self._frames
             known = self._known or dict(self._session.columns).get(receipt.rec_id)
             pieces = Pieces(receipt, rest, self._encoder, known=known)
@@ -248,7 +248,7 @@ class Append:
             return Run(self._session, pieces, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
-        """Go on after a stop, with refused rows too. The caller knows which rows in doubt are stored, by position."""
+        """Continue after a stop, and send refused rows again. ``is_stored`` says of a position whether it is stored."""
         writer = self._reopen()
         for chunk in writer.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
             stored = [is_stored(position) for position in chunk.span]
@@ -259,28 +259,28 @@ class Append:
         return self.run()
 
     def _reopen(self) -> ReceiptWriter:
-        """Begin another run, and open the journal again, which the last one closed."""
+        """Begin another run. Open the journal again, which the last run closed."""
         receipt = self.receipt
         assert receipt is not None
         if self._journal is not None:
             self._journal.close()
             self._journal, found = self._journal.reopen(self._journal.path)
             if found.run != receipt.run:
-                raise JournalBusy("another call went on with this append since: its journal says what is stored")
+                raise JournalBusy("another call continued this append since: its journal says what is stored")
         self._writer = ReceiptWriter(receipt, self._journal)
         self._writer.begin()
         return self._writer
 
     def option_problems(self, *, made: bool) -> list[str]:
-        """Return which options don't go together; ``made`` is whether the data set is created for the rows."""
+        """Return problems of options that need others; ``made`` says that the data set is created for the rows."""
         if self._options.audit and self._options.verify is None and not made:
             return ["audit=True needs verify=, which says how to count these rows among others"]
         return []
 
     def look(self, rec_id: int, *, ask: bool = True) -> Known | None:
-        """Return what is known of the columns of a data set.
+        """Return the known columns of a data set; None if nothing is known.
 
-        Page 1 is requested with ``check=True``, and with ``ask`` also if the rows are many.
+        Page 1 is requested with ``check=True``, and with ``ask`` also if nothing is known and the rows are many.
         """
         options, session = self._options, self._session
         if options.check is not None:
@@ -297,7 +297,7 @@ class Append:
             self._encoder = self._encode(encoder.frame, noted)
 
     def _compare(self, rec_id: int) -> list[str]:
-        """Compare the columns with those of the data set, where these are known, and return those left empty."""
+        """Compare the columns with the known ones of the data set, and return the columns that are left empty."""
         self._known, options = self.look(rec_id), self._options
         self.encode_for(rec_id, self._known)
         if options.check is False:
@@ -306,9 +306,9 @@ class Append:
 
 
 def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
-    """Return what page 1 of a data set shows of its columns: one request; None if it has no rows.
+    """Read the columns of a data set from page 1, in one request; None if it has no rows.
 
-    A page that can't be used, and a user who may not read, are errors only if the columns are ``needed``.
+    A page that can't be used, or a missing permission to read, is an error only if the columns are ``needed``.
     """
     request = get("read the columns", f"/data/{rec_id}", key="data")
     builder = FrameBuilder()

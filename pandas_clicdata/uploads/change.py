@@ -1,4 +1,4 @@
-"""One change of rows: its request in either dialect, what its response counts, and what a lost response means."""
+"""One delete or update: its request in either dialect, the counts in its response, and the error if that is lost."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ parse_filter = msgspec.json.Decoder(list[Cell]).decode
 
 
 def send_delete(caller: Caller, rec_id: int, find: bytes, multiple_rows: str) -> Reply:
-    """Delete the rows whose cells equal those of ``find``, where the service does that.
+    """Delete the rows whose cells equal those of ``find``, by the first path that exists at the service.
 
-    The session remembers the place. A place that doesn't exist has done nothing, so the next one may follow.
+    The session remembers the path. A request to a path that doesn't exist changes nothing, so the next path follows.
     """
     missing: list[ApiError] = []
     for place in [caller.modern_delete] if caller.modern_delete else DELETES:
@@ -74,7 +74,7 @@ def delete_request(
     if dialect is Dialect.LEGACY:
         return Request("delete rows", "DELETE", f"/data/{rec_id}/row", body=_body(legacy))
     method, path = place
-    # C: no reader takes a body in both grammars for a delete without a filter (O3).
+    # C: neither dialect reads a body in both grammars as a delete without a filter (O3).
     fields = {**legacy, **modern} if path == "row" else modern
     return Request("delete rows", method, f"/data/{rec_id}/{path}", body=_body(fields))
 
@@ -117,7 +117,7 @@ def _is_missing(error: ApiError) -> bool:
 
 
 def _nowhere(rec_id: int, missing: Sequence[ApiError]) -> ApiError:
-    """Return the error to raise: a `NotFound` if one of the places had it, as the other may not exist."""
+    """Return the error to raise: a `NotFound` if any path returned one, since the other path may not exist."""
     error = next((one for one in missing if isinstance(one, NotFound)), missing[-1])
     if len(missing) > 1:
         places = " nor by ".join(f"{method} /data/{rec_id}/{path}" for method, path in DELETES)
@@ -126,7 +126,7 @@ def _nowhere(rec_id: int, missing: Sequence[ApiError]) -> ApiError:
 
 
 def counts_of(reply: Reply) -> dict[str, int]:
-    """Return the rows that a response counts; what is no whole number of rows says nothing."""
+    """Return the counts of rows in a response. A value that is no count is ignored."""
     value = reply.value()
     named = value if isinstance(value, dict) else {}
     found = {name: named.get(name, reply.field(name)) for name in COUNTS}
@@ -134,7 +134,7 @@ def counts_of(reply: Reply) -> dict[str, int]:
 
 
 def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) -> int | None:
-    """Return how many rows a change reached by the counts of its response; None if it didn't say."""
+    """Return how many rows a change reached, by the counts of its response; None if the response has no count."""
     own = counts.get("rows_deleted" if operation == "delete rows" else "rows_updated")
     if own is not None:
         return own
@@ -143,28 +143,28 @@ def rows_changed(operation: str, counts: Mapping[str, int], multiple_rows: str) 
 
 
 def cheaper_way(operation: str, keys: pd.DataFrame) -> str:
-    """Return a sentence: how fewer requests may do what one request per key does."""
+    """Return advice, as a sentence: how the same change may need fewer requests than one per key."""
     if operation == "update rows":
         return "Where many rows get the same values, Data.update_data sets them with one request"
     if len(keys.columns) == 1:
-        return "Where the rows share a value of another column, on= that column takes a request per value of it"
+        return "Where the rows share a value of another column, on= that column needs a request per value only"
     distinct = keys.nunique()
     return f"If all rows of each {distinct.idxmin()!r} may go, on={distinct.idxmin()!r} takes {distinct.min():,}"
 
 
 def check_first(operation: str, counts: Mapping[str, int], multiple_rows: str) -> None:
-    """Raise if a change of the first row reached more."""
+    """Raise if a change of the first row reached more rows."""
     counted = rows_changed(operation, counts, multiple_rows)
     if multiple_rows == "first" and counted is not None and counted > 1:
-        raise WriteError(f"{operation}: the first row was meant, and ClicData counts {counted:,} that it changed")
+        raise WriteError(f"{operation}: only the first row was meant, but ClicData counts {counted:,} changed rows")
 
 
 def lost_error(operation: str, failure: ClicDataError, *, repeatable: bool) -> UpdateAmbiguous | DeleteAmbiguous:
     """Return the error for a change whose response was lost."""
     advice = (
-        "To make the same call again has no further effect."
+        "The same call can be made again: it has no further effect."
         if repeatable
-        else "Look at the rows before you make the call again: it would change further ones."
+        else "Look at the rows before you make the call again: it would change further rows."
     )
     kind = DeleteAmbiguous if operation == "delete rows" else UpdateAmbiguous
     error = kind(f"{operation}: the response was lost, it may be done or not ({failure}). {advice}")

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.session import Session
     from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 
-LEGACY_ROWS = 5_000  # C: no limit is known; so many make the round trip of a request small
+LEGACY_ROWS = 5_000  # C: no limit is known; with so many rows, the round trip hardly counts
 MODERN_ROWS = 500  # the service's own limit for /insert
 MAX_BYTES = 4_000_000  # C: no limit is known; servers usually take that much
-MAX_REFUSED = 100  # rows in a row: then the rows are hardly the reason
+MAX_REFUSED = 100  # refused rows without a success between: then the rows are hardly the reason
 
 _ROW = re.compile(r"""(?<!["'])\brow #?([0-9]{1,9})\b""", re.IGNORECASE)  # in quotes it is a cell
 _STATE_AFTER = {Outcome.NOT_SENT: State.PENDING, Outcome.REFUSED: State.REFUSED, Outcome.UNKNOWN: State.IN_DOUBT}
@@ -50,7 +50,7 @@ def most_rows(dialect: Dialect, chunksize: int | None) -> int:
 
 
 def write_body(encoder: FrameEncoder, chunk: Chunk, row_format: RowFormat) -> bytes:
-    """Return the rows of a chunk as one body; in the place of the stamps are placeholders."""
+    """Return the rows of a chunk as one body, with placeholders for the stamps."""
     [body] = encoder.chunks(row_format, chunk.start, chunk.stop, max_rows=chunk.rows, max_bytes=1 << 60)
     return body.text
 
@@ -70,7 +70,7 @@ class ChunkSender:
         self.slowest = 0.0  # seconds that the slowest response took
 
     def use_dialect(self) -> None:
-        """Write and send chunks in the dialect that the session speaks now."""
+        """Write and send chunks in the current dialect of the session."""
         self._dialect = self._session.dialect
         self._format = RowFormat.CELLS if self._dialect is Dialect.LEGACY else RowFormat.OBJECTS
         self._max_rows = most_rows(self._dialect, self._receipt.job.chunksize)
@@ -87,13 +87,13 @@ class ChunkSender:
                 yield self._prepared(chunk, write_body(self.encoder, chunk, self._format))
 
     def _prepared(self, chunk: Chunk, text: bytes) -> tuple[Chunk, bytes]:
-        """Return a chunk with the digest of its rows, and these with their stamps."""
+        """Return a chunk with the digest of its rows, and its body with stamps."""
         job = self._receipt.job
         chunk = replace(chunk, row_format=self._format.value, sha256=digest(text, job.append_id))
         return chunk, text if job.tag_column is None else stamped(text, job.append_id, stamp(job.append_id, chunk))
 
     def send(self, chunk: Chunk, body: bytes) -> None:
-        """Send a chunk, in smaller ones if it is too large; an error says that it is not stored, or may not be."""
+        """Send a chunk, in smaller chunks if it is too large. After an error, it is not stored, or is in doubt."""
         if chunk.rows > 1 and (len(body) > self._max_bytes or chunk.rows > self._max_rows):
             self._send_smaller(chunk, self._max_rows)
             return
@@ -106,7 +106,7 @@ class ChunkSender:
         raise self._noted(chunk, failure)
 
     def _send_once(self, chunk: Chunk, body: bytes) -> ClicDataError | None:
-        """Send a chunk once; return the error if it was not answered with a success."""
+        """Send a chunk once. Return the error if the response is no success."""
         job = self._receipt.job
         request = append_request(job.rec_id, self._dialect, body, compress=job.compress, cancelled=self._writer.ended)
         self._writer.note_sending(chunk)
@@ -134,7 +134,7 @@ class ChunkSender:
     # A chunk that was refused
 
     def _may_concern_some_rows(self, error: ClicDataError) -> bool:
-        """Whether the service may take some of the rows, if not all in one request."""
+        """Whether the service may accept some of the rows in smaller requests."""
         if isinstance(error, TooLarge):
             return True
         return _concerns_rows(error) and self._receipt.job.errors == "collect"
@@ -155,7 +155,7 @@ class ChunkSender:
             self._refused_in_a_row += 1
             stops = self._refused_in_a_row > MAX_REFUSED
         if stops:
-            error.args = (f"{MAX_REFUSED} rows in a row were refused, so the rows are hardly why: {error.args[0]}",)
+            error.args = (f"{MAX_REFUSED} rows in sequence were refused; the rows are hardly why: {error.args[0]}",)
             raise interrupted_error(self._receipt, error)
         if self._receipt.job.errors != "collect":
             row = name_row(self.encoder, chunk.start)
@@ -175,7 +175,7 @@ class ChunkSender:
     # Errors
 
     def _locate(self, chunk: Chunk, error: ClicDataError) -> None:
-        """Name in a refusal the rows of the frame that it is about, and the cell at fault if that is known."""
+        """Add to a refusal the rows of the frame that it concerns, and the cell at fault if that is known."""
         if not _concerns_rows(error):
             return
         encoder, said = self.encoder, str(getattr(error, "description", None) or "")
@@ -193,7 +193,7 @@ class ChunkSender:
         else:
             where = name_row(encoder, row)
             cell = name and show_cell(encoder, row, name)
-            where += f" holds {cell} in column {name!r}" if cell else " is the one"
+            where += f" holds {cell} in column {name!r}" if cell else " is at fault"
         if self._receipt.job.errors != "collect":
             where += '; errors="collect" stores the rows that ClicData takes, and lists the others'
         text = error.args[0]
@@ -228,16 +228,16 @@ class ChunkSender:
     def _partial(self, chunk: Chunk, inserted: int, found: int | None) -> AppendAmbiguous:
         reason = f"{inserted} of {chunk.rows} rows inserted" + ("" if found is None else f", {found} found")
         self._writer.note(chunk, State.PARTIAL, rows_inserted=inserted, reason=reason)
-        return ambiguous_error(self._receipt, f"{self._receipt.label(chunk)}: ClicData says {reason}, not which")
+        return ambiguous_error(self._receipt, f"{self._receipt.label(chunk)}: ClicData says {reason}, but not which")
 
 
 def _concerns_rows(error: ClicDataError) -> bool:
-    """Whether a refusal is about rows. Others have classes of their own: no such data set, no permission."""
+    """Whether a refusal is about rows. Other refusals (no such data set, no permission) have classes of their own."""
     return type(error) is ApiError and error.status in (200, 400, 422)
 
 
 def row_counts(reply: Reply) -> tuple[int | None, int | None]:
-    """Return how many rows the service says it inserted and found, None where it only says that it stored them."""
+    """Return how many rows the service counts as inserted and as found; None if it only confirms the append."""
     value = reply.value()
     if isinstance(value, dict) and value.get("rows_inserted") is not None:
         counts = [value.get(key) for key in ("rows_inserted", "rows_found")]
@@ -247,7 +247,7 @@ def row_counts(reply: Reply) -> tuple[int | None, int | None]:
     elif isinstance(value, dict):
         if value.get("success", reply.field("success")) is True:  # both dialects say so after an append
             return None, None
-    elif isinstance(value, int) and value > 0:  # True too
+    elif isinstance(value, int) and value > 0:  # includes True
         return None, None
     raise ProtocolError(
         "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"
@@ -255,7 +255,7 @@ def row_counts(reply: Reply) -> tuple[int | None, int | None]:
 
 
 def interrupted_error(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
-    """Return the error itself if no row is stored; else one that says which rows are."""
+    """Return the error itself if no row is stored; else an error that says which rows are stored."""
     if not receipt.rows_appended:
         error.receipt = receipt
         return error
@@ -266,6 +266,6 @@ def interrupted_error(receipt: AppendReceipt, error: ClicDataError) -> ClicDataE
 
 
 def _reason(error: ClicDataError) -> str:
-    """Return the kind of an error, without text of the service, which may repeat cells."""
+    """Return class and status of an error, without the text of the service, which may repeat cells."""
     status = getattr(error, "status", None)
     return type(error).__name__ if status is None else f"{type(error).__name__}, status {status}"

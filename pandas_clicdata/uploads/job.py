@@ -1,4 +1,4 @@
-"""What an append is about, as its journal holds it."""
+"""The description of an append, as its journal holds it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stamp: str | None = None  # the cell of the new rows in the batch column
     match: str | None = None
     max_deleted: float | None = None
-    deleted: bool = False  # whether these rows are deleted
+    deleted: bool = False  # whether the replaced rows are deleted
     groups: str | None = None  # the digest of all groups, if the new rows come in pieces
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is appended to which data set, and how; ``made`` says whether the data set was created for these rows."""
+    """The data set, columns and options of an append; ``made`` says that the data set was created for the rows."""
 
     append_id: str
     rec_id: int
-    columns: list[str]  # of the first piece, as are the types
+    columns: list[str]  # of the first piece, like the types
     types: dict[str, str] | None = None
     index: bool = False
-    levels_left_out: list[str] = []  # named ones of the index
+    levels_left_out: list[str] = []  # named levels of the index
     account: str
     chunksize: int | None = None
     compress: bool = False

@@ -1,4 +1,4 @@
-"""The journal of an append: its table of chunks in an SQLite file, so that another process can go on."""
+"""The journal of an append: its table of chunks in an SQLite file, so that another process can resume it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _PUT = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Journal:
-    """An open journal. `create` or `reopen` makes it; `ReceiptWriter` guards it against several threads.
+    """An open journal. `create` or `reopen` makes it; `ReceiptWriter` locks it against other threads.
 
-    It keeps a write transaction open: SQLite lets others read meanwhile, but not write, until the process ends.
+    A journal keeps a write transaction open. Until its end, others can read the journal, but not write to it.
     """
 
     _is_open = False
-    _pieces = 0  # that it holds
+    _pieces = 0  # how many pieces it holds
 
     def __init__(self, path: str, *, new: bool) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class Journal:
 
     @classmethod
     def create(cls, path: str) -> Journal:
-        """Create a journal that only its owner may read; an InputError if that is not possible."""
+        """Create a journal that only its owner may read. Raises InputError if that is not possible."""
         _check_folder(path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         try:
@@ -65,9 +65,9 @@ class Journal:
             if os.path.isdir(path):  # noqa: PTH112
                 raise InputError(f"journal: {path} is a folder: name a new file in it") from None
             raise InputError(
-                f"journal: there is a file {path} already. If it is of an append that did not end, go on with "
-                f"pandas_clicdata.resume_append(df, {path!r}); else remove it, or name another, such as one with "
-                "the date in its name"
+                f"journal: there is a file {path} already. If it is of an append that did not end, continue with "
+                f"pandas_clicdata.resume_append(df, {path!r}); else remove it, or name another file, such as "
+                "one with the date in its name"
             ) from None
         except OSError as error:
             raise InputError(f"journal: {path} can't be made: {error.strerror or error}") from None
@@ -78,7 +78,7 @@ class Journal:
 
     @classmethod
     def reopen(cls, path: str | os.PathLike[str]) -> tuple[Journal, AppendReceipt]:
-        """Open a journal that exists, and read its receipt; JournalBusy if another call writes to it."""
+        """Open a journal that exists, and read its receipt. Raises JournalBusy if another call writes to it."""
         path = checked_path(path)
         _check_folder(path)
         _check_file(path)
@@ -94,7 +94,7 @@ class Journal:
             raise
 
     def begin(self, receipt: AppendReceipt, run: str) -> None:
-        """Write the job and all its pieces and chunks, in the place of those before. As `write`, it raises OSError."""
+        """Write the job and all its pieces and chunks, instead of the old ones. As `write`, it raises OSError."""
         self._pieces = 0
         self._commit(
             *((statement, ()) for statement in _SCHEMA),
@@ -109,7 +109,7 @@ class Journal:
         self._is_empty, self._pieces = False, len(receipt.parts)
 
     def write(self, changes: Mapping[int, Chunk | None], receipt: AppendReceipt) -> None:
-        """Write chunks by their number, and delete the None ones: all, safe on the disk, or none (OSError)."""
+        """Write chunks by their number; None deletes a chunk. All changes are safe on the disk, or none (OSError)."""
         pieces = self._new_pieces(receipt)
         self._commit(
             ("UPDATE job SET audited = ?, ended = ?", (receipt.audited, receipt.ended)),
@@ -138,7 +138,7 @@ class Journal:
         except BaseException as error:
             with suppress(sqlite3.Error):
                 self._db.rollback()
-                self._db.execute("BEGIN IMMEDIATE")  # chunks may be on the wire: nobody else may write yet
+                self._db.execute("BEGIN IMMEDIATE")  # chunks may be on the wire: no other process may write yet
             if isinstance(error, sqlite3.Error):
                 raise OSError(str(error)) from None
             raise
@@ -167,14 +167,14 @@ def load(path: str | os.PathLike[str]) -> AppendReceipt:
         with closing(_connected(path, patience=_PATIENCE)) as db:
             db.execute("BEGIN")
             receipt = _read(db, path)
-            receipt.run = "none"  # the journal may go on without this receipt
+            receipt.run = "none"  # another process may continue without this receipt
             return receipt
     except sqlite3.Error as error:
         raise _problem(path, error) from None
 
 
 def discard_empty(path: str) -> bool:
-    """Remove a journal under which nothing was sent; return whether it was such a one. JournalBusy if it is in use."""
+    """Remove a journal if nothing was sent under it, and return whether it was removed. Raises JournalBusy."""
     _check_folder(path)
     _check_file(path)
     try:
@@ -187,14 +187,14 @@ def discard_empty(path: str) -> bool:
 
 
 def discard(path: str) -> None:
-    """Remove a journal under which no row was sent. JournalBusy if it is in use."""
+    """Remove a journal under which no row was sent. Raises JournalBusy if it is in use."""
     journal, _ = Journal.reopen(path)
     journal._is_empty = True
     journal.close()
 
 
 def checked_path(path: object) -> str:
-    """Return the path of a journal as text; an InputError if it is none."""
+    """Return the path of a journal as text. Raises InputError if it is no path."""
     try:
         found = os.fspath(path)  # type: ignore[call-overload]  # anything may be given
         os.fsencode(found)
@@ -216,8 +216,8 @@ def _problem(path: str, problem: object) -> InputError | JournalBusy:
         )
     if "not a database" in str(problem) and Path(path).read_bytes()[:1] == b"{":
         problem = (
-            "an earlier version of this package wrote it, as lines of JSON. Go on with that version, or look which "
-            "rows are stored and append the others"
+            "an earlier version of this package wrote it, as lines of JSON. Continue with that version, or look "
+            "which rows are stored and append the others"
         )
     return InputError(f"the journal {path} can't be used: {problem}")
 
@@ -234,7 +234,7 @@ def _read(db: sqlite3.Connection, path: str) -> AppendReceipt:
     [found] = db.execute("PRAGMA user_version").fetchone()
     if not found and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise _problem(
-            path, 'it is empty: nothing was sent under it. Remove it and append anew (a push: if_exists="append")'
+            path, 'it is empty: nothing was sent under it. Remove it and append again (a push: if_exists="append")'
         )
     if found != FORMAT:
         raise _problem(path, f"it has format {found}, and this version of the package reads format {FORMAT}")
@@ -287,7 +287,7 @@ def _check_chunks(receipt: AppendReceipt) -> None:
 
 
 def _check_file(path: str) -> None:
-    """Refuse what is no plain file, and a file that others may write to."""
+    """Refuse a path that is no plain file, and a file that others may write to."""
     try:
         mode = os.lstat(path).st_mode
         if not stat.S_ISREG(mode):

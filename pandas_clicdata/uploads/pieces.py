@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 
 class Pieces:
-    """The pieces that an append is given.
+    """The pieces of an append.
 
-    A piece that the receipt knows must be the one that it was, row by row where rows were sent. Another one must have
-    the columns of the first piece, and cells of the same types in each.
+    A piece that is in the receipt must be the same as before; rows that were sent are compared one by one. A new piece
+    must have the columns of the first piece, and cells of the same types in each column.
 
     Parameters
     ----------
     receipt : AppendReceipt
         The receipt of the append.
     frames : list of DataFrame or iterator of DataFrame
-        All pieces; a list if they are in memory. If ``first`` is given, without it.
+        All pieces; a list if they are in memory. If ``first`` is given, only the pieces after it.
     first : FrameEncoder, optional
-        The first piece, if it is checked by now.
+        The first piece, if it was checked before.
     known : Known, optional
-        What is known of the columns of the data set.
+        The known columns of the data set.
     only_known : bool, default False
-        Whether pieces that the receipt doesn't know are left alone.
+        Whether to ignore pieces that are not in the receipt.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Pieces:
         self._frames = iter(frames)
         self._known = known
         self._only_known = only_known
-        self._types: dict[str, str | None] = {}  # of the cells of each column that has some
+        self._types: dict[str, str | None] = {}  # of each column that had cells so far
         self.in_memory = isinstance(frames, list)
         self.number = 0  # of the piece that is read next
         self._first_row = 0
@@ -78,14 +78,14 @@ class Pieces:
         frame = next(self._frames, None)
         if frame is None:
             if is_known:
-                raise self._mismatch(f"it has {len(parts)} pieces at least, and the data {self.number}")
+                raise self._mismatch(f"it has at least {len(parts)} pieces, and the data has {self.number}")
             if any(chunk.start >= self._first_row for chunk in self._receipt.chunks_in(State.FOUND)):
                 raise self._mismatch(f"more rows are stored under its id than these {self._first_row:,}")
             return None
         if is_known:
             encoder = self._encoded_before(frame, parts[self.number])
         elif self._receipt.ended:
-            raise self._mismatch(f"it has {len(parts)} pieces, and the data more")
+            raise self._mismatch(f"it has {len(parts)} pieces, and the data has more")
         else:
             encoder = self._encoded(frame)
             if problems := self._differences(encoder):
@@ -109,7 +109,7 @@ class Pieces:
         return encoder_of(frame, job.append_id, job.tag_column, types=job.types, index=index, first=self._first_row)
 
     def _differences(self, encoder: FrameEncoder) -> list[str]:
-        """Return what is otherwise than in the pieces before."""
+        """Return how a piece differs from the pieces before."""
         job = self._receipt.job
         if encoder.columns != job.columns:
             missing = [name for name in job.columns if name not in encoder.columns]
@@ -119,7 +119,7 @@ class Pieces:
             return [f"Its columns are not those of the first piece: {' and '.join(differs) or 'their order differs'}."]
         return [
             f"Column {column.name!r} is {column.column_type or 'mixed'}, and {self._types[column.name]} in the pieces "
-            f"before: types={{{column.name!r}: 'text'}}, or another type, says what it is in all."
+            f"before: give one type for all pieces, types={{{column.name!r}: 'text'}} or another."
             for column in encoder._columns
             if self._types.get(column.name) not in (None, column.column_type)
             and not (column.column_type is None and job.errors == "collect")
@@ -127,7 +127,7 @@ class Pieces:
         ]
 
     def _encoded_before(self, frame: pd.DataFrame, piece: Piece) -> FrameEncoder:
-        """Check a piece that was begun before: what was sent of it must be written again as it was."""
+        """Check a piece that was begun before: its columns and rows must be the same as then."""
         receipt, job = self._receipt, self._receipt.job
         which = "the frame" if receipt.ended and len(receipt.parts) == 1 else f"piece {self.number}"
         if len(frame) != piece.stop - piece.start:
@@ -136,7 +136,7 @@ class Pieces:
         try:
             encoder = self._encoded(frame)
         except InputError as error:
-            raise self._mismatch(f"{which} can't be sent as that of the append was: {str(error).rstrip('.')}") from None
+            raise self._mismatch(f"{which} can't be sent as in the append: {str(error).rstrip('.')}") from None
         if encoder.columns != job.columns:
             levels = [name for name in frame.index.names if name is not None]
             index = f", and the index {levels}" if levels else ""
@@ -148,18 +148,18 @@ class Pieces:
         return encoder
 
     def _check_sent(self, encoder: FrameEncoder) -> None:
-        """Check that the rows of a piece that were sent before are these rows."""
+        """Check that rows of a piece that were sent before have not changed."""
         for chunk in self._receipt.chunks_in(within=encoder.span):
             if chunk.sha256:
                 fits = chunk.stop <= encoder.span.stop
                 body = write_body(encoder, chunk, RowFormat(chunk.row_format)) if fits else b""
                 if not digest(body, self._receipt.append_id).startswith(chunk.sha256):
-                    raise self._mismatch(f"{self._receipt.label(chunk)}: not as they were sent")
+                    raise self._mismatch(f"{self._receipt.label(chunk)}: these rows are not as they were sent")
 
     def _mismatch(self, what: str) -> JournalMismatch:
         return mismatch(what) if self.number == 0 else JournalMismatch(what)
 
 
 def mismatch(what: str) -> JournalMismatch:
-    """Return the error for rows, or an account, that are not those of the append."""
-    return JournalMismatch(f"this append can't go on: {what}. Nothing was sent.")
+    """Return the error for rows, or an account, that differ from those of the append."""
+    return JournalMismatch(f"this append can't be resumed: {what}. Nothing was sent.")

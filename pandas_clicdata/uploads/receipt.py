@@ -1,4 +1,4 @@
-"""The receipt of an append: a table of its chunks, and what is known of each."""
+"""The receipt of an append: a table of its chunks, and the state of each chunk."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class State(enum.Enum):
-    """What is known of a chunk."""
+    """The known state of a chunk."""
 
     PENDING = "pending"  # never sent, or known not to be stored
     SENDING = "sending"  # on the wire
@@ -50,7 +50,7 @@ class State(enum.Enum):
 STORED = (State.APPLIED, State.VERIFIED)
 DOUBTED = (State.PARTIAL, State.DOUBLED, State.IN_DOUBT)
 DOUBTFUL = (State.SENDING, *DOUBTED)
-_ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # the reason of a refusal; others are the log-in, say
+_ABOUT_ROWS = ("", "ApiError", "Conflict", "TooLarge")  # reasons of a refusal; a log-in, say, is not about rows
 NEVER_SENT = -1  # the number of a stretch of rows that belongs to no chunk yet
 
 
@@ -63,7 +63,7 @@ class Chunk:
     stop: int
     state: State = State.PENDING
     row_format: str | None = None
-    sha256: str | None = None  # of the body, before stamps and compression; of a chunk that was found, its beginning
+    sha256: str | None = None  # of the body, before stamps and compression; a found chunk has its beginning
     rows_inserted: int | None = None
     reason: str | None = None
     doubted: bool = False  # was in doubt, was found missing, and may be sent a second time
@@ -76,7 +76,7 @@ class Chunk:
 
     @property
     def rows_found(self) -> int:
-        """The rows of a stored chunk that the service left out, because it found them there."""
+        """How many rows of a stored chunk the service left out, because they were there before."""
         return self.rows - self.rows_inserted if self.state in STORED and self.rows_inserted is not None else 0
 
     @property
@@ -99,19 +99,18 @@ class Piece(NamedTuple):
 
 
 class AppendReceipt:
-    """What is known of each row of an append.
+    """The known state of each row of an append.
 
     Attributes
     ----------
     rec_id : int
         The data set.
     rows_total : int
-        Rows of the frame; of several pieces, those of the pieces that were begun.
+        Rows of the frame; of several pieces, the rows of the pieces that were begun.
     append_id : str
         The id of this append; with ``verify="tag"`` the stamps begin with it.
     audited : bool or None
-        Whether the rows were counted at the end and their number is right (False: it is wrong); None if they were
-        not counted.
+        Whether the count of rows at the end was right (True) or wrong (False); None if they were not counted.
     journal : str or None
         The path of its journal.
     """
@@ -154,7 +153,7 @@ class AppendReceipt:
         InputError
             There is no such journal, or it can't be read.
         JournalBusy
-            Another process is writing to it for more than some seconds.
+            Another process kept the journal locked for several seconds.
 
         Examples
         --------
@@ -173,23 +172,23 @@ class AppendReceipt:
 
     @property
     def rows_total(self) -> int:
-        """Rows of the frame; of several pieces, those of the pieces that were begun."""
+        """Rows of the frame; of several pieces, the rows of the pieces that were begun."""
         return self.parts[-1].stop
 
     def note_deleted(self) -> None:
-        """Note that the rows are deleted that this append replaces."""
+        """Note that the rows which this append replaces are deleted."""
         assert self.job.replaces is not None
         self.job = msgspec.structs.replace(self.job, replaces=msgspec.structs.replace(self.job.replaces, deleted=True))
 
     def chunks_in(self, *states: State, within: range | None = None) -> list[Chunk]:
-        """Return the chunks in one of these states (in any state if none is given), by position; those of a piece.
+        """Return the chunks in one of these states (by default in any state), by position; ``within`` is a piece.
 
-        Each stretch of rows that belongs to no chunk yet is a pending one with the number `NEVER_SENT`.
+        Each stretch of rows that belongs to no chunk yet is one pending chunk with the number `NEVER_SENT`.
         """
         chunks = [c for c in tuple(self.table.values()) if within is None or c.start in within]
         chunks.sort(key=attrgetter("start"))
         first, end = (0, self.rows_total) if within is None else (within.start, within.stop)
-        begun = [c for c in chunks if c.start < end]  # others were found, of pieces that come later
+        begun = [c for c in chunks if c.start < end]  # other chunks were found, of later pieces
         gaps = zip([first, *(c.stop for c in begun)], [*(c.start for c in begun), end], strict=True)
         chunks += [Chunk(NEVER_SENT, start, stop) for start, stop in gaps if start < stop]
         return sorted((c for c in chunks if not states or c.state in states), key=attrgetter("start"))
@@ -204,12 +203,12 @@ class AppendReceipt:
 
     @property
     def rows_appended(self) -> int:
-        """Rows that this append is known to have stored, each once; without the rows that were there before."""
+        """Rows that this append is known to have stored, each once. Rows that were there before don't count."""
         return self.rows_in(*STORED) - self.rows_found
 
     @property
     def rows_found(self) -> int:
-        """Rows that the service left out because their key was there before, by its own count; 0 if it gives none."""
+        """Rows that the service counts as left out, because their key was there before; 0 if it gives no count."""
         return sum(chunk.rows_found for chunk in tuple(self.table.values()))
 
     @property
@@ -219,7 +218,7 @@ class AppendReceipt:
 
     @property
     def rows_refused(self) -> int:
-        """Rows of the chunks that the service refused, each as a whole; `rows_remaining` includes them."""
+        """Rows of refused chunks. The service refuses a chunk as a whole. `rows_remaining` includes these rows."""
         return sum(chunk.rows for chunk in self._refused())
 
     def _refused(self, within: range | None = None) -> list[Chunk]:
@@ -253,7 +252,7 @@ class AppendReceipt:
 
     @property
     def chunks(self) -> pd.DataFrame:
-        """A row per chunk. Rows that were never sent are one pending chunk for each stretch.
+        """A row per chunk. Each stretch of rows that was never sent is one pending chunk.
 
         Returns
         -------
@@ -296,8 +295,8 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended, or one of the pieces: a DataFrame, Arrow data or a list of dicts. (If it has
-            more than 1,000 rows, 1,000 of them are compared.)
+            The frame that was appended, or one of the pieces: a DataFrame, Arrow data or a list of dicts. Of more than
+            1,000 rows, 1,000 are compared.
         piece : int, optional
             The number of the piece, counted from 0; needed if there are several.
 
@@ -309,7 +308,7 @@ class AppendReceipt:
         Raises
         ------
         InputError
-            ``df`` is not the frame that was appended: it has other rows, or the same in another order.
+            ``df`` is not the frame that was appended: it has other rows, or the same rows in another order.
         """
         return self._rows(df, piece, self.chunks_in(State.PENDING, State.REFUSED))
 
@@ -338,13 +337,13 @@ class AppendReceipt:
 
     @property
     def refused(self) -> pd.DataFrame:
-        """The rows that the service refused, with ``errors="collect"`` one by one, and why.
+        """The rows that the service refused, and why. With ``errors="collect"``, only rows at fault are refused.
 
         Returns
         -------
         DataFrame
             Rows of the frame, in order, with its index, columns and dtypes, and a last column ``reason`` (text).
-            A receipt from a journal, which holds no cells, has only the column ``reason``, and positions as index.
+            A receipt from a journal has no cells: only the column ``reason``, and positions as index.
         """
         chunks = self._refused()
         reasons = [{"reason": chunk.error or chunk.reason} for chunk in chunks for _ in chunk.span]
@@ -357,7 +356,7 @@ class AppendReceipt:
         return self._noting_types(rows.assign(**{name: table["reason"].array}))
 
     def keep_refused(self, df: pd.DataFrame, first: int) -> None:
-        """Keep the rows that were refused of the frame whose first row has this position, for `refused`."""
+        """Keep the refused rows of a frame for `refused`. ``first`` is the position of its first row."""
         positions = [i - first for chunk in self._refused(range(first, first + len(df))) for i in chunk.span]
         if not positions and first:
             self._refused_rows.pop(first, None)
@@ -408,16 +407,16 @@ class AppendReceipt:
     def repair(self, df: pd.DataFrame, *, session: Session | None = None) -> AppendReceipt:
         """Delete the rows of the chunks in doubt by their stamps, and send them once more.
 
-        Only for an append with ``verify="tag"``. No other call deletes rows, and this one deletes no row without the
-        stamp of such a chunk. The rest of the frame is not sent: `resume_append` does that.
+        Only for an append with ``verify="tag"``. It deletes only rows with the stamp of a chunk in doubt. It doesn't
+        send the rest of the frame: `resume_append` does.
 
-        It costs a request for each chunk to delete, one to send it, a wait (half a minute or more) and three times as
-        many requests as the data set has pages, to see that the rows were deleted and that they are back.
+        Each chunk costs one request to delete it and one to send it. The data set is also read three times, to count
+        that its rows were deleted and are stored again. Before the first count it waits half a minute or more.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. (If it has more than 1,000 rows, 1,000 of them are compared.)
+            The frame that was appended. Of more than 1,000 rows, 1,000 are compared.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -429,7 +428,7 @@ class AppendReceipt:
         Raises
         ------
         InputError
-            The rows bear no stamps.
+            The rows have no stamps.
         JournalMismatch
             It is another frame, or another account.
         AppendAmbiguous
@@ -465,7 +464,7 @@ class AppendReceipt:
         return "; ".join(parts)
 
     def _left_out(self) -> list[str]:
-        """Return what was left out: levels of the index and columns by the caller, rows by the service, or maybe."""
+        """Return notes on levels and columns that the caller left out, and on rows that the service may leave out."""
         found, levels = self.rows_found, ", ".join(map(repr, self.job.levels_left_out))
         notes = [f"the index {levels} was left out"] if levels else []
         if found:
@@ -501,7 +500,7 @@ class AppendReceipt:
 
 
 def receipt_html(receipt: Receipt, counts: Mapping[str, str], steps: Sequence[str]) -> str:
-    """Return a receipt as HTML: its summary, and if there are next steps, its counts and these."""
+    """Return a receipt as HTML: its summary, and a table of counts and next steps if there are any steps."""
     line = f"<p>{type(receipt).__name__}: {html.escape(receipt.summary())}</p>"
     if not steps:
         return line
@@ -512,7 +511,7 @@ def receipt_html(receipt: Receipt, counts: Mapping[str, str], steps: Sequence[st
 
 
 def takes_index(df: pd.DataFrame, job: Job) -> bool:
-    """Return whether the index of a frame is sent with it: what was a level of it may be a column now, or was one."""
+    """Return whether the index of a frame is sent. A level at the first call may be a column now, and vice versa."""
     sent = [name for name in job.columns if name != job.tag_column]
     return [*df.columns] != sent and (job.index or [*df.index.names, *df.columns] == sent)
 

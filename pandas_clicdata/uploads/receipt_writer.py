@@ -1,4 +1,4 @@
-"""What happens during a run of an append, noted in its receipt and in its journal; one run at a time."""
+"""Note the states of chunks during a run of an append, in its receipt and in its journal; one run at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ReceiptWriter:
-    """Notes what happens during one run of an append, in its receipt and in its journal. Thread-safe."""
+    """Notes the states of chunks during one run of an append, in its receipt and in its journal. Thread-safe."""
 
     def __init__(self, receipt: AppendReceipt, journal: Journal | None = None) -> None:
         self.receipt = receipt
@@ -32,9 +32,9 @@ class ReceiptWriter:
         self.numbers = itertools.count(max(receipt.table, default=-1) + 1)  # for new chunks: never used before
 
     def begin(self) -> None:
-        """Write the job and all chunks into the journal; an AppendInterrupted if that fails."""
+        """Write the job and all chunks into the journal. Raises AppendInterrupted if that fails."""
         if self._journal is not None:
-            self.receipt.journal = self._journal.path  # first: no resume may go on without one
+            self.receipt.journal = self._journal.path  # first: no call may resume without the journal
             try:
                 self._journal.begin(self.receipt, self._run)
             except OSError as error:
@@ -46,9 +46,9 @@ class ReceiptWriter:
             raise AppendInterrupted("stopped: the append ended while this chunk was prepared")
 
     def note_sending(self, chunk: Chunk) -> None:
-        """Note that a chunk is about to be sent: in the journal first, with all that it doesn't hold yet.
+        """Note that a chunk is about to be sent: in the journal first, with all changes that it doesn't hold yet.
 
-        If that fails, or if the run has ended, it raises AppendInterrupted, and the chunk must not be sent.
+        Raises AppendInterrupted if that fails, or if the run has ended. Then the chunk must not be sent.
         """
         with self._lock:
             self._check_running()
@@ -73,7 +73,7 @@ class ReceiptWriter:
     ) -> None:
         """Note the outcome of a chunk. The journal gets it with the next chunk that is sent, or with `save`.
 
-        After a later run has begun, nothing is noted: that run found out by itself.
+        After a later run has begun, nothing is noted: that run finds out the outcome by itself.
         """
         with self._lock:
             if self.receipt.run != self._run:
@@ -103,7 +103,7 @@ class ReceiptWriter:
         return smaller
 
     def save(self) -> None:
-        """Write into the journal what it doesn't hold yet. If that fails, the next chunk is not sent."""
+        """Write all changes that the journal doesn't hold yet. If that fails, the next chunk is not sent."""
         with self._lock, suppress(OSError):
             if self._journal is not None:
                 self._journal.write(self._unsaved, self.receipt)
@@ -120,23 +120,23 @@ class ReceiptWriter:
     def _stopped(self, journal: Journal, error: OSError) -> AppendInterrupted:
         failure = AppendInterrupted(
             f"stopped: the journal {journal.path} can't be written ({error.strerror or error}), and nothing is sent "
-            f"before it is in the journal. {self.receipt.summary()}. Go on with resume_append(df, receipt) when the "
+            f"before it is in the journal. {self.receipt.summary()}. Continue with resume_append(df, receipt) when the "
             "journal can be written."
         )
         failure.receipt = self.receipt
         return failure
 
 
-_running: dict[tuple[object, ...], threading.Thread] = {}  # which thread of this process works on which append
+_running: dict[tuple[object, ...], threading.Thread] = {}  # the thread of this process that works on each append
 _running_lock = threading.Lock()
 
 
 @contextmanager
 def run_alone(job: Job) -> Iterator[None]:
-    """Let one thread at a time send the rows of an append; another one gets JournalBusy."""
+    """Let one thread at a time send the rows of an append; another thread gets JournalBusy."""
     me, which = threading.current_thread(), (job.account, job.rec_id, job.append_id)
     with _running_lock:
-        owner = _running.get(which, me)  # its own, if a Ctrl-C came when this thread gave the append back
+        owner = _running.get(which, me)  # this thread, if a Ctrl-C prevented the `pop` below
         if owner is not me and owner.is_alive():
             raise JournalBusy("this append is still running in another call: let it end. Nothing was sent.")
         _running[which] = me

@@ -1,4 +1,4 @@
-"""Going on with an append that stopped, in this process or another; and repairing chunks in doubt."""
+"""Resume an append that stopped, in this process or another; repair chunks in doubt."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ Fate = Literal["stored", "missing"]
 
 
 class Around(Protocol):
-    """What an append that replaces rows needs beside itself."""
+    """The deletes before and after an append that replaces rows."""
 
     def before(self) -> Mapping[int, Fate]:
-        """Delete the rows that go first, and return what became of the chunks in doubt, by their start."""
+        """Delete the old rows if they go first. Return which chunks in doubt are stored or missing, by their start."""
         ...
 
     def after(self) -> None:
-        """Delete the rows that go last."""
+        """Delete the old rows if they go last."""
         ...
 
 
@@ -70,7 +70,7 @@ def go_on(
     chunksize: int | None,
     around: Callable[[AppendReceipt], Around] | None = None,
 ) -> AppendReceipt:
-    """Go on with an append that stopped, as `resume_append` says."""
+    """Resume an append that stopped; see `resume_append`."""
     session = manager.current(session)
     fates = _checked_fates(in_doubt)
     options = AppendOptions(workers=workers, progress=progress, audit=audit)
@@ -82,7 +82,7 @@ def go_on(
 
 
 def resume_same(session: Session, data: Rows, options: AppendOptions, rec_id: int | None) -> AppendReceipt | None:
-    """Go on with the append that has the id and the journal of these options; None if nothing was sent under it."""
+    """Resume the append that has the id and the journal of these options; None without such a journal."""
     path = options.journal
     if options.append_id is None or path is None or not os.path.exists(path):  # noqa: PTH110
         return None
@@ -102,7 +102,7 @@ def resume_same(session: Session, data: Rows, options: AppendOptions, rec_id: in
 
 
 def append_once(session: Session, data: Rows, options: AppendOptions, rec_id: int) -> AppendReceipt:
-    """Append to a data set, or go on with the append that has the same id."""
+    """Append to a data set, or resume the append that has the same id."""
     if (receipt := resume_same(session, data, options, rec_id)) is not None:
         return receipt
     with Append(session, data, options, rec_id) as append:
@@ -127,7 +127,7 @@ def _go_on(
             raise mismatch(f"it was begun with chunksize={job.chunksize}, not {chunksize!r}")
         options.verify = options.verify or (None if job.tag_column is None else "tag")
         _check(session, receipt, options.verify)
-        if receipt.run is None and job.tag_column is not None and not job.made:  # it may have failed to look for them
+        if receipt.run is None and job.tag_column is not None and not job.made:  # the first run failed too early
             verification.find_chunks(session, receipt)
         known = dict(session.columns).get(job.rec_id)
         pieces = Pieces(receipt, frames, known=known)
@@ -200,7 +200,7 @@ def _reopened(
                 journal, found = Journal.create(path), receipt
             elif receipt is not None and not os.path.exists(path):  # noqa: PTH110
                 raise InputError(
-                    f"the journal {path} was removed, so that it is not known whether another call went on from it. "
+                    f"the journal {path} was removed, so that it is not known whether another call continued from it. "
                     "Nothing was sent. If none did, append receipt.remaining(df)"
                 )
             else:
@@ -208,7 +208,7 @@ def _reopened(
             receipt = receipt or found
             if found.append_id != receipt.append_id:
                 raise mismatch(f"the journal {path} is of another append than the receipt")
-            if found.run != receipt.run:  # it went on without this receipt
+            if found.run != receipt.run:  # another call continued without this receipt
                 receipt.table, receipt.audited = found.table, found.audited
                 receipt.parts, receipt.ended = found.parts, found.ended
         if receipt is None:
@@ -221,7 +221,7 @@ def _reopened(
 
 
 def _begun(receipt: AppendReceipt, journal: Journal | None) -> ReceiptWriter:
-    """Write the receipt, as it stands, into the journal; chunks that were on the wire are in doubt."""
+    """Write the receipt into the journal. Chunks that were on the wire are now in doubt."""
     writer = ReceiptWriter(receipt, journal)
     writer.begin()
     for chunk in receipt.chunks_in(State.SENDING):
@@ -239,7 +239,7 @@ def _check(session: Session, receipt: AppendReceipt, verify: str | None) -> None
     if session.account != job.account:
         raise mismatch("it was made through another account, user or key, or at another url, than this session's")
     if verify == "tag" and job.tag_column is None:
-        raise InputError('the rows of this append bear no stamps: verify="tag" has to be given when it begins')
+        raise InputError('the rows of this append have no stamps: verify="tag" has to be given when it begins')
     if verify == "count" and job.rows_before is None:
         raise InputError('the rows were not counted before this append: verify="count" has to be given when it begins')
 
@@ -258,7 +258,7 @@ def _checked_fates(in_doubt: Any) -> Mapping[int, str] | str | None:
 
 
 def _note_fates(writer: ReceiptWriter, fates: Mapping[int, str] | str | None) -> None:
-    """Note what the caller found out about chunks in doubt."""
+    """Note the outcomes of chunks in doubt that the caller found out."""
     chunks = writer.receipt.doubtful()
     if isinstance(fates, Mapping):
         unknown = sorted(set(fates) - {chunk.start for chunk in chunks})
@@ -280,7 +280,7 @@ def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
 
 
 def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
-    """Delete by a stamp; again if the response was lost, since no other rows match."""
+    """Delete rows by a stamp. Repeat the delete if the response was lost: the stamp matches no other rows."""
     failure: ClicDataError | None = None
     for attempt in range(_MAX_DELETES):
         if attempt:
@@ -294,7 +294,7 @@ def _delete(session: Session, receipt: AppendReceipt, find: bytes) -> None:
                 raise
             failure = error
     lost = DeleteAmbiguous(
-        f"repair: the responses were lost, the rows may be deleted or not ({failure}). Call it again."
+        f"repair: the responses were lost, the rows may be deleted or not ({failure}). Call repair again."
     )
     lost.safe_to_repeat = True
     lost.receipt = receipt

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.pieces import Pieces
     from pandas_clicdata.uploads.receipt_writer import ReceiptWriter
 
-MAX_TRIES = 4  # that a chunk is sent, in doubt and found missing
+MAX_TRIES = 4  # of sending one chunk, if it is in doubt and found missing each time
 
 
 class Run:
-    """One run over the rows of an append that are not stored yet; over those of ``only``, if given.
+    """One run over the rows of an append that are not stored yet; with ``only``, over the rows in these spans.
 
     Of the options it uses ``workers``, ``progress``, ``verify`` and ``audit``; the others are in the receipt's job.
     """
@@ -70,9 +70,9 @@ class Run:
         return receipt
 
     def _send_pieces(self, shown: Any) -> None:
-        """Send piece after piece; the next one is read meanwhile.
+        """Send piece after piece, and read the next piece meanwhile.
 
-        It is read in the thread of the caller, since its source may work in no other. So this one sends in another.
+        The caller's thread reads, since the source may work in no other thread. Another thread sends.
         """
         encoder: FrameEncoder | None = self._pieces.first
         with Ahead(1) as ahead:
@@ -94,7 +94,7 @@ class Run:
         self._receipt.ended = self._receipt.ended or self._only is None
 
     def _stopped(self, failure: Exception) -> AppendInterrupted:
-        """Return the error for a piece that can't be read, or that is none of this append."""
+        """Return the error for a piece that can't be read, or that doesn't belong to this append."""
         why = str(failure).rstrip(".") if isinstance(failure, ClicDataError) else f"{type(failure).__name__} was raised"
         stopped = AppendInterrupted(
             f"stopped: reading piece {self._pieces.number} (counted from 0): {why}. {self._receipt.summary()}."
@@ -122,7 +122,7 @@ class Run:
         verify.resolve_doubt(self._session, self._writer, self._options.verify, self._sender.slowest)
 
     def _send_pending(self, encoder: FrameEncoder, shown: Any) -> bool:
-        """Send the pending chunks of a piece; return whether these were all."""
+        """Send the pending chunks of a piece. Return False if chunks may be pending again."""
         self._sender.use_dialect()
         pending = self._receipt.chunks_in(State.PENDING, within=encoder.span)
         if self._only is not None:
@@ -189,7 +189,7 @@ class Run:
             raise self._worst(failures)
 
     def _worst(self, failures: list[BaseException]) -> BaseException:
-        """Return the failure to raise: one with rows in doubt before others, with all that is stored by now."""
+        """Return the failure to raise: one with rows in doubt before others. Its message says what is stored now."""
         worst = min(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
         if isinstance(worst, DialectChanged):
             return worst

@@ -26,15 +26,15 @@ _RANDOM = uuid.uuid4().hex  # drawn anew in each process, so that no cell can ho
 
 
 def stamp(append_id: str, chunk: Chunk) -> str:
-    """Return the text that the rows of a chunk carry: the id of the append, the chunk's rows, and their digest.
+    """Return the stamp of a chunk's rows: the id of the append, the positions of the rows, and their digest.
 
-    It says without a journal which rows are stored, and whether these are the same ones.
+    Without a journal, the stamps show which rows are stored, and whether they are the same rows.
     """
     return f"{append_id}/{chunk.start:010}-{chunk.stop:010}/{str(chunk.row_format)[:1]}{str(chunk.sha256)[:_DIGITS]}"
 
 
 def parse_stamp(text: str, append_id: str) -> tuple[int, int, str, str] | None:
-    """Return start, stop, row format and digest of the chunk that has this stamp; None if it is none."""
+    """Return start, stop, row format and digest of the chunk that has this stamp; None if the text is no stamp."""
     found = _STAMP.fullmatch(text[len(append_id) :])
     if found is None or int(found[1]) >= int(found[2]):
         return None
@@ -64,7 +64,7 @@ def encoder_of(
 
 
 def stamped(body: bytes, append_id: str, text: str) -> bytes:
-    """Put a stamp in the place of the placeholders. Both are equally long, so the body keeps its size."""
+    """Replace the placeholders by a stamp. Both are equally long, so the body keeps its size."""
     return body.replace(_placeholder(append_id).encode(), text.encode())
 
 
@@ -99,7 +99,7 @@ def fingerprint(encoder: FrameEncoder) -> str:
 
 
 def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
-    """Return what is wrong with these arguments."""
+    """Return the problems of these arguments."""
     if verify is not None and (not isinstance(verify, str) or verify not in ("count", "tag")):
         return [f'verify must be None, "count" or "tag", not {verify!r}']
     if not isinstance(exclusive, bool):

@@ -1,4 +1,4 @@
-"""Counting rows: which chunks in doubt are stored, and whether an append is stored as a whole."""
+"""Count rows, to find out which chunks in doubt are stored, and whether an append is stored as a whole."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MIN_WAIT = 30.0  # seconds in which the service may still store an abandoned req
 MAX_WAIT = 600.0  # seconds, however slow the responses were
 APART = 5.0  # seconds between two counts that have to be equal
 MAX_COUNTS = 8
-DATA_SET = -1  # in the place of a chunk's number: the data set as a whole
+DATA_SET = -1  # instead of a chunk's number: the data set as a whole
 
 _log = logging.getLogger(__name__)
 
 
 def wait(session: Session, slowest: float) -> None:
-    """Wait until missing rows will not be stored any more; ``slowest`` is how long a response took at most."""
+    """Wait until the service can't store missing rows any more; ``slowest``: seconds of the slowest response."""
     seconds = max(MIN_WAIT, session.read_timeout, min(3 * slowest, MAX_WAIT))
     _log.info("waiting %.0f s before counting rows", seconds)
     session.sleep(seconds)
@@ -41,7 +41,7 @@ def wait(session: Session, slowest: float) -> None:
 
 
 def count_rows(session: Session, rec_id: int) -> int:
-    """Count the rows of a data set: one request if the service counts them, else one for each page at least."""
+    """Count the rows of a data set: one request if the service counts them, else at least one for each page."""
     if session.dialect is Dialect.MODERN:
         with closing(iter_pages(session, _rows_request(rec_id), 1, wanted=lambda: 1)) as pages:
             total = next(pages).total
@@ -57,10 +57,10 @@ def count_rows(session: Session, rec_id: int) -> int:
 
 
 def has_rows(session: Session, rec_id: int, rows: int) -> bool:
-    """Whether a data set seems to have this number of rows, in the legacy dialect with at most three requests.
+    """Whether a data set seems to have this number of rows. In the legacy dialect, three requests are usually enough.
 
-    Where the service doesn't count, the page with the last row has to end with that row, and to be the last page. If it
-    ends so and is not the last page, all rows are counted.
+    If the service doesn't count, the page with the last row must end with that row, and must be the last page. If the
+    page doesn't say whether it is the last, the next page must be empty; else all rows are counted.
     """
     if session.dialect is Dialect.MODERN:
         return count_rows(session, rec_id) == rows
@@ -104,7 +104,7 @@ def _pages(session: Session, rec_id: int) -> Generator[Page, None, None]:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Evidence: what counts say about chunks
+# Evidence: counts, and the chunks that they show to be stored
 
 
 class RowCount:
@@ -119,7 +119,7 @@ class RowCount:
         return count_rows(self._session, self._receipt.rec_id)
 
     def rows_found(self, chunks: list[Chunk], counted: int) -> list[int | None]:
-        """Return all rows of all chunks, or none; of a single chunk any number."""
+        """Return the stored rows of each chunk, or None. Of several chunks, all rows or none must be stored."""
         more = counted - self._expected()
         if len(chunks) == 1:
             return [more if more <= chunks[0].rows else None]
@@ -132,7 +132,7 @@ class RowCount:
         return has_rows(self._session, self._receipt.rec_id, self._expected())
 
     def differences(self, counted: int) -> dict[int, int]:
-        """Return the rows too many or too few, of unknown chunks."""
+        """Return how many rows are too many or too few in the data set; their chunks are unknown."""
         difference = counted - self._expected()
         return {DATA_SET: difference} if difference else {}
 
@@ -163,11 +163,11 @@ class StampCount:
         return [counted[self._stamp(chunk)] for chunk in chunks]
 
     def passes(self) -> bool:
-        """Whether as many rows as there should be bear each stamp."""
+        """Whether each stamp has the right number of rows."""
         return not self.differences(self.count())
 
     def differences(self, counted: Counter[str]) -> dict[int, int]:
-        """Return the rows too many or too few of each chunk; `DATA_SET` has those of no chunk of the receipt."""
+        """Return how many rows of each chunk are too many or too few; `DATA_SET` has the rows of unknown chunks."""
         sent = [chunk for chunk in self._receipt.chunks_in() if chunk.sha256]
         found = {chunk.number: counted[self._stamp(chunk)] for chunk in sent}
         off = {c.number: found[c.number] - (c.rows - c.rows_found if c.state in STORED else 0) for c in sent}
@@ -190,9 +190,9 @@ def _evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence
 
 
 def find_chunks(session: Session, receipt: AppendReceipt) -> None:
-    """Wait, and add the chunks that an earlier run stored under the id of this append, by the stamps of their rows.
+    """Wait, then find by their stamps the chunks that an earlier run stored under the id of this append.
 
-    It waits since that run may have ended just now, with a chunk on the wire.
+    The wait is needed because that run may have ended just now, with a chunk on the wire.
     """
     wait(session, 0.0)
     counted = _steady_count(session, receipt, StampCount(session, receipt))
@@ -216,7 +216,7 @@ def find_chunks(session: Session, receipt: AppendReceipt) -> None:
 
 
 def resolve_doubt(session: Session, writer: ReceiptWriter, verify: str, slowest: float) -> None:
-    """Wait, then count which chunks in doubt are stored: each is verified, or pending again, or it raises."""
+    """Wait, then count which chunks in doubt are stored. Each becomes verified or pending; remaining doubt raises."""
     receipt = writer.receipt
     evidence = _evidence(session, receipt, verify)
     chunks = receipt.doubtful()
@@ -263,12 +263,12 @@ def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) 
             return counted
         before = counted
         session.sleep(APART)
-    why = f"they could not be counted ({failure})" if failure else "their number does not come to rest"
+    why = f"they could not be counted ({failure})" if failure else "their number keeps changing"
     raise ambiguous_error(receipt, f"some rows may be stored or not, and {why}") from failure
 
 
 def check_deleted(session: Session, receipt: AppendReceipt, chunks: list[Chunk]) -> None:
-    """Wait, then count that no row of these chunks is stored; an AppendAmbiguous if some are."""
+    """Wait, then count that no row of these chunks is stored. Raises AppendAmbiguous if some rows are."""
     wait(session, 0.0)
     evidence = StampCount(session, receipt)
     found = evidence.rows_found(chunks, _steady_count(session, receipt, evidence))
@@ -281,7 +281,7 @@ def check_deleted(session: Session, receipt: AppendReceipt, chunks: list[Chunk])
 
 
 def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) -> None:
-    """Count at the end whether the rows of the receipt are stored, each once; wait before trusting a wrong number."""
+    """Count at the end whether all rows of the receipt are stored once. A wrong count is repeated after a wait."""
     receipt = writer.receipt
     if verify == "count" and receipt.job.rows_before is None:  # an append that was resumed
         return
@@ -306,7 +306,7 @@ def audit(session: Session, writer: ReceiptWriter, verify: str, slowest: float) 
 
 
 def _note_uncounted(writer: ReceiptWriter, error: ClicDataError) -> None:
-    """Do without an audit, unless rows were sent twice: only the audit could have shown that they are stored once."""
+    """Log that the audit failed. If rows were sent twice, raise: only an audit can show that they are stored once."""
     receipt = writer.receipt
     doubted = [chunk for chunk in receipt.chunks_in(*STORED) if chunk.doubted]
     if not doubted:

@@ -752,7 +752,7 @@ def test_more_rows_than_the_first_is_an_error(session: Session, clicdata_sandbox
     for verb in ("update_data", "delete_data"):
         clicdata_sandbox.faults.answer('{"rows_updated": 2, "rows_deleted": 2}', path=path, times=2)
         what = [{"k": 2}, {"v": 0}][: 2 if verb == "update_data" else 1]
-        with pytest.raises(errors.WriteError, match="counts 2 that it changed"):
+        with pytest.raises(errors.WriteError, match="counts 2 changed rows"):
             getattr(Data(), verb)(rec_id, *what, multiple_rows="first")
         assert getattr(Data(), verb)(rec_id, *what)["rows_deleted"] == 2
     clicdata_sandbox.faults.answer('{"rows_updated": 2, "rows_found": 9}', path=path)

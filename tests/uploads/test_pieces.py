@@ -262,7 +262,7 @@ def service() -> Iterator[Unreliable]:
 OTHERS: dict[str, tuple[Callable[[], list[pd.DataFrame]], str]] = {
     "another row": (lambda: [PIECES[0].assign(n=1), *PIECES[1:]], "piece 0 holds other rows"),
     "another piece": (lambda: [PIECES[0], PIECES[1].assign(t="x"), *PIECES[2:]], "piece 1 holds other rows"),
-    "fewer pieces": (lambda: PIECES[:1], "has 2 pieces at least, and the data 1"),
+    "fewer pieces": (lambda: PIECES[:1], "has at least 2 pieces, and the data has 1"),
     "other pieces": (lambda: [pd.concat(PIECES[:2]), *PIECES[2:]], "has 19 rows, and the one of the append has 7"),
     "one piece": (lambda: [pd.concat(PIECES)], "has 40 rows, and the one of the append has 7"),
 }
@@ -282,7 +282,7 @@ def test_only_the_same_pieces_go_on(tmp_path: Path, service: Unreliable, case: s
     requests = service.requests
     assert resume_append(iter(PIECES), path, session=service).complete
     assert service.requests == requests, "nothing is sent that is stored"
-    with pytest.raises((errors.JournalMismatch, errors.AppendInterrupted), match="5 pieces, and the data more"):
+    with pytest.raises((errors.JournalMismatch, errors.AppendInterrupted), match="5 pieces, and the data has more"):
         resume_append(iter([*PIECES, PIECES[0]]), path, session=service)
     assert service.land() == Counter(range(ROWS))
 

@@ -253,7 +253,7 @@ def test_a_count_that_keeps_changing_ends_the_append(
 ) -> None:
     asleep.then = lambda: clicdata_sandbox.append(rec_id, [{"n": 500, "t": "another's"}])
     clicdata_sandbox.faults.drop(**on(rec_id))
-    with pytest.raises(errors.AppendAmbiguous, match="does not come to rest") as caught:
+    with pytest.raises(errors.AppendAmbiguous, match="keeps changing") as caught:
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **COUNT)
     assert receipt_of(caught).chunks["state"].tolist() == ["applied", "in doubt", "pending"]
 
