@@ -60,7 +60,7 @@ class Account(Endpoint):
         Raises
         ------
         InputError
-            ``output`` is neither.
+            ``output`` is not one of its choices.
 
         Notes
         -----
@@ -144,7 +144,7 @@ _METRIC_KEYS = ("metrics", "usage")  # C: the keys that may hold the metrics (O2
 
 
 def _parse_metrics(account: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a record per metric. Metrics are under a key of their own, or beside the name of the account."""
+    """Return a record per metric. The metrics have a key of their own, or are keys beside ``name``."""
     metrics = [metric for key in _METRIC_KEYS if key in account for metric in _parse_list(account[key])]
     others = ((key, value) for key, value in account.items() if key not in {*_METRIC_KEYS, "id", "name", "domain"})
     return metrics or [_parse_metric(key, value) for key, value in others if _is_metric(value)]

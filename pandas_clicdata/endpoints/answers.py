@@ -1,4 +1,4 @@
-"""What responses hold besides lists of records: one object, the id of a new object, a result."""
+"""Parse responses that are not lists of records: one object, the id of a new object, a result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HAS_KEY = ("unique_key", "unique_key_available", "uniquekeyavailable")  # C: eve
 
 
 def count(nested: Any) -> Any:
-    """Return the length of a list or of an object of values by name; anything else, such as a number, as it came."""
+    """Return the length of a list or of a JSON object; return any other value, such as a number, unchanged."""
     return len(nested) if isinstance(nested, (list, dict)) else nested
 
 
@@ -31,7 +31,7 @@ def parse_data_set(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of a data set with its ``rec_id``."""
     named = rename_id(record, "rec_id")
     if named["rec_id"] is None:
-        raise ProtocolError("list data sets: ClicData listed one without an id")
+        raise ProtocolError("list data sets: ClicData listed a data set without an id")
     return named
 
 
@@ -39,7 +39,7 @@ def parse_data_set_id(record: Mapping[str, Any]) -> int:
     """Return the id in the record of a data set."""
     rec_id = parse_integer(parse_data_set(record)["rec_id"])
     if rec_id is None:
-        raise ProtocolError("list data sets: ClicData listed one whose id is no number")
+        raise ProtocolError("list data sets: ClicData listed a data set whose id is not a number")
     return rec_id
 
 
@@ -63,7 +63,7 @@ def parse_version(record: Mapping[str, Any]) -> Version:
     key = next((key for key in ("version", "ver_id", "id") if key in record), "version")  # C: which key (O7)
     number, rows = parse_integer(record.get(key)), record.get("row_count")
     if number is None or number < 1:
-        raise ProtocolError("list versions: ClicData listed one without a number", operation="list versions")
+        raise ProtocolError("list versions: ClicData listed a version without a number", operation="list versions")
     return Version(number, rows if isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0 else None)
 
 
@@ -86,7 +86,7 @@ def parse_object(reply: Reply, *names: str) -> dict[str, Any]:
         value = next((value[name] for name in names if isinstance(value.get(name), (dict, list))), value)
     operation = reply.request.operation
     if value == []:
-        raise NotFound(f"{operation}: ClicData knows none of that id", operation=operation)
+        raise NotFound(f"{operation}: ClicData found nothing with this id", operation=operation)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
@@ -109,7 +109,7 @@ def create(
     of key: ``"team"``, ``"name"``.
 
     Raises a `Conflict` that names the id of an older object with that key. Raises `CreateAmbiguous` if the response
-    was lost; or if it has no id, and not exactly one object has that key.
+    was lost, or if the response has no id and ``find`` does not return exactly one.
     """
     try:
         reply = call(request)
@@ -124,8 +124,8 @@ def create(
     else:
         return new_id if new_id is not None else _find_created(request, find, what, key)
     raise CreateAmbiguous(
-        f"{request.operation}: the answer was lost, it may be made or not ({failure}). "
-        f"{_describe_found(find, what, key)}. Make sure before you create it again."
+        f"{request.operation}: the answer was lost; the {what} may be created or not ({failure}). "
+        f"{_describe_found(find, what, key)}. Check this before you create it again."
     ) from failure
 
 
@@ -136,7 +136,7 @@ def _find_created(request: Request, find: Callable[[], Sequence[Any]], what: str
         return int(only)
     except (ClicDataError, TypeError, ValueError):  # ValueError: none or several
         raise CreateAmbiguous(
-            f"{request.operation}: ClicData said that it was made, but not with which id. "
+            f"{request.operation}: the {what} was created, but ClicData's answer has no id. "
             f"{_describe_found(find, what, key)}."
         ) from None
 

@@ -31,9 +31,9 @@ def send_rows(
 ) -> pd.DataFrame:
     """Send a request per row, and return a report with the state of each row.
 
-    ``records`` are the cells of each row that the report begins with. ``send`` sends the request of the row at a
-    position, and returns its state and other cells for the report. ``schema`` and ``index`` are those of the report;
-    ``state`` and ``error`` are among its columns.
+    ``records`` has the first cells of each row of the report. ``send`` sends the request of the row at a position, and
+    returns the row's state and other cells for the report. ``schema`` and ``index`` are the report's; its columns
+    include ``state`` and ``error``.
 
     Raises the error of the first row if nothing was done; else a `WriteError` whose ``receipt`` is the report.
     """
@@ -58,7 +58,7 @@ def send_rows(
 
 
 class Stopped(NamedTuple):
-    """The row whose request failed so that no further one is sent, and its error."""
+    """The row whose failed request stopped the call, and its error."""
 
     position: int
     error: ClicDataError
@@ -70,9 +70,9 @@ def send_pending(
     send: Callable[[int], Mapping[str, Any]],
     shown: Done,
 ) -> Stopped | None:
-    """Send the requests of the rows at these positions that are not sent yet, and note the state of each.
+    """Send the requests of the rows at these positions that are not sent yet, and note the state of each row.
 
-    A row that ClicData refuses doesn't stop the rest.
+    A row that ClicData refuses doesn't stop the others.
     """
     for position in order:
         row = rows[position]
@@ -96,7 +96,7 @@ def _send_row(row: dict[str, Any], send: Callable[[int], Mapping[str, Any]], pos
 
 
 def _state_after(error: ClicDataError) -> str:
-    """Return the state of a row whose request failed: refused only if the error is about this very row."""
+    """Return the state of a row whose request failed: refused only if the error is about this row itself."""
     result = outcome(error)
     if result is Outcome.UNKNOWN:
         return IN_DOUBT

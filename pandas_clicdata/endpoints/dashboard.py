@@ -31,7 +31,7 @@ DASHBOARDS = {  # C: every key (O18)
     "creation_date": "datetime",
     "last_update_date": "datetime",
 }
-MOST_PIXELS = 25_000_000  # decoded they take about 100 MB
+MOST_PIXELS = 25_000_000  # about 100 MB when they are decoded
 MOST_WORK = 20 * MOST_PIXELS  # pixels x scans; a small JPEG can declare many scans, each a full decode
 
 PictureOutput = Literal["image", "base64"]
@@ -133,7 +133,7 @@ class Dashboard(Endpoint):
         Parameters
         ----------
         name : str, optional
-            The full name of the dashboard, which is looked up in the list.
+            The full name of the dashboard. It is looked up in the list of dashboards.
         rec_id : int, optional
             The id of the dashboard, instead of the name.
         output : {"image", "base64"}, default "image"
@@ -142,7 +142,7 @@ class Dashboard(Endpoint):
         Returns
         -------
         PIL.Image.Image or str
-            A PNG, JPEG, GIF or WebP of at most 25 megapixels, decoded to its end without an error.
+            A PNG, JPEG, GIF or WebP of at most 25 megapixels, which was decoded completely and without an error.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Dashboard(Endpoint):
         Parameters
         ----------
         name : str, optional
-            The full name of the dashboard, which is looked up in the list.
+            The full name of the dashboard. It is looked up in the list of dashboards.
         rec_id : int, optional
             The id of the dashboard, instead of the name.
         output : {"image", "base64"}, default "image"
@@ -191,7 +191,7 @@ class Dashboard(Endpoint):
         Returns
         -------
         PIL.Image.Image or str
-            A PNG, JPEG, GIF or WebP of at most 25 megapixels, decoded to its end without an error.
+            A PNG, JPEG, GIF or WebP of at most 25 megapixels, which was decoded completely and without an error.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class Dashboard(Endpoint):
         name, rec_id
             The dashboard, as in `get_dashboard_thumbnail`.
         path : str or path
-            A file, or a folder, in which the file is named after the dashboard. A missing suffix is added.
+            A file or a folder. In a folder, the file is named after the dashboard. A missing suffix is added.
         overwrite : bool, default False
             Whether to replace an existing file.
 
@@ -274,7 +274,7 @@ class Dashboard(Endpoint):
         name, rec_id
             The dashboard, as in `get_dashboard_snapshot`.
         path : str or path
-            A file, or a folder, in which the file is named after the dashboard. A missing suffix is added.
+            A file or a folder. In a folder, the file is named after the dashboard. A missing suffix is added.
         overwrite : bool, default False
             Whether to replace an existing file.
 
@@ -340,14 +340,14 @@ _warnings_lock = threading.Lock()  # warning filters belong to the whole process
 
 
 def open_picture(picture: Picture, operation: str) -> Image:
-    """Return the picture, decoded to its end. Raises a `ProtocolError` if it is too large, incomplete or broken."""
+    """Return the picture, decoded completely. Raise a `ProtocolError` if it is too large, incomplete or broken."""
     try:
         image = _open_header(picture)
         width, height = image.size
         if width * height <= MOST_PIXELS and width * height * _count_scans(picture) <= MOST_WORK:
             image.load()
             return image
-        problem = f"too large or too laborious to be opened ({width} x {height} pixels)"
+        problem = f"too large, or would take too long to open ({width} x {height} pixels)"
     except Exception as error:  # noqa: BLE001  # a hostile picture can raise anything
         too_large = type(error).__name__.startswith("DecompressionBomb")
         problem = "too large to be opened" if too_large else "broken or cut off"
@@ -355,7 +355,7 @@ def open_picture(picture: Picture, operation: str) -> Image:
 
 
 def _open_header(picture: Picture) -> Image:
-    """Read the header only, with no other decoder than that of the format."""
+    """Read the header only, and only with the decoder of the picture's format."""
     from PIL import Image
 
     with _warnings_lock, warnings.catch_warnings():

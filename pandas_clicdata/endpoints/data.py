@@ -244,21 +244,21 @@ class Data(DataChanges, DataOverview):
         ver_id : int, optional
             A stored version of it.
         page_size : int, default 1000
-            Rows of a page. The legacy dialect ignores it. If ClicData refuses it, 100 is requested, then none.
+            Rows of a page. The legacy dialect ignores it. If ClicData refuses it, 100 is requested, then no size.
         workers : int, default 1
             Requests at the same time.
         wanted : callable, optional
-            Returns how many more rows the caller needs; no page beyond them is requested early.
+            Returns how many more rows the caller needs; no page beyond these rows is requested early.
         total : int, optional
             The number of rows, if known from the list of versions.
         on_torn : {"raise", "warn"}, default "raise"
-            Whether to raise `TornRead` if the data set changes meanwhile, or set ``torn`` of the pages.
+            Whether to raise `TornRead` if the data set changes meanwhile, or to set ``torn`` of the pages.
 
         Yields
         ------
         Page
-            Rows as JSON, and whether more pages follow: None where ClicData doesn't say. Then the last page has no
-            rows: it shows that none follow.
+            Rows as JSON, and whether more pages follow. This is None if ClicData doesn't say: then a last page without
+            rows shows that no page follows.
 
         Raises
         ------
@@ -318,7 +318,7 @@ class Data(DataChanges, DataOverview):
         Conflict
             A data set of that name exists.
         CreateAmbiguous
-            The response was lost, and looking for the data set didn't show whether it was created.
+            The response was lost, and the list of data sets didn't show whether the data set was created.
 
         Notes
         -----
@@ -351,7 +351,7 @@ class Data(DataChanges, DataOverview):
         return self._find_created(name, failure)
 
     def _name_existing(self, name: str, error: Conflict) -> Conflict:
-        """Add the id of the data set that has the name already to the message."""
+        """Add to the message the id of the data set that has the name already."""
         try:
             existing = self.ids_named(name)
         except ClicDataError:
@@ -373,7 +373,7 @@ class Data(DataChanges, DataOverview):
                 return found[0]
             state = f"data set {found[0]} has that name and holds rows" if found else "no data set has that name now"
         except ClicDataError as error:
-            state = f"and looking for it failed too ({str(error).rstrip('.')})"
+            state = f"and the search for it failed too ({str(error).rstrip('.')})"
         raise CreateAmbiguous(
             f"create a data set: the answer was lost ({failure}); {state}. Look with "
             f"Data().get_data(name={name!r}) before you create it again."
@@ -437,7 +437,7 @@ class Data(DataChanges, DataOverview):
         ----------
         rec_id : int or str
             The data set, by its id or exact name. Its columns are matched by name.
-        data : DataFrame, or what `pandas_clicdata.append` takes
+        data : DataFrame, or any rows that `pandas_clicdata.append` takes
             The rows. They are not changed.
         types, chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, audit
             As in `df.clicdata.append`.
@@ -449,15 +449,15 @@ class Data(DataChanges, DataOverview):
         Returns
         -------
         AppendReceipt
-            Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
+            Every row was appended; or refused, with ``errors="collect"``. If the frame has no rows, nothing is sent.
 
         Raises
         ------
         InputError
-            The frame can't be sent; every problem is named, and nothing was sent.
+            The frame can't be sent. The message names every problem, and nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt. Go on
-            with `resume_append`.
+            The append stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
+            Continue with `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -515,14 +515,14 @@ class Data(DataChanges, DataOverview):
         ----------
         name : str
             Its name, which must be new in the account.
-        data : DataFrame, or what `pandas_clicdata.append` takes
+        data : DataFrame, or any rows that `pandas_clicdata.append` takes
             The rows. They are not changed.
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
+            The ClicData types of columns that should not get the type of their dtype: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
-            As in `df.clicdata.append`. The data set has a column for the stamps too.
+            As in `df.clicdata.append`. The new data set gets the column ``tag_column`` too.
         audit : bool, default True
             Whether to count the rows at the end, as in `df.clicdata.push`.
 
@@ -534,13 +534,13 @@ class Data(DataChanges, DataOverview):
         Raises
         ------
         InputError
-            The frame can't be sent; nothing was.
+            The frame can't be sent; nothing was sent.
         Conflict
-            There is a data set of that name.
+            A data set of that name exists.
         CreateAmbiguous
-            The response was lost, and looking for the data set didn't show whether it was created.
+            The response was lost, and the list of data sets didn't show whether the data set was created.
         WriteError
-            The data set was made and the append stopped: ``.receipt``.
+            The data set was created, but the append stopped: see ``.receipt``.
 
         Notes
         -----
@@ -579,17 +579,17 @@ class Data(DataChanges, DataOverview):
     ) -> dict[str, Any]:
         """Set columns of the rows that match.
 
-        It isn't known how ClicData compares text: it may set rows that are equal but for letter case or trailing blanks
-        too.
+        It isn't known how ClicData compares text: it may also change rows that differ from the filters only in letter
+        case or trailing blanks.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
+            A value for each column. A row matches if all values match. It can't be empty, and no value may be missing.
         values : mapping
-            New value by column.
+            The new value for each column.
         multiple_rows : {"all", "first"}, default "all"
             Whether to change all rows that match, or the first one.
 
@@ -605,7 +605,7 @@ class Data(DataChanges, DataOverview):
         UpdateAmbiguous
             The response was lost: the rows may be changed or not. The request was not sent again.
         WriteError
-            With ``"first"``, ClicData counts more rows than one.
+            With ``"first"``, ClicData counted more than one row.
 
         Notes
         -----
@@ -628,15 +628,15 @@ class Data(DataChanges, DataOverview):
     ) -> dict[str, Any]:
         """Delete the rows that match.
 
-        It isn't known how ClicData compares text: it may delete rows that are equal but for letter case or trailing
-        blanks. `df.clicdata.delete_rows` shows them before.
+        It isn't known how ClicData compares text: it may also delete rows that differ from the filters only in letter
+        case or trailing blanks. The plan of `df.clicdata.delete_rows` shows these rows first.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         filters : mapping
-            Value by column. A row matches if all values match. It can't be empty, and no value may be missing.
+            A value for each column. A row matches if all values match. It can't be empty, and no value may be missing.
         multiple_rows : {"all", "first"}, default "all"
             Whether to delete all rows that match, or the first one.
 
@@ -652,12 +652,12 @@ class Data(DataChanges, DataOverview):
         DeleteAmbiguous
             The response was lost: the rows may be deleted or not. The request was not sent again.
         WriteError
-            With ``"first"``, ClicData counts more rows than one.
+            With ``"first"``, ClicData counted more than one row.
 
         Notes
         -----
-        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, and where ClicData has no such
-        path ``DELETE /data/{id}/row`` again.
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``. If ClicData has no such path,
+        ``DELETE /data/{id}/row`` is sent again.
 
         Examples
         --------
@@ -705,11 +705,11 @@ class Data(DataChanges, DataOverview):
             ``"reload"`` replaces the rows, ``"recreate"`` replaces the columns too. ``"update"`` changes the rows
             whose unique key matches, ``"append"`` adds all rows, ``"updateappend"`` does both.
         wait : bool, default False
-            Whether to wait for the end of the refresh. Until then the list of data sets is read again and again.
+            Whether to wait for the end of the refresh. Until then, the list of data sets is read repeatedly.
         timeout : float, default 600
             Seconds to wait at most.
         progress : bool, optional
-            Whether to show a bar of the waiting; by default in a notebook, and if stderr is a terminal.
+            Whether to show a bar while it waits; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
@@ -725,17 +725,17 @@ class Data(DataChanges, DataOverview):
         ApiError
             ClicData refused the request.
         DeadlineExceeded
-            The list showed no end of the refresh within ``timeout`` seconds. It may go on at the service.
+            The list showed no end of the refresh within ``timeout`` seconds. The refresh may continue at the service.
         TransportError
-            No response came; ``.in_doubt`` says whether the refresh may have begun.
+            No response came; ``.in_doubt`` is True if the refresh may have begun.
 
         Notes
         -----
         ``POST /data/{id}/rebuild`` (reload), ``/recreate``, ``/update``, ``/append``, ``/updateappend``; from version
         2022.01 on ``POST /table/{id}/refresh``. With ``wait`` also ``GET /data``.
 
-        The refresh has ended when the list has a new ``last_data_update_date``. So another write to the data set
-        can't be distinguished from it, and a data set without a source is waited for in vain.
+        The refresh has ended when the list has a new ``last_data_update_date``. Any other write to the data set looks
+        the same. A refresh never changes this date of a data set without a source, so the call waits until ``timeout``.
 
         Examples
         --------
@@ -745,14 +745,14 @@ class Data(DataChanges, DataOverview):
         return refresh(self, rec_id, method, wait, timeout, progress)
 
     def sync_users(self, frame: pd.DataFrame, on: str = "email_address", **options: Any) -> Any:
-        """Make the users of the account those of a frame: `User.sync_users`, which takes these options.
+        """Make the users of the account match a frame, as `User.sync_users` does with the same options.
 
         Parameters
         ----------
         frame : DataFrame
             A row per user.
         on : str, default "email_address"
-            The column with the address.
+            The column with the mail address.
         **options
             ``deactivate``, ``dry_run``, ``max_deactivated`` and ``progress``.
 
@@ -785,9 +785,9 @@ def id_named(data: Data, name: str) -> int | None:
 def create_and_append(
     data: Data, name: str, rows: Rows, desc: str, options: AppendOptions, *, may_exist: bool = False
 ) -> AppendReceipt:
-    """Append to a new data set; with ``may_exist``, to the one of exactly this name if there is one.
+    """Append to a new data set; with ``may_exist``, to the data set of exactly this name if it exists.
 
-    Where an append with the same id was begun, go on with it.
+    If an append with the same id has begun, resume it.
     """
     if (receipt := resume_same(data.session, rows, options, None)) is not None:
         return receipt

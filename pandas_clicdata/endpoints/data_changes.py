@@ -1,4 +1,4 @@
-"""The verbs of `Data` that make a data set what a frame, or a stored version, says."""
+"""The verbs of `Data` that make a data set match a frame or a stored version."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class DataChanges(Endpoint):
-    """A part of `Data`."""
+    """The part of `Data` with these verbs."""
 
     def upsert_data(self, rec_id: int | str, frame: pd.DataFrame, on: Names, **options: Any) -> Any:
         """Update the rows whose key is in a frame, and append the rows whose key is new: ``frame.clicdata.upsert``.
@@ -46,7 +46,7 @@ class DataChanges(Endpoint):
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was appended, updated, and unchanged.
+            Which rows were appended, updated, or unchanged.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class DataChanges(Endpoint):
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was appended, updated, deleted, and unchanged.
+            Which rows were appended, updated, deleted, or unchanged.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class DataChanges(Endpoint):
         return _checked(frame).clicdata.sync(rec_id, on, session=self.session, **options)
 
     def replace_data(self, rec_id: int | str, frame: pd.DataFrame, by: Names | None = None, **options: Any) -> Any:
-        """Delete the rows that a frame is to replace, and append the frame: ``frame.clicdata.replace``.
+        """Delete the rows that a frame replaces, and append the frame: ``frame.clicdata.replace``.
 
         Parameters
         ----------
@@ -104,14 +104,14 @@ class DataChanges(Endpoint):
         frame : DataFrame
             The rows.
         by : str or sequence of str, optional
-            The columns that name the groups; all rows go without them.
+            The columns that name the groups to replace. Without them, all rows are deleted.
         **options
             The other arguments of ``df.clicdata.replace``.
 
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was deleted and appended.
+            Which rows were deleted and appended.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class DataChanges(Endpoint):
         Returns
         -------
         Plan
-            What `sync_data` would do.
+            The changes that `sync_data` would make.
 
         Raises
         ------
@@ -181,12 +181,12 @@ class DataChanges(Endpoint):
     def restore(
         self, rec_id: int | str, ver_id: int | Literal["latest"], *, dry_run: bool = False, progress: bool | None = None
     ) -> SyncReceipt | Plan:
-        """Make a data set hold the rows of one of its stored versions, by the smallest difference.
+        """Restore the rows of a stored version in a data set, by as few changes as possible.
 
-        The version and the data set are read, a request per page. Where a column has another value in each row, the
-        rows are compared by it, and rows that differ are updated, appended or deleted. Otherwise rows are compared as
-        a whole; rows that are equal to one that goes in all its cells go with it, and are appended again. Rows that are
-        appended are at the end of the data set.
+        The version and the data set are read, with a request per page. If a column has a different value in each row,
+        it is the key: rows that differ are updated, appended or deleted. Otherwise, whole rows are compared. A delete
+        then also deletes equal rows that should stay, so these are appended again. All appended rows are at the end of
+        the data set.
 
         Parameters
         ----------
@@ -202,18 +202,18 @@ class DataChanges(Endpoint):
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was appended, updated and deleted. ``.undo()`` goes back.
+            Which rows were appended, updated and deleted. ``.undo()`` reverses this.
 
         Raises
         ------
         InputError
-            The data set lacks a column of the version by now; nothing was written.
+            The data set no longer has a column of the version; nothing was written.
         NotFound
             There is no such data set or version.
         ReadError
-            One of the two could not be read as a whole; nothing was written.
+            The version or the data set could not be read completely; nothing was written.
         SyncInterrupted, SyncAmbiguous
-            It stopped midway, or it isn't known what is done: ``.receipt``. To call it again is safe.
+            The call stopped midway, or its result is unknown: see ``.receipt``. It is safe to call it again.
 
         Examples
         --------
@@ -241,7 +241,7 @@ class DataChanges(Endpoint):
         *,
         progress: bool | None = None,
     ) -> Changes:
-        """Compare two stored versions of a data set, or one with the present rows.
+        """Compare two stored versions of a data set, or a version with the current rows.
 
         Parameters
         ----------
@@ -250,22 +250,22 @@ class DataChanges(Endpoint):
         since : int
             The earlier version.
         until : int or "latest", optional
-            The later version; the present rows if not given.
+            The later version; by default the current rows.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
         Changes
-            ``.added`` and ``.removed`` are rows; ``.changed`` has a row per cell, where a column has another value in
-            each row.
+            ``.added`` and ``.removed`` have rows of the data set. ``.changed`` has a row per changed cell; only if a
+            column has a different value in each row.
 
         Raises
         ------
         NotFound
             There is no such data set or version.
         ReadError
-            One of the two could not be read as a whole.
+            One of the two could not be read completely.
 
         Examples
         --------

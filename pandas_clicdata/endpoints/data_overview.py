@@ -1,4 +1,4 @@
-"""The calls of `Data` that say what a data set holds without returning its rows."""
+"""The calls of `Data` that describe a data set without returning its rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DataOverview(Endpoint):
-    """A part of `Data`."""
+    """The part of `Data` with these calls."""
 
     def count_rows(self, rec_id: int | str) -> int:
         """Count the rows of a data set.
@@ -40,11 +40,11 @@ class DataOverview(Endpoint):
         NotFound
             There is no such data set.
         ReadError
-            The rows can't be counted: the data set changed meanwhile, or page numbers are ignored.
+            The rows can't be counted: the data set changed meanwhile, or ClicData ignores page numbers.
 
         Notes
         -----
-        ``GET /data/{id}``: one request from version 2022.01 on, which counts; else a request per page.
+        ``GET /data/{id}``: one request from version 2022.01 on, where ClicData counts; else a request per page.
 
         Examples
         --------
@@ -55,24 +55,24 @@ class DataOverview(Endpoint):
         return retry_while_changing(lambda: count_rows(data.session, rec_id))
 
     def get_columns(self, rec_id: int | str, nrows: int | None = None) -> pd.DataFrame:
-        """Describe the columns of a data set, by its rows: the API has no list of columns.
+        """Describe the columns of a data set from its rows: the API has no list of columns.
 
-        Memory holds one page.
+        Only one page at a time is in memory.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         nrows : int, optional
-            The most rows to look at, the first ones; by default all.
+            How many of the first rows to read at most; by default all rows.
 
         Returns
         -------
         DataFrame
-            A row per column, in the order of the data set: ``name``; ``holds`` (text: what its cells are, such as
+            A row per column, in the order of the data set: ``name``; ``holds`` (text: the types of its cells, such as
             ``"numbers"``, ``"dates"`` or ``"numbers and text"``); ``missing`` (float64: the share of cells that are
             missing, from 0 to 1); ``example`` (object: the first cell that is not missing); ``type`` (text: the
-            ClicData type for `create_data` that takes all its cells). A data set without rows shows no columns.
+            ClicData type for `create_data` that fits all its cells). For a data set without rows, there are no columns.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class DataOverview(Endpoint):
         NotFound
             There is no such data set.
         ReadError
-            The data set could not be read as a whole.
+            The data set could not be read completely.
 
         Notes
         -----

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """One part of the API."""
+    """One part of the API, called through a session."""
 
     _session: Session | None = None  # so that repr works while __init__ runs
     _sleep: Callable[[float], object] = staticmethod(time.sleep)
     _clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init_subclass__(cls) -> None:
-        """Let errors end at the line of the user."""
+        """Let the traceback of an error end at the user's line."""
         public_methods(cls)
 
     @public
@@ -40,9 +40,9 @@ class Endpoint:
         Parameters
         ----------
         session : Session, optional
-            The session. Without it, each call takes the default session of that moment.
+            The session. Without it, each call uses the session that is the default at that time.
         **connection_params
-            The parameters of `Session`, for a session of its own (a second account).
+            The parameters of `Session`, to open a session for this object only (a second account).
 
         Raises
         ------
@@ -60,10 +60,10 @@ class Endpoint:
         return manager.current(self._session)
 
     def _find(self, kind: Kind, value: int | str) -> tuple[Self, int]:
-        """Return an id that was given, or that of an exact name, and this endpoint.
+        """Return this endpoint, and the id that was given or that belongs to an exact name.
 
-        With a name it is a copy that is held to one session: the id is good for no other account, and another thread
-        may change the default session meanwhile.
+        With a name, return a copy of the endpoint that keeps one session: the id is valid in no other account, and
+        another thread may change the default session meanwhile.
         """
         if not isinstance(value, str):
             return self, find_id(kind, value)

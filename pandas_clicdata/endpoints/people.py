@@ -1,4 +1,4 @@
-"""Users, or the members of a team, made those of a frame: the plan, the requests, and the receipt."""
+"""Make the users of an account, or the members of a team, match a frame: plan, requests, receipt."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 CREATED, UPDATED, DEACTIVATED = "created", "updated", "deactivated"
 ADDED, REMOVED, UNCHANGED = "added", "removed", "unchanged"
 
-_TO_DO = {  # in the order in which they are sent: what takes away goes last
+_TO_DO = {  # in the order of the requests: users are removed last
     CREATED: "to create",
     ADDED: "to add",
     UPDATED: "to update",
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
-    """What makes one user what the frame says. ``state`` is that of a user for whom it is done.
+    """A change that makes one user match the frame. ``state`` is the state of the user after it.
 
     ``row`` is the position in the frame, None for a user that the frame lacks.
     """
@@ -72,17 +72,17 @@ class Step(NamedTuple):
 
     @property
     def key(self) -> Any:
-        """What finds the same user in a later list: the address, or the id of a user that the frame lacks."""
+        """The key of the user in a later list: the address, or the id of a user that the frame lacks."""
         return self.user_id if self.row is None else fold(self.address)
 
     @property
     def request(self) -> tuple[Any, ...]:
-        """What is sent, and over which cells."""
+        """The values of the request, and the old cells of an update. Equal values mean the same request."""
         return self.state, self.key, self.user_id, self.new, self.old if self.state == UPDATED else None
 
 
 class Found(NamedTuple):
-    """What a list of users says: steps, why they can't be done, and the users that the frame lacks and that stay."""
+    """The comparison with a list of users: steps, their problems, and the users that stay but that the frame lacks."""
 
     steps: list[Step]
     problems: list[str]
@@ -104,14 +104,14 @@ def known_users(call: Callable[[Request], Reply]) -> list[dict[str, Any]]:
     for user in users:
         user["user_id"] = parse_integer(user["user_id"])
         if user["user_id"] is None:
-            raise ProtocolError("list users: ClicData listed one whose id is no number", operation="list users")
+            raise ProtocolError("list users: ClicData listed a user whose id is not a number", operation="list users")
     if users and not any(fold(user.get("email_address")) for user in users):
-        raise ProtocolError("list users: ClicData listed them without an email_address", operation="list users")
+        raise ProtocolError("list users: ClicData listed no user with an email_address", operation="list users")
     return users
 
 
 def by_address(users: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return the users of each address. Letter case doesn't matter in it."""
+    """Return the users of each address, regardless of letter case."""
     found: dict[str, list[dict[str, Any]]] = {}
     for user in users:
         if key := fold(user.get("email_address")):
@@ -120,7 +120,7 @@ def by_address(users: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]
 
 
 def fold(address: object) -> str:
-    """Return what is the same in addresses that differ in letter case only; empty text for anything but text."""
+    """Return an address without its letter case, to compare it; empty text if the value is not text."""
     return address.casefold() if isinstance(address, str) else ""
 
 
@@ -133,12 +133,12 @@ def check_address(name: str, value: Any) -> str:
 
 
 class Addresses:
-    """The mail addresses of a frame, by position; None where there is no usable one.
+    """The mail addresses of a frame, by position; None if a row has no usable address.
 
     Attributes
     ----------
     problems : list of str
-        Rows whose address is missing, no address, or that of an earlier row; a frame without a row.
+        Rows whose address is missing, invalid, or the same as in an earlier row; or a frame without rows.
     """
 
     def __init__(self, frame: Any, on: Any) -> None:
@@ -153,7 +153,7 @@ class Addresses:
         if not isinstance(on, str) or on not in columns:
             raise InputError(f"on: the frame has no column {on!r}; it has {', '.join(map(repr, columns))}")
         self.on, self.index, self.labels = on, frame.index, list(frame.index)
-        self.problems = [] if self.labels else ["the frame has no rows: every user would look superfluous"]
+        self.problems = [] if self.labels else ["the frame has no rows, so every user would be missing in it"]
         self.listed: list[str | None] = []
         first_labels: dict[str, Any] = {}
         for label, cell in zip(self.labels, cells_of(frame[on]), strict=True):
@@ -176,7 +176,7 @@ class Addresses:
             return None
 
     def only(self, row: int, users: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Return the only user of an address; None, and a problem if there are several."""
+        """Return the only user of an address, None if there is none; raise if there are several."""
         if len(users) > 1:
             ids = " and ".join(str(user["user_id"]) for user in users)
             raise InputError(f"row {self.labels[row]!r}: users {ids} have the address {self.listed[row]}")
@@ -189,7 +189,7 @@ def cells_of(series: Any) -> list[Any]:
 
 
 def check_most(name: str, value: Any) -> float | None:
-    """Return how many users may go: a number, a share below 1 as a float, or None."""
+    """Return how many users may be removed: a number, a share from 0.0 to 1.0 as a float, or None."""
     if value is None:
         return None
     if type(value).__name__ not in ("bool", "bool_"):
@@ -214,7 +214,7 @@ def check_switch(name: str, value: Any) -> bool:
 
 
 def guard(steps: Sequence[Step], state: str, there: int, most: float | None, argument: str) -> list[str]:
-    """Return the problem of more users to take away than may be."""
+    """Return the problem, in a list, if more users would be removed than allowed; else an empty list."""
     count = sum(step.state == state for step in steps)
     would = f"{count:,} of {there:,} users would be {state}"
     problem = too_many(would, count, there, most, argument)
@@ -226,14 +226,14 @@ def guard(steps: Sequence[Step], state: str, there: int, most: float | None, arg
 
 
 class UserPlan:
-    """What `User.sync_users` or `Team.sync_users` would do. Making a plan writes nothing.
+    """The changes that `User.sync_users` or `Team.sync_users` would make. Making a plan writes nothing.
 
     Attributes
     ----------
     verb : str
         ``"sync users"``, or ``"sync users of team 4001"``.
     problems : list of str
-        Why it can't be done, as in `InputError`. Empty if it can.
+        Why the plan can't be applied, as in `InputError`. Empty if it can be applied.
     """
 
     def __init__(
@@ -260,7 +260,7 @@ class UserPlan:
 
     @property
     def ok(self) -> bool:
-        """Whether it can be done: there are no problems."""
+        """Whether the plan can be applied: there are no problems."""
         return not self.problems
 
     def _steps(self, *states: str) -> list[Step]:
@@ -310,61 +310,61 @@ class UserPlan:
         Returns
         -------
         DataFrame
-            As they were listed.
+            The users as ClicData listed them.
         """
         return frame_of_records([step.old for step in self._steps(DEACTIVATED, REMOVED)], _PERSON)
 
     @property
     @public
     def kept(self) -> pd.DataFrame:
-        """The users that the frame lacks and that stay nevertheless.
+        """The users that the frame lacks, but that would stay.
 
         Returns
         -------
         DataFrame
-            As they were listed.
+            The users as ClicData listed them.
         """
         return frame_of_records(self._kept, _PERSON)
 
     @property
     def unchanged(self) -> int:
-        """How many users are what the frame says."""
+        """How many users match the frame already."""
         return len(self._steps(UNCHANGED))
 
     @property
     def requests(self) -> int:
-        """The requests that write: one for each user that isn't unchanged."""
+        """The number of requests that write: one for each user that would change."""
         return len(self.steps) - self.unchanged
 
     @property
     def seconds(self) -> float | None:
-        """About how long these requests take, at the session's pace; None before its first one."""
+        """About how many seconds these requests take, at the session's pace; None before its first response."""
         return self.requests * self.session.seconds / self.session.responses if self.session.responses else None
 
     @public
     def apply(self) -> UserReceipt:
-        """Carry the plan out. The users are listed once more before.
+        """Carry the plan out. The users are listed once more first.
 
         Returns
         -------
         UserReceipt
-            What became of each user.
+            The state of each user.
 
         Raises
         ------
         InputError
             There are problems, or the users have changed since the plan was made; nothing was sent.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt``.
+            It stopped midway, with nothing in doubt: see ``.receipt``.
         SyncAmbiguous
-            Responses were lost, and listing the users did not settle it: ``.receipt``.
+            Responses were lost, and the list of users did not resolve the doubt: see ``.receipt``.
         """
         self.check()
         found = self.look()
         to_do = [[step.request for step in steps if step.state != UNCHANGED] for steps in (self.steps, found.steps)]
         if to_do[0] != to_do[1] or found.problems:
             raise InputError(
-                "the users have changed since the plan was made, and the plan would be another one now. Nothing was "
+                "the users have changed since the plan was made, so the plan would be different now. Nothing was "
                 "sent: make the plan anew"
             )
         return carry(self)
@@ -409,12 +409,12 @@ def _counted(states: Sequence[str], words: Mapping[str, str]) -> list[str]:
 
 
 class UserReceipt:
-    """What became of each user of a `User.sync_users` or `Team.sync_users`.
+    """The state of each user after a `User.sync_users` or `Team.sync_users`.
 
     Attributes
     ----------
     verb : str
-        What was done.
+        ``"sync users"``, or ``"sync users of team 4001"``.
     """
 
     def __init__(self, plan: UserPlan) -> None:
@@ -440,7 +440,7 @@ class UserReceipt:
     @property
     @public
     def users(self) -> pd.DataFrame:
-        """A row per user: those of the frame, in its order, then the users that it lacks and that were to go.
+        """A row per user: the users of the frame in its order, then the users to remove, which the frame lacks.
 
         Returns
         -------
@@ -452,7 +452,7 @@ class UserReceipt:
 
     @property
     def complete(self) -> bool:
-        """Whether each user is what the frame says."""
+        """Whether each user matches the frame now."""
         return not {REFUSED, IN_DOUBT, NOT_SENT} & {*self.states}
 
     def summary(self) -> str:
@@ -472,7 +472,7 @@ class UserReceipt:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Doing it
+# Carrying out a plan
 
 
 def planned(plan: UserPlan, *, dry_run: bool) -> UserReceipt | UserPlan:
@@ -484,7 +484,7 @@ def planned(plan: UserPlan, *, dry_run: bool) -> UserReceipt | UserPlan:
 
 
 def carry(plan: UserPlan) -> UserReceipt:
-    """Send a request for each user, and find out what a lost response did."""
+    """Send a request for each user. If a response was lost, find out whether its request was applied."""
     receipt, steps, session = UserReceipt(plan), list(plan.steps), plan.session
     session.last_receipt = cast("Any", receipt)
     order = [at for state in _TO_DO for at, step in enumerate(steps) if step.state == state != UNCHANGED]
@@ -505,14 +505,14 @@ def carry(plan: UserPlan) -> UserReceipt:
                 break
             failure = None if stopped is None else stopped.error
             if not left or failure is None:
-                raise _ambiguous(receipt, "the response was lost, and what it did was not found out") from failure
-            _log.warning("%s: a response was lost; the users are listed to see what it did", plan.verb)
+                raise _ambiguous(receipt, "a response was lost, and its effect could not be found out") from failure
+            _log.warning("%s: a response was lost; the users are listed to see its effect", plan.verb)
             _look(plan, receipt, steps, failure)
     return receipt
 
 
 def _look(plan: UserPlan, receipt: UserReceipt, steps: list[Step], failure: ClicDataError) -> None:
-    """Wait, list the users again, and note what is done and what is left."""
+    """Wait, list the users again, and note which steps are done and which are left."""
     verify.wait(plan.session, 0.0)
     try:
         found = {step.key: step for step in plan.look().steps}

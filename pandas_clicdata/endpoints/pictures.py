@@ -39,7 +39,7 @@ class Picture(bytes):
 
     @property
     def format(self) -> str:
-        """The format that the bytes begin like: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
+        """The format that the first bytes show: ``"PNG"``, ``"JPEG"``, ``"GIF"`` or ``"WEBP"``."""
         return find_format(self) or "?"
 
     def to_base64(self) -> str:
@@ -63,8 +63,8 @@ class Picture(bytes):
 def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
     """Return the picture in a response, or raise a `ProtocolError`.
 
-    The response is base64 in the standard alphabet. It may have blanks, quotes and a ``data:`` prefix, or stand in a
-    JSON object under ``key``. ``what`` is the operation.
+    The response is base64 in the standard alphabet. It may have blanks, quotes and a ``data:`` prefix, or be the value
+    of ``key`` in a JSON object. ``what`` is the operation.
     """
     if len(text) > LONGEST_TEXT:
         raise ProtocolError(f"{what}: {len(text):,} characters are too many for a picture", operation=what)
@@ -97,7 +97,7 @@ def _strip(text: bytes, key: str) -> bytes:
 
 
 def find_format(data: bytes) -> str | None:
-    """Return the format by the first bytes; None unless it is one of the four."""
+    """Return the format that the first bytes show; None if it is not one of the four."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -138,7 +138,7 @@ def check_target(path: str | os.PathLike[str], overwrite: bool) -> Path:
 def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
     """Save a picture whole or not at all, and return its file.
 
-    In a folder, the file is named after the dashboard. If ``overwrite`` replaces a link, its target stays. Raises an
+    In a folder, the file is named after the dashboard. If ``overwrite`` replaces a link, its target stays. Raise an
     `InputError` if the file's suffix belongs to another format, and an `OSError` if the picture can't be saved.
     """
     suffixes = SUFFIXES[picture.format]
@@ -155,7 +155,7 @@ def save(picture: Picture, target: Path, name: str, *, overwrite: bool) -> Path:
 
 @contextmanager
 def draft_of(target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
-    """Write a file under another name, safe on the disk, for the caller to rename; else it is removed."""
+    """Write a file durably under another name, and yield it. If the caller does not rename it, it is removed."""
     draft = target.parent / f".clicdata-{secrets.token_hex(8)}.part"  # a rename is atomic within a file system only
     try:
         with draft.open("xb") as file:
@@ -182,11 +182,11 @@ def _publish(draft: Path, target: Path, overwrite: bool) -> None:
 
 
 def _exists_message(target: Path) -> str:
-    return f"{target} is there already: give overwrite=True to replace it"
+    return f"{target} exists already: give overwrite=True to replace it"
 
 
 def make_file_name(name: str) -> str:
-    """Return a file name like ``name`` that is never empty, hidden, a path, a device or too long."""
+    """Return a file name that resembles ``name``. It is never empty, hidden, a path, a device or too long."""
     safe = "".join(c if c.isalnum() or c in " -_.,()+&" else "_" for c in unicodedata.normalize("NFC", name))
     short = safe[:_MOST_CHARACTERS].encode()[:_MOST_BYTES].decode("utf-8", "ignore").strip(" .")
     if not short.strip("_"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def create_plan(data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions) -> Plan:
-    """Return the plan to create an empty data set for a frame; the list of data sets shows whether there is one."""
+    """Return the plan to create an empty data set for a frame. The plan has a problem if its name is taken."""
     append, problems = Append(data.session, frame, options, need_types=True), _name_taken(data._named(name), name)
 
     def create(_: Plan) -> int:
@@ -33,7 +33,7 @@ def create_plan(data: Data, name: str, frame: pd.DataFrame, desc: str, options: 
 def push_plan(
     data: Data, name: str, frame: pd.DataFrame, desc: str, options: AppendOptions, *, may_exist: bool
 ) -> Plan:
-    """Return the plan to append to a new data set; with ``may_exist``, to the one of this name if there is one."""
+    """Return the plan to append to a new data set; with ``may_exist``, to the data set of this name if it exists."""
     append, found = Append(data.session, frame, options, need_types=True), data._named(name)
     if found and may_exist:
         rec_id, has_key = only_id_of(found, name), has_unique_key(found[0])
@@ -46,7 +46,7 @@ def push_plan(
 
 
 def _name_taken(found: Sequence[Mapping[str, Any]], name: str) -> list[str]:
-    """Return the problem of data sets that have the name of a new one."""
+    """Return the problem that the data sets ``found`` have the name of a new one."""
     listed = " and ".join(str(parse_data_set_id(record)) for record in found)
     problem = f'{name!r} is the name of data set {listed} already: push(..., if_exists="append") appends to it'
     return [problem] if found else []

@@ -1,4 +1,4 @@
-"""Refresh a data set from its source, and wait for the end of that."""
+"""Refresh a data set from its source, and wait for the end of the refresh."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _OPERATION = "refresh a data set"
 REFRESHES = {
     # C: /rebuild from ClicData's list of endpoints; its client of 2020 used /reload (O6)
     "reload": ("rebuild", "reload"),
-    "recreate": ("recreate", "rebuild"),  # C: the one mode and the one method without a namesake (O22)
+    "recreate": ("recreate", "rebuild"),  # C: the only method whose mode has another name (O22)
     "update": ("update", "update"),
     "append": ("append", "append"),
     "updateappend": ("updateappend", "updateappend"),
 }
 REFRESHED = "last_data_update_date"  # C: this date of the list changes at the end of a refresh, and only then (O22)
-DATE_STEP = 1.0  # C: seconds between two dates of the list that differ for sure (O18)
+DATE_STEP = 1.0  # C: seconds after which a date of the list surely differs (O18)
 
 
 def refresh(
@@ -58,8 +58,8 @@ def refresh(
         session.columns.append((rec_id, None))
         call_in_dialect(session, request).value()
         too_late = (
-            f"{REFRESHED} is still {server_text(before)} after {timeout:g} s (timeout=). A refresh that failed leaves "
-            "it so, as does a data set without a source; Data().get_data(refresh=True) lists those with one"
+            f"{REFRESHED} is still {server_text(before)} after {timeout:g} s (timeout=). It doesn't change if the "
+            "refresh failed or the data set has no source; Data().get_data(refresh=True) lists data sets with a source"
         )
         ends = f"The refresh of data set {rec_id} was requested, and may go on."
         read = partial(_listed, endpoint, rec_id)

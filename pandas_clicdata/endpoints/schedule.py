@@ -112,7 +112,7 @@ class Schedule(Endpoint):
         Raises
         ------
         InputError
-            ``rec_id`` is no id.
+            ``rec_id`` can't be used.
         NotFound
             There is no such schedule.
 
@@ -141,11 +141,11 @@ class Schedule(Endpoint):
         rec_id : int or str
             The schedule, by its id or exact name.
         wait : bool, default False
-            Whether to wait for the end of the run. Until then the schedule is read again and again.
+            Whether to wait for the end of the run. Until then, the schedule is read repeatedly.
         timeout : float, default 600
             Seconds to wait at most.
         progress : bool, optional
-            Whether to show a bar of the waiting; by default in a notebook, and if stderr is a terminal.
+            Whether to show a bar while it waits; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
@@ -161,14 +161,14 @@ class Schedule(Endpoint):
         DeadlineExceeded
             The run did not end within ``timeout`` seconds. It continues at the service.
         TransportError
-            ``.in_doubt`` says whether the run may have begun.
+            No response came; ``.in_doubt`` is True if the run may have begun.
 
         Notes
         -----
         ``POST /schedule/{id}/trigger``.
 
         The run has ended when the schedule isn't running, and either was seen running or has a new ``last_run_date``.
-        A run that had started before can't be distinguished from the triggered one.
+        A run that had started earlier can't be distinguished from the triggered run.
 
         Examples
         --------

@@ -81,7 +81,7 @@ class Team(Endpoint):
         Raises
         ------
         InputError
-            ``output`` is neither.
+            ``output`` is not one of its choices.
 
         Notes
         -----
@@ -209,7 +209,7 @@ class Team(Endpoint):
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -247,11 +247,11 @@ class Team(Endpoint):
         Raises
         ------
         InputError
-            ``team_id`` is no id; nothing was sent.
+            ``team_id`` can't be used; nothing was sent.
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -287,11 +287,11 @@ class Team(Endpoint):
         Raises
         ------
         InputError
-            An argument is no id; nothing was sent.
+            An argument can't be used; nothing was sent.
         NotFound
             There is no such team or user.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -312,7 +312,7 @@ class Team(Endpoint):
     ) -> pd.DataFrame:
         """Add many users to a team.
 
-        All ids are checked before the first request. After a user that ClicData refuses, the rest follows; refused
+        All ids are checked before the first request. If ClicData refuses a user, the others still follow. Refused
         credentials, a rate limit or a lost response stop the call.
 
         Parameters
@@ -383,11 +383,11 @@ class Team(Endpoint):
         Raises
         ------
         InputError
-            An argument is no id; nothing was sent.
+            An argument can't be used; nothing was sent.
         NotFound
             There is no such team, or the user is not in it.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -404,7 +404,7 @@ class Team(Endpoint):
         return held._write("remove a user from a team", "DELETE", f"/team/{team_id}/user", body)
 
     def _find_both(self, team_id: int | str, user_id: int | str) -> tuple[Self, int, int]:
-        """Return both ids, which are checked before one is looked up; see `_find`."""
+        """Return both ids. Both are checked before one is looked up; see `_find`."""
         check_id_or_name(USER, user_id)
         held, team_id = self._find(TEAM, team_id)
         held, user_id = held._find(USER, user_id)
@@ -447,44 +447,44 @@ class Team(Endpoint):
         max_removed: float | None = None,
         progress: bool | None = None,
     ) -> UserReceipt | UserPlan:
-        """Make the users of a team those of a frame.
+        """Make the users of a team match a frame.
 
-        Called again after any end, it lists both and does what is left.
+        It can be called again after any error: it lists the users and does the rest.
 
         Parameters
         ----------
         team_id : int or str
             The team, by its id or exact name.
         frame : DataFrame
-            A row per user, each with the address of a user of the account. Letter case doesn't matter in it.
+            A row per user, with the address of a user of the account. The letter case of an address doesn't matter.
         on : str, default "email_address"
-            The column with the address; ``email`` may stand for the default.
+            The column with the address. If the frame lacks the default column, ``email`` is used.
         remove : bool, default False
-            Whether users that the frame lacks are removed from the team. They stay users, and go last.
+            Whether to remove users that the frame lacks from the team, after all others. They stay in the account.
         dry_run : bool, default False
             Whether to return the plan instead of carrying it out.
         max_removed : int or float, optional
-            The most users to remove, as a number or, as a float, as a share of the team (0.1). By default more than
-            ten that are more than a tenth are refused. An empty frame is always refused.
+            The most users to remove: a number, or as a float a share of the team (0.1). By default, more than ten users
+            are refused if they are also more than a tenth. An empty frame is always refused.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
         UserReceipt, or UserPlan with ``dry_run``
-            The state of each user. A user that ClicData refuses doesn't stop the rest.
+            The state of each user. A user that ClicData refuses doesn't stop the others.
 
         Raises
         ------
         InputError
-            An address is missing, that of two rows, or that of no user; more users would be removed than may. Nothing
+            An address is missing, is in two rows, or belongs to no user; or too many users would be removed. Nothing
             was sent.
         NotFound
             There is no such team.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt``.
+            It stopped midway, with nothing in doubt: see ``.receipt``.
         SyncAmbiguous
-            Responses were lost, and listing three times did not settle it: ``.receipt``.
+            Responses were lost, and listing the users three times did not resolve the doubt: see ``.receipt``.
 
         Notes
         -----
@@ -547,11 +547,11 @@ class Team(Endpoint):
         team = next((team for team in teams if parse_integer(rename_id(team, "team_id")["team_id"]) == team_id), None)
         if team is None:
             raise NotFound(f"list teams: there is no team {team_id}", operation="list teams")
-        if not isinstance(team.get("users"), list):  # a count, or nothing: not known who they are
+        if not isinstance(team.get("users"), list):  # a count, or nothing: the users are unknown
             raise ProtocolError(f"list teams: ClicData doesn't list the users of team {team_id}")
         ids = [parse_integer(user["user_id"]) for user in _parse_users(team)]
         if None in ids:
-            raise ProtocolError(f"list teams: ClicData listed a user of team {team_id} whose id is no number")
+            raise ProtocolError(f"list teams: ClicData listed a user of team {team_id} whose id is not a number")
         return [user_id for user_id in ids if user_id is not None]
 
     # -----------------------------------------------------------------------------------------------------
@@ -581,7 +581,7 @@ class Team(Endpoint):
         NotFound
             There is no such team.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -619,7 +619,7 @@ class Team(Endpoint):
         NotFound
             There is no such team or parameter.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -639,7 +639,7 @@ class Team(Endpoint):
 def _compare(
     wanted: Addresses, users: Sequence[dict[str, Any]], members: Sequence[int]
 ) -> tuple[list[Step], list[str]]:
-    """Return what makes each user of the frame one of the team, and the problems of rows for which nothing does."""
+    """Return the step that adds each user of the frame to the team, and the problems of rows without a step."""
     there, steps, problems = by_address(users), list[Step](), list[str]()
     for row, address in enumerate(wanted.listed):
         if address is None:
@@ -679,7 +679,7 @@ def _check_users(users: Any) -> tuple[list[int | str], pd.Index | None]:
             problems.append(f"{where}: {error}")
             continue
         if number in ids:
-            problems.append(f"{where}: user {number} stands there twice")
+            problems.append(f"{where}: user {number} is given twice")
         ids[number] = None
     if problems:
         raise InputError(problems)
@@ -687,7 +687,7 @@ def _check_users(users: Any) -> tuple[list[int | str], pd.Index | None]:
 
 
 def _find_users(asked: Sequence[int | str], session: Session) -> list[int]:
-    """Return the ids of users that were given by id or by address; the users are listed once, if at all."""
+    """Return the ids of users that were given by id or by address. The users are listed once, or not at all."""
     listing = cache(partial(list_all, USER, session))
     ids = [find_id(USER, user, session, listing) for user in asked]
     if repeated := [user_id for user_id in dict.fromkeys(ids) if ids.count(user_id) > 1]:

@@ -145,7 +145,7 @@ class User(Endpoint):
         first_name, last_name : str
             The name.
         license : {"viewer", "editor"}, default "viewer"
-            Whether the user may only look, or change things too.
+            Whether the user may only view, or also edit.
         password : str, optional
             A first password. Without it, ClicData decides how the user gets one.
 
@@ -200,14 +200,14 @@ class User(Endpoint):
     def create_users(self, users: pd.DataFrame, *, progress: bool | None = None) -> pd.DataFrame:
         """Create a user for each row of a frame.
 
-        The whole frame is checked before the first request. After a row that ClicData refuses, the rest follows;
-        refused credentials, a rate limit or a lost response stop the call.
+        The whole frame is checked before the first request. If ClicData refuses a row, the others still follow.
+        Refused credentials, a rate limit or a lost response stop the call.
 
         Parameters
         ----------
         users : DataFrame
             The columns ``email_address`` (or ``email``), ``first_name``, ``last_name``, and optionally ``license``
-            (a missing value means ``"viewer"``) and ``password`` (a missing value means none). Others are refused.
+            (a missing value means ``"viewer"``) and ``password`` (may be missing). Other columns are refused.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
@@ -221,7 +221,7 @@ class User(Endpoint):
         Raises
         ------
         InputError
-            The frame can't be used; every problem is named with its row label, and nothing was sent.
+            The frame can't be used. The message names every problem with its row label. Nothing was sent.
         WriteError
             The call stopped midway: ``.receipt`` is the frame, ``.in_doubt`` is True if a row is in doubt. If the
             first request fails and nothing was done, its own error is raised.
@@ -273,7 +273,7 @@ class User(Endpoint):
         email, first_name, last_name : str, optional
             The new values. An argument that is not given changes nothing.
         license : {"viewer", "editor"}, optional
-            Whether the user may only look, or change things too.
+            Whether the user may only view, or also edit.
 
         Returns
         -------
@@ -289,7 +289,7 @@ class User(Endpoint):
         Conflict
             Another user has that address.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -331,11 +331,11 @@ class User(Endpoint):
         Raises
         ------
         InputError
-            ``user_id`` is no id; nothing was sent.
+            ``user_id`` can't be used; nothing was sent.
         NotFound
             There is no such user.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -374,7 +374,7 @@ class User(Endpoint):
         NotFound
             There is no such user.
         TransportError
-            ``.in_doubt`` says whether the change may be done. The request was not sent again.
+            ``.in_doubt`` is True if the change may have been made. The request was not sent again.
 
         Notes
         -----
@@ -397,7 +397,7 @@ class User(Endpoint):
         return _call_with_secret(send, secret)
 
     # -----------------------------------------------------------------------------------------------------
-    # All users as a frame has them
+    # All users of a frame
 
     @overload
     def sync_users(
@@ -433,10 +433,10 @@ class User(Endpoint):
         max_deactivated: float | None = None,
         progress: bool | None = None,
     ) -> UserReceipt | UserPlan:
-        """Make the users of the account those of a frame: create new ones, update cells that differ.
+        """Make the users of the account match a frame: create new users, update cells that differ.
 
-        Users are the same if their addresses are, whatever their letter case. Called again after any end, it lists the
-        users and does what is left.
+        Users are matched by their address, regardless of letter case. It can be called again after any error: it lists
+        the users and does the rest.
 
         Parameters
         ----------
@@ -445,33 +445,33 @@ class User(Endpoint):
             (a new user without one is a viewer) and ``password`` (of new users only; it is never shown). A missing cell
             changes nothing. Other columns are not sent, and the plan and the receipt name them.
         on : str, default "email_address"
-            The column with the address; ``email`` may stand for the default.
+            The column with the address. If the frame lacks the default column, ``email`` is used.
         deactivate : bool, default False
             Whether users that the frame lacks lose their access. The API can only delete them (``DELETE
-            /user/{id}``): they leave their teams too. They go last. Never the user that the session is logged in
-            as, if that is known: by ``GET /profile/user``, or by a log-in with Basic.
+            /user/{id}``), also from their teams. They are deleted last. The session's own user is never deleted, if
+            it is known: by ``GET /profile/user``, or by a log-in with Basic.
         dry_run : bool, default False
             Whether to return the plan instead of carrying it out.
         max_deactivated : int or float, optional
-            The most users to deactivate, as a number or, as a float, as a share of all (0.1). By default more than
-            ten that are more than a tenth are refused. An empty frame is always refused.
+            The most users to deactivate: a number, or as a float a share of all (0.1). By default, more than ten users
+            are refused if they are also more than a tenth. An empty frame is always refused.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 
         Returns
         -------
         UserReceipt, or UserPlan with ``dry_run``
-            The state of each user. A user that ClicData refuses doesn't stop the rest.
+            The state of each user. A user that ClicData refuses doesn't stop the others.
 
         Raises
         ------
         InputError
-            An address is missing, or that of two rows; a cell can't be sent; more users would go than may. Nothing was
-            sent.
+            An address is missing or is in two rows, a cell can't be sent, or too many users would be deactivated.
+            Nothing was sent.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt``.
+            It stopped midway, with nothing in doubt: see ``.receipt``.
         SyncAmbiguous
-            Responses were lost, and listing the users three times did not settle it: ``.receipt``.
+            Responses were lost, and listing the users three times did not resolve the doubt: see ``.receipt``.
 
         Notes
         -----
@@ -531,7 +531,7 @@ class User(Endpoint):
         return planned(plan, dry_run=dry)
 
     def _own_keys(self) -> set[Any]:
-        """Return id and address of the user that the session is logged in as, as far as they are known."""
+        """Return the id and the address of the session's own user, if they are known."""
         found: dict[str, Any] = {}
         try:
             reply = self._call(get("read the profile", "/profile/user"))
@@ -549,7 +549,7 @@ class _Wanted(Addresses):
         super().__init__(frame, on)
         names = [name for name in frame.columns if name != self.on]
         if "email_address" in names or (self.on != "email" and "email" in names):
-            raise InputError(f"on={self.on!r} has the address, and there is another column for it: drop one of them")
+            raise InputError(f"on={self.on!r} has the address, but there is another column for it: drop one of them")
         self.cells = {name: cells_of(frame[name]) for name in ("first_name", "last_name", "license") if name in names}
         hidden = cells_of(frame["password"]) if "password" in names else [None] * len(self.labels)
         self.secrets = [None if cell is None else Secret(cell) for cell in hidden]
@@ -558,7 +558,7 @@ class _Wanted(Addresses):
 
 
 def _read_frame(frame: Any, on: Any) -> tuple[_Wanted | None, Sequence[str]]:
-    """Return the users of a frame, or why it has none. The caller raises: it has no passwords."""
+    """Return the users of a frame, or its problems. The caller raises: its variables hold no passwords."""
     try:
         return _Wanted(frame, on), ()
     except InputError as error:
@@ -566,7 +566,7 @@ def _read_frame(frame: Any, on: Any) -> tuple[_Wanted | None, Sequence[str]]:
 
 
 def _compare(wanted: _Wanted, users: Sequence[dict[str, Any]]) -> tuple[list[Step], list[str]]:
-    """Return what makes each user what the frame says, and the problems of rows for which nothing does."""
+    """Return the step that makes each user match the frame, and the problems of rows without a step."""
     there, steps, problems, lacking = by_address(users), list[Step](), list[str](), list[Any]()
     for row, address in enumerate(wanted.listed):
         if address is None:
@@ -634,7 +634,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 
 
 def _check_cells(label: Any, cells: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Return the cells of a row that can be sent, and add the problems of the others."""
+    """Return the cells of a row that can be sent, and add the problems of the other cells."""
     checked = {}
     for name, cell in cells.items():
         try:
@@ -645,7 +645,7 @@ def _check_cells(label: Any, cells: Mapping[str, Any], problems: list[str]) -> d
 
 
 def _check_users(users: Any) -> tuple[list[str], list[dict[str, Any]], list[Secret | None]]:
-    """Return all problems, and the body and the password of each row. The caller raises: it has no passwords."""
+    """Return all problems, and each row's body and password. The caller raises: its variables hold no passwords."""
     if not hasattr(users, "columns") or not hasattr(users, "iloc"):
         return [f"users must be a DataFrame, not {type(users).__name__}"], [], []
     names = ["email_address" if name == "email" else name for name in users.columns]

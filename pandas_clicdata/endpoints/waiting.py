@@ -1,4 +1,4 @@
-"""Wait for the end of a run at the service: read its state again and again."""
+"""Wait for the end of a run at the service: read its state repeatedly."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def wait_until(
 ) -> _State:
     """Read a state until it is over, and return it.
 
-    After ``timeout`` seconds a `DeadlineExceeded` says ``too_late``. ``goes_on`` ends the message of each error.
+    After ``timeout`` seconds, raise a `DeadlineExceeded` with the text ``too_late``. ``goes_on`` ends each message.
     """
     now = endpoint._clock()
     end = now + timeout
