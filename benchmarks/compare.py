@@ -1,4 +1,4 @@
-"""A frame compared with the rows of a data set, and the keys that differ sent, beside the round trips."""
+"""Compare a frame with the rows of a data set, and send the keys that differ, beside the round trips."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS, WORKERS, LATENCY = 1_200, 8, 0.05
 
 
 def compare() -> list[Line]:
-    """Compare 100,000 and 1,000,000 rows of which one in a hundred differs, and send 1,200 keys that differ."""
+    """Compare 100,000 and 1,000,000 rows, where one in a hundred differs, and send 1,200 keys that differ."""
     lines = []
     for rows, bound in SECONDS.items():
         frame, pages = _sides(rows)
@@ -41,7 +41,7 @@ def _compared(frame: pd.DataFrame, pages: list[bytes]) -> None:
 
 
 def _sides(rows: int) -> tuple[pd.DataFrame, list[bytes]]:
-    """Return a frame, and the pages of a data set whose cells of one column differ in one row of a hundred."""
+    """Return a frame, and the pages of a data set that differs in one column of one row in a hundred."""
     frame = sample_frames.plain(rows).drop(columns=LEFT_OUT)
     frame[KEY] = np.random.default_rng(2).permutation(rows) + 1
     frame["at"] = pd.to_datetime(frame["at"])
@@ -50,7 +50,7 @@ def _sides(rows: int) -> tuple[pd.DataFrame, list[bytes]]:
 
 
 def _memory(frame: pd.DataFrame, pages: list[bytes]) -> tuple[int, int]:
-    """Return the peak of a comparison beyond the frame and what was read, and the size of the frame."""
+    """Return the peak of a comparison beyond the frame and the rows that were read, and the size of the frame."""
     read = ours.rows_of(pages, KEY)
     few = ours.rows_of(pages[:1], KEY)
 
@@ -61,7 +61,7 @@ def _memory(frame: pd.DataFrame, pages: list[bytes]) -> tuple[int, int]:
 
 
 def _far(dialect: str) -> Line:
-    """Set 1,200 keys at 50 ms a request. The data set is read before, without latency and outside of the time."""
+    """Set 1,200 keys at 50 ms a request. The data set is read before, without latency; that time doesn't count."""
     frame = sample_frames.plain(KEYS).drop(columns=LEFT_OUT)
     frame[KEY] = np.arange(KEYS)
     with Server({1: page_bodies(frame, dialect)}) as server, ours.connect(server.url, dialect) as session:

@@ -1,4 +1,4 @@
-"""Compare what was sent or read with the values that it should hold, column by column."""
+"""Compare the cells that were sent or read with the values that they should have, column by column."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def _is_sent(value: Any, cell: Any) -> bool:
         return cell is None
     if isinstance(value, (bool, str)):
         return type(cell) is type(value) and cell == value
-    if isinstance(value, pd.Timestamp):  # ISO 8601 spells a timestamp in more ways than one
+    if isinstance(value, pd.Timestamp):  # ISO 8601 has several texts for one timestamp
         return isinstance(cell, str) and pd.Timestamp(cell) == value
     if isinstance(value, dt.date):
         return bool(cell == value.isoformat())
     if type(cell) not in (int, Decimal):
         return False
     if isinstance(value, float):
-        return repr(float(cell)) == repr(float(value))  # tells -0.0 from 0.0
+        return repr(float(cell)) == repr(float(value))  # -0.0 differs from 0.0
     return bool(cell == value)
 
 

@@ -20,7 +20,7 @@ from server import Server, page_bodies
 import pandas_clicdata
 
 MIB = 1 << 20
-WORKERS = 8  # they hold the most
+WORKERS = 8  # eight workers hold the most memory
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _IMPORT = """
 import time, pandas, requests
@@ -55,7 +55,7 @@ def line_of(work: str, beside: str, peak: float, unit: str, limit: int) -> Line:
 
 
 def _peak(url: str, dialect: str, frame: pd.DataFrame | None = None) -> int:
-    """Append the frame, or read; return the most bytes that were held meanwhile, beyond those held before."""
+    """Append the frame, or read; return the peak of memory in bytes, beyond the memory held before."""
     with ours.connect(url, dialect) as session:
         options = {"workers": WORKERS, "progress": False, "session": session}
 
@@ -68,11 +68,11 @@ def _peak(url: str, dialect: str, frame: pd.DataFrame | None = None) -> int:
 
 
 def peak_of(work: Callable[[int | None], object]) -> int:
-    """Return the most bytes that are held while the work is done, beyond those held before."""
+    """Return the peak of memory during the work in bytes, beyond the memory held before."""
     work(1)  # imports what the work needs
     gc.collect()
     pa.default_memory_pool().release_unused()
-    ctypes.CDLL(None).malloc_trim(0)  # memory that is free already would hide what the work takes
+    ctypes.CDLL(None).malloc_trim(0)  # free memory would hide a part of what the work takes
     before = _status("VmRSS")
     _RESET.write_text("5")
     result = work(None)

@@ -23,19 +23,19 @@ class Line(NamedTuple):
 
 
 def at_least(factor: float, work: str, ours: float, other: float, beside: str) -> Line:
-    """Compare the seconds of the package with those of another way."""
+    """Compare the seconds of the package with the seconds of another way."""
     bound, met = f"at least {factor}x", other / ours >= factor
     return Line(work, _seconds(ours), f"{_seconds(other)}: {beside}", f"{other / ours:.1f}x", bound, met)
 
 
 def at_most(factor: float, work: str, ours: float, limit: float, beside: str) -> Line:
-    """Compare the seconds of the package with those that it can't do without."""
+    """Compare the seconds of the package with the seconds that no way can avoid."""
     bound, met = f"at most {factor}x", ours / limit <= factor
     return Line(work, _seconds(ours), f"{_seconds(limit)}: {beside}", f"{ours / limit:.2f}x", bound, met)
 
 
 def within(limit: float, work: str, ours: float, beside: str) -> Line:
-    """Compare the seconds of the package with a number of them."""
+    """Compare the seconds of the package with a fixed number of seconds."""
     return Line(work, _seconds(ours), beside, "", f"at most {_seconds(limit)}", ours <= limit)
 
 

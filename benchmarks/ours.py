@@ -1,4 +1,4 @@
-"""What is measured of the package. Only this module imports what is not public."""
+"""The parts of the package that are measured. Only this module imports private names."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def rows_of(pages: Iterable[bytes], on: str) -> Rows:
 
 
 def work_of(frame: pd.DataFrame, read: Rows, on: str) -> Work:
-    """Return what an upsert would do, from a frame and the rows that were read."""
+    """Return the changes that an upsert would make, from a frame and the rows that were read."""
     source = Source(frame, None, on=on)
     assert not source.problems(None, sets=True)
     return work_of_upsert(source.compared(read, None), source.others, by=None)
 
 
 def connect(url: str, dialect: str) -> Session:
-    """Return a session that speaks a dialect."""
+    """Return a session in a dialect."""
     return Session(
         url=url,
         auth_method="client_credentials",

@@ -1,4 +1,4 @@
-"""What one would write instead: the old client's way, and the usual way with to_dict, json and requests."""
+"""The code that people would write instead: the old client's way, and the usual way with to_dict, json and requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK_ROWS = 500
 def fit(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert the cells of the full frame that the standard library's json refuses."""
     if frame["day"].dtype != object:
-        return frame  # the plain frame needs nothing
+        return frame  # the plain frame needs no conversion
     out = frame.copy()
     out["amount"] = out["amount"].map(lambda value: None if value is None else float(value))
     out["day"] = out["day"].map(lambda day: None if day is None else day.isoformat())

@@ -1,4 +1,4 @@
-"""Measure the package beside what one would write instead: ``python benchmarks/run.py``."""
+"""Measure the package beside the code that people would write instead: ``python benchmarks/run.py``."""
 
 from __future__ import annotations
 

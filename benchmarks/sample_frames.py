@@ -54,7 +54,7 @@ def plain(rows: int) -> pd.DataFrame:
 
 
 def _with(values: np.ndarray, edges: list) -> np.ndarray:
-    """The values, with every thousandth or so an edge case."""
+    """The values. About one in a thousand is an edge case."""
     for n, edge in enumerate(edges):
         values[n * 37 :: 4001] = edge
     return values
@@ -76,7 +76,7 @@ def _notes(rng: np.random.Generator, rows: int) -> list[str]:
 
 
 def _decimals(rng: np.random.Generator, rows: int) -> list[Decimal]:
-    """Amounts with two digits after the point; one in fifty is longer than a float can carry."""
+    """Amounts with two digits after the point; one in fifty has more digits than a float can hold."""
     units, long = rng.integers(0, 10**8, rows).tolist(), (rng.random(rows) < 0.02).tolist()
     return [
         Decimal(f"{unit}00000000000000.{unit % 100:02d}" if is_long else f"{unit // 100}.{unit % 100:02d}")

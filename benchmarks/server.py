@@ -1,4 +1,4 @@
-"""A local server with ready pages, in a process of its own. It keeps what it is sent, if asked to."""
+"""A local server with ready pages, in a process of its own. On request it keeps the bodies that it gets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ours
 import pandas as pd
 
 PAGE_ROWS = 1_000
-_ROW_START = b'{"order_id":'  # of an object; no text holds it, for quotes in texts are escaped
+_ROW_START = b'{"order_id":'  # of an object; no text holds it, since quotes in texts are escaped
 
 
 def page_bodies(frame: pd.DataFrame, dialect: str) -> list[bytes]:

@@ -57,7 +57,7 @@ def read() -> list[Line]:
 
 
 def latency() -> list[Line]:
-    """Append and read with latency, beside the time that so many round trips take."""
+    """Append and read with latency, beside the time of the round trips alone."""
     return [line for dialect in ours.API_VERSIONS for line in _far(dialect)]
 
 

@@ -1,4 +1,4 @@
-"""What a build checks of its own pages: every public name is on the site, and no link within it is dead."""
+"""The checks of a build: every public name is on the site, and no link within the site is dead."""
 
 from __future__ import annotations
 

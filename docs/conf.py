@@ -101,7 +101,7 @@ class NearestDomain(PythonDomain):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the role of names, what is generated before a build, and what is checked after it."""
+    """Register the role of names, the generation of pages before a build, and the checks after it."""
     app.add_domain(NearestDomain, override=True)
     app.add_role("name", NameRole())
     app.connect("builder-inited", lambda app: generate.write_all(Path(app.srcdir)))

@@ -1,4 +1,4 @@
-"""What the build writes from the package itself, so that it can't differ: reference pages, and tables for pages.
+"""The pages that a build generates from the package, so that they can't differ from it: reference pages and tables.
 
 Reference pages go to ``reference/api``, tables to ``generated``, and the notebooks are copied. Git ignores all of it.
 """
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def write_all(docs: Path) -> None:
-    """Write everything that is generated, where it is not yet so."""
+    """Write each generated file that is missing or differs."""
     pages = {f"reference/api/{name}.rst": text for name, text in api_pages().items()}
     tables = {
         "errors": errors_table(),
@@ -46,7 +46,7 @@ def write_all(docs: Path) -> None:
         (docs / folder).mkdir(exist_ok=True)
         for path in (docs / folder).iterdir():
             if f"{folder}/{path.name}" not in pages:
-                path.unlink()  # of an object that has gone
+                path.unlink()  # of an object that no longer exists
     for name, text in pages.items():
         path = docs / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -65,14 +65,14 @@ def public_names() -> dict[str, Any]:
 
 def members_of(owner: type) -> list[str]:
     """Return the methods and properties for users of a class, in the order of its source."""
-    shown = {*owner.__dir__(owner.__new__(owner))}  # its own choice, without what is for the package only
+    shown = {*owner.__dir__(owner.__new__(owner))}  # what the class shows to users, as `dir` has it
     ours = [base for base in owner.__mro__ if base.__module__.startswith("pandas_clicdata")]
     named: dict[str, Any] = {}
     for name, value in [pair for base in ours for pair in vars(base).items()]:
         named.setdefault(name, value)
     kinds = (FunctionType, classmethod, staticmethod, property, cached_property)
     names = [name for name, value in named.items() if isinstance(value, kinds) and not name.startswith("_")]
-    # An instance hides class methods from its users, but one that is decorated is for them.
+    # An instance hides class methods from users, but a decorated class method is for users.
     return [
         name
         for name in names
@@ -81,7 +81,7 @@ def members_of(owner: type) -> list[str]:
 
 
 def api_pages() -> dict[str, str]:
-    """Return the reference pages by name: the accessor, the functions, each class, errors, and what is beside them."""
+    """Return the reference pages by name: the accessor, the functions, each class, errors, and other modules."""
     names = public_names()
     functions = [name for name, value in names.items() if inspect.isfunction(value)]
     classes = {name: value for name, value in names.items() if inspect.isclass(value) and name != "DataFrame"}
@@ -221,7 +221,7 @@ def first_sentence(owner: Any) -> str:
 
 
 def errors_table() -> str:
-    """Return all errors as a tree: what each one means, and which usual error of Python it is too."""
+    """Return all errors as a tree: the meaning of each, and the usual errors of Python that it also is."""
     rows = []
 
     def add(owner: type, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""Tables that a build measures on a sandbox: what a column is sent and read as, and the requests of each call."""
+"""Tables that a build measures on a sandbox: the types of sent and read columns, and the requests of each call."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _dtypes(rec_id: int, session: Session) -> list[str]:
 
 
 def types_sent() -> str:
-    """Return what a column of each dtype is sent as, and what it is when it is read again."""
+    """Return the type and the text with which a column of each dtype is sent, and its dtype in a read."""
     rows = []
     with start(sample=False) as sandbox, sandbox.session() as session:
         for name, cells in columns():
@@ -204,7 +204,7 @@ def _data_set() -> pd.DataFrame:
 
 
 def _calls(there: pd.DataFrame, session: Session) -> dict[str, tuple[str, Callable[[int], object]]]:
-    """Return each call by its code: what it is about, and the call on a data set that holds ``there``."""
+    """Return each call by its code: its rows in words, and the call on a data set that holds ``there``."""
     few = there.head(10).assign(sold=2)
     more = pd.DataFrame({"key": range(ROWS, ROWS + 1_200), "month": "2025-01", "sold": 1})
     mixed = pd.concat([there.iloc[5:].assign(sold=[2] * 10 + [1] * (ROWS - 15)), more.head(20)])
@@ -253,7 +253,7 @@ def _calls(there: pd.DataFrame, session: Session) -> dict[str, tuple[str, Callab
             lambda rec_id: mixed.clicdata.upsert(rec_id, on="key", **how),
         ),
         'df.clicdata.sync(rec_id, on="key")': (
-            "20 new rows, 10 that differ, 5 that go",
+            "20 new rows, 10 that differ, 5 to delete",
             lambda rec_id: mixed.clicdata.sync(rec_id, on="key", **how),
         ),
         'df.clicdata.replace(rec_id, by="month")': (

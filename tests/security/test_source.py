@@ -89,7 +89,7 @@ def test_versions_known_to_be_unsafe_are_not_allowed() -> None:
 def test_security_md_states_the_limits_of_the_code() -> None:
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     plain = " ".join(text.split())
-    for heading in ("Report a vulnerability", "Supported versions", "What is defended against", "What is not"):
+    for heading in ("Report a vulnerability", "Supported versions", "Defended against", "Not defended against"):
         assert f"## {heading}" in text
     assert f"cut at {LONGEST_BODY >> 20} MiB" in plain
     assert pages.MOST_CELLS == 5_000_000
