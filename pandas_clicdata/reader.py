@@ -78,7 +78,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
@@ -101,7 +101,7 @@ def read_clicdata(
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
     dtype_backend: Any = ...,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
@@ -124,7 +124,7 @@ def read_clicdata(
     columns: Sequence[str] | None = None,
     dtype: Any = None,
     dtype_backend: Literal["numpy_nullable", "pyarrow"] | Any = no_default,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = None,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
     filters: Filters | None = None,
     skiprows: int = 0,
@@ -141,7 +141,7 @@ def read_clicdata(
 
     A column gets its type from all pages: whole numbers are int64 (Int64 with missing values among them, exact to the
     last digit), other numbers float64, true and false bool (boolean), and text stays text: "01234" is no number and
-    "2026-11-24" no date unless ``dtype`` or ``parse_dates`` says so.
+    "2026-11-24" no date, unless ``dtype`` or ``parse_dates`` says so, or the session knows that the column holds dates.
 
     ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on it counts
     the rows: if the count changes during a read, the data set is read again, twice at most. A count doesn't show one
@@ -161,10 +161,11 @@ def read_clicdata(
         As in pandas; the names of ClicData's types are understood too: ``{"day": "date"}``.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
         As in pandas; by default its usual dtypes.
-    parse_dates : "infer", sequence of str, or mapping, optional
+    parse_dates : "infer", sequence of str, mapping, or False, optional
         Columns of text to turn into datetimes. Naive ones stay naive, those with an offset become UTC. "infer" takes
         the columns of which every text is a date or a datetime as ClicData writes it, and which ``dtype`` doesn't
-        name; it can't be used with ``chunksize``, since later rows may hold other text.
+        name; it can't be used with ``chunksize``, since later rows may hold other text. By default, the columns that
+        this session created as dates or datetimes, or read as such, where every text is one; False reads text.
     index_col : str or sequence of str, optional
         Columns to use as the index.
     filters : list of tuples, or list of lists of tuples, optional
@@ -252,7 +253,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
     nrows: int | None = ...,
@@ -273,7 +274,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = ...,
     columns: Sequence[str] | None = ...,
     dtype: Any = ...,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = ...,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
     skiprows: int = ...,
     nrows: int | None = ...,
@@ -294,7 +295,7 @@ def read_arrow(
     ver_id: int | Literal["latest"] | None = None,
     columns: Sequence[str] | None = None,
     dtype: Any = None,
-    parse_dates: Literal["infer"] | Sequence[str] | Mapping[str, Any] | None = None,
+    parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = None,
     filters: Filters | None = None,
     skiprows: int = 0,
     nrows: int | None = None,
@@ -400,6 +401,9 @@ def _begun(
     progress = check_flag("progress", progress)
     session = manager.current(session)
     rec_id = find_id(DATA_SET, rec_id, session)
+    known = session.columns.get(rec_id)
+    if known is not None and builder.takes_dates:
+        builder.dates = known.dates
     version = None if ver_id is None else stored_version(session, rec_id, ver_id)
     kept = CachedVersion(session.account, rec_id, version.number) if cache and version is not None else None
     return _Reading(
@@ -468,9 +472,9 @@ class _Reading:
                     rows, all_rows = min(rows, self.nrows - done.count), min(self.nrows, all_rows or self.nrows)
                 done.update(rows, all_rows)
                 if page.number == 1 and self.version[0] is None and self.builder.first:
-                    known = columns_seen(self.builder.first, dict(self.session.columns).get(self.rec_id))
+                    known = columns_seen(self.builder.first, self.session.columns.get(self.rec_id))
                     self.columns = {"columns": dict(known.holds)} if known else {}
-                    self.session.columns.append((self.rec_id, known))
+                    self.session.columns[self.rec_id] = known
                 while (missing := self._missing_rows()) is not None and missing <= 0:
                     is_first = False
                     yield self._take()
@@ -490,6 +494,9 @@ class _Reading:
         notes: dict[str, Any] = dict(self.columns) if self.torn is None else {**self.columns, "torn": True}
         if self.builder.noted:
             notes["types"] = dict(self.builder.noted)
+            known = self.session.columns.get(self.rec_id)
+            if known is not None and known.rows is not None:  # types at the creation say more
+                self.session.columns[self.rec_id] = known._replace(dates=known.dates.union(self.builder.noted))
         frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}
         self.left = None if self.left is None else self.left - len(frame)
         return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type

@@ -151,4 +151,4 @@ def test_an_append_passes_few_functions(session: Session, frame: pd.DataFrame) -
 
 def test_a_read_passes_few_functions(session: Session, frame: pd.DataFrame) -> None:
     rec_id = frame.clicdata.push("Sales").rec_id
-    check(trace(lambda: pd.read_clicdata(rec_id)), MOST_OF_READ)
+    check(trace(lambda: pd.read_clicdata(rec_id, parse_dates=False)), MOST_OF_READ)

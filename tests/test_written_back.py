@@ -35,7 +35,7 @@ def test_a_read_notes_dates_and_times(rec_id: int) -> None:
     assert df.attrs["clicdata"]["types"] == {"day": "date"}
     for df in pandas_clicdata.read_clicdata(rec_id, parse_dates=["at"], chunksize=1):
         assert df.attrs["clicdata"]["types"] == {"at": "datetime"}
-    assert "types" not in pandas_clicdata.read_clicdata(rec_id).attrs["clicdata"]
+    assert "types" not in pandas_clicdata.read_clicdata(rec_id, parse_dates=False).attrs["clicdata"]
 
 
 @pytest.mark.parametrize("index_col", [None, "day"])

@@ -284,8 +284,8 @@ class Data(DataChanges, DataOverview):
             for page in self.pages(rec_id, number, total=total):
                 builder.add(page.rows)
             if version is None and builder.first:
-                known = columns_seen(builder.first, dict(self.session.columns).get(rec_id))
-                self.session.columns.append((rec_id, known))
+                known = columns_seen(builder.first, self.session.columns.get(rec_id))
+                self.session.columns[rec_id] = known
             return builder.take()
 
         return retry_while_changing(read)
@@ -339,7 +339,7 @@ class Data(DataChanges, DataOverview):
         try:
             new_id = parse_new_id(self._call(request))
             if new_id is not None:
-                self.session.columns.append((new_id, columns_created(cols)))
+                self.session.columns[new_id] = columns_created(cols)
                 return new_id
             failure: ClicDataError = ProtocolError("create a data set: ClicData's answer holds no id")
         except Conflict as error:

@@ -49,13 +49,13 @@ def refresh(
 
     session = endpoint.session
     if not wait:
-        session.columns.append((rec_id, None))  # the source may have other columns by now
+        session.columns[rec_id] = None  # the source may have other columns by now
         return parse_result(call_in_dialect(session, request))
     with bar(progress, f"refresh {rec_id}", None, "second") as shown:
         before = _listed(endpoint, rec_id)[REFRESHED]
         if before is not None:
             endpoint._sleep(DATE_STEP)
-        session.columns.append((rec_id, None))
+        session.columns[rec_id] = None
         call_in_dialect(session, request).value()
         too_late = (
             f"{REFRESHED} is still {server_text(before)} after {timeout:g} s (timeout=). It doesn't change if the "

@@ -50,21 +50,25 @@ class Known(NamedTuple):
     """What the columns of a data set hold, by their names; nothing where no cell shows it.
 
     ``rows`` is how many rows showed it, 0 if that is not known; None if the data set was created with these types.
+    ``dates`` are the columns that were created for dates or datetimes, or were read as such.
     """
 
     holds: Mapping[str, Sequence[str]]
     rows: int | None = None
+    dates: frozenset[str] = frozenset()
 
 
 def columns_created(types: Mapping[str, str]) -> Known:
     """Return the columns of a data set that was created with these types."""
-    return Known({str.__str__(name): [_ALIKE.get(of, of)] for name, of in types.items()})
+    holds = {str.__str__(name): [_ALIKE.get(of, of)] for name, of in types.items()}
+    return Known(holds, dates=frozenset(name for name, [of] in holds.items() if of in TIMES))
 
 
 def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None) -> Known | None:
     """Return what the cells of the first rows show, by column; None if the columns have no names.
 
-    The types that a data set was created with say more: they stay while its columns have the same names.
+    The types that a data set was created with say more: they stay while its columns have the same names. Dates that
+    were known before stay dates.
     """
     if not all(isinstance(name, str) for name in first):
         return None
@@ -82,7 +86,8 @@ def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None
             elif any(map(NUMBER.fullmatch, texts)):
                 kinds.add("numeral")
         holds[name] = [] if "other" in kinds else sorted(kinds)
-    return Known(holds, max(map(len, first.values()), default=0))
+    dates = frozenset() if before is None else before.dates
+    return Known(holds, max(map(len, first.values()), default=0), dates)
 
 
 def times_held(known: Known | None, noted: Mapping[str, str]) -> dict[str, str]:

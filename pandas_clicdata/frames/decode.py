@@ -76,6 +76,10 @@ class FrameBuilder:
     ----------
     rows : int
         The number of rows that were kept and not yet taken.
+    takes_dates : bool
+        Whether the columns ``dates`` may be set: ``parse_dates`` says nothing.
+    dates : frozenset of str
+        Columns to parse as times if each text is one, unless ``dtype`` names them.
     noted : dict of str to str
         The ClicData type of columns of text that became datetimes, as far as their cells show it.
     first : dict of str to sequence
@@ -116,8 +120,10 @@ class FrameBuilder:
             self._dtypes, self._other_dtype = check_dtype(dtype)
         self._backend = None if dtype_backend in (no_default, None) else dtype_backend
         self.infers_dates = isinstance(parse_dates, str) and parse_dates == "infer"
-        named = None if self.infers_dates else parse_dates
+        named = None if self.infers_dates or parse_dates is False else parse_dates
         self._parse_dates = {} if named is None else check_parse_dates(named, self._index_col)
+        self.takes_dates = parse_dates is None
+        self.dates: frozenset[str] = frozenset()
         left_out = [name for name in self._parse_dates if self._wanted is not None and name not in self._wanted]
         if left_out:
             named = join_names(map(repr, left_out))
@@ -131,6 +137,7 @@ class FrameBuilder:
         if self.filter is not None:
             self.filter.clear()
         self._literal: set[Name] = set()  # columns that are read as text, with all digits and letters
+        self._texts: set[Name] = set()  # columns that might be dates, and are not
         self._names: list[Name] | None = None
         self._pages: deque[_Page] = deque()
         self._seen: dict[Name, SeenTypes] = {}
@@ -141,26 +148,10 @@ class FrameBuilder:
         self.noted: dict[Name, str] = {}
 
     def add(self, page: bytes) -> int:
-        """Add the rows of a page, of which the kept ones stay in memory.
+        """Keep the rows of a page that match the filters, and return the number of all its rows.
 
-        Parameters
-        ----------
-        page : bytes
-            A JSON array of rows: objects keyed by column name, or lists.
-
-        Returns
-        -------
-        int
-            The number of rows of the page.
-
-        Raises
-        ------
-        ProtocolError
-            If the page is no such array.
-        SchemaDrift
-            If the columns are others than those of the first page.
-        InputError
-            If an argument names a column that is not there.
+        A page is a JSON array of rows: objects keyed by column name, or lists. Raises `ProtocolError` if it is not,
+        `SchemaDrift` if it has other columns than the first page, and `InputError` if an argument names none of them.
         """
         count, names, columns = parse_page(page, self._columns)
         if not count:
@@ -240,23 +231,10 @@ class FrameBuilder:
             raise SchemaDrift(f"The columns changed from one page to the next ({'; '.join(changes)}). Read it again.")
 
     def take(self, n: int | None = None) -> DataFrame:
-        """Remove the first rows and return them as a frame.
+        """Remove the first ``n`` rows, by default all, and return them as a frame.
 
-        Parameters
-        ----------
-        n : int, optional
-            The most rows to take; by default all.
-
-        Returns
-        -------
-        DataFrame
-            Its columns have the types of all pages so far. Unless ``index_col`` is given, its index continues that
-            of the frame before.
-
-        Raises
-        ------
-        InputError
-            If a dtype that was asked for can't hold a cell.
+        Its columns have the types of all pages so far. Without ``index_col``, its index continues the index of the
+        frame before. Raises `InputError` if a dtype that was asked for can't hold a cell.
         """
         if n is not None and n < 0:
             raise InputError(f"n must be 0 or more, not {n}.")
@@ -297,17 +275,13 @@ class FrameBuilder:
         dtype, arguments = self._dtypes.get(name, self._other_dtype), self._parse_dates.get(name)
         cells = unify(parts, seen)
         del parts
-        if self.infers_dates and dtype is None and all_times(cells):
-            with suppress(CellError):  # no such day, or times with and without an offset: it stays text
-                inferred = parse_datetimes(cells, {}, self._backend)
-                self.noted[name] = noted_type(cells) or "datetime"
-                return inferred
+        may_be_times = dtype is None and name not in self._texts and (self.infers_dates or name in self.dates)
+        if may_be_times and (times := self._times(name, cells)) is not None:
+            return times
         if arguments == {} and is_datetime(dtype):
             arguments = None  # a datetime dtype overrides plain parse_dates
         if arguments is not None or (dtype is not None and is_datetime(dtype)):
-            kind = noted_type(cells)
-            if kind is not None and self.noted.get(name) != "datetime":
-                self.noted[name] = kind
+            self._note(name, cells)
         try:
             if arguments is not None:
                 return parse_datetimes(cells, arguments, self._backend)
@@ -326,6 +300,26 @@ class FrameBuilder:
         except NotImplementedError:  # Arrow's too
             raise InputError(f"Column {name!r} can't be read as {dtype}.") from None
         return default_array(cells, seen.has_null, self._backend)
+
+    def _times(self, name: Name, cells: Any) -> Any:
+        """Return a column as times if each text is one; else None, and from then on it stays text."""
+        if all_times(cells, empty=name in self.dates):
+            with suppress(CellError):  # no such day, or times with and without an offset
+                times = parse_datetimes(cells, {}, self._backend)
+                self._note(name, cells)
+                return times
+        if self._taken:
+            raise InputError(
+                f"Column {name!r} has dates up to row {self._taken - 1}, and other cells after it. parse_dates=False "
+                "reads text."
+            )
+        self._texts.add(name)
+        return None
+
+    def _note(self, name: Name, cells: Any) -> None:
+        kind = noted_type(cells)
+        if kind is not None and self.noted.get(name) != "datetime":
+            self.noted[name] = kind
 
 
 def _name_list(names: Any, argument: str) -> list[Any] | None:

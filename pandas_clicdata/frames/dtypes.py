@@ -78,8 +78,6 @@ _UNITS = ("D", "s", "ms", "us", "ns")
 
 def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[str, Any]]:
     """Return the arguments of `pandas.to_datetime` for each column of ``parse_dates``."""
-    if parse_dates is False:
-        return {}
     if parse_dates is True and not index_col:
         raise InputError("parse_dates=True parses the index: say which column that is with index_col=.")
     if parse_dates is True:
@@ -101,11 +99,14 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
     return arguments
 
 
-def all_times(cells: Cells) -> bool:
-    """Return whether a column holds text, and each text is a date or a datetime as ClicData writes them."""
-    if not has_type(cells, TEXT) or cells.null_count == len(cells):  # type: ignore[union-attr]
-        return False
-    return bool(pc.all(pc.match_substring_regex(cells, f"^(?:{DATETIME.pattern})$")).as_py())
+def all_times(cells: Cells, *, empty: bool) -> bool:
+    """Return whether a column holds text, and each text is a date or a datetime as ClicData writes them.
+
+    ``empty`` is the answer for a column whose cells are all missing.
+    """
+    if has_type(cells, pa.null(), TEXT) and _is_null(cells):
+        return empty
+    return has_type(cells, TEXT) and bool(pc.all(pc.match_substring_regex(cells, f"^(?:{DATETIME.pattern})$")).as_py())
 
 
 def needs_literals(dtype: Any, values: Sequence[Any]) -> bool:

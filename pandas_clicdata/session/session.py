@@ -9,7 +9,6 @@ import random
 import threading
 import time
 import weakref
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.watching import CallRecord
 
-_MOST_COLUMNS = 100  # data sets whose columns a session remembers
 
 _log = logging.getLogger(__name__)
 
@@ -191,8 +189,7 @@ class Session:
         self.last_receipt: Any = None  # of the last write of rows, however it ended
         # The least page size that was refused, and what was taken instead. Threads set it as a whole.
         self.refused_page_size: tuple[int, int | None] | None = None
-        # What is known of the columns of data sets, by rec_id; the newest last.
-        self.columns: deque[tuple[int, Any]] = deque(maxlen=_MOST_COLUMNS)
+        self.columns: dict[int, Any] = {}  # what is known of the columns of data sets, by rec_id
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
         self.responses, self.seconds = 0, 0.0  # so far, and until they came, added up
         self._clock: Callable[[], float] = time.monotonic

@@ -34,7 +34,6 @@ from pandas_clicdata.errors import (
 
 if TYPE_CHECKING:
     import threading
-    from collections import deque
     from collections.abc import Callable, Mapping
 
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
@@ -127,7 +126,7 @@ class Caller(Protocol):
 
     last_receipt: Any  # of the last write of rows
     refused_page_size: tuple[int, int | None] | None  # the smallest refused one, and the size used instead
-    columns: deque[tuple[int, Any]]  # the columns of data sets, if they are known
+    columns: dict[int, Any]  # the columns of data sets, by rec_id, if they are known
     modern_delete: tuple[str, str] | None  # the method and path of row deletes that worked
     responses: int  # the number of responses so far
     seconds: float  # the sum of their response times

@@ -242,7 +242,7 @@ class Append:
                 verify.find_chunks(self._session, receipt)
                 writer = ReceiptWriter(receipt, self._journal)  # new chunks get numbers after the found ones
             rest: Iterable[pd.DataFrame] = [] if self._in_memory else self._frames
-            known = self._known or dict(self._session.columns).get(receipt.rec_id)
+            known = self._known or self._session.columns.get(receipt.rec_id)
             pieces = Pieces(receipt, rest, self._encoder, known=known)
             writer.begin()
             return Run(self._session, pieces, writer, self._options).run()
@@ -285,7 +285,7 @@ class Append:
         options, session = self._options, self._session
         if options.check is not None:
             return ask_columns(session, rec_id, needed=True) if options.check else None
-        known = dict(session.columns).get(rec_id) or columns_noted(self._attrs, rec_id)
+        known = session.columns.get(rec_id) or columns_noted(self._attrs, rec_id)
         is_long = not self._in_memory or self._encoder.rows > most_rows(session.dialect, options.chunksize)
         return ask_columns(session, rec_id, needed=False) if known is None and ask and is_long else known
 
@@ -318,7 +318,8 @@ def ask_columns(session: Session, rec_id: int, *, needed: bool) -> Known | None:
     except (ProtocolError, ReadError, PermissionDenied):
         if needed:
             raise
-    known = columns_seen(builder.first) if builder.first else None
+    before = session.columns.get(rec_id)
+    known = columns_seen(builder.first, before and before._replace(rows=0)) if builder.first else None
     if known is not None:
-        session.columns.append((rec_id, known))
+        session.columns[rec_id] = known
     return known

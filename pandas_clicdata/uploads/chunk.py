@@ -179,7 +179,7 @@ class ChunkSender:
         if not _concerns_rows(error):
             return
         encoder, said = self.encoder, str(getattr(error, "description", None) or "")
-        known = dict(self._session.columns).get(self._receipt.rec_id)
+        known = self._session.columns.get(self._receipt.rec_id)
         row, name = find_misfit(encoder, known, chunk.start, chunk.stop) or (None, None)
         stated = _ROW.search(said)
         number = int(stated[1]) if stated else 0

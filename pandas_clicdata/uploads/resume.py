@@ -129,7 +129,7 @@ def _go_on(
         _check(session, receipt, options.verify)
         if receipt.run is None and job.tag_column is not None and not job.made:  # the first run failed too early
             verification.find_chunks(session, receipt)
-        known = dict(session.columns).get(job.rec_id)
+        known = session.columns.get(job.rec_id)
         pieces = Pieces(receipt, frames, known=known)
         session.last_receipt = receipt
         if receipt.complete and receipt.audited:

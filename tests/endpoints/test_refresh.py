@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ OLD, NEW = listed("2026-01-01T00:00:00+00:00"), listed("2026-01-02T00:00:00+00:0
 
 def watched(*answers: Any, dialect: Dialect = Dialect.LEGACY) -> tuple[Data, LiteralSession, Watch]:
     session, watch = LiteralSession(*answers, dialect=dialect), Watch()
-    session.columns = deque()  # type: ignore[attr-defined]
+    session.columns = {}  # type: ignore[attr-defined]
     data = Data(session=session)  # type: ignore[arg-type]
     data._sleep, data._clock = watch.sleep, lambda: watch.now
     return data, session, watch

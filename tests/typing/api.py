@@ -87,4 +87,5 @@ assert_type(Data().get_columns("Sales", nrows=5), pd.DataFrame)
 assert_type(pandas_clicdata.read_clicdata("Sales", filters=[("a", "==", 1)], skiprows=2), DataFrame)
 conditions = [[("a", "in", [1]), ("b", ">", "x")]]
 pandas_clicdata.read_arrow("Sales", ver_id="latest", filters=conditions, cache=True, parse_dates="infer")
+pandas_clicdata.read_clicdata(1001, parse_dates=False)
 df.clicdata.append(5.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
