@@ -72,7 +72,7 @@ def peak_of(work: Callable[[int | None], object]) -> int:
     work(1)  # imports what the work needs
     gc.collect()
     pa.default_memory_pool().release_unused()
-    ctypes.CDLL(None).malloc_trim(0)  # free memory would hide a part of what the work takes
+    ctypes.CDLL(None).malloc_trim(0)  # free memory would hide a part of the memory of the work
     before = _status("VmRSS")
     _RESET.write_text("5")
     result = work(None)

@@ -352,7 +352,7 @@ def test_a_delete_without_a_column_may_remove_every_row_it_made() -> None:
         sandbox.faults.edit_request(every_row, method="POST", path="/data/1004/delete", times=None)
         found = by_key(settle(Writes(service, ignore).finders()))
     assert found["no_filter"]["verdict"] == "confirmed"  # the package never sends it
-    assert "/delete by no column: 400 ValidationError; 4 of 4 rows went" in found["no_filter"]["found"]
+    assert "/delete by no column: 400 ValidationError; 4 of 4 rows deleted" in found["no_filter"]["found"]
     assert found["text_comparison"]["answer"] == "exact"
 
 

@@ -109,7 +109,8 @@ def _most(name: str, option: str) -> Callable[[Any], Any]:
         name,
         callback=parse_share,
         metavar="N",
-        help="Do nothing if more users would go: a number, or a share like 10%; default: ten, or a tenth.",
+        help="The most users to go, as a number or a share like 10%; else do nothing. "
+        "Default: ten, or a tenth if that is more.",
     )
 
 

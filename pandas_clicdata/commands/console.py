@@ -76,7 +76,7 @@ class Console:
             self.write(_lines(frame).encode())
 
     def show_plan(self, plan: Any) -> None:
-        """Write what a verb would do."""
+        """Write a plan: the changes that a verb would make."""
         if self.as_json:
             self._write_json({"ok": plan.ok, "exit_code": int(not plan.ok), "plan": describe_plan(plan)})
             return

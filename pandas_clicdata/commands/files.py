@@ -154,7 +154,7 @@ class Source:
             if parsed is not None:
                 table = table.set_column(place, name, parsed)
             elif name not in types and wanted in ("number", "checkbox"):
-                types[name] = wanted  # a cell that can't be sent so is an error with its position
+                types[name] = wanted  # a cell of another type raises an error that names it
         [frame] = frames_of(table)
         return frame, types
 

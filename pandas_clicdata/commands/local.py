@@ -17,7 +17,11 @@ from pandas_clicdata.session.manager import PROFILE
 @click.command()
 @click.argument("file", required=False)
 @click.option(
-    "--rows", type=click.IntRange(min=1), default=1_000_000, metavar="N", help="Rows to read (default: 1,000,000)."
+    "--rows",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    metavar="N",
+    help="The most rows to read (default: 1,000,000).",
 )
 @click.option("--api-version", default="auto", help='The dialect: "auto" (default), "none" or "2022.01".')
 def demo(file: str | None, rows: int, api_version: str) -> int:
@@ -37,7 +41,9 @@ def demo(file: str | None, rows: int, api_version: str) -> int:
 )
 @click.option("--json", "file", metavar="FILE", help="A file for the report of a probe, as JSON.")
 @click.option("--yes", is_flag=True, help="With --probe-writes: agree to the new data set.")
-@click.option("--data-set", type=int, metavar="ID", help="With --probe-writes: its data set, which has a key now.")
+@click.option(
+    "--data-set", type=int, metavar="ID", help="With --probe-writes: the data set of an earlier run, now with a key."
+)
 @pass_console
 def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes: bool, data_set: int | None) -> int:
     """Show where each setting comes from, and whether a call succeeds."""

@@ -92,7 +92,7 @@ def login(
 @click.command(cls=Command)
 @pass_console
 def whoami(console: Console) -> None:
-    """Log in, and show the account, the user, the API app, the url and the way to log in."""
+    """Log in, and show the account, the user, the API app, the URL and the way to log in."""
     _show(console, console.session.check())
 
 

@@ -86,7 +86,13 @@ def source_argument(function: Callable[..., Any]) -> Any:
     """Add the argument FILE and its options for reading, together as ``source``."""
 
     @click.option("--encoding", metavar="NAME", help="The encoding of a CSV file (default: UTF-8).")
-    @click.option("--sep", "separator", callback=_parse_separator, metavar="CHARACTER", help="Separator of a CSV file.")
+    @click.option(
+        "--sep",
+        "separator",
+        callback=_parse_separator,
+        metavar="CHARACTER",
+        help="The separator of a CSV file: a character, or tab.",
+    )
     @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Default: by the suffix; CSV from stdin.")
     @click.argument("file", type=_EXISTING)
     @wraps(function)

@@ -106,7 +106,7 @@ def columns_of(plan: Any) -> Any:
 
 
 def describe_plan(plan: Any) -> dict[str, Any]:
-    """Return a plan for JSON: what would be done, with each column and each cell that would change."""
+    """Return a plan for JSON, with each column, and each cell that would change."""
     return {
         "verb": plan.verb,
         "rec_id": getattr(plan, "rec_id", None),

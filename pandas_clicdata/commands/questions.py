@@ -37,7 +37,7 @@ class Question(NamedTuple):
     name: str
 
 
-# The numbers are those of CONTRIBUTING.md.
+# CONTRIBUTING.md has the same numbers.
 QUESTIONS = {
     "legacy": Question("O12", "Do calls without a version still answer?", "session/session.py", "_change_version"),
     "paths": Question("O13", "Which path gives rows, in which version?", "endpoints/versions.py", "rows_request"),
@@ -309,7 +309,7 @@ _WORDS = {"with a T": "iso", "with a blank": "as sent", "all three": "capped", "
 
 
 def switches_of(report: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the arguments of `sandbox.start` with which it behaves as the report says."""
+    """Return the arguments of `sandbox.start` with which the sandbox behaves as the report says."""
     answers = {one["key"]: _WORDS.get(one["answer"], one["answer"]) for one in report}
     found = {}
     for switch, values in SWITCHES.items():

@@ -33,7 +33,7 @@ def list_data_sets(console: Console, text: str | None) -> None:
 @click.option("--rows", type=click.IntRange(min=1), metavar="N", help="The most rows to look at; default: all.")
 @pass_console
 def columns(console: Console, data_set: str, is_name: bool, rows: int | None) -> None:
-    """Show what the columns of DATASET, an id or a name, hold, and the type to create them with."""
+    """Show the columns of DATASET, an id or a name: what they hold, and the types to create them with."""
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     console.show("columns", Data(session=console.session).get_columns(rec_id, rows))
 

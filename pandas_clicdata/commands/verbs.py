@@ -51,7 +51,9 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]
 _workers = click.option("--workers", type=click.IntRange(1, 32), default=1, metavar="N", help="Requests at once.")
 _on = click.option("--on", multiple=True, required=True, metavar="NAME", help="A key column; repeat it for more.")
 _match = click.option(
-    "--match", type=click.Choice(["exact", "wide"]), help="Whether case and blanks make keys different (exact) or not."
+    "--match",
+    type=click.Choice(["exact", "wide"]),
+    help="Whether case and blanks make keys different (exact) or not (wide).",
 )
 _journal = click.option("--journal", metavar="PATH", help="A new file for the receipt; 'resume' continues from it.")
 _verify = _options(
@@ -175,14 +177,14 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
         name,
         callback=parse_share,
         metavar="N",
-        help=f"Do nothing if more rows would be deleted: a number, or a share like 10%; default: {default}.",
+        help=f"The most rows to delete, as a number or a share like 10%; else do nothing. Default: {default}.",
     )
 
 
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth"), _workers)
+@_options(_on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth if that is more"), _workers)
 @pass_console
 def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Make DATASET hold the rows of FILE: as upsert, then delete the other rows.
@@ -204,7 +206,7 @@ def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
 @_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _workers)
 @pass_console
 def replace(console: Console, /, by: Sequence[str], **options: Any) -> Exit:
-    """Delete rows of DATASET, and append the rows of FILE: load a month again."""
+    """Delete rows of DATASET, and append the rows of FILE, such as the rows of a month."""
     return _write(console, "replace", [*by] or None, **options)
 
 
@@ -260,7 +262,9 @@ def delete(
 @click.command(cls=Command)
 @_file_argument
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False))
-@click.option("--in-doubt", type=click.Choice(["stored", "missing"]), help="What the rows in doubt are, if you looked.")
+@click.option(
+    "--in-doubt", type=click.Choice(["stored", "missing"]), help="The state of the rows in doubt, if you looked."
+)
 @_options(_verify, _workers)
 @pass_console
 def resume(console: Console, /, source: Source, journal: str, types: dict[str, str], **options: Any) -> Exit:

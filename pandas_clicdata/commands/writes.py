@@ -44,7 +44,7 @@ SPELLINGS = (
 )
 LONG_DECIMAL = "0.12345678901234567890"
 LARGE_INTEGER = 2**53 + 1
-# The methods; each has the name of its question. Deletes come before most rows, limits at the end.
+# The methods; each has the name of its question. Deletes run while rows are few, limits at the end.
 ORDER = """
     create deletes no_filter text_comparison other_comparison several_values datetimes extremes rows_found existing_keys
     unknown_columns missing_columns history gzip teams_write name_twice insert_limit row_limit
@@ -155,11 +155,13 @@ class Writes:
             if (left := len(own.rows())) < before:
                 seen.append(f"{form}: a filter that fits no row removed {before - left} of {before} rows")
                 return Result("DANGEROUS", False, seen)
-            seen.append(f"{form}, a filter that fits no row: {response.shape}; no row went")
+            seen.append(f"{form}, a filter that fits no row: {response.shape}; no row was deleted")
             response = own.delete(form, k=[own.row("o3", f"1 {form}")["k"]])
             names, after = own.rows_of("o3"), len(own.rows())
             went = f"1 {form}" not in names
-            seen.append(f"{form}, a filter that fits one row: {response.shape}; {before - after} of {before} rows went")
+            seen.append(
+                f"{form}, a filter that fits one row: {response.shape}; {before - after} of {before} rows deleted"
+            )
             if went and before - after != 1:
                 return Result("DANGEROUS", False, seen)
             works += [form] if went else []
@@ -176,7 +178,7 @@ class Writes:
                 response = own.delete(form, **find)
                 gone = before - len(own.rows())
                 went += gone if find else 0
-                seen.append(f"{form} by {what}: {response.outcome}; {gone} of {before} rows went")
+                seen.append(f"{form} by {what}: {response.outcome}; {gone} of {before} rows deleted")
         return Result("removes rows" if went else "removes nothing", not went, seen)
 
     # -- O2, O17: filters -----------------------------------------------------------------

@@ -72,7 +72,7 @@ class Received:
 
     @property
     def json(self) -> object:
-        """The body as Python objects, None where it is not JSON."""
+        """The body as Python objects; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -238,7 +238,7 @@ class Faults:
         applied: bool = False,
         **where: Unpack[Where],
     ) -> Fault:
-        """Respond ``{"success": false, "error": ...}``, under HTTP 200 when no other status is given."""
+        """Respond ``{"success": false, "error": ...}``, by default under HTTP 200."""
         body = to_json({"success": False, "error": {"code": code, "description": description}})
         return self.answer(body, status=status, applied=applied, **where)
 

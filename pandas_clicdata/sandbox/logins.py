@@ -78,7 +78,7 @@ class Logins:
         """Return the caller of a request, or raise a 401."""
         authorization, key = headers.get("Authorization"), headers.get("CLICDATA-API-KEY")
         if authorization is not None and key is not None:
-            raise _unauthorized("An API key goes without an Authorization header.")
+            raise _unauthorized("An API key must be sent without an Authorization header.")
         if key is not None:
             if not _same(key, self._known.api_key):
                 raise _unauthorized("The API key is not known.")
@@ -148,7 +148,7 @@ class Logins:
         if grant is None or grant.expires <= time.monotonic():
             return _oauth_error(400, "invalid_grant", "The code is not known, was used, or has expired.")
         if form.get("redirect_uri") != grant.redirect_uri:
-            return _oauth_error(400, "invalid_grant", "redirect_uri is not the one the code was sent to.")
+            return _oauth_error(400, "invalid_grant", "redirect_uri is not the address to which the code was sent.")
         return self._token_answer(grant.caller, refresh=True)
 
     def _by_refresh_token(self, form: MultiDict[str, str]) -> Answer:

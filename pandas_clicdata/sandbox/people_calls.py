@@ -162,7 +162,7 @@ def _changes(wanted: msgspec.Struct) -> dict[str, Any]:
         name: new for name, new in msgspec.structs.asdict(wanted).items() if new is not msgspec.UNSET
     }
     if not changes:
-        raise invalid(f"Nothing to change; there are {', '.join(wanted.__struct_fields__)}.")
+        raise invalid(f"Nothing to change; the fields are {', '.join(wanted.__struct_fields__)}.")
     return changes
 
 
