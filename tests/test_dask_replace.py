@@ -139,7 +139,7 @@ def test_what_can_not_be_kept_is_refused_before_anything_is_computed(
     assert not counted.parts
     with pytest.raises(errors.InputError, match="have a missing value in a key column"):
         new(NEW.assign(month=NEW["month"].where(NEW["n"] > 103))).clicdata.replace(rec_id, by="month")
-    with pytest.raises(errors.InputError, match="20 rows of 40 would go"):
+    with pytest.raises(errors.InputError, match="20 rows of 40 would be deleted"):
         ddf.clicdata.replace(rec_id, by="month", max_deleted=19)
     assert not writes(clicdata_sandbox)
     assert held(clicdata_sandbox, rec_id) == [*range(40)]

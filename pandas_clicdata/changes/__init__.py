@@ -1,1 +1,1 @@
-"""Making a data set what a frame says: a plan, how it is carried out, and receipts."""
+"""Make a data set equal to a frame: plans, how plans are carried out, and receipts."""

@@ -35,14 +35,14 @@ def append_plan(
             append.encode_for(rec_id, known)
         except InputError as error:
             problems += error.problems
-            coarser = columns_coarser(append._encoder, known)  # these problems name them already
+            coarser = columns_coarser(append._encoder, known)  # the problems name these columns already
             sends = [name for name in sends if name not in coarser]
 
     def send(_: Plan) -> Any:
         if append.receipt is not None:
             raise InputError(
                 "the rows of this plan were sent already, and its receipt says which are stored: a plan of an append "
-                "can be carried out once"
+                "can be carried out only once"
             )
         with append:
             return do()

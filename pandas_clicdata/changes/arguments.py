@@ -47,7 +47,7 @@ class AppendArguments(PushArguments, total=False):
 
 
 class CommonArguments(TypedDict, total=False):
-    """What the verbs share that change rows."""
+    """The arguments that all verbs share that change rows."""
 
     types: Mapping[str, str] | None
     index: bool | None
@@ -112,7 +112,7 @@ def change_options(
     keep: bool,
     max_rows: int | None,
 ) -> tuple[ChangeOptions, bool]:
-    """Return the checked arguments of a change by key, and whether the data set must be read before."""
+    """Return the checked arguments of a change by key, and whether the data set must be read first."""
     check_choice("multiple_rows", multiple_rows, MULTIPLE_ROWS)
     check_choice("unmatched", unmatched, ("ignore", "raise"))
     keep = bool(check_flag("keep", keep))
@@ -197,7 +197,7 @@ def replace_options(
 
 
 def checked_share(argument: str, value: Any) -> float | None:
-    """Return a number of rows, or as a float a share of them."""
+    """Return a checked limit: an int is a number of rows, a float is a share of the rows."""
     if value is None:
         return None
     if isinstance(value, float) and 0 <= value <= 1:

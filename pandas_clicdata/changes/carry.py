@@ -1,4 +1,4 @@
-"""Carrying out a plan: appends, updates and deletes, and what is left to do after a lost response."""
+"""Carry out a plan: send appends, updates and deletes, and after a lost response find the changes that remain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.uploads.append import AppendOptions
     from pandas_clicdata.uploads.job import Replaced
 
-ROUNDS = 3  # of looking what a lost response did, and going on
+ROUNDS = 3  # how often to find out the effect of a lost response, and continue
 LOST = (AppendAmbiguous, UpdateAmbiguous, DeleteAmbiguous)
 _STATE_AFTER = {Outcome.NOT_SENT: "pending", Outcome.REFUSED: "refused", Outcome.UNKNOWN: "in doubt"}
 
@@ -56,7 +56,7 @@ def send_changes(
     progress: bool | None,
     workers: int = 1,
 ) -> ChangeReceipt:
-    """Send the pending changes, up to the first that fails or reaches more rows than were known before."""
+    """Send the pending changes. Stop at the first change that fails, or that reaches more rows than were known."""
     with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
         what, pending = f"{receipt.operation} of {receipt.rec_id}", receipt.pending()
         warn_of_cost(caller, what, -(-len(pending) // workers), cheaper_way(receipt.operation, receipt._keys))
@@ -84,7 +84,7 @@ def _send(caller: Caller, receipt: ChangeReceipt, at: int) -> None:
     if known is not None and counted is not None and counted > known:
         overrun = WriteError(
             f"stopped: ClicData counts {count_rows(counted)} for the key of row label {receipt.keys.index[at]!r}, "
-            f"and {known:,} may have matched it: others changed that were neither meant nor kept. "
+            f"and {known:,} may have matched it: other rows were changed, which were neither meant nor kept. "
             f"{receipt.summary()}."
         )
         overrun.receipt = receipt
@@ -111,7 +111,7 @@ def _stopped(receipt: ChangeReceipt, error: ClicDataError) -> ClicDataError:
 
 
 def run_each(tasks: Iterator[Callable[[], Any]], workers: int) -> Iterator[None]:
-    """Call the tasks, so many at a time. After an error no further one begins; the others end, and it is raised."""
+    """Call tasks, ``workers`` at a time. After an error no task begins; the running ones end, then it is raised."""
     if workers == 1:
         for task in tasks:
             task()
@@ -151,7 +151,7 @@ def run_each(tasks: Iterator[Callable[[], Any]], workers: int) -> Iterator[None]
 
 
 class Carrier:
-    """Carries out a plan of several kinds of changes, and finds out what a lost response did."""
+    """Carries out a plan of several kinds of changes, and finds out the effect of a lost response."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class Carrier:
         self._left = np.ones(len(plan.work.inserts), bool)  # the rows to append that the data set didn't have
 
     def run(self, *, again: bool = False) -> SyncReceipt:
-        """Do what the plan says, and return the receipt; ``again`` after a stop."""
+        """Carry out the plan, and return the receipt. ``again`` continues after a stop."""
         with receipt_on_interrupt(self.receipt, "session.last_receipt"):
             try:
                 if again and self.receipt.anything_done:
@@ -235,10 +235,10 @@ class Carrier:
             self._send(self.receipt.deleted)
 
     def _send(self, receipt: ChangeReceipt) -> None:
-        if not self.receipt.anything_done:  # all was refused before
+        if not self.receipt.anything_done:  # everything was refused before
             self._mark(receipt, range(receipt.keys_total))
         if receipt.pending():
-            # Filters by several columns may reach the same rows, which count for the first of them.
+            # Filters by different columns may reach the same row. It counts for the first filter.
             workers = self._options.workers if receipt.disjoint else 1
             send_changes(self._session, receipt, self._options.progress, workers)
 
@@ -246,15 +246,15 @@ class Carrier:
     # After a lost response
 
     def _look(self, failure: ClicDataError | None) -> None:
-        """Wait, read the data set again, and note what is done."""
+        """Wait, read the data set again, and note which changes are done."""
         if failure is not None:
-            _log.warning("%s: a response was lost; the data set is read to see what it did", self._plan.verb)
+            _log.warning("%s: a response was lost; the data set is read to see its effect", self._plan.verb)
         verify.wait(self._session, 0.0)
         self._looked = True
         try:
             self._settle()
         except ClicDataError as error:
-            raise self._ambiguous(f"it isn't known what a lost response did ({error})", failure) from failure or error
+            raise self._ambiguous(f"the effect of a lost response isn't known ({error})", failure) from failure or error
 
     def _settle(self) -> None:
         again = self._read_again()
@@ -270,7 +270,7 @@ class Carrier:
                 self._mark(receipt, {at for at, one in enumerate(receipt.changes) if one and one.find in to_do})
 
     def _mark(self, receipt: ChangeReceipt, left: Collection[int]) -> None:
-        """Note which changes, of those in doubt or refused, are left to do: the others are done."""
+        """Note of the changes in doubt or refused: changes in ``left`` are pending, the others are done."""
         for at in range(receipt.keys_total):
             if receipt.state(at) in ("in doubt", "sending", "refused"):
                 receipt.mark(at, "pending" if at in left else "applied")
@@ -280,7 +280,7 @@ class Carrier:
         return self._plan.again()
 
     def _check_end(self) -> None:
-        """Read once more, and compare every row with what was wanted."""
+        """Read the data set once more, and compare every row with the plan."""
         try:
             again = self._read_again()
         except ClicDataError as error:
@@ -291,8 +291,8 @@ class Carrier:
         there = sum(len(change.places) for change in again.work.deletes) if self.receipt.deleted else 0
         if len(missing) or there:
             raise self._ambiguous(
-                f"read again at the end, {count_rows(len(missing))} that should be there are not, and "
-                f"{count_rows(there)} that should be gone are there"
+                f"a second read at the end misses {count_rows(len(missing))} that should be there, and finds "
+                f"{count_rows(there)} that should be deleted"
             )
 
     def _ambiguous(self, what: str, failure: ClicDataError | None = None) -> SyncAmbiguous:

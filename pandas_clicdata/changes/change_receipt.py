@@ -1,4 +1,4 @@
-"""The receipt of a delete or an update: what is known of each distinct key."""
+"""The receipt of a delete or an update: the known state of each distinct key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session
 
-LONG = 5.0  # seconds of reading before a delete that a line about it mentions
+LONG = 5.0  # seconds; the summary mentions a first read that took longer
 
 
 class Match(NamedTuple):
@@ -39,9 +39,9 @@ class Match(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The rows that keys may reach, and for each key the first that the service may take for the same key.
+    """The rows that keys may reach, and for each key the first key that the service may not distinguish from it.
 
-    ``exact`` are the places of the rows that equal a key exactly. ``read`` rows were read for it, in ``seconds``.
+    ``exact`` are the places of the rows that equal a key exactly. ``read`` rows were read first, in ``seconds``.
     """
 
     matches: list[Match]
@@ -53,19 +53,19 @@ class Kept(NamedTuple):
 
 
 class ChangeReceipt:
-    """What is known of each distinct key of a delete or an update.
+    """The known state of each distinct key of a delete or an update.
 
     Attributes
     ----------
     rec_id : int
         The data set.
     operation : {"delete rows", "update rows"}
-        What was done.
+        The change.
     keys_total, keys_applied, keys_accepted, keys_unchanged, keys_unmatched, keys_in_doubt : int
-        Distinct keys; keys that reached rows; keys that ClicData accepted without a number of rows, in a data set that
-        was not read; keys whose cells were equal already; keys that reached no row; and keys whose response was lost.
+        Numbers of distinct keys: all keys; keys that reached rows; keys that ClicData accepted without a count, in a
+        data set that was not read; keys whose cells were equal already; keys that reached no row; keys in doubt.
     rows_changed : int or None
-        The rows that ClicData says it changed for the keys that it confirmed.
+        The rows that ClicData counts as changed for the confirmed keys.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ChangeReceipt:
 
     @classmethod
     def of_keys(cls, plan: Plan, compared: Comparison, multiple_rows: str, seconds: float | None) -> ChangeReceipt:
-        """Return the receipt of all keys of a frame; ``seconds`` is how long the reading took, None without."""
+        """Return the receipt of all keys of a frame; ``seconds`` is the time of the read, None without a read."""
         change_of = {change.row: change for change in [*plan.work.updates, *plan.work.deletes]}
         unmatched, rows = {*plan.work.unmatched.tolist()}, compared.keys.tolist()
         changes = [change_of.get(row) for row in rows]
@@ -136,7 +136,7 @@ class ChangeReceipt:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_session": None}  # which can't be pickled
+        return {**self.__dict__, "_session": None}  # a session can't be pickled
 
     def __dir__(self) -> list[str]:
         inner = {
@@ -162,7 +162,7 @@ class ChangeReceipt:
         return len({tuple(cell.column for cell in find) for find in finds}) < 2
 
     def pending(self) -> list[int]:
-        """Return the positions of the keys to send: all but keys that match no row of the data set."""
+        """Return the positions of the keys that must still be sent."""
         return [position for position, state in enumerate(self._states) if state == "pending"]
 
     def mark(self, position: int, state: str, counts: dict[str, int] | None = None) -> None:
@@ -171,7 +171,7 @@ class ChangeReceipt:
         self._states[position] = state
 
     def state(self, position: int) -> str:
-        """Return the state of a key, as it was noted."""
+        """Return the noted state of a key."""
         return self._states[position]
 
     @property
@@ -180,13 +180,13 @@ class ChangeReceipt:
         return not {*self._states} & {"pending", "sending", "in doubt", "refused"}
 
     def known(self, position: int) -> int | None:
-        """Return how many rows the change of a key may reach, with those of the same group; None if not known."""
+        """Return how many rows the changes of a key and of its group may reach; None if not known."""
         if self._kept is not None:
             return self._kept_rows[self._group_of[position]]
         return 1 if self.multiple_rows == "first" else None
 
     def counted(self, position: int) -> int | None:
-        """Return how many rows the changes of a group of keys reached so far; None if one response didn't say."""
+        """Return how many rows the changes of a key's group reached so far; None if a response has no count."""
         return self._total(self._groups[self._group_of[position]])
 
     def _total(self, positions: Iterable[int]) -> int | None:
@@ -208,12 +208,12 @@ class ChangeReceipt:
 
     @property
     def keys_applied(self) -> int:
-        """Keys that reached rows: ClicData confirmed the change, and counted rows or had some to change."""
+        """Keys that reached rows: ClicData confirmed the change, and it counted rows or the first read found some."""
         return self._known_states().count("applied")
 
     @property
     def keys_accepted(self) -> int:
-        """Keys that ClicData confirmed without a number of rows, in a data set that was not read."""
+        """Keys that ClicData confirmed without a count of rows, in a data set that was not read."""
         return self._known_states().count("accepted")
 
     @property
@@ -245,7 +245,7 @@ class ChangeReceipt:
 
     @property
     def rows_changed(self) -> int | None:
-        """Rows that ClicData says it changed for the keys that it confirmed; None if it didn't say for each."""
+        """Rows that ClicData counts as changed for the confirmed keys; None if a response has no count."""
         return self._total(range(self.keys_total))
 
     @property
@@ -256,9 +256,9 @@ class ChangeReceipt:
         -------
         DataFrame
             The key columns with the dtypes of the frame, ``state`` (text: pending, sending, applied, accepted,
-            unchanged, unmatched, refused, in doubt), and the rows that ClicData says it reached (Int64, missing where
-            it didn't say): ``rows_deleted`` or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any
-            response has them. The index is that of the first row of each key.
+            unchanged, unmatched, refused, in doubt), and the rows that ClicData counts (Int64, missing without a
+            count): ``rows_deleted`` or ``rows_updated``, and ``rows_found`` and ``rows_inserted`` if any response has
+            them. The index has the label of the first row of each key.
         """
         said = set().union(*self._counts) | {"rows_deleted" if self.operation == "delete rows" else "rows_updated"}
         table = frame_of_records(self._counts, {name: "integer" for name in COUNTS if name in said})
@@ -274,25 +274,25 @@ class ChangeReceipt:
         Returns
         -------
         DataFrame
-            The key columns. The index is that of the first row of each key.
+            The key columns. The index has the label of the first row of each key.
         """
         return self._keys.iloc[[n for n, state in enumerate(self._known_states()) if state == "unmatched"]]
 
     @property
     @public
     def rows(self) -> DataFrame:
-        """The rows that were changed, as they were read before. Deleted ones: ``.rows.clicdata.append(rec_id)``.
+        """The changed rows, as before the change. ``.rows.clicdata.append(rec_id)`` puts deleted rows back.
 
         Returns
         -------
         DataFrame
-            The rows of the keys that were applied, in the order they had in the data set, as far as it is known
-            that they were changed.
+            Rows of the keys that were applied, in their order in the data set. Only rows that are known to be
+            changed.
 
         Raises
         ------
         InputError
-            They were not kept: ``keep=False``.
+            The rows were not kept: ``keep=False``.
         """
         frame: Any = frame_of_rows(self._rows_of("changed"), self.rec_id, self._names)
         return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
@@ -300,7 +300,7 @@ class ChangeReceipt:
     @property
     @public
     def rows_in_doubt(self) -> pd.DataFrame:
-        """The rows of the key whose response was lost, or that counts fewer rows than were kept: changed or not.
+        """Kept rows that may be changed or not: the response of their key was lost, or counts fewer rows.
 
         Returns
         -------
@@ -310,7 +310,7 @@ class ChangeReceipt:
         Raises
         ------
         InputError
-            They were not kept.
+            The rows were not kept.
         """
         return frame_of_rows(self._rows_of("in doubt"), self.rec_id, self._names)
 
@@ -374,10 +374,10 @@ class ChangeReceipt:
     def undo(
         self, *, dry_run: bool = False, progress: bool | None = None, session: Session | None = None
     ) -> SyncReceipt | Plan:
-        """Give the rows back that were there before: append the deleted ones, set the old cells.
+        """Undo the change: append the deleted rows again, or set the old cells.
 
-        The data set is read before. Where its rows are not what this write left there, or was to leave there, somebody
-        has changed them since: then nothing is done. Rows that are appended again are at the end of the data set.
+        The data set is read first. If its rows differ from the rows that this write left, or should have left, another
+        writer has changed them since. Then nothing is done. Rows that are appended again are at the end.
 
         Parameters
         ----------
@@ -386,19 +386,19 @@ class ChangeReceipt:
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
-            The session to send through. If not given, that of the call; from a pickle, the default session.
+            The session to send through. By default the session of the call; after unpickling, the default session.
 
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was deleted, updated and appended. It has an `undo` too.
+            The rows that were deleted, updated and appended. It has an `undo` too.
 
         Raises
         ------
         InputError
             Rows have been changed since, or were not kept (``keep=False``); nothing was written.
         SyncInterrupted, SyncAmbiguous
-            It stopped midway, or it isn't known what is done.
+            It stopped midway, or it isn't known which changes are done.
 
         Examples
         --------
@@ -419,20 +419,20 @@ class ChangeReceipt:
 
     def _matches_of(self, fate: str) -> list[Match]:
         if self._kept is None:
-            raise InputError("the rows were not kept: keep=False skips the reading before")
+            raise InputError("the rows were not kept: with keep=False they are not read first")
         group_of, exact = self._group_of, self._kept.exact
         fates = {(first, same): self._fate(first, exact=same) for first in self._kept_rows for same in (True, False)}
         return [one for one in self._kept.matches if fates[group_of[one.key], one.place in exact] == fate]
 
     def _fate(self, first: int, *, exact: bool) -> str:
-        """Return what is known of the kept rows of a group of keys: those equal to a key exactly, or the others."""
+        """Return the outcome for kept rows of a group of keys: the rows that equal a key exactly, or the others."""
         states = {self._states[position] for position in self._groups[first]}
         counted, named = self.counted(first), self._exact_rows[first]
         if counted == 0 and not states & {"in doubt", "sending"}:  # 0 as well if no key was applied
             return "there"
         if counted is not None and counted >= self._kept_rows[first]:
             return "changed"
-        # A row that equals a key goes first of all, however ClicData compares text.
+        # However ClicData compares text, a row that equals a key exactly is changed.
         if states != {"applied"} or (counted is not None and counted < named):
             return "in doubt"
         return "changed" if exact else "there" if counted == named else "in doubt"
@@ -441,12 +441,12 @@ class ChangeReceipt:
         return f"<ChangeReceipt: {self.summary()}>"
 
     def summary(self) -> str:
-        """Return one line: what is known of the change."""
+        """Return one line: the known results of the change."""
         keys = f"{self.keys_total:,} {'key' if self.keys_total == 1 else 'keys'}"
         return f"{self.operation} of data set {self.rec_id}, {keys}: {self.outcome()}"
 
     def outcome(self) -> str:
-        """Return what is known of the change, without the data set."""
+        """Return the known results of the change, without the data set."""
         notes = {
             "accepted (ClicData doesn't say how many rows)": self.keys_accepted,
             "unchanged": self.keys_unchanged,
@@ -507,7 +507,7 @@ def _matches(plan: Plan, changes: Sequence[Change | None]) -> list[Match]:
 
 
 def _groups(plan: Plan, changes: Sequence[Change]) -> list[int]:
-    """Return for each change the first that the service may take for the same."""
+    """Return for each change the first change whose key the service may not distinguish from its own."""
     if changes[0].row >= 0:
         return list(range(len(changes)))
     groups: list[int] = []
@@ -524,4 +524,4 @@ def _groups(plan: Plan, changes: Sequence[Change]) -> list[int]:
 def check_frame(df: pd.DataFrame, index: pd.Index[Any]) -> None:
     """Raise an `InputError` if a frame has another index than that of the call."""
     if len(df) != len(index) or not df.index.equals(index):
-        raise InputError("this is another frame than the one of the call: give that one, as it was")
+        raise InputError("this is not the frame of the call: give the frame of the call, unchanged")

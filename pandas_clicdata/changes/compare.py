@@ -30,9 +30,9 @@ _LONGEST_EXAMPLE = 100  # characters
 
 
 class Change(NamedTuple):
-    """One request: the rows of the data set that ``find`` matches get the cells of ``data``, or go if that is empty.
+    """One request: rows of the data set that ``find`` matches get the cells of ``data``. Without cells it deletes them.
 
-    ``row`` is the row of the frame that says so, ``places`` are the rows that it is known to reach.
+    ``row`` is the row of the frame with the key (-1: none). ``places`` are the rows that the request is known to reach.
     """
 
     find: bytes
@@ -44,7 +44,7 @@ class Change(NamedTuple):
 
 @dataclass
 class Work:
-    """What makes the data set what the frame says. Rows of the frame and of the data set are positions."""
+    """The changes that make the data set equal to the frame. Rows of both are given by position."""
 
     inserts: Any = field(default_factory=lambda: np.empty(0, np.int64))
     updates: list[Change] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Work:
     problems: list[str] = field(default_factory=list)
 
     def same_as(self, other: Work) -> bool:
-        """Whether both would do the same."""
+        """Whether both would make the same changes."""
         return np.array_equal(self.inserts, other.inserts) and all(
             [(one.find, one.data) for one in mine] == [(one.find, one.data) for one in others]
             for mine, others in ((self.updates, other.updates), (self.deletes, other.deletes))
@@ -66,8 +66,8 @@ class Work:
 class Comparison:
     """The rows of a frame and of a data set that have the same key.
 
-    Unless text is compared exactly (``by``), keys that ClicData may take for the same are one group, which has all rows
-    of the data set that any of them may reach.
+    Unless text is compared exactly (``by``), keys that ClicData may not distinguish form one group. A group has all
+    rows of the data set that any of its keys may reach.
 
     Attributes
     ----------
@@ -95,9 +95,9 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> tuple[Any, Any]:
-        """The rows of the frame, in order, and beside each a row of the data set that its key reaches.
+        """Pairs of a row of the frame, in order, and a row of the data set that its key reaches.
 
-        These are the equal ones, and for the first key of a group the others of the group.
+        A key reaches the rows that equal it. The first key of a group also reaches the other rows of the group.
         """
         owner = np.where(self.exact.remote >= 0, self.exact.remote, self.found)
         places = np.flatnonzero(owner >= 0)
@@ -133,7 +133,7 @@ def cells_of(row: bytes, columns: Sequence[str]) -> bytes:
 
 
 def key_problems(compared: Comparison, others: Sequence[str], by: MatchBy | None) -> list[str]:
-    """Return why the keys of the frame don't do; ``others`` are the columns that its rows set."""
+    """Return why the keys of the frame can't be used; ``others`` are the columns that its rows set."""
     problems = [*_missing_keys(compared), *_repeated_keys(compared, others)]
     return problems or _alike_keys(compared, others, by)
 
@@ -174,7 +174,7 @@ def _repeated_keys(compared: Comparison, others: Sequence[str]) -> list[str]:
 
 
 def _differing(compared: Comparison, rows: Any, firsts: Any, columns: Sequence[str]) -> Any:
-    """Return the rows of the frame, of these, whose cells differ from those of the first rows beside them."""
+    """Return which of these rows of the frame have other cells in ``columns`` than their pairs in ``firsts``."""
     if not len(rows) or not columns:
         return rows[:0]
     differ = match.changed(compared.frame, compared.frame, rows, firsts, columns)
@@ -182,7 +182,7 @@ def _differing(compared: Comparison, rows: Any, firsts: Any, columns: Sequence[s
 
 
 def _alike_keys(compared: Comparison, others: Sequence[str], by: MatchBy | None) -> list[str]:
-    """Return the problem of keys of the frame that ClicData may take for the same, and whose cells differ."""
+    """Return the problem of keys of the frame that ClicData may not distinguish, and whose cells differ."""
     rows = compared.alike if by != "exact" else compared.alike[:0]
     differing = _differing(compared, rows, compared.wide.local[rows], others)
     if not len(differing):
@@ -192,12 +192,12 @@ def _alike_keys(compared: Comparison, others: Sequence[str], by: MatchBy | None)
     return [
         f"on: {len(differing)} rows have other values than an earlier row whose key may be the same to ClicData (row "
         f"labels {labels}): keep one row per key"
-        ', or give match="exact" if you know that it sees letter case and trailing blanks'
+        ', or give match="exact" if you know that it distinguishes letter case and trailing blanks'
     ]
 
 
 def question(compared: Comparison, would: str, *, first_only: bool = False) -> str | None:
-    """Return how the rows that are reached differ by whether ClicData compares text exactly; None if they don't."""
+    """Return how the reached rows depend on whether ClicData compares text exactly; None if they don't."""
     exact, wide = (np.flatnonzero(view.remote >= 0) for view in (compared.exact, compared.wide))
     if first_only:
         exact, wide = (_first_of_each(view.remote) for view in (compared.exact, compared.wide))
@@ -229,9 +229,9 @@ def other_kinds(compared: Comparison) -> list[str]:
         problem = f"on: {name!r} holds {_named(mine)} in the frame and {_named(theirs)} in the data set, so "
         if {*mine, *theirs} == {match.NAIVE, match.AWARE}:
             ways = (
-                ".dt.tz_convert(None) makes it one in UTC, .dt.tz_localize(None) one of the clock"
+                ".dt.tz_convert(None) converts it to UTC, .dt.tz_localize(None) keeps the local time"
                 if match.AWARE in mine
-                else ".dt.tz_localize(...) says which offset it has"
+                else ".dt.tz_localize(...) gives it an offset"
             )
             problem += f"it is not known which are the same times: convert the column ({ways})"
         else:
@@ -259,7 +259,7 @@ def warn_of_fractions(frame: Rows, on: Sequence[str]) -> None:
 
 
 def repeated_there(compared: Comparison) -> Any:
-    """Return the rows of the frame whose key several rows of the data set have."""
+    """Return the rows of the frame whose key is in several rows of the data set."""
     return np.flatnonzero(np.bincount(compared.found[compared.found >= 0]) > 1)
 
 

@@ -73,13 +73,13 @@ class FrameChanges:
     ) -> ChangeReceipt | Plan:
         """Delete the rows of a data set that equal a row of this frame in the columns ``on``.
 
-        The data set is read before (a request per page; not with ``keep=False``), and the rows that match are kept.
-        Then it is one request per distinct key that has rows. A row matches if all cells of a key are equal, numbers as
-        numbers, timestamps as instants. It isn't known how ClicData compares text: if it may delete rows that are equal
-        to a key but for letter case or trailing blanks, nothing is deleted unless ``match`` decides. Another writer may
-        come between the reading and the deleting: rows written meanwhile are deleted if they match, but neither shown
-        nor kept. If ClicData counts more rows for a key than were kept, no further key is deleted. A reader of a
-        dashboard sees fewer rows with each key.
+        The data set is read first (a request per page; not with ``keep=False``), and the rows that match are kept. Then
+        each distinct key that has rows is one request. A row matches if all cells of the key are equal: numbers by
+        value, timestamps by their time in UTC. It isn't known how ClicData compares text. If it may delete rows that
+        differ from a key only in letter case or trailing blanks, nothing is deleted unless ``match`` decides. Another
+        writer may add rows between the read and the deletes: if they match, they are deleted, but neither shown nor
+        kept. If ClicData counts more rows for a key than were kept, no further key is deleted. A reader of a dashboard
+        sees fewer rows with each key.
 
         Parameters
         ----------
@@ -90,25 +90,25 @@ class FrameChanges:
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are deleted, or the first.
         match : {"exact", "wide"}, optional
-            Which rows match where some differ from a key only in letter case, trailing blanks, or the form of a letter.
-            ``"exact"``: only equal ones, as you know that ClicData compares text exactly. ``"wide"``: these too (in
-            ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``, where it isn't
-            known which row is the first.
+            Whether rows match that differ from a key only in letter case, trailing blanks, or the form of a letter.
+            ``"exact"``: only equal rows match; you know that ClicData compares text exactly. ``"wide"``: such rows
+            match too (in ``rows_in_doubt`` if ClicData doesn't count rows); not with ``multiple_rows="first"``,
+            because it isn't known which row is the first.
         types : mapping of str to str, optional
             ClicData types of columns, as in `append`.
         index : bool, optional
             Whether the levels of the index are columns, as in `append`.
         dry_run : bool, default False
-            Whether to delete nothing, and return the plan: ``.deletes`` are the rows that would go, ``.problems`` why
-            it would be refused, and ``.apply()`` carries it out.
+            Whether to delete nothing, and return the plan: ``.deletes`` are the rows that would be deleted,
+            ``.problems`` are reasons to refuse it, and ``.apply()`` carries it out.
         keep : bool, default True
             Whether the result holds the deleted rows, so that ``result.rows.clicdata.append(rec_id)`` puts them back,
-            at the end of the data set. False skips the reading of the whole data set: nothing can be put back, and keys
-            that match no row are sent too.
+            at the end of the data set. With False, the data set is not read: nothing can be put back, and keys that
+            match no row are sent too.
         unmatched : {"ignore", "raise"}, default "ignore"
             Whether to refuse keys that match no row. "raise" reads the data set.
         max_rows : int, optional
-            Delete nothing if more rows than this match. The data set is read for it, also with ``keep=False``.
+            Delete nothing if more rows than this match. The data set is read for this, also with ``keep=False``.
         workers : int, default 1
             Requests at once, 32 at most; only with ``multiple_rows="all"``.
         progress : bool, optional
@@ -119,25 +119,25 @@ class FrameChanges:
         Returns
         -------
         ChangeReceipt, or Plan with ``dry_run``
-            The state of each key: ``.keys`` is a frame, and so is ``.rows`` if the rows were kept; then keys that match
-            no row are not sent, and ``.unmatched`` names them.
+            The state of each key, in the frame ``.keys``. If the rows were kept, they are in the frame ``.rows``; then
+            keys that match no row are not sent, and ``.unmatched`` names these keys.
 
         Raises
         ------
         InputError
-            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which and ``match``
-            doesn't decide; nothing was deleted.
+            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which rows would
+            be, and ``match`` doesn't decide. Nothing was deleted.
         ReadError
             The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
-            The response to a key was lost: ``.receipt`` says which, and what was done before.
+            The response to a key was lost: ``.receipt`` says which key, and which keys were done before.
         WriteError
-            It stopped after some keys, or ClicData counts more rows than were kept: ``.receipt``.
+            It stopped after some keys, or ClicData counts more rows than were kept: see ``.receipt``.
 
         Notes
         -----
-        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the former where ClicData
-        lacks that.
+        ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``, or the first one if ClicData
+        lacks the second.
 
         Examples
         --------
@@ -195,41 +195,42 @@ class FrameChanges:
         progress: bool | None = None,
         session: Session | None = None,
     ) -> ChangeReceipt | Plan:
-        """Set the other columns of the rows that equal a row of this frame in the columns ``on``.
+        """Update the rows of a data set that equal a row of this frame in the columns ``on``: set their other columns.
 
-        The data set is read before (a request per page; not with ``keep=False``). Then it is one request per distinct
-        key whose cells differ: keys that match no row are not sent, and neither are cells that are equal already. It
-        isn't known how ClicData compares text: if it may set rows that equal a key but for letter case or trailing
-        blanks, nothing is set unless ``match`` decides. A reader of a dashboard sees the new cells key by key.
+        The data set is read first (a request per page; not with ``keep=False``). Then each distinct key whose cells
+        differ is one request. Keys that match no row are not sent, and cells that are equal already are not sent
+        either. It isn't known how ClicData compares text. If it may set rows that differ from a key only in letter case
+        or trailing blanks, nothing is set unless ``match`` decides. A reader of a dashboard sees the new cells key by
+        key.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         on : str or sequence of str
-            The key columns, or levels of the index. Missing values in them are refused, and so are two rows of a key
-            that differ.
+            The key columns, or levels of the index. Missing values in them are refused, and so are two different rows
+            with the same key.
         columns : sequence of str, optional
             The columns to set; by default all others.
         multiple_rows : {"all", "first"}, default "all"
             Whether all rows that match a key are set, or the first.
         match : {"exact", "wide"}, optional
-            As in `delete_rows`. ``"exact"`` also permits keys that differ only in letter case, trailing blanks, or the
-            form of a letter to have other values.
+            As in `delete_rows`. ``"exact"`` also permits different values for keys that differ only in letter case,
+            trailing blanks, or the form of a letter.
         types : mapping of str to str, optional
             ClicData types of columns, as in `append`.
         index : bool, optional
-            Whether the levels of the index are columns, as in `append`. One that is not in ``on`` is set too.
+            Whether the levels of the index are columns, as in `append`. A level that is not in ``on`` is set too.
         dry_run : bool, default False
             Whether to set nothing, and return the plan: ``.updates`` has a row per cell that would change, and
             ``.apply()`` carries it out.
         keep : bool, default True
-            Whether to read the data set before, and keep the old cells. With False each key is sent, and where ClicData
-            counts no rows, it isn't known whether a key has any.
+            Whether to read the data set first, and keep the old cells. With False, each key is sent. If ClicData counts
+            no rows, it isn't known whether a key has any.
         unmatched : {"ignore", "raise"}, default "ignore"
             Whether to refuse keys that match no row. "raise" reads the data set.
         max_rows : int, optional
-            Set nothing if more rows than this would change. The data set is read for it, also with ``keep=False``.
+            Set nothing if more rows than this would change. The data set is read for this, also with ``keep=False``.
         workers : int, default 1
             Requests at once, 32 at most; only with ``multiple_rows="all"``.
         progress : bool, optional
@@ -240,9 +241,9 @@ class FrameChanges:
         Returns
         -------
         ChangeReceipt, or Plan with ``dry_run``
-            The state of each key: ``.keys`` is a frame. Keys that are *applied* reached rows, ``.unmatched`` ones
-            none. With ``keep=False``, of *accepted* ones ClicData doesn't say how many: in the legacy dialect it counts
-            no rows.
+            The state of each key, in the frame ``.keys``. *Applied* keys reached rows, ``.unmatched`` keys reached
+            none. With ``keep=False``, ClicData doesn't say how many rows *accepted* keys reached: in the legacy dialect
+            it counts no rows.
 
         Raises
         ------
@@ -251,9 +252,9 @@ class FrameChanges:
         ReadError
             The data set could not be read as a whole; nothing was sent.
         UpdateAmbiguous
-            The response to a key was lost: ``.receipt`` says which, and what was done before.
+            The response to a key was lost: ``.receipt`` says which key, and which keys were done before.
         WriteError
-            It stopped after some keys, or ClicData counts more rows than were known: ``.receipt``.
+            It stopped after some keys, or ClicData counts more rows than were known: see ``.receipt``.
 
         Notes
         -----
@@ -312,33 +313,33 @@ class FrameChanges:
     ) -> SyncReceipt | Plan:
         """Update the rows whose key is in this frame, and append the rows whose key is new.
 
-        The data set is read before (a request per page). Only cells that differ are sent: a request per key that
-        differs, and one per chunk of new rows, which come first. Rows of the data set whose key is not in the frame
-        stay. Called again after any end, it reads the data set and does what is left. A reader of a dashboard sees the
-        new rows first, then the new cells key by key.
+        The data set is read first (a request per page). Then new rows are appended, one request per chunk. Then cells
+        that differ are sent, one request per key. Rows of the data set whose key is not in the frame stay. The call can
+        be made again after any end: it reads the data set and makes the missing changes. A reader of a dashboard sees
+        the new rows first, then the new cells key by key.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         on : str or sequence of str
-            The key columns, or levels of the index, without missing values. A key twice in the frame with other cells
-            is refused. So is a key of another kind than the data set's: no key would match, and every row look new.
+            The key columns, or levels of the index, without missing values. Two different rows with the same key are
+            refused. So are keys of another kind than the data set's: no key would match, every row would look new.
         columns : sequence of str, optional
             The columns to compare and set; by default all others. New rows have only these and the key.
         missing : {"set", "keep"}, default "set"
             Whether a missing cell of the frame clears the cell of the data set, or leaves it.
         duplicates : {"raise", "all"}, default "raise"
-            What to do with a key that several rows of the data set have: refuse it, or set all of them.
+            Whether to refuse a key that is in several rows of the data set, or to set all of these rows.
         tolerance : mapping of str to float or timedelta, optional
-            The difference of a column up to which cells count as equal, for a service that keeps fewer digits.
+            The largest difference at which cells of a column count as equal, for a service that keeps fewer digits.
         types : mapping of str to str, optional
             ClicData types of columns, as in `append`.
         index : bool, optional
             Whether the levels of the index are columns, as in `append`.
         match : {"exact", "wide"}, optional
-            Whether keys that differ only in letter case, trailing blanks, or the form of a letter are different keys,
-            or the same. By default such keys are refused.
+            Whether keys that differ only in letter case, trailing blanks, or the form of a letter are different keys
+            (exact), or the same key (wide). By default such keys are refused.
         max_updates : int, optional
             Do nothing if more keys than this would be updated.
         recheck : bool, optional
@@ -359,18 +360,18 @@ class FrameChanges:
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was appended, updated, and unchanged.
+            The rows that were appended, and the keys that were updated or unchanged.
 
         Raises
         ------
         InputError
-            The keys or cells can't be used, or it isn't known which rows they are; nothing was written.
+            The keys or cells can't be used, or it isn't known which rows the keys reach; nothing was written.
         ReadError
             The data set could not be read as a whole; nothing was written.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt``.
+            It stopped midway, with nothing in doubt: see ``.receipt``.
         SyncAmbiguous
-            Responses were lost, and reading the data set three times did not settle it: ``.receipt``.
+            Responses were lost, and three reads of the data set did not show their effect: see ``.receipt``.
 
         Examples
         --------
@@ -432,7 +433,7 @@ class FrameChanges:
     ) -> SyncReceipt | Plan:
         """Make a data set hold the rows of this frame: `upsert`, then delete the rows whose key the frame lacks.
 
-        The deletes go last, one request per key.
+        The deletes come last, one request per key.
 
         Parameters
         ----------
@@ -441,8 +442,8 @@ class FrameChanges:
         on : str or sequence of str
             The key columns, as in `upsert`.
         max_deletes : int or float, optional
-            The most rows that may go, as a number or, as a float, as a share of the data set (0.1). By default more
-            than ten rows that are more than a tenth are refused. An empty frame is always refused.
+            The most rows that may be deleted: an int is a number of rows, a float is a share of the data set (0.1). By
+            default, a delete of more than ten rows and more than a tenth is refused. An empty frame always is.
         columns, missing, duplicates, tolerance, types, index, match, max_updates, recheck, keep, dry_run, chunksize
             As in `upsert`.
         workers, compress, progress, session
@@ -451,12 +452,12 @@ class FrameChanges:
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was appended, updated, deleted, and unchanged.
+            The rows that were appended, and the keys that were updated, deleted or unchanged.
 
         Raises
         ------
         InputError
-            As in `upsert`, or more rows would go than may; nothing was written.
+            As in `upsert`, or more rows would be deleted than ``max_deletes``; nothing was written.
         ReadError, SyncInterrupted, SyncAmbiguous
             As in `upsert`.
 
@@ -520,16 +521,16 @@ class FrameChanges:
         progress: bool | None = None,
         session: Session | None = None,
     ) -> SyncReceipt | Plan:
-        """Delete the rows of a data set that this frame is to replace, and append the frame: a month is loaded anew.
+        """Delete the rows of a data set that this frame replaces, and append the frame: to load a month again, say.
 
-        With ``by`` the rows go whose values in these columns occur in the frame, one request per distinct group of
-        values. Without it all rows go, by the filters that take the fewest requests, and the data set holds this frame
-        afterwards and nothing else. Its columns stay: the API can't add, change or drop a column, so a frame with a
-        column that the data set lacks is refused.
+        With ``by``, the rows whose values in these columns occur in the frame are deleted, one request per distinct
+        group of values. Without ``by``, all rows are deleted, by filters that need few requests. Then the data set
+        holds only this frame. Its columns stay: the API can't add, change or drop a column. A frame with a column that
+        the data set lacks is refused.
 
-        With ``order="delete_first"`` a reader of a dashboard sees fewer rows for a while. With ``"append_first"`` he
-        sees the old and the new rows for a while, and never fewer: choose it where a gap does harm, and where sums
-        that are too high for a minute don't.
+        With ``order="delete_first"``, a reader of a dashboard sees fewer rows for a while. With ``"append_first"``, the
+        reader sees old and new rows together for a while, and never fewer rows. Choose it if missing rows do harm, and
+        if sums that are too high for a minute don't.
 
         Parameters
         ----------
@@ -542,14 +543,14 @@ class FrameChanges:
             responses show that the old ones are deleted.
         batch_column : str, optional
             For ``"append_first"``: a text column of the data set that the frame lacks. It gets one stamp per run, so
-        that the rows of earlier runs can be distinguished from the new ones.
+            that the rows of earlier runs can be distinguished from the new rows.
         allow_empty : bool, default False
             Whether an empty frame without ``by`` may empty the data set.
         max_deleted : int or float, optional
-            Do nothing if more rows would go than this number or, as a float, this share of the data set.
+            Do nothing if more rows would be deleted: an int is a number of rows, a float is a share of the data set.
         keep : bool, default True
-            Whether to read the data set before, a request per page, and keep the rows that go, for ``.undo()``.
-            Without it, and with ``by``, the data set is read only if the responses count no rows, or none for a group.
+            Whether to read the data set first, a request per page, and keep the deleted rows, for ``.undo()``. With
+            False and ``by``, the data set is read only if the responses count no rows, or none for a group.
         types : mapping of str to str, optional
             ClicData types of columns, as in `append`.
         index : bool, optional
@@ -560,7 +561,7 @@ class FrameChanges:
         dry_run : bool, default False
             Whether to write nothing, and return the plan.
         journal : str or path, optional
-            A new file, as in `append`: `resume_append` goes on from it after a kill.
+            A new file, as in `append`: `resume_append` continues from it if the process is killed.
         chunksize, compress
             As in `append`.
         workers : int, default 1
@@ -573,19 +574,19 @@ class FrameChanges:
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was deleted and appended. ``.undo()`` gives the old rows back.
+            The rows that were deleted and appended. ``.undo()`` restores the old rows.
 
         Raises
         ------
         InputError
-            The frame can't be sent, or it isn't known which rows would go; nothing was written.
+            The frame can't be sent, or it isn't known which rows would be deleted; nothing was written.
         ReadError
             The data set could not be read as a whole; nothing was written.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt`` says what is deleted and appended. Its
-            ``.resume(df)`` goes on, and its ``.undo()`` goes back.
+            It stopped midway, with nothing in doubt: ``.receipt`` says which rows are deleted and appended. Its
+            ``.resume(df)`` continues, and its ``.undo()`` restores the old rows.
         SyncAmbiguous
-            Responses were lost, and the rows that are there don't show what they did: ``.receipt``.
+            Responses were lost, and the rows of the data set don't show their effect: see ``.receipt``.
 
         Examples
         --------
@@ -635,7 +636,7 @@ class FrameChanges:
         progress: bool | None = None,
         session: Session | None = None,
     ) -> Plan:
-        """Compare this frame with a data set: what `sync` would do, to look at.
+        """Compare this frame with a data set, and return the changes that `sync` would make.
 
         The data set is read, a request per page. Nothing is written.
 

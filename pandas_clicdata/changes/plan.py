@@ -1,4 +1,4 @@
-"""What a verb would do, to look at before it is done."""
+"""A plan: the changes of a verb, to look at before they are made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_SHOWN = 5  # rows of a table in HTML
 
 
 class Plan:
-    """What a verb would do with a data set. Making a plan writes nothing.
+    """The changes that a verb would make to a data set. Making a plan writes nothing.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Plan:
     rec_id : int or None
         The data set; None if it would be created.
     problems : list of str
-        Why it can't be done, as in `InputError`. Empty if it can.
+        Why the plan can't be carried out, as in `InputError`. Empty if it can be.
     pages : int
         The requests that were sent to read the data set.
     """
@@ -103,7 +103,7 @@ class Plan:
 
     @property
     def types(self) -> Mapping[str, str] | None:
-        """The ClicData types with which cells are sent, where they are not their own."""
+        """The ClicData types of columns that are sent as another type than their own."""
         return self._encoder.types
 
     @property
@@ -113,12 +113,12 @@ class Plan:
         return self.rec_id
 
     def rows_there(self, places: Sequence[int]) -> pd.DataFrame:
-        """Return rows of the data set, as they were read."""
+        """Return rows of the data set as a frame."""
         return self.there.frame(places, self.rec_id)
 
     @property
     def ok(self) -> bool:
-        """Whether it can be done: there are no problems."""
+        """Whether the plan can be carried out: there are no problems."""
         return not self.problems
 
     # -----------------------------------------------------------------------------------------------------
@@ -127,17 +127,17 @@ class Plan:
     @property
     @public
     def columns(self) -> pd.DataFrame:
-        """A row per column of the frame, and of the data set as far as its columns are known.
+        """A row per column of the frame, and per known column of the data set.
 
         Returns
         -------
         DataFrame
-            The index is the column. ``dtype``, ``sent_as`` (its ClicData type; that of a new data set) and ``example``
-            (the first cell) are missing if the frame lacks it, ``holds`` (what the data set shows there) if that is not
-            known. ``verdict`` is "same", "new" (of a new data set), "left empty" or "not sent" (the frame lacks it),
-            "not in the data set", "other kind", "becomes coarser" (a date is left of a date with a time or an offset),
-            "index" (a level that stays in the index), or "unknown". ``rows`` are the labels of the first rows whose
-            cells are of another kind, or would become coarser.
+            The index is the column. ``dtype``, ``sent_as`` (the ClicData type) and ``example`` (the first cell) are
+            missing if the frame lacks the column. ``holds`` (the types in the data set) is missing if it is not known.
+            ``verdict`` is "same", "new" (of a new data set), "left empty" or "not sent" (the frame lacks the column),
+            "not in the data set", "other kind", "becomes coarser" (only the date of a time is stored), "index" (a level
+            that stays in the index), or "unknown". ``rows`` are the labels of the first rows whose cells are of another
+            kind, or would become coarser.
         """
         encoder, holds = self._encoder, {} if self._known is None else self._known.holds
         left_out = encoder.levels_left_out
@@ -169,7 +169,7 @@ class Plan:
         return table
 
     def left_empty(self) -> list[str]:
-        """Return the columns of the data set that the frame lacks, as far as they are known."""
+        """Return the known columns of the data set that the frame lacks."""
         return [name for name in (self._known.holds if self._known else ()) if name not in self._encoder.columns]
 
     def _verdict(self, name: str, held: Sequence[str] | None) -> str:
@@ -264,7 +264,7 @@ class Plan:
     @property
     @public
     def duplicates(self) -> pd.DataFrame:
-        """The keys of the frame that several rows of the data set have.
+        """The keys of the frame that are in several rows of the data set.
 
         Returns
         -------
@@ -276,7 +276,7 @@ class Plan:
     @property
     @public
     def collisions(self) -> pd.DataFrame:
-        """The rows of the data set whose key equals one of the frame but for letter case, blanks or a letter's form.
+        """Rows of the data set whose key differs from a key of the frame only in case, blanks or a letter's form.
 
         Returns
         -------
@@ -308,7 +308,7 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """About how long these requests take, one after another, at the session's pace; None before its first one."""
+        """About how many seconds these requests take, at the session's average; None before its first request."""
         session = self.session
         return self.requests * session.seconds / session.responses if session.responses else None
 
@@ -317,12 +317,12 @@ class Plan:
 
     @public
     def apply(self) -> Any:
-        """Carry the plan out. What was read for it is read once more before.
+        """Carry out the plan. If the data set was read for the plan, it is read again first.
 
         Returns
         -------
         AppendReceipt, ChangeReceipt, SyncReceipt or int
-            What the verb returns: its receipt, or the ``rec_id`` of a new table.
+            The result of the verb: its receipt, or the ``rec_id`` of a new data set.
 
         Raises
         ------
@@ -330,7 +330,7 @@ class Plan:
             There are problems, the data set has changed since the plan was made, or the rows of an append were sent
             already; nothing was written.
         WriteError
-            It stopped midway: ``.receipt``.
+            It stopped midway: see ``.receipt``.
         """
         self.check()
         if self._digest is not None and fingerprint(self._encoder) != self._digest:
@@ -347,11 +347,11 @@ class Plan:
         return plan.do(plan)
 
     def note_frame(self) -> None:
-        """Note the rows of the frame, which must be the same when the plan is carried out: pandas 2 may share them."""
+        """Note the rows of the frame. `apply` needs the same rows, and on pandas 2 the caller may change them."""
         self._digest = fingerprint(self._encoder)
 
     def _rests_on(self) -> list[Any]:
-        """Return the rows that would go, and the cells that would change, as they were read."""
+        """Return the rows that would be deleted, and the cells that would change, as they were read."""
         gone = [self.there.raw(change.places) for change in self.work.deletes]
         cells = [
             [self.there.raw_cells(place, change.columns) for place in change.places] for change in self.work.updates
@@ -406,7 +406,7 @@ class Plan:
 
 
 def planned(plan: Plan, kind: type[_Receipt], *, dry_run: bool) -> _Receipt | Plan:
-    """Return the plan, or carry it out and return its receipt, of this class."""
+    """Return the plan, or carry it out and return its receipt, which has the class ``kind``."""
     if dry_run:
         plan.note_frame()
         return plan

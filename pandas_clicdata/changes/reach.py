@@ -1,4 +1,4 @@
-"""Which filters reach which rows of a data set, and which rows they reach beside them. Pure: no I/O."""
+"""Find filters that reach given rows of a data set, and the other rows that they reach too. No I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def deletes_by(there: Rows, places: Any, on: Sequence[str]) -> tuple[list[Change], Any]:
-    """Return one delete for each distinct key of these rows of the data set, and the rows that none can reach."""
+    """Return one delete for each distinct key of these rows of the data set, and the rows that no filter reaches."""
     unreachable = np.intersect1d(places, null_rows(there, on))
     first_of = match.match(there, there, on, wide=False).local
     groups: dict[int, list[int]] = {}
@@ -30,7 +30,7 @@ def deletes_by(there: Rows, places: Any, on: Sequence[str]) -> tuple[list[Change
 
 
 def deletes_of_all(there: Rows) -> tuple[list[Change], Any]:
-    """Return few deletes that reach every row, each by one column, and the rows that none can reach."""
+    """Return a few deletes that reach every row, each by one column, and the rows that no filter reaches."""
     left, deletes = np.arange(there.count), list[Change]()
     values = {name: match.match(there, there, [name], wide=False).local for name in there.names}
     for trusted in _by_trust(there):
@@ -49,7 +49,7 @@ def deletes_of_all(there: Rows) -> tuple[list[Change], Any]:
 
 
 def deletes_of_rows(there: Rows, places: Any) -> tuple[list[Change], Any]:
-    """Return deletes of these rows by all their cells, with the others that these cells reach; and the unreachable."""
+    """Return deletes of rows by all their cells, and the rows that no filter reaches. Deletes may reach other rows."""
     deletes, taken = list[Change](), np.empty(0, np.int64)
     [sure, unsure] = _by_trust(there)
     is_null = {name: _flags(there.count, null_rows(there, [name])) for name in there.names}
@@ -93,7 +93,7 @@ def _flags(count: int, rows: Any) -> Any:
 def _by_trust(there: Rows) -> list[list[str]]:
     """Return the columns by which a filter reaches rows for certain, and the others.
 
-    It isn't known how the service compares a timestamp, or a number with a fraction, with what a filter says (O4).
+    It isn't known how the service compares a timestamp, or a number with a fraction, with a cell of a filter (O4).
     """
     sure = [name for name in there.names if is_sure(there, name)]
     return [sure, [name for name in there.names if name not in sure]]

@@ -1,4 +1,4 @@
-"""Replace: the rows of a frame come, and those with the same values in some columns go, or all others."""
+"""Replace: append the rows of a frame; delete the old rows with the same values in some columns, or all old rows."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def replace_source(
     types: Mapping[str, str] | None = None,
     stamp: str | None = None,
 ) -> Source:
-    """Return the frame with its stamp, if it has a batch column."""
+    """Return the frame as a source, with a stamp if there is a batch column."""
     stamps = {} if options.batch_column is None else {options.batch_column: stamp or str(uuid.uuid4())}
     return Source(frame, rec_id, index=options.index, types=types, on=by, keyed=by is not None, constants=stamps)
 
 
 def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptions, pages: Pages) -> Plan:
-    """Return the plan of a replace. The data set is read before, unless nothing of it is needed."""
+    """Return the plan of a replace. The data set is read first, unless its rows are not needed."""
     reads = options.keep or not source.on or bool(options.batch_column) or options.max_deleted is not None
     read = Read(Rows(), 0.0, 0)
     problems = source.problems(options.match, sets=False) if source.on else []
     if not source.on and not source.rows.count and not options.allow_empty:
-        problems = ["the frame is empty, and every row would go: allow_empty=True permits it"]
+        problems = ["the frame is empty, and every row would be deleted: allow_empty=True permits it"]
     if reads and not problems:
         read = read_rows(session, rec_id, pages, options.append.progress, source.rows.exact)
         source.encode_for(read.known)
@@ -109,10 +109,10 @@ def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptio
 
 
 class Replacer(Carrier):
-    """Carries out a replace, and finds out what a lost response did by the rows that are there."""
+    """Carries out a replace. After a lost response, the rows in the data set show its effect."""
 
     _advice = (
-        "receipt.resume(df) reads the data set and goes on; to call it again is safe too: it deletes and appends anew"
+        "receipt.resume(df) reads the data set and continues. To call it again is safe too: it deletes and appends all"
     )
 
     def __init__(self, session: Session, plan: Plan, source: Source, options: ReplaceOptions, pages: Pages) -> None:
@@ -143,7 +143,7 @@ class Replacer(Carrier):
         self._begin(replaced)
 
     def _check_deleted(self) -> None:
-        """Read the data set, if the responses don't say that all rows are deleted: no row may come before."""
+        """Read the data set if the responses don't confirm that all rows are deleted, before any row is appended."""
         if self._has_deleted:
             return
         deleted = self.receipt.deleted
@@ -173,12 +173,12 @@ class Replacer(Carrier):
 
 
 def scope_of(source: Source, there: Rows, rule: ReplaceOptions) -> tuple[Any, Any]:
-    """Return the rows of a data set in the place of those of the frame: of earlier runs, and of this one."""
+    """Return the rows of a data set that belong to the replace: rows of earlier runs, and rows of this run."""
     return scope_in(source.compared(there, rule.match), rule.batch_column)
 
 
 def scope_in(compared: Comparison, batch: str | None) -> tuple[Any, Any]:
-    """Return `scope_of` for rows that are compared. Without a batch column both are all of them."""
+    """Return `scope_of` for compared rows. Without a batch column, both results are all these rows."""
     found = compared.found if compared.on else np.zeros(compared.there.count)
     scope = np.flatnonzero(found >= 0)
     if batch is None:
@@ -188,13 +188,13 @@ def scope_in(compared: Comparison, batch: str | None) -> tuple[Any, Any]:
 
 
 def check_deleted(places: Any) -> None:
-    """Raise if there are still rows that were deleted."""
+    """Raise if deleted rows are still there."""
     if len(places):
-        raise WriteError(f"{count_rows(len(places))} that should be gone are still there, and no row was appended")
+        raise WriteError(f"{count_rows(len(places))} that should be deleted are still there, and no row was appended")
 
 
 def stored_positions(source: Source, there: Rows, scope: Any, appended: AppendReceipt) -> list[int]:
-    """Return which rows of the frame are stored; a `WriteError` if the data set holds others than those."""
+    """Return which rows of the frame are stored. Raises a `WriteError` if the data set holds other rows."""
     same = match.match(source.rows, there, source.encoder.columns, wide=False)
     held = Counter(same.remote[scope].tolist())
     stored = [position for chunk in appended.chunks_in(*STORED) for position in chunk.span]
@@ -205,7 +205,7 @@ def stored_positions(source: Source, there: Rows, scope: Any, appended: AppendRe
             held[key] -= 1
             stored.append(position)
     if any(held.values()):
-        raise WriteError("rows are there that are not those of the frame, as they were sent, each once")
+        raise WriteError("the data set holds other rows than the rows that were sent, each once")
     return stored
 
 
@@ -224,7 +224,7 @@ def rule_of(replaced: Replaced) -> ReplaceOptions:
 
 
 class Resumed:
-    """Does what a replace from a journal needs before and after its rows are appended."""
+    """Deletes the old rows before or after the append, in a replace that continues from a journal."""
 
     def __init__(self, session: Session, source: Source, receipt: AppendReceipt, pages: Pages) -> None:
         assert receipt.job.replaces is not None
@@ -234,7 +234,7 @@ class Resumed:
         session.last_receipt = receipt
 
     def before(self) -> dict[int, Fate]:
-        """Delete the rows that go first, and return what became of the chunks in doubt."""
+        """Delete the old rows if they go first. Return which chunks in doubt are stored or missing."""
         receipt, is_first = self._receipt, self._replaced.order == "delete_first"
         if is_first and not self._replaced.deleted:
             self._delete()
@@ -254,7 +254,7 @@ class Resumed:
         }
 
     def after(self) -> None:
-        """Delete the rows that go last."""
+        """Delete the old rows if they go last."""
         if self._replaced.order == "append_first":
             new = scope_of(self._source, self._read(), self._rule)[1]
             if len(new) != self._receipt.rows_total:

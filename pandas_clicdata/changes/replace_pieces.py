@@ -1,4 +1,4 @@
-"""Replace by rows that come in pieces, whose groups are known before."""
+"""Replace by rows that come in pieces. The groups of all pieces are known before."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def check_columns(session: Session, rec_id: int, empty: pd.DataFrame, options: ReplaceOptions) -> Mapping[str, str]:
-    """Compare the columns of all pieces with those of the data set, and return the types that were asked or noted."""
+    """Compare the columns of all pieces with those of the data set, and return the given or noted types."""
     append = Append(session, iter([empty]), options.append, rec_id)
     append._compare(rec_id)
     return append._encoder.types or {}
@@ -52,9 +52,9 @@ def replace_pieces(
     types: Mapping[str, str],
     pages: Pages,
 ) -> SyncReceipt:
-    """Delete the rows of these groups, and append the pieces; without ``by`` all rows go, and ``groups`` has no row.
+    """Delete the rows of these groups, and append the pieces. Without ``by``, delete all rows; ``groups`` has no row.
 
-    No row is sent before the journal says that the old rows are deleted, so what goes on from it only appends.
+    No row is sent before the journal says that the old rows are deleted. So a call that resumes from it only appends.
     """
     own = {name: of for name, of in types.items() if name in groups.columns}
     source = replace_source(groups, rec_id, by, options, types=own)
@@ -70,12 +70,12 @@ def replace_pieces(
     else:
         plan = replace(session, rec_id, source, copy(options, allow_empty=True), pages)
         plan.check()
-        plan.work.inserts = plan.work.inserts[:0]  # those of the groups
+        plan.work.inserts = plan.work.inserts[:0]  # the rows of the groups are not sent
     return PieceReplacer(session, plan, source, options, pages, pieces, replaced, is_begun=is_begun).run()
 
 
 def _is_begun(session: Session, rec_id: int, options: ReplaceOptions, replaced: Replaced) -> bool:
-    """Return whether there is a journal of the same groups to go on from. Without a row that was sent it is removed."""
+    """Return whether a journal of the same groups can be resumed. A journal without sent rows is removed."""
     path = options.append.journal
     if path is None or not os.path.exists(path):  # noqa: PTH110
         return False
@@ -95,21 +95,21 @@ def _is_begun(session: Session, rec_id: int, options: ReplaceOptions, replaced: 
 
 
 def _checked(pieces: Iterator[pd.DataFrame], groups: pd.DataFrame, by: Sequence[str]) -> Iterator[pd.DataFrame]:
-    """Return the pieces. One with a row of another group is an error, and so is a group without rows."""
+    """Return the pieces. A piece with a row of another group is an error, and so is a group without rows."""
     left = known = _groups_in(groups, by)
     for piece in pieces:
         found = _groups_in(piece, by)
         if others := found - known:
             raise JournalMismatch(
                 f"its rows have values of {list(by)} that were not there when the old rows were deleted, such as "
-                f"{min(others, key=repr)}: the frame came out different when it was computed again"
+                f"{min(others, key=repr)}: the frame was different when it was computed again"
             )
         left = left - found
         yield piece
     if left:
         raise JournalMismatch(
-            f"no row has the values {min(left, key=repr)} of {list(by)}, whose old rows were deleted: the frame came "
-            "out different when it was computed again"
+            f"no row has the values {min(left, key=repr)} of {list(by)}, whose old rows were deleted: the frame "
+            "was different when it was computed again"
         )
 
 
@@ -124,13 +124,15 @@ def _not_empty(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         begun.append(piece)
         if len(piece):
             return chain(begun, pieces)
-    raise InputError("the frame is empty, and every row would go: allow_empty=True permits it. Nothing was written")
+    raise InputError(
+        "the frame is empty, and every row would be deleted: allow_empty=True permits it. Nothing was written"
+    )
 
 
 class PieceReplacer(Replacer):
-    """Carries out such a replace: the rows in doubt of an append are found by their stamps only."""
+    """Carries out a replace in pieces. Only stamps can show which rows in doubt are stored."""
 
-    _advice = "To call it again without this journal is safe: it deletes and appends anew"
+    _advice = "To call it again without this journal is safe: it deletes and appends again"
 
     def __init__(
         self,
@@ -171,7 +173,7 @@ class PieceReplacer(Replacer):
             self._session.last_receipt = self.receipt
 
     def _rows_there(self) -> Rows:
-        """Read the data set page by page, and keep the rows that were to go."""
+        """Read the data set page by page, and keep only the rows that the replace must delete."""
 
         def read() -> Rows:
             rows, exact = Rows(self._source.rows.exact), self._source.rows.exact

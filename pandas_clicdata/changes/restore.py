@@ -1,4 +1,4 @@
-"""Versions of a data set: what differs between two, and making the data set equal to one again."""
+"""Versions of a data set: compare two versions, and restore one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Changes:
-    """What became of the rows of a data set between two states of it.
+    """The differences between the rows of a data set in two states.
 
     Attributes
     ----------
     on : list of str
-        The columns by which rows are the same; empty if rows are compared as a whole.
+        The columns that identify a row; empty if rows are compared as a whole.
     added, removed : DataFrame
         Rows that are new, and rows that are no longer there.
     changed : DataFrame
@@ -58,7 +58,7 @@ class Changes:
 
 
 def changes(session: Session, rec_id: int, since: Pages, until: Pages, progress: bool | None) -> Changes:
-    """Return what differs between two states of a data set."""
+    """Return the differences between two states of a data set."""
     first, last = (read_rows(session, rec_id, pages, progress, all_digits=True) for pages in (since, until))
     before, after = first.rows, last.rows
     on = _key_of(before, after)
@@ -83,7 +83,7 @@ def restore(
     progress: bool | None,
     on: list[str] | None = None,
 ) -> Plan:
-    """Return the plan to make a data set hold the rows of one of its versions; ``on`` is known if it is made again."""
+    """Return the plan that restores the rows of a version. ``on`` is given if the plan is made again."""
     version, read = (read_rows(session, rec_id, pages, progress, all_digits=True) for pages in (wanted, there))
     on = _key_of(read.rows, version.rows) if on is None else on
     work = _work_by_key(read.rows, version.rows, on) if on else work_by_rows(read.rows, version.rows)
@@ -138,7 +138,7 @@ def _key_of(there: Rows, wanted: Rows) -> list[str]:
 
 
 def _partners(there: Rows, wanted: Rows) -> dict[int, int]:
-    """Return for rows of the data set an equal wanted row, each row once."""
+    """Pair rows of the data set with equal wanted rows, each row once."""
     same = match.match(wanted, there, list(dict.fromkeys([*wanted.names, *there.names])), wide=False)
     left: dict[int, list[int]] = {}
     for position in reversed(range(wanted.count)):
@@ -147,11 +147,11 @@ def _partners(there: Rows, wanted: Rows) -> dict[int, int]:
 
 
 def work_by_rows(there: Rows, wanted: Rows) -> Work:
-    """Return deletes and inserts. A delete may reach rows that are to stay: they are inserted again."""
+    """Return deletes and inserts. A delete may reach rows that should stay: such rows are inserted again."""
     work, partners = Work(), _partners(there, wanted)
     work.deletes, unreachable = deletes_of_rows(there, np.setdiff1d(np.arange(there.count), list(partners)))
     if len(unreachable):
-        work.problems.append(f"{count_rows(len(unreachable))} would go and hold only null, and no filter reaches them")
+        work.problems.append(f"{count_rows(len(unreachable))} to delete hold only null, and no filter reaches them")
     gone = {place for change in work.deletes for place in change.places}
     staying = [position for place, position in partners.items() if place not in gone]
     work.inserts = np.setdiff1d(np.arange(wanted.count), staying)

@@ -1,4 +1,4 @@
-"""Going on with an append, or a replace, that stopped, in this process or another."""
+"""Resume an append, or a replace, that stopped, in this process or another."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def resume_append(
     rec_id: int | str | None = None,
     chunksize: int | None = None,
 ) -> AppendReceipt:
-    """Go on with an append, or a replace, that stopped: skip the stored rows, settle doubt, send the rest.
+    """Resume an append, or a replace, that stopped: skip the stored rows, resolve doubt, send the rest.
 
-    Nothing is sent before frame and account are known to be those of the append: all rows that were sent are written
-    again and compared with the digests of their chunks, the others with a digest of the frame (of 1,000 evenly spaced
-    rows if it has more). Of several pieces, each is compared before its rows are sent.
+    First, frame and account are compared with those of the append. Rows that were sent must fit the digests of their
+    chunks. The frame must fit its own digest (of 1,000 evenly spaced rows if it has more). Otherwise nothing is sent.
+    Of several pieces, each is compared before its rows are sent.
 
     Parameters
     ----------
     data : DataFrame, or what `append` takes
-        The frame that was appended; or all its pieces again, from the first one on, in the same order.
+        The frame that was appended; or all pieces again, from the first piece on, in the same order.
     path_or_receipt : str, path or AppendReceipt
         The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
     session : Session, optional
@@ -57,24 +57,24 @@ def resume_append(
     workers : int, default 1
         Chunks on the wire at once, 32 at most.
     verify : {"count", "tag"}, optional
-        How to find out which rows in doubt are stored, as in ``df.clicdata.append``. By default by the stamps if the
-        rows bear some; else rows in doubt end the call. ``"count"`` needs an append that began with it, or with its
-        table.
+        How to find out which rows in doubt are stored, as in ``df.clicdata.append``. By default by stamps if the rows
+        have stamps; without stamps, rows in doubt raise an error. ``"count"`` needs an append that began with it, or
+        that created its data set.
     exclusive : bool, default False
         For ``verify="count"``: your promise that nobody else wrote to the data set since the append began.
     in_doubt : {"stored", "missing"} or mapping of int to these, optional
-        What became of the rows in doubt, if you looked yourself: for all chunks, or by the ``start`` of each. Missing
-        rows are sent again.
+        Whether the rows in doubt are stored, if you looked yourself: for all chunks, or by the ``start`` of each chunk.
+        Missing rows are sent again.
     audit : bool, optional
-        Whether to count the rows at the end; by default with ``verify``, or if the append created its table.
+        Whether to count the rows at the end; by default with ``verify``, or if the append created its data set.
     rec_id : int or str, optional
     chunksize : int, optional
-        Values to compare with those of the append, which the journal holds. A name is looked up.
+        Values that must equal those of the append, which the journal holds. ``rec_id`` may be a name.
 
     Returns
     -------
     AppendReceipt
-        Every row appended. If they were before, nothing is sent.
+        The receipt, with every row appended. If all rows were stored before, nothing is sent.
 
     Raises
     ------
@@ -85,10 +85,10 @@ def resume_append(
     InputError
         The journal or an argument can't be used; nothing was sent.
     AppendAmbiguous
-        Rows are in doubt, and there is no way to find out which are stored, or it failed; nothing was sent. Or the
+        Rows are in doubt, and there is no way to find out which are stored, or this failed; nothing was sent. Or the
         response to a chunk was lost again.
     SyncInterrupted, WriteError
-        Of a `replace`: rows that were deleted are there, or others than its own; nothing more was sent.
+        Of a `replace`: deleted rows are still there, or rows that it didn't send; nothing more was sent.
     AppendInterrupted
         It stopped again. This error and `AppendAmbiguous` carry ``.receipt``.
 
@@ -119,7 +119,7 @@ def resume_append(
     }
     if isinstance(path_or_receipt, SyncReceipt):
         if path_or_receipt.appended is None:
-            raise InputError("no row was to be appended under this receipt: receipt.resume(df) goes on")
+            raise InputError("this receipt has no rows to append: receipt.resume(df) continues")
         path_or_receipt = path_or_receipt.appended
     receipt = path_or_receipt if isinstance(path_or_receipt, AppendReceipt) else AppendReceipt.load(path_or_receipt)
     replaced = receipt.job.replaces
@@ -127,13 +127,13 @@ def resume_append(
         return resume.go_on(data, path_or_receipt, **how)
     if replaced.groups is not None:
         raise InputError(
-            "the rows of this replace came in pieces: to go on, call ddf.clicdata.replace again with this journal= and "
-            f"append_id={receipt.append_id!r}. Nothing was sent"
+            "the rows of this replace came in pieces: to continue, call ddf.clicdata.replace again with this journal= "
+            f"and append_id={receipt.append_id!r}. Nothing was sent"
         )
     session = manager.current(session)
     rule = rule_of(replaced)
     if not isinstance(data, pd.DataFrame):
-        raise InputError("a replace goes on with the DataFrame of its call")
+        raise InputError("a replace continues only with the DataFrame of its call")
     source = replace_source(
         data, receipt.rec_id, replaced.by or None, rule, types=receipt.job.types, stamp=replaced.stamp
     )

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class SyncReceipt:
-    """What is known of each row and key of an upsert, a sync, a replace or a restore.
+    """The known state of each row and key of an upsert, a sync, a replace or a restore.
 
     Attributes
     ----------
     verb : str
-        What was done.
+        The verb: ``"upsert"``, ``"sync"``.
     rec_id : int
         The data set.
     appended : AppendReceipt or None
-        What became of the rows that are new; None if there are none, or none was sent. Its positions are those of
-        these rows.
+        The receipt of the new rows; None if there are no new rows, or none was sent. Its positions count only the new
+        rows.
     updated, deleted : ChangeReceipt or None
-        What became of the keys that differ, and of the keys that go; None if there are none.
+        The receipts of the keys to update and of the keys to delete; None if there are none.
     unchanged : int
         Keys whose rows were equal already.
     rechecked : bool
         Whether the data set was read at the end.
     unsettled : DataFrame
-        If it was: a row per cell that is not what was sent, as in `Plan.updates`. ``tolerance=`` lets such cells be.
+        After that read, a row per cell that differs from the sent cell, as in `Plan.updates`. ``tolerance=`` allows it.
     """
 
     def __init__(self, plan: Plan, carrier: Carrier, *, keep: bool = True) -> None:
@@ -57,7 +57,7 @@ class SyncReceipt:
         self._index: pd.Index[Any] | None = plan.frame.index
 
     def __getstate__(self) -> dict[str, Any]:
-        # A session can't be pickled: what the plan shows goes along, without the means to go on.
+        # A session can't be pickled. The copy has the cells of the plan, but can't be resumed.
         return {**self.__dict__, "_plan": None, "_carrier": None, "_cells": self._changed_cells()}
 
     def _changed_cells(self) -> tuple[pd.DataFrame, list[int]]:
@@ -72,7 +72,7 @@ class SyncReceipt:
 
     @property
     def complete(self) -> bool:
-        """Whether all that the plan holds is done, and nothing is in doubt."""
+        """Whether all changes of the plan are done, and nothing is in doubt."""
         changes = all(receipt.complete for receipt in self._changes())
         return changes and (self.appended.complete if self.appended is not None else not len(self._inserts))
 
@@ -94,7 +94,7 @@ class SyncReceipt:
     @property
     @public
     def changes(self) -> pd.DataFrame:
-        """The cells that were to change.
+        """The cells that the call updates, and their states.
 
         Returns
         -------
@@ -151,14 +151,14 @@ class SyncReceipt:
         return self._rows(df, [] if self.appended is None else self.appended.doubtful(), {"in doubt", "sending"})
 
     def come_in_pieces(self) -> None:
-        """Note that no frame has the new rows."""
+        """Note that the new rows come in pieces: no single frame has them."""
         self._index = None
 
     def _check_frame(self, df: pd.DataFrame) -> None:
         if self._index is None:
             raise InputError(
-                "the rows came in pieces: .appended has remaining(piece, number) and in_doubt(piece, number), and to "
-                "go on, make the call again"
+                "the rows came in pieces: .appended has remaining(piece, number) and in_doubt(piece, number). To "
+                "continue, make the call again"
             )
         check_frame(df, self._index)
 
@@ -173,11 +173,11 @@ class SyncReceipt:
         return df.iloc[sorted(rows)]  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the same class at run time
 
     # -----------------------------------------------------------------------------------------------------
-    # Going on, and going back
+    # Resume and undo
 
     @public
     def resume(self, df: pd.DataFrame) -> SyncReceipt:
-        """Go on after a stop, through the session of the call: read the data set, and do what is left.
+        """Continue after a stop, through the session of the call: read the data set, and make the missing changes.
 
         Parameters
         ----------
@@ -187,29 +187,29 @@ class SyncReceipt:
         Returns
         -------
         SyncReceipt
-            This one.
+            This receipt.
 
         Raises
         ------
         InputError
             ``df`` is another frame, or this receipt was pickled: make the call again.
         SyncInterrupted, SyncAmbiguous
-            It stopped again, or it isn't known what is done.
+            It stopped again, or it isn't known which changes are done.
         """
         self._check_frame(df)
         if self._carrier is None:
-            raise InputError("this receipt was pickled, and can't go on: make the call again")
+            raise InputError("this receipt was pickled, and can't be resumed: make the call again")
         return self._carrier.run(again=True)
 
     @public
     def undo(
         self, *, dry_run: bool = False, progress: bool | None = None, session: Session | None = None
     ) -> SyncReceipt | Plan:
-        """Give the rows back that were there before: delete the new ones, set the old cells, append the deleted ones.
+        """Undo the call: delete the new rows, set the old cells, append the deleted rows again.
 
-        The data set is read before. Where its rows are not what this write left there, or was to leave there, somebody
-        has changed them since: then nothing is done. Rows of other keys are left alone. Rows that are appended again
-        are at the end of the data set.
+        The data set is read first. If its rows differ from the rows that this write left, or should have left, another
+        writer has changed them since. Then nothing is done. Rows of other keys are not touched. Rows that are appended
+        again are at the end of the data set.
 
         Parameters
         ----------
@@ -218,12 +218,12 @@ class SyncReceipt:
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         session : Session, optional
-            The session to send through; that of the call if not given.
+            The session to send through; by default the session of the call.
 
         Returns
         -------
         SyncReceipt, or Plan with ``dry_run``
-            What was deleted, updated and appended. It has an `undo` too.
+            The rows that were deleted, updated and appended. It has an `undo` too.
 
         Raises
         ------
@@ -231,7 +231,7 @@ class SyncReceipt:
             Rows have been changed since, or were not kept (``keep=False``), or this receipt was pickled; nothing was
             written.
         SyncInterrupted, SyncAmbiguous
-            It stopped midway, or it isn't known what is done.
+            It stopped midway, or it isn't known which changes are done.
 
         Examples
         --------
@@ -256,7 +256,7 @@ class SyncReceipt:
     # Display
 
     def summary(self) -> str:
-        """Return one line: what was done, and what is left."""
+        """Return one line: the changes that were made, and the changes that are left."""
         parts = []
         if self.appended is not None:
             parts.append(self.appended.summary().replace(f" to data set {self.rec_id}", ""))
@@ -270,7 +270,7 @@ class SyncReceipt:
             parts.append(f"{self.unchanged:,} unchanged")
         if len(self.unsettled):
             parts.append(
-                f"{len(self.unsettled):,} cells are not what was sent: .unsettled (tolerance= permits small ones)"
+                f"{len(self.unsettled):,} cells differ from the sent ones: .unsettled (tolerance= permits small ones)"
             )
         return f"{self.verb} of data set {self.rec_id}: {'; '.join(parts) or 'nothing to do'}"
 
@@ -289,5 +289,5 @@ class SyncReceipt:
         if any(one.keys_in_doubt for one in self._changes()) or (self.appended and self.appended.rows_in_doubt):
             steps.append("look at the rows that may be written or not: .in_doubt(df)")
         if len(self.unsettled):
-            steps.append("cells that are not what was sent: .unsettled")
+            steps.append("look at the cells that differ from the sent ones: .unsettled")
         return receipt_html(self, counts, steps)

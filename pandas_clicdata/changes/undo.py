@@ -1,4 +1,4 @@
-"""Giving rows back that were there before a write, where nobody has changed them since."""
+"""Undo a write: restore the rows from before the write, if nobody has changed them since."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 class Left(NamedTuple):
-    """Rows as JSON, before a write and after it: the first ``updated`` of ``new`` are rows of before.
+    """Rows as JSON, before a write and after it. The first ``updated`` rows of ``new`` were updated, the others added.
 
-    ``exact`` if the caller said that the service compares text exactly. The last ``stayed`` of ``old`` weren't deleted.
+    ``exact``: the caller said that the service compares text exactly. The last ``stayed`` of ``old`` weren't deleted.
     """
 
     old: list[bytes]
@@ -48,7 +48,7 @@ class Left(NamedTuple):
 def undo_changes(
     session: Session, receipt: ChangeReceipt, *, dry_run: bool, progress: bool | None
 ) -> SyncReceipt | Plan:
-    """Give the rows of a delete or an update back."""
+    """Undo a delete or an update."""
     old, new = _changed(receipt)
     on = [cell.column for change in receipt.changes if change for cell in parse_filter(change.find)]
     left = Left(old, new, list(dict.fromkeys(on)), len(new), receipt.exact)
@@ -58,7 +58,7 @@ def undo_changes(
 def undo_sync(
     session: Session, receipt: SyncReceipt, plan: Plan, *, dry_run: bool, progress: bool | None
 ) -> SyncReceipt | Plan:
-    """Give the rows of a write of several kinds back."""
+    """Undo a write with several kinds of changes."""
     old, new = list[bytes](), list[bytes]()
     for changes in (receipt.updated, receipt.deleted):
         if changes is not None:
@@ -80,7 +80,7 @@ def _maybe_stored(receipt: AppendReceipt) -> list[int]:
 
 
 def _changed(receipt: ChangeReceipt) -> tuple[list[bytes], list[bytes]]:
-    """Return the rows that a delete or an update may have changed, and what it made of them."""
+    """Return the rows that a delete or an update may have changed, as before it and as after it."""
     old, new = list[bytes](), list[bytes]()
     for found in receipt.reached():
         change = receipt.changes[found.key]
@@ -120,14 +120,14 @@ def _undo_plan(session: Session, rec_id: int, left: Left, options: AppendOptions
 
 
 def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
-    """Return what gives the first rows of ``known`` back; the others are what the write made of them."""
+    """Return the changes that restore the old rows: the first rows of ``known``. The others are the new rows."""
     work, names, on = Work(), list(dict.fromkeys([*known.names, *there.names])), left.on
     keys = match.match(known, there, on, wide=not left.exact)
     same = match.match(known, there, names, wide=False)
     groups: dict[int, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for position, group in enumerate(keys.local.tolist()):
         groups[group][position >= len(left.old)].append(position)
-    strangers = match.match(known, there, on, wide=False).remote < 0  # of a key that is only alike
+    strangers = match.match(known, there, on, wide=False).remote < 0  # their key is only alike
     for place in np.flatnonzero(keys.remote >= 0).tolist():
         if not strangers[place]:
             groups[int(keys.remote[place])][2].append(place)
@@ -162,7 +162,7 @@ def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
         reached = np.isin(keys.remote, keys.remote[gone]) & strangers
         if reached.any():
             work.problems.append(
-                f"{count_rows(int(reached.sum()))} would go whose keys differ only in letter case or trailing blanks"
+                f"{count_rows(int(reached.sum()))} would be deleted whose keys differ only in case or trailing blanks"
             )
     work.inserts = np.array(sorted(inserts), np.int64)
     if changed:

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     Pages = Callable[[], Iterable[Page]]
 
-_SEEN_ROWS = 1_000  # that show what a column holds
+_SEEN_ROWS = 1_000  # rows that show the types in a column
 
 
 class Source:
-    """A frame as a verb uses it: its columns, with those of the index, and its rows as they would be sent."""
+    """The frame of a verb: its columns, with the levels of its index, and its rows in the form that is sent."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Source:
 
 
 def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
-    """Return columns of a frame that an argument names; an `InputError` if it doesn't have them."""
+    """Return the columns that an argument names. Raises an `InputError` if the frame lacks one."""
     listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
     if not listed:
         raise InputError(
@@ -114,7 +114,7 @@ def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
 
 
 class Read(NamedTuple):
-    """What was read of a data set, how long that took, and in how many pages."""
+    """The rows of a data set, the seconds that the read took, and the number of its pages."""
 
     rows: Rows
     seconds: float
@@ -122,7 +122,7 @@ class Read(NamedTuple):
 
     @property
     def known(self) -> Known | None:
-        """What its columns hold."""
+        """The types that the first rows show in its columns."""
         first = {name: python_cells(self.rows.cells(name)[:_SEEN_ROWS]) for name in self.rows.names}
         return columns_seen(first) if first else None
 
@@ -136,7 +136,7 @@ def read_rows(
     *,
     all_digits: bool = False,
 ) -> Read:
-    """Read a data set; columns that are ``exact`` with all digits, or every column."""
+    """Read a data set. Columns in ``exact`` keep all digits of numbers; with ``all_digits``, every column does."""
     began = time.monotonic()
 
     def read() -> tuple[Rows, int]:
@@ -152,7 +152,7 @@ def read_rows(
 
 
 def pages_of(session: Session, rec_id: int) -> Pages:
-    """Return what reads the pages of a data set."""
+    """Return a function that iterates over the pages of a data set."""
     return partial(iter_pages, session, get("read rows", f"/data/{rec_id}", key="data"), PAGE_SIZE)
 
 
@@ -180,7 +180,7 @@ class ChangeOptions:
 
 
 def delete_rows(session: Session, rec_id: int, source: Source, options: ChangeOptions, pages: Pages | None) -> Plan:
-    """Return the plan to delete the rows that have a key of the frame; without ``pages`` none are read before."""
+    """Return the plan to delete the rows that have a key of the frame; without ``pages`` no row is read first."""
     return _change_plan(session, "delete rows", rec_id, source, options, pages)
 
 
@@ -214,7 +214,7 @@ def _change_plan(
         work.problems.append(f"{len(work.unmatched):,} keys reach no row, such as {keys}")
     reached = sum(len(change.places) for change in [*work.deletes, *work.updates])
     if options.max_rows is not None and reached > options.max_rows:
-        would = "go" if is_delete else "be set"
+        would = "be deleted" if is_delete else "be set"
         work.problems.append(
             f"{reached:,} rows would {would}, and max_rows is {options.max_rows:,}. dry_run=True shows them"
         )
@@ -243,7 +243,7 @@ def _change_plan(
 
 
 def unread_work(compared: Comparison, source: Source, *, is_delete: bool) -> Work:
-    """Return a change for each key, where the data set was not read."""
+    """Return a change for each key, if the data set was not read."""
     others = [] if is_delete else source.others
     rows = compared.keys.tolist()
     changes = [
@@ -273,7 +273,7 @@ class SyncOptions:
 
 
 def upsert(session: Session, rec_id: int, source: Source, options: SyncOptions, pages: Pages) -> Plan:
-    """Return the plan to update the rows whose key matches and whose cells differ, and append those with a new key."""
+    """Return the plan to update rows whose key matches and whose cells differ, and to append rows with a new key."""
     return _sync_plan(session, "upsert", rec_id, source, options, pages)
 
 

@@ -1,4 +1,4 @@
-"""What each verb would do, from a comparison of the frame with the data set. Pure: no I/O."""
+"""The changes that each verb would make, from a comparison of the frame with the data set. No I/O."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ FEW_DELETES, SHARE_OF_DELETES = 10, 0.1  # more than both are refused, unless th
 def work_of_delete(compared: Comparison, *, first_only: bool, by: MatchBy | None) -> Work:
     """Return the deletes of the rows that have a key of the frame."""
     work = Work()
-    unclear = question(compared, "would go", first_only=first_only)
+    unclear = question(compared, "would be deleted", first_only=first_only)
     if unclear and (by is None or (first_only and by == "wide")):
         decides = 'match="exact"' if first_only else 'match="exact" or match="wide"'
-        work.problems.append(f"{unclear}. {decides} decides, if you know what ClicData does or want")
+        work.problems.append(f"{unclear}. {decides} decides, if you know what ClicData does or which rows you want")
     rows = compared.matched.tolist()
     for row, raw in zip(rows, compared.frame.raw(rows), strict=True):
         places = compared.places.get(row, [])
-        if first_only:  # in either view
+        if first_only:  # the first row by wide comparison, and by exact comparison
             places = sorted({*places[:1], *[place for place in places if compared.exact.remote[place] == row][:1]})
         work.deletes.append(Change(cells_of(raw, compared.on), row, places))
     work.unmatched = compared.unmatched
@@ -59,7 +59,7 @@ def work_of_update(
     unclear = question(compared, "would be set", first_only=first_only)
     if unclear and by is None:
         work.problems.append(
-            f'{unclear}. match="exact" or match="wide" decides, if you know what ClicData does or want'
+            f'{unclear}. match="exact" or match="wide" decides, if you know what ClicData does or which rows you want'
         )
     rows, places = compared.pairs
     if first_only:
@@ -122,21 +122,21 @@ def work_of_sync(compared: Comparison, work: Work, *, max_deletes: float | None)
     work.deletes, unreachable = deletes_by(compared.there, gone, compared.on)
     if len(unreachable):
         work.problems.append(
-            f"{count_rows(len(unreachable))} of the data set would go and have a null in {compared.on}, which no "
-            "filter can reach: delete them by another column"
+            f"{count_rows(len(unreachable))} of the data set would be deleted and have a null in {compared.on}, which "
+            "no filter can reach: delete them by another column"
         )
     there = compared.there.count
     if not compared.frame.count and there:
-        work.problems.append("the frame is empty, and every row would go: replace(allow_empty=True) empties a data set")
+        work.problems.append("the frame is empty, and every row would be deleted: replace(allow_empty=True) does that")
     elif problem := too_many(
-        f"{count_rows(len(gone))} of {there:,} would go", len(gone), there, max_deletes, "max_deletes"
+        f"{count_rows(len(gone))} of {there:,} would be deleted", len(gone), there, max_deletes, "max_deletes"
     ):
         work.problems.append(problem)
     return work
 
 
 def too_many(would: str, count: int, there: int, most: float | None, argument: str) -> str | None:
-    """Return the problem of more deletes than may be; None if there is none. ``would`` says them in words."""
+    """Return the problem of too many deletes; None if they are allowed. ``would`` begins the message."""
     if most is not None:
         allowed = most if isinstance(most, int) else most * there
         return f"{would}, and {argument} is {most:,}" if count > allowed else None
@@ -150,8 +150,8 @@ def work_of_replace(
 ) -> Work:
     """Return the deletes of the rows in ``scope``, and the insert of every row of the frame.
 
-    These are the rows with a key of the frame, or without key columns all; with a column ``batch``, which has a stamp
-    for each run, those of earlier runs, which go by their stamps.
+    ``scope`` has the rows with a key of the frame, or all rows if there are no key columns. With a column ``batch``,
+    which has a stamp for each run, it has only rows of earlier runs. These are deleted by their stamps.
     """
     there, unreachable = compared.there, np.empty(0, np.int64)
     if compared.on:
@@ -165,12 +165,9 @@ def work_of_replace(
         work.deletes, unreachable = deletes_of_all(there)
     if len(unreachable):
         what = f"have no stamp in {batch!r}" if batch else "have a null in every column"
-        work.problems.append(f"{count_rows(len(unreachable))} would go and {what}, and no filter reaches them")
-    if max_deleted is not None and (
-        problem := too_many(
-            f"{count_rows(len(scope))} of {there.count:,} would go", len(scope), there.count, max_deleted, "max_deleted"
-        )
-    ):
+        work.problems.append(f"{count_rows(len(unreachable))} would be deleted and {what}, and no filter reaches them")
+    would = f"{count_rows(len(scope))} of {there.count:,} would be deleted"
+    if max_deleted is not None and (problem := too_many(would, len(scope), there.count, max_deleted, "max_deleted")):
         work.problems.append(problem)
     work.inserts = np.arange(compared.frame.count)
     work.unmatched = work.duplicates = np.empty(0, np.int64)

@@ -283,7 +283,7 @@ def test_after_three_rounds_of_lost_responses_it_is_ambiguous(
 @pytest.mark.parametrize("verb", ["replace", "sync"])
 def test_an_empty_frame_is_refused(session: Session, clicdata_sandbox: Sandbox, rec_id: int, verb: str) -> None:
     options: Any = {"max_deletes": 1.0} if verb == "sync" else {}
-    with pytest.raises(errors.InputError, match="the frame is empty, and every row would go"):
+    with pytest.raises(errors.InputError, match="the frame is empty, and every row would be deleted"):
         call(STOCK.head(0), verb, rec_id, session=session, **options)
     assert len(clicdata_sandbox.rows(rec_id)) == 3
 
@@ -305,7 +305,7 @@ def test_more_than_ten_rows_and_more_than_a_tenth_are_refused_unless_max_deletes
     many = pd.DataFrame({"id": range(120), "v": range(120)})
     rec_id = many.clicdata.push("Many", session=session).rec_id
     few = many.head(107)
-    with pytest.raises(errors.InputError, match="13 rows of 120 would go, more than ten and more than a tenth"):
+    with pytest.raises(errors.InputError, match="13 rows of 120 would be deleted, more than ten and more than a tenth"):
         few.clicdata.sync(rec_id, on="id", session=session)
     for most in (12, 0.1):
         with pytest.raises(errors.InputError, match="max_deletes is"):

@@ -119,7 +119,7 @@ def test_with_append_first_there_are_never_fewer_rows(session: Session, clicdata
 def test_rows_without_a_stamp_are_refused(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = SALES.assign(batch=[None, *["early"] * 23]).clicdata.push("Sales", session=session).rec_id
     clicdata_sandbox.requests.clear()
-    with pytest.raises(errors.InputError, match="1 row would go and have no stamp in 'batch'"):
+    with pytest.raises(errors.InputError, match="1 row would be deleted and have no stamp in 'batch'"):
         MAY.clicdata.replace(rec_id, order="append_first", batch_column="batch", session=session)
     with pytest.raises(errors.InputError, match="the frame has a column 'batch'"):
         MAY.assign(batch="x").clicdata.replace(rec_id, batch_column="batch", session=session)
@@ -131,9 +131,9 @@ def test_rows_without_a_stamp_are_refused(session: Session, clicdata_sandbox: Sa
     [
         (MAY.head(0), {}, "allow_empty=True permits it"),
         (MAY.assign(extra=1), {}, "'extra' is not in data set"),
-        (MAY, {"max_deleted": 23}, "24 rows of 24 would go, and max_deleted is 23"),
+        (MAY, {"max_deleted": 23}, "24 rows of 24 would be deleted, and max_deleted is 23"),
         (MAY, {"max_deleted": 0.5}, "max_deleted is 0.5"),
-        (MAY, {"by": "month", "max_deleted": 5}, "6 rows of 24 would go"),
+        (MAY, {"by": "month", "max_deleted": 5}, "6 rows of 24 would be deleted"),
         (MAY.assign(month=[3, None, 3]), {"by": "month"}, "missing value in a key column"),
         (MAY, {"by": "monht"}, "the frame has no column 'monht'"),
         (MAY, {"order": "first"}, "order must be"),

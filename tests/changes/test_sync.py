@@ -157,7 +157,7 @@ def test_a_sync_that_deletes_much_is_refused(session: Session, clicdata_sandbox:
     clicdata_sandbox.requests.clear()
     for frame, how, message in (
         (STOCK.head(2), {}, "max_deletes=22 permits it"),
-        (STOCK.head(2), {"max_deletes": 0.5}, "22 rows of 24 would go, and max_deletes is 0.5"),
+        (STOCK.head(2), {"max_deletes": 0.5}, "22 rows of 24 would be deleted, and max_deletes is 0.5"),
         (STOCK.head(0), {"max_deletes": 99}, "the frame is empty"),
     ):
         with pytest.raises(errors.InputError, match=message):

@@ -68,7 +68,7 @@ def test_a_dry_run_shows_more_than_max_rows_too(session: Session) -> None:
     rec_id = FRAME.clicdata.push("Dry").rec_id
     plan = FRAME.clicdata.delete_rows(rec_id, on="k", dry_run=True, max_rows=1)
     assert len(plan.deletes) == 4
-    assert plan.problems == ["4 rows would go, and max_rows is 1. dry_run=True shows them"]
+    assert plan.problems == ["4 rows would be deleted, and max_rows is 1. dry_run=True shows them"]
 
 
 def test_deleted_rows_can_be_appended_again(session: Session, clicdata_sandbox: Sandbox) -> None:
@@ -130,7 +130,9 @@ def test_more_rows_than_max_rows_are_refused_before_any_delete(
 ) -> None:
     rec_id = FRAME.clicdata.push("Bounded").rec_id
     clicdata_sandbox.requests.clear()
-    with pytest.raises(errors.InputError, match=f"3 rows would go, and max_rows is {max_rows}.*Nothing was written"):
+    with pytest.raises(
+        errors.InputError, match=f"3 rows would be deleted, and max_rows is {max_rows}.*Nothing was written"
+    ):
         FRAME.head(2).clicdata.delete_rows(rec_id, on="k", max_rows=max_rows)
     assert set(verbs(clicdata_sandbox)) == {"GET"}
     assert clicdata_sandbox.count(rec_id) == 4
@@ -453,7 +455,7 @@ def test_rows_that_may_be_meant_are_shown_and_nothing_is_deleted(
         with pytest.raises(errors.InputError) as caught:
             frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", session=session)
         for text in (
-            "2 rows would go",
+            "2 rows would be deleted",
             "(t='a'; t='b')",
             "and 4 rows",
             r"(t='A'; t='a \t')",
@@ -463,12 +465,12 @@ def test_rows_that_may_be_meant_are_shown_and_nothing_is_deleted(
         plan = frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", dry_run=True, session=session)
         assert plan.deletes["n"].tolist() == [0, 1, 2, 3]
         assert plan.collisions["n"].tolist() == [1, 2]
-        assert "2 rows would go" in plan.problems[0]
+        assert "2 rows would be deleted" in plan.problems[0]
         assert "'a" not in caplog.text
         for match, rows in {"exact": [0, 3], "wide": [0, 1, 2, 3]}.items():
             one = frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", dry_run=True, match=match, session=session)
             assert one.deletes["n"].tolist() == rows
-            with pytest.raises(errors.InputError, match=f"{len(rows)} rows would go, and max_rows is 1"):
+            with pytest.raises(errors.InputError, match=f"{len(rows)} rows would be deleted, and max_rows is 1"):
                 frame.iloc[[0, 3]].clicdata.delete_rows(rec_id, on="t", match=match, max_rows=1, session=session)
         assert set(verbs(sandbox)) == {"GET"}
 
@@ -547,7 +549,9 @@ def test_an_update_whose_keys_may_be_one_is_refused(session: Session, clicdata_s
     clicdata_sandbox.requests.clear()
     for keys in (["a", "A"], ["x", "straße", "STRASSE "]):
         for match in (None, "wide"):
-            with pytest.raises(errors.InputError, match=r"may be the same to ClicData \(row labels.*sees letter case"):
+            with pytest.raises(
+                errors.InputError, match=r"may be the same to ClicData \(row labels.*distinguishes letter case"
+            ):
                 pd.DataFrame({"t": keys, "n": range(len(keys))}).clicdata.update_rows(rec_id, on="t", match=match)
     with pytest.raises(errors.InputError, match=r"keep one row per key. Nothing was written$"):
         pd.DataFrame({"t": [1, 1.0], "n": [1, 2]}, dtype=object).clicdata.update_rows(rec_id, on="t", match="exact")
