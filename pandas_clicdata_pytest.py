@@ -1,7 +1,7 @@
 """Fixtures for the tests of users of this package: a fresh sandbox, and a session on it.
 
-Every pytest run in an environment with this package loads this module. It stands beside the package, whose import
-takes pandas along.
+Every pytest run in an environment with this package loads this module. It is not in the package, because the import of
+the package also imports pandas.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def clicdata_sandbox() -> Iterator[Sandbox]:
     """A fresh ClicData on this machine, with its sample data, for one test."""
     try:
         from pandas_clicdata.sandbox import start
-    except ImportError as error:  # without the extra: one sentence says what to install
+    except ImportError as error:  # the extra is missing: one sentence names the package to install
         raise pytest.fail.Exception(str(error), pytrace=False) from None
     with start() as sandbox:
         yield sandbox

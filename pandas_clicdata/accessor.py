@@ -41,7 +41,7 @@ IF_EXISTS = ("fail", "append", "replace", "delete_rows")
 
 @pd.api.extensions.register_dataframe_accessor("clicdata")
 class ClicDataAccessor(FrameChanges):
-    """This frame and ClicData.
+    """The verbs that write this frame to ClicData, or compare it with a data set.
 
     Parameters
     ----------
@@ -91,93 +91,93 @@ class ClicDataAccessor(FrameChanges):
         """Append the rows to a data set.
 
         The whole frame is checked before the first request. A chunk whose response is lost is not sent again, unless
-        ``verify`` finds it missing. A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC; text in any
-        other spelling is sent as it is.
+        ``verify`` finds that its rows are missing. A datetime is sent as ``2024-01-31 23:59:59``, an aware one in UTC.
+        Text in any other format is sent unchanged.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name. Its columns are matched by name.
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"day": "date"}``. They are
-            those of `Data.create_data`, ``"money"`` and ``"time"`` among them. Dates of a frame that was read from
-            this data set go back as they came, by ``df.attrs["clicdata"]``.
+            The ClicData types of columns that should not get the type of their dtype: ``{"day": "date"}``.
+            `Data.create_data` lists all types, such as ``"money"`` and ``"time"``. Dates of a frame that was read from
+            this data set are written in the same format as they were read, by ``df.attrs["clicdata"]``.
         chunksize : int, optional
-            Rows of a request at most. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
+            The most rows of a request. By default 5,000 rows or 4 MB in the legacy dialect, which states no limit,
             and 500, the service's limit, from version 2022.01 on.
         index : bool, optional
-            Whether the levels of the index are sent, as the first columns. By default those with a name are; an
-            unnamed index of integers is positions and is not, and any other one is refused.
+            Whether to send the levels of the index, as the first columns. By default, levels with a name are sent. An
+            unnamed index of integers counts as positions, and is not sent. Any other unnamed index is refused.
         workers : int, default 1
-            Chunks on the wire at once, 32 at most. With one worker the rows are stored in the frame's order; with
-            more, the chunks are stored in any order.
+            Chunks that are sent at once, 32 at most. With one worker, the rows are stored in the frame's order. With
+            more workers, the chunks are stored in any order.
         compress : bool, default False
-            Whether to send the rows compressed (gzip). It is not known whether the service takes that.
+            Whether to send the rows compressed (gzip). It is not known whether the service accepts this.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
         journal : str or path, optional
-            A new file for each append (such as one with the date in its name), in a folder of your own, in which each
-            chunk is written before it is sent (positions, digests
-            and states; no cell and no secret). `resume_append` goes on from it, even if the process was killed. After
-            a kill or a loss of power, at most the chunks that were on the wire are in doubt: one for each worker. It
-            is an SQLite file; a file ``-journal`` that is left beside it after a kill belongs to it.
+            A new file for each append, in a folder of your own. Its name may have the date, for example. Each chunk is
+            noted there before it is sent: positions, digests and states, but no cell and no secret. `resume_append`
+            continues from the file, even if the process was killed. After a kill or a loss of power, only the chunks
+            that were being sent are in doubt: at most one per worker. The file is an SQLite database. A file
+            ``-journal`` that is left beside it after a kill belongs to it.
         verify : {"count", "tag"}, optional
-            What to do if the response to a chunk was lost. By default: stop, and say which rows are in doubt.
-            Otherwise wait (half a minute, the read timeout, or three times the slowest response, whichever is longest),
-            count until two counts are equal, and send the chunk again only if none of its rows is stored. ``"count"``
-            counts the rows of the data set: a request before, two if in doubt and one at the end from version 2022.01
-            on; in the legacy dialect a request for each page instead of one, but at most three at the end. ``"tag"``
-            counts the rows with the chunk's stamp: a request for each page of the data set, twice if in doubt and once
-            at the end.
+            What to do if the response to a chunk was lost. By default, the append stops and says which rows are in
+            doubt. Otherwise it waits (half a minute, the read timeout, or three times the slowest response, whichever
+            is longest), and counts until two counts are equal. It sends the chunk again only if none of its rows is
+            stored. ``"count"`` counts the rows of the data set. From version 2022.01 on, this is one request before,
+            two if in doubt, and one at the end. In the legacy dialect, it is a request per page instead of one, but at
+            most three at the end. ``"tag"`` counts the rows with the chunk's stamp: it requests all pages, twice if
+            in doubt, and once at the end.
         exclusive : bool, default False
             For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
         tag_column : str, optional
-            For ``verify="tag"``: a text column of the data set that the frame does not have; it gets the stamp of each
-            row: the id of the append, the positions of the rows of its chunk, and the digest of these.
+            For ``verify="tag"``: a text column of the data set that the frame does not have. It gets the stamp of each
+            row: the id of the append, the positions of the rows of its chunk, and the digest of these rows.
         errors : {"raise", "collect"}, default "raise"
-            What to do if the service refuses rows: stop, or halve the chunk down to the rows at fault, put these into
-            ``receipt.refused`` and store the others. A row at fault costs some twenty requests; after 100 refused rows
-            in a row it stops all the same. A chunk that is too large is halved in any case.
+            What to do if the service refuses rows. ``"raise"`` stops. ``"collect"`` halves the chunk until it has the
+            refused rows alone, puts these into ``receipt.refused``, and stores the others. It costs about 20 requests
+            per refused row, and stops after 100 of them in sequence. Too large chunks are halved in any case.
         audit : bool, optional
             Whether to count the rows at the end; by default with ``verify``.
         check : bool, optional
-            Whether to compare the columns with those of the data set before the first row is sent, and refuse a name
-            that the data set lacks, a column of another kind than it holds there, and one that mixes kinds. Columns of
-            the data set that the frame lacks are named in the receipt, and get null. By default the columns are those
-            that the session knows (it created or read the data set), or that `read_clicdata` noted in ``df.attrs``;
-            only if neither does, and the frame has more rows than a request takes, page 1 is requested. True requests
-            it always, False compares nothing. ClicData states no types: what a column holds is what the data set was
-            created with in this session, else what the first 1,000 rows show.
+            Whether to compare the columns with those of the data set before the first row is sent. It refuses a name
+            that the data set lacks, a column whose kind of cells differs there, and a column of mixed kinds. Columns
+            that only the data set has get null, and the receipt names them. By default, the columns come from the
+            session, if it created or read the data set, or from ``df.attrs``, where `read_clicdata` notes them. If
+            neither has them, page 1 is requested, but only if the frame needs more than one request. True always
+            requests page 1; False compares nothing. ClicData states no types: the create in this session shows them,
+            else the first 1,000 rows.
         dry_run : bool, default False
-            Whether to write nothing, and return the plan: ``.columns`` compares the columns of both sides, as far as
-            those of the data set are known without a request; with ``check=True`` page 1 is requested. ``.problems``
-            says why it would be refused, and ``.apply()`` carries it out, once.
+            Whether to write nothing, and return the plan. ``.columns`` compares the columns of both sides, if those of
+            the data set are known without a request; with ``check=True``, page 1 is requested. ``.problems`` says why
+            the append would be refused. ``.apply()`` carries the plan out, once.
         append_id : str, optional
-            Your own id of this append, for a call that may be made again, such as by a scheduler: the same id with the
-            same rows is done once, also by another process after a kill. 1 to 100 letters, digits and ``._:@+=~-``.
-            With ``journal``, the call goes on from that file if it exists, and sends nothing if all rows are stored.
-            With ``verify="tag"`` and no such file, it waits (as for a chunk in doubt) and looks for rows with stamps
-            of this id: twice as many requests as the data set has pages. Rows that are stored under the id and are
-            others than these raise `JournalMismatch`. Two such calls must not run at once without a common journal.
+            Your own id of this append, for a call that may be repeated, such as by a scheduler. The same rows with the
+            same id are appended once, even if another process repeats the call after a kill. 1 to 100 letters, digits
+            and ``._:@+=~-``. With ``journal``, the call continues from that file if it exists, and sends nothing if all
+            rows are stored. With ``verify="tag"`` and no such file, it waits as for a chunk in doubt, and looks for
+            rows with stamps of this id, by two requests per page of the data set. If other rows are stored under the
+            id, it raises `JournalMismatch`. Two such calls must not run at once without a common journal.
         session : Session, optional
             The session to send through; the default session if not given.
 
         Returns
         -------
         AppendReceipt, or Plan with ``dry_run``
-            Every row appended (with ``errors="collect"``: or refused). If the frame has no rows, nothing is sent.
-            A data set with a unique key may leave out rows whose key exists: ``.rows_found`` is their number where
-            the service counts them, which is from version 2022.01 on. In the legacy dialect it says nothing of them,
-            and only ``verify`` or a count of your own finds that they are missing.
+            Every row was appended; or refused, with ``errors="collect"``. If the frame has no rows, nothing is sent.
+            A data set with a unique key may skip rows whose key exists. From version 2022.01 on, the service counts
+            them, and ``.rows_found`` is their number. The legacy dialect does not report them: only ``verify`` or your
+            own count shows that they are missing.
 
         Raises
         ------
         InputError
-            The frame can't be sent, or its columns are not those of the data set; every problem is named, and nothing
-            was sent.
+            The frame can't be sent, or its columns are not those of the data set. The message names every problem, and
+            nothing was sent.
         AppendInterrupted, AppendAmbiguous
-            It stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt. Go on
-            with `resume_append`.
+            The append stopped midway: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
+            Continue with `resume_append`.
         NotFound, ApiError, AuthError, TransportError
             No row was stored.
 
@@ -262,9 +262,10 @@ class ClicDataAccessor(FrameChanges):
         desc : str, default ""
             A description.
         types : mapping of str to str, optional
-            ClicData type of columns whose own would not do: ``{"share": "percentage", "opens": "time"}``.
+            The ClicData types of columns that should not get the type of their dtype: ``{"share": "percentage",
+            "opens": "time"}``.
         index : bool, optional
-            Whether the levels of the index make columns too, the first ones; by default as in `append`.
+            Whether the levels of the index become the first columns; by default as in `append`.
         dry_run : bool, default False
             Whether to write nothing, and return the plan: ``.columns`` has the ClicData types in ``sent_as``. The data
             sets are listed, to see whether the name is new.
@@ -279,11 +280,11 @@ class ClicDataAccessor(FrameChanges):
         Raises
         ------
         InputError
-            A column has no ClicData type; every such column is named, and nothing was sent.
+            A column has no ClicData type. The message names every such column, and nothing was sent.
         Conflict
-            There is a data set of that name.
+            A data set of that name exists.
         CreateAmbiguous
-            The response was lost, and looking for the table didn't show whether it was created.
+            The response was lost, and the list of data sets didn't show whether the table was created.
 
         Notes
         -----
@@ -374,34 +375,34 @@ class ClicDataAccessor(FrameChanges):
         desc : str, default ""
             A description.
         if_exists : {"fail", "append", "replace", "delete_rows"}, default "fail"
-            What to do if there is a table of that name: raise `Conflict`, append to it, or delete its rows first as
+            What to do if a table of that name exists: raise `Conflict`, append to it, or delete its rows first as
             `replace` does (``"replace"`` and ``"delete_rows"`` are the same: the columns stay).
         types : mapping of str to str, optional
-            ClicData types of columns that shall have another type than their own: ``{"fee": "money"}``.
+            The ClicData types of columns that should not get the type of their dtype: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
-            As in `append`. A new table has a column for the stamps too.
+            As in `append`. A new table gets the column ``tag_column`` too.
         append_id : str, optional
             As in `append`. Without a journal, a second call needs ``if_exists="append"`` to find the table.
         audit : bool, optional
-            Whether to count the rows at the end; by default if the table is new, or with ``verify``. It is a request
-            from version 2022.01 on, two at most in the legacy dialect, and all pages only if these find another
-            number; with ``verify="tag"`` it is all pages.
+            Whether to count the rows at the end; by default if the table is new, or with ``verify``. This is one
+            request from version 2022.01 on, and at most two in the legacy dialect. All pages are read only if these
+            find another number, or with ``verify="tag"``.
         dry_run : bool, default False
             Whether to write nothing, and return the plan, as in `append` and `create_table`.
 
         Returns
         -------
         AppendReceipt, SyncReceipt where rows were replaced, or Plan with ``dry_run``
-            Every row appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the table.
 
         Raises
         ------
         InputError
-            The frame can't be sent; every problem is named, and nothing was sent.
+            The frame can't be sent. The message names every problem, and nothing was sent.
         Conflict
-            There is a table of that name, with ``if_exists="fail"``.
+            With ``if_exists="fail"``: a table of that name exists.
         CreateAmbiguous
-            The response was lost, and looking for the table didn't show whether it was created.
+            The response was lost, and the list of data sets didn't show whether the table was created.
         WriteError
             The append stopped: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
 
@@ -466,11 +467,11 @@ public_methods(ClicDataAccessor)
 if TYPE_CHECKING:
 
     class DataFrame(pd.DataFrame):
-        """A DataFrame whose accessor editors and type checkers know. At run time it is pandas' own."""
+        """A DataFrame whose accessor is known to editors and type checkers. At run time, it is pandas' own class."""
 
         @property
         def clicdata(self) -> ClicDataAccessor:
-            """This frame and ClicData."""
+            """The verbs that write this frame to ClicData, or compare it with a data set."""
             ...
 
 else:

@@ -1,6 +1,6 @@
 """Checks of arguments. Each returns the checked value, or raises before any request is sent.
 
-``str.__str__`` makes a str of a subclass, such as NumPy's, which msgspec doesn't encode.
+``str.__str__`` converts a subclass of str, such as NumPy's, to str: msgspec doesn't encode subclasses.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 Output = Literal["df", "dict"]
 
-_LARGEST_ID = 2**53  # JSON readers that use floats confuse larger integers
+_LARGEST_ID = 2**53  # larger integers are not exact in JSON parsers that use floats
 _LONGEST_ID = 20  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # the last two break lines
 
 
 def check_id(name: str, value: Any) -> int:
-    """Return an id as an int. Any type of positive integer will do, but no text, float or bool."""
+    """Return an id as an int. It may have any type of positive integer, but not be text, float or bool."""
     kind = type(value).__name__
     if _is_bool(value):
         raise InputError(f"{name} must be a whole number, not a bool ({value!r})")
@@ -38,7 +38,7 @@ def check_id(name: str, value: Any) -> int:
 
 
 def _id_advice(name: str, value: Any) -> str:
-    """Return what to give instead of a text or a float."""
+    """Return the advice to give the id of a text or a float as an integer."""
     if isinstance(value, float) and value.is_integer():
         return f": give {name}={int(value)}"
     if not isinstance(value, str):
@@ -92,7 +92,7 @@ def check_name(name: str, value: Any) -> str:
 
 
 def check_flag(name: str, value: Any) -> bool | None:
-    """Return True, False or None, NumPy's booleans as Python's."""
+    """Return True, False or None. A boolean of NumPy becomes one of Python."""
     if value is None:
         return None
     if _is_bool(value):
@@ -101,11 +101,11 @@ def check_flag(name: str, value: Any) -> bool | None:
 
 
 def _is_bool(value: Any) -> bool:
-    return type(value).__name__ in ("bool", "bool_")  # NumPy's class has either name, depending on its version
+    return type(value).__name__ in ("bool", "bool_")  # the name of NumPy's class depends on its version
 
 
 def check_columns(cols: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the columns of a new data set as ClicData takes them."""
+    """Return the columns of a new data set in the form that ClicData takes."""
     if not hasattr(cols, "items") or not list(cols.items()):
         raise InputError('cols must name each column\'s type, such as {"item": "text", "price": "number"}')
     problems: list[str] = []
@@ -136,7 +136,7 @@ def check_filters(filters: Mapping[str, Any]) -> Mapping[str, Any]:
     missing = [name for name, value in check_cells("filters", filters).items() if is_missing(value)]
     if missing:
         raise InputError(
-            f"filters: the value of {', '.join(map(repr, missing))} is missing, and it isn't known which rows ClicData "
-            "matches with null, at worst every row: filter by columns with a value"
+            f"filters: the value of {', '.join(map(repr, missing))} is missing. It isn't known which rows ClicData "
+            "matches with null; it may be every row: filter by columns with a value"
         )
     return filters

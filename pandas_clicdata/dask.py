@@ -77,32 +77,32 @@ def read_clicdata(
 
     This process reads the list of versions, page 1 and the last page; the rows are read when they are computed. The
     frame is pinned to a stored version, so that two computations agree. Each process that computes a partition uses its
-    own default session: where it called `connect`, that one, else one from its environment or profile. No credentials
-    are in the graph.
+    own default session: the one of its `connect`, else one from its environment or profile. No credentials are in the
+    graph.
 
     Parameters
     ----------
     rec_id : int or str
         The data set, by its id or exact name.
     ver_id : int or "latest", default "latest"
-        The stored version, which needs Data History; by default the newest at this moment.
+        The stored version, which needs Data History; by default the version that is the newest now.
     columns : sequence of str, optional
         Only these columns, in this order. Columns that dask finds unused are not parsed.
     dtype : dtype, or mapping of column to dtype, optional
-        As in `pandas_clicdata.read_clicdata`. All partitions have the dtypes that the first and the last page show. A
-        cell elsewhere that has another type raises: a column whose cells on these pages are whole, or that has none,
-        may need ``dtype``.
+        As in `pandas_clicdata.read_clicdata`. All partitions have the dtypes of the first and the last page. A cell of
+        another type on another page raises an error. So a column may need ``dtype`` if it has only whole numbers, or
+        no cells, on these two pages.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        As in pandas. By default its usual dtypes, but whole numbers are Int64 and true and false are boolean, since
-        any page may have missing cells; a column without cells is text.
+        As in pandas. By default the usual dtypes of pandas, but Int64 for whole numbers and boolean for true and false,
+        since any page may have missing cells. A column without cells is text.
     parse_dates : sequence of str, or mapping, optional
         Columns of text to turn into datetimes.
     partition_rows : int, default 25000
-        The most rows of a partition, which has one page at least.
+        The most rows of a partition. It has at least one page.
     live : bool, default False
-        Whether to read the current rows, where there is no history. ClicData must count them, as it does from version
-        2022.01 on: a page with another count than page 1 raises `TornRead`. One row more and another one less between
-        two pages don't show, and two computations may differ.
+        Whether to read the current rows, if there is no history. ClicData must count them, as it does from version
+        2022.01 on: a page with another count than page 1 raises `TornRead`. It is not noticed if one row is added and
+        another one deleted between two pages. Two computations may differ.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def read_clicdata(
     mapped = dd.from_map(reader, starts, ends, columns=[*meta.columns], meta=meta, divisions=divisions)
     [parts] = mapped.expr.find_operations(FromMapProjectable)  # dask may convert text on top of it
     operands = [*parts.operands]
-    operands[parts._parameters.index("label")] = "clicdata"  # older versions take nodes of one name for the same
+    operands[parts._parameters.index("label")] = "clicdata"  # to older versions, nodes of one name are equal
     return new_collection(mapped.expr.substitute(parts, _CountedParts(*operands)))
 
 
@@ -212,7 +212,7 @@ def _types_and_meta(builder: FrameBuilder, dtype: Any, parse_dates: Any) -> tupl
 
 
 class _CountedParts(FromMapProjectable):  # type: ignore[misc]  # dask has no types
-    """Ranges of pages whose rows are known, so that dask reads none to count them."""
+    """Ranges of pages with known numbers of rows, so that dask reads no page to count its rows."""
 
     def _simplify_up(self: Any, parent: Any, dependents: Any) -> Any:
         if not isinstance(parent, (Len, Lengths)):
@@ -233,11 +233,11 @@ class _PartReader:
     account: str
     total: int
     size: int  # rows of each page but the last one
-    names: list[str] | None  # of all columns, if rows are lists
+    names: list[str] | None  # of all columns, if rows are JSON arrays
     arguments: dict[str, Any]
     types: dict[Any, Any]
     meta: pd.DataFrame
-    once: str  # makes keys of dask unique, if the rows may change
+    once: str  # makes the keys of dask unique if the rows may change
 
     def index(self, first: int, last: int) -> pd.RangeIndex:
         """Return the positions of the rows of these pages."""
@@ -290,7 +290,7 @@ class _PartReader:
 
 
 class ClicDataDaskAccessor:
-    """This dask frame and ClicData.
+    """The verbs that write this dask frame to ClicData.
 
     Parameters
     ----------
@@ -316,16 +316,16 @@ class ClicDataDaskAccessor:
         """Append the rows to a data set, in the order of the partitions.
 
         The columns are compared with those of the data set before anything is computed. This process sends all rows,
-        as one append with one receipt and one journal: a worker that is killed, or a task that dask runs twice, changes
-        nothing of what is sent. What several partitions need (a shuffle, say) is computed for each of them: ``persist``
-        the frame before.
+        as one append with one receipt and one journal. A worker that is killed, or a task that dask runs twice, doesn't
+        change the rows that are sent. A result that several partitions need, such as a shuffle, is computed for each of
+        them: ``persist`` the frame first.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name. Its columns are matched by name.
         ahead : int, default 4
-            Partitions that are computed in advance, all at once. On a cluster, give the number of its workers at least.
+            Partitions that are computed in advance, all at once. On a cluster, give at least the number of its workers.
         client : distributed.Client, optional
             The cluster that computes. By default dask decides, as for ``ddf.compute()``: threads, processes or a
             cluster.
@@ -337,16 +337,16 @@ class ClicDataDaskAccessor:
         Returns
         -------
         AppendReceipt
-            Every row appended. Its first piece is the frame's meta, without rows; each other one is a partition.
+            Every row was appended. The first piece is the frame's meta, without rows; each other piece is a partition.
 
         Raises
         ------
         InputError
             The columns can't be sent, or are not those of the data set; nothing was computed or sent.
         AppendInterrupted
-            It stopped midway; also if a partition can't be computed, which is the cause. Go on with
-            ``resume_append(ddf.clicdata.partitions(), journal)``: a partition that comes out different than what was
-            sent of it is refused with `JournalMismatch`.
+            It stopped midway. A partition that can't be computed also stops it; this error is the cause. Continue with
+            ``resume_append(ddf.clicdata.partitions(), journal)``. A partition whose rows differ now from the rows that
+            were sent is refused with `JournalMismatch`.
         AppendAmbiguous
             It stopped midway, and some rows are in doubt.
 
@@ -380,21 +380,21 @@ class ClicDataDaskAccessor:
         ahead, client
             As in `append`.
         **options
-            As in `pandas_clicdata.append`. A column of objects is text, unless ``types`` says otherwise.
+            As in `pandas_clicdata.append`. A column of objects is text, unless ``types`` has another type.
 
         Returns
         -------
         AppendReceipt
-            Every row appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the table.
 
         Raises
         ------
         InputError
             The columns can't be sent; nothing was computed or sent.
         Conflict
-            There is a table of that name, with ``if_exists="fail"``.
+            With ``if_exists="fail"``: a table of that name exists.
         WriteError
-            The append stopped, as for `append`: ``.receipt`` says which rows are stored.
+            The append stopped, as in `append`: ``.receipt`` says which rows are stored.
 
         Examples
         --------
@@ -426,38 +426,38 @@ class ClicDataDaskAccessor:
         client: Any = None,
         session: Session | None = None,
     ) -> SyncReceipt:
-        """Delete the rows of a data set that this frame is to replace, and append the frame: a month is loaded anew.
+        """Delete the rows of a data set that this frame replaces, and append the frame, such as to load a month again.
 
-        With ``by`` the frame is computed twice: first the distinct values of these columns, by the workers; then, when
-        the rows of the data set that have such values are deleted, partition after partition, as in `append`. A
-        partition with a row of another group stops the call. Without ``by`` all rows go, and the data set is read
-        before, and held in memory.
+        With ``by``, the frame is computed twice. First, the workers compute the distinct values of these columns, and
+        the rows of the data set with these values are deleted. Then the partitions are computed one after another, as
+        in `append`. A partition with a row of another group stops the call. Without ``by``, all rows are deleted; the
+        data set is read first, and held in memory.
 
-        Old rows are deleted first, so there is a gap for as long as the frame is computed and sent: ``persist`` it
-        before, if the memory of the cluster holds it. ``order="append_first"`` and ``batch_column=`` of
-        ``df.clicdata.replace`` are not offered, and old rows are not kept: where there is history, ``Data().restore``
-        brings them back.
+        Old rows are deleted first, so they are missing while the frame is computed and sent: ``persist`` the frame
+        first, if it fits into the memory of the cluster. ``order="append_first"`` and ``batch_column=`` of
+        ``df.clicdata.replace`` are not offered. Old rows are not kept; with Data History, ``Data().restore`` restores
+        them.
 
         Parameters
         ----------
         rec_id : int or str
             The data set, by its id or exact name.
         by : str or sequence of str, optional
-            The columns that name the groups: ``"month"``. Without missing values; no level of the index.
+            The columns that name the groups: ``"month"``. They have no missing values, and are no levels of the index.
         allow_empty : bool, default False
             Whether an empty frame without ``by`` may empty the data set.
         max_deleted : int or float, optional
-            Do nothing if more rows would go than this number or, as a float, this share of the data set, which is read
-            before, and held in memory.
+            Refuse to delete more rows than this number or, as a float, this share of the data set. The data set is then
+            read first, and held in memory.
         match : {"exact", "wide"}, optional
             Whether groups that differ only in letter case, trailing blanks, or the form of a letter are different.
         types, index, chunksize, workers, compress, progress
             As in `append`.
         journal : str or path, optional
-            A new file, as in `append`. No row is sent before it says that the old ones are deleted.
+            A new file, as in `append`. No row is sent before the file notes that the old rows are deleted.
         append_id : str, optional
-            Your own id for this replace, with ``journal``: the same call goes on where it stopped, and does nothing if
-            it is complete.
+            Your own id for this replace, with ``journal``: the same call continues where it stopped, and does nothing
+            if it is complete.
         tag_column : str, optional
             A text column of the data set that gets stamps. If a response to an append is lost, they show whether its
             rows are stored.
@@ -467,22 +467,22 @@ class ClicDataDaskAccessor:
         Returns
         -------
         SyncReceipt
-            What was deleted and appended. Its ``remaining``, ``in_doubt`` and ``resume`` need a frame in memory: ask
-            ``.appended`` about each partition, and go on by the same call.
+            Which rows were deleted and appended. Its ``remaining``, ``in_doubt`` and ``resume`` need a frame in memory:
+            see ``.appended`` for each partition, and continue by the same call.
 
         Raises
         ------
         InputError
-            The frame can't be sent, or it isn't known which rows would go; nothing was written.
+            The frame can't be sent, or it isn't known which rows would be deleted; nothing was written.
         JournalMismatch
             The journal is of another replace, or the frame has other groups than the one that stopped; nothing was
             sent.
         SyncInterrupted
-            It stopped midway, with nothing in doubt: ``.receipt`` says what is deleted and appended. Also if a
-            partition can't be computed, or came out different. The same call is safe: it deletes and appends anew, or
-            with ``append_id`` and ``journal`` sends what is left.
+            It stopped midway, with nothing in doubt: ``.receipt`` says which rows are deleted and appended. A partition
+            that can't be computed, or that differs the second time, also stops it. It is safe to repeat the call: it
+            deletes and appends again, or with ``append_id`` and ``journal`` sends the rest.
         SyncAmbiguous
-            A response was lost, and it isn't known what it did: ``.receipt``. The call without this journal is safe.
+            A response was lost, and its effect is unknown: ``.receipt``. It is safe to call it without this journal.
 
         Examples
         --------
@@ -498,7 +498,7 @@ class ClicDataDaskAccessor:
         1   Jan     4
         """
         if append_id is not None and journal is None:
-            raise InputError("append_id= needs journal=, by which an earlier run is known")
+            raise InputError("append_id= needs journal=, which shows an earlier run")
         send = AppendOptions(
             types=types,
             index=index,
@@ -541,7 +541,7 @@ class ClicDataDaskAccessor:
             if is_current and (reads.rec_id, reads.account) == (rec_id, session.account):
                 raise InputError(
                     "the frame reads the current rows of this data set (live=True), which would be deleted before they "
-                    "are read: persist it before, or read a stored version"
+                    "are read: persist the frame first, or read a stored version"
                 )
 
     def partitions(self, *, ahead: int = 4, client: Any = None) -> Iterator[pd.DataFrame]:

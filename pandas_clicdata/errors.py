@@ -5,7 +5,7 @@ sent), `AuthError` (the credentials), `ApiError` (ClicData refused the request),
 complete response came), `ProtocolError` (the response can't be parsed), `ReadError` (the rows are not the
 whole data set) and `WriteError` (a write stopped midway, or its result is unknown).
 
-No error holds a request, a response or a secret. Text of the server is shortened, without control characters.
+No error holds a request, a response or a secret. Text of the server is shortened, and has no control characters.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class ClicDataError(Exception):
     Attributes
     ----------
     receipt : AppendReceipt, ChangeReceipt, SyncReceipt or None
-        Which part of an append, delete or update was done before this error; None for any other call. It is in a
-        pickle of the error too, with the rows that it keeps, which were deleted or refused.
+        Which part of an append, delete or update was done before this error; None for any other call. A pickle of
+        the error has it too, with the deleted or refused rows that it keeps.
     in_doubt : bool
         Whether the call was a write that the service may have applied although this error was raised.
     """
@@ -106,7 +106,7 @@ class ClicDataError(Exception):
     _goes_on: bool = False  # only the wait for a run ended; the run goes on
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Subclasses take different arguments, so that pickle can't call them with .args.
+        # Subclasses take different arguments, so pickle can't call them with .args.
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
@@ -308,19 +308,19 @@ class SchemaDrift(ReadError):
 
 
 class ClicDataWarning(UserWarning):
-    """The call goes on, and its result may be another than was meant."""
+    """The call continues, but its result may not be the intended one."""
 
 
 class TornReadWarning(ClicDataWarning):
-    """The data set changed while it was read, and ``on_torn="warn"`` returned the frame nevertheless."""
+    """The data set changed while it was read, but with ``on_torn="warn"`` the frame was returned."""
 
 
 class WriteError(ClicDataError):
-    """A write stopped midway, changed more than was meant, or its result is unknown: see ``.receipt``."""
+    """A write stopped midway, changed more than intended, or its result is unknown: see ``.receipt``."""
 
 
 class AppendInterrupted(WriteError):
-    """Some rows are stored, the rest is not, and no row is in doubt: ``.receipt.remaining(df)``."""
+    """Some rows are stored, the others are not, and no row is in doubt: see ``.receipt.remaining(df)``."""
 
 
 class AppendAmbiguous(WriteError):
@@ -362,13 +362,13 @@ class DeleteAmbiguous(WriteError):
 
 
 class SyncInterrupted(WriteError):
-    """An upsert, sync, replace or restore stopped midway, and nothing is in doubt: ``.receipt``. Call it again."""
+    """An upsert, sync, replace or restore stopped midway, with nothing in doubt: see ``.receipt``. Call it again."""
 
 
 class SyncAmbiguous(WriteError):
-    """Of an upsert, sync, replace or restore it is not known what was done: ``.receipt``.
+    """The result of an upsert, sync, replace or restore is unknown: see ``.receipt``.
 
-    To call an upsert or a sync again is safe: it reads the data set, and does what is left.
+    It is safe to call an upsert or a sync again: it reads the data set, and does the rest.
     """
 
     in_doubt = True
@@ -379,7 +379,7 @@ class SyncAmbiguous(WriteError):
 
 
 class _ShortTraceback(AbstractContextManager[None]):
-    """Lets the traceback of an error of this package end at the caller's own line. Bugs keep all their frames."""
+    """Lets the traceback of an error of this package end at the caller's line. Other errors keep all their frames."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -389,7 +389,7 @@ class _ShortTraceback(AbstractContextManager[None]):
         if trace.tb_frame.f_globals.get("__name__") == __name__:
             error.__traceback__ = trace.tb_next  # without the frame of the decorator
         if isinstance(error, ClicDataError) and not logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
-            trace.tb_next = None  # Python 3.10 goes on with this traceback, whatever the error holds
+            trace.tb_next = None  # Python 3.10 uses this traceback, not that of the error
             _shorten(error, trace.tb_frame)
 
 
@@ -420,9 +420,9 @@ CALLER = 3  # the stacklevel of a warning in a public function
 
 
 def public(function: _Public) -> _Public:
-    """Decorate a function for users: the errors of this package end at the line that calls it.
+    """Decorate a function for users: tracebacks of this package's errors end at the line that calls it.
 
-    Logging at level DEBUG keeps all frames. On Python 3.10 the frame of this decorator follows the line.
+    Logging at level DEBUG keeps all frames. On Python 3.10, the frame of this decorator follows that line.
     """
 
     @wraps(function)
@@ -437,7 +437,7 @@ def public(function: _Public) -> _Public:
 
 
 def public_methods(owner: type) -> None:
-    """Decorate the methods for users of a class."""
+    """Decorate all public methods of a class by `public`."""
     for name, value in list(vars(owner).items()):
         if isinstance(value, FunctionType) and not name.startswith("_"):
             setattr(owner, name, public(value))

@@ -1,4 +1,4 @@
-"""A plugin for mypy, which then knows ``df.clicdata`` and ``pd.read_clicdata`` on plain frames.
+"""A plugin for mypy. With it, mypy knows ``df.clicdata`` and ``pd.read_clicdata`` on plain frames.
 
 In ``pyproject.toml``, with pandas-stubs installed::
 
@@ -28,7 +28,7 @@ _READER = ("pandas_clicdata.reader", "read_clicdata")
 
 
 class _PandasPlugin(Plugin):
-    """What the import of `pandas_clicdata` adds to pandas."""
+    """Adds to pandas the names that the import of `pandas_clicdata` adds at run time."""
 
     def get_additional_deps(self, file: MypyFile) -> list[tuple[int, str, int]]:
         """Import the reader in the stubs of pandas."""
@@ -43,7 +43,7 @@ class _PandasPlugin(Plugin):
         return [(10, module, -1)]
 
     def report_config_data(self, ctx: ReportConfigContext) -> object:
-        """Return what the cache of pandas rests on: after a change of it, mypy asks for the import again."""
+        """Return the state on which mypy's cache of pandas depends: if it changes, mypy asks for the import again."""
         if ctx.id != "pandas":
             return None
         installed = {f"{one.name} {one.version}" for one in distributions()}
@@ -57,7 +57,7 @@ class _PandasPlugin(Plugin):
 
 
 def _accessor_type(context: AttributeContext) -> Type:
-    """Return the type of the accessor; what mypy found itself where this package isn't installed for it."""
+    """Return the type of the accessor; the type that mypy found if this package isn't installed for mypy."""
     modules: dict[str, MypyFile] = getattr(context.api, "modules", {})
     module, name = _ACCESSOR
     found = modules[module].names[name].node if module in modules else None
@@ -65,6 +65,6 @@ def _accessor_type(context: AttributeContext) -> Type:
 
 
 def plugin(version: str) -> type[Plugin]:
-    """Return the plugin to mypy of any version."""
+    """Return the plugin, for any version of mypy."""
     del version
     return _PandasPlugin

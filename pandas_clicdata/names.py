@@ -1,4 +1,4 @@
-"""Ids by exact names: of data sets, dashboards, schedules and teams, and of users by their mail address."""
+"""Find ids by exact names: of data sets, dashboards, schedules and teams, and of users by mail address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_SHOWN = 100  # characters of a name
 
 
 class Kind(NamedTuple):
-    """What has ids and names: in words, the argument for its id, where it is listed, and the key of its name."""
+    """A kind of object: its word, the argument for its id, path and key of its list, the key of its name."""
 
     what: str
     argument: str
@@ -43,10 +43,10 @@ USER = Kind("user", "user_id", "/user", "users", "email_address", "of the addres
 def find_id(
     kind: Kind, value: Any, session: Session | None = None, listing: Callable[[], Sequence[Any]] | None = None
 ) -> int:
-    """Return an id that was given, or the id of the only one of exactly this name: one request, at each call.
+    """Return an id that was given, or the id of the only object of exactly this name, by one request per call.
 
-    A text is a name, digits too. Letter case and blanks count; letter case doesn't in a mail address. Without
-    ``listing``, the list comes from the session, and not from a cache on the way: names may change.
+    A text is a name, even one of digits. Letter case and blanks count, except letter case in a mail address. Without
+    ``listing``, the list comes from the session, and never from an HTTP cache: names may change.
     """
     if not isinstance(value, str):
         return check_id(kind.argument, value)
@@ -75,7 +75,7 @@ def check_id_or_name(kind: Kind, value: Any) -> int | str:
 
 
 def list_all(kind: Kind, session: Session | None = None) -> list[dict[str, Any]]:
-    """Return the records of all that an account has of a kind."""
+    """Return the records of all objects of a kind in the account."""
     request = get(f"list {kind.what}s", kind.path, key=kind.key, fresh=True)
     return records(manager.current(session).call, request)
 
@@ -103,7 +103,7 @@ def _id(kind: Kind, record: Mapping[str, Any]) -> Any:
 
 
 def _none(kind: Kind, name: str, listed: Sequence[Mapping[str, Any]]) -> str:
-    """Say that there is none of a name, and which ones are meant perhaps."""
+    """Return the message that no object has a name, with similar names."""
     ids = {record[kind.name]: _id(kind, record) for record in listed if isinstance(record.get(kind.name), str)}
     squeezed: dict[str, list[str]] = {}
     for other in ids:
@@ -120,7 +120,7 @@ def _none(kind: Kind, name: str, listed: Sequence[Mapping[str, Any]]) -> str:
     if wanted in squeezed:
         said += " Letter case and blanks count."
     if name.strip().isdecimal() and len(name) <= _MOST_DIGITS:
-        said += f" A text is a name, digits too: give the id as a number, {kind.argument}={int(name)}."
+        said += f" Text is a name, even digits: give the id as a number, {kind.argument}={int(name)}."
     return said
 
 
@@ -129,5 +129,5 @@ def _squeeze(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a name in quotes, in which blanks at its end and characters without a shape show."""
+    """Return a name in quotes, so that blanks at its end and invisible characters can be seen."""
     return repr(name if len(name) <= _LONGEST_SHOWN else name[: _LONGEST_SHOWN - 1] + "…")

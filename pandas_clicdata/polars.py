@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class ClicDataNamespace:
-    """This frame of polars and ClicData.
+    """Write this frame of polars to ClicData.
 
     Parameters
     ----------
     frame : polars.DataFrame or polars.LazyFrame
-        The frame. A lazy one is collected in batches, each time that it is appended.
+        The frame. A lazy frame is collected in batches, each time that it is appended.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -41,19 +41,19 @@ class ClicDataNamespace:
         session : Session, optional
             The session to send through; the default session if not given.
         **options
-            As for `pandas_clicdata.append`.
+            As in `pandas_clicdata.append`.
 
         Returns
         -------
         AppendReceipt
-            Every row appended. A lazy frame is appended in pieces of 100,000 rows.
+            Every row was appended. A lazy frame is appended in pieces of 100,000 rows.
 
         Raises
         ------
         InputError
-            The rows can't be sent; nothing was.
+            The rows can't be sent; nothing was sent.
         WriteError
-            It stopped midway: ``.receipt`` says which rows are stored. Go on with `pandas_clicdata.resume_append`,
+            It stopped midway: ``.receipt`` says which rows are stored. Continue with `pandas_clicdata.resume_append`,
             which takes frames of polars too.
 
         Examples
@@ -85,23 +85,23 @@ class ClicDataNamespace:
         desc : str, default ""
             A description.
         if_exists : {"fail", "append"}, default "fail"
-            What to do if there is a table of that name: raise `Conflict`, or append to it.
+            What to do if a table of that name exists: raise `Conflict`, or append to it.
         session : Session, optional
             The session to send through; the default session if not given.
         **options
-            As for `pandas_clicdata.append`.
+            As in `pandas_clicdata.append`.
 
         Returns
         -------
         AppendReceipt
-            Every row appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the table.
 
         Raises
         ------
         Conflict
-            There is a table of that name, with ``if_exists="fail"``.
+            With ``if_exists="fail"``: a table of that name exists.
         WriteError
-            It stopped midway, as for `append`.
+            The append stopped midway, as in `append`.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What a call has done so far: a progress bar, one line in the log at its end, and its cost before."""
+"""The progress of a call: a bar, one line in the log at its end, and a warning before a costly call."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Sender(Protocol):
 
 @dataclass
 class Done:
-    """What is done so far. A bar that can't be drawn must not stop a call that writes rows."""
+    """The units that are done so far. A bar that can't be drawn must not stop a call that writes rows."""
 
     bar: tqdm[Any] | None
     count: int = 0
 
     def update(self, n: float = 1, total: int | None = None) -> None:
-        """Add ``n`` units; ``total`` is the number of all, if known by now."""
+        """Add ``n`` units. ``total`` is the number of all units, if it is known now."""
         self.count += int(n)
         if self.bar is None:
             return
@@ -73,10 +73,10 @@ def bar(
     unit : str, default "row"
         The name of a unit.
     session : Session, optional
-        The session of the call. With it, one line is logged at the end, unless the call fails. It counts the
-        responses that the session got meanwhile, be they to a call of another thread.
+        The session of the call. With it, one line is logged at the end, unless the call fails. The line counts the
+        responses that the session got meanwhile, including those to calls of other threads.
     result : callable, optional
-        Returns the text of this line; by default it has ``what`` and the number of units.
+        Returns the text of this line; by default the text has ``what`` and the number of units.
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")
@@ -112,7 +112,7 @@ def _draw(what: str, total: int | None, unit: str, in_kernel: bool) -> Iterator[
         # An output of its own, since tqdm would leave an empty one in the notebook.
         show = import_module("IPython.display").display
         try:
-            import_module("ipywidgets")  # without it tqdm raises late, and a half-made bar complains on stderr
+            import_module("ipywidgets")  # without it, tqdm raises late, and its incomplete bar writes to stderr
             shown = import_module("tqdm.notebook").tqdm(**options, display=False)
             output = show(shown.container, display_id=True)
         except Exception:  # noqa: BLE001  # ipywidgets is missing or broken
@@ -128,11 +128,11 @@ def _draw(what: str, total: int | None, unit: str, in_kernel: bool) -> Iterator[
                 output.update({}, raw=True)
 
 
-_COLUMNS = 100  # of a bar of text in a notebook
+_COLUMNS = 100  # characters of a bar of text in a notebook
 
 
 class _Stderr:
-    """The present stderr. A broken one must not stop a call that writes rows."""
+    """The current stderr. A broken stderr must not stop a call that writes rows."""
 
     def write(self, text: str) -> None:
         with suppress(Exception):
@@ -163,7 +163,7 @@ class _Output:
 
 
 def warn_of_cost(session: Sender, what: str, requests: int, cheaper: str) -> None:
-    """Log a warning before a call that sends very many requests: how many, how long they take, what is cheaper."""
+    """Log a warning before a call that sends very many requests: their number and time, and a cheaper way."""
     if requests <= MANY_REQUESTS:
         return
     pace = session.seconds / session.responses if session.responses else None

@@ -1,4 +1,4 @@
-"""``append`` and ``push``: rows of any source to ClicData, also more than the memory holds."""
+"""``append`` and ``push``: write rows of any source to ClicData, even if they don't fit into memory."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ IF_EXISTS = ("fail", "append")
 def append(
     data: Rows, rec_id: int | str, *, session: Session | None = None, **options: Unpack[AppendArguments]
 ) -> AppendReceipt:
-    """Append rows to a data set: of a frame, of Arrow data, or piece after piece.
+    """Append rows to a data set: of a frame, of Arrow data, or of an iterable of pieces.
 
-    As ``df.clicdata.append``, with the same arguments. The pieces of an iterable are one append, with one receipt and
-    one journal, and their positions run on. The next piece is read while one is sent, so that two of them are in
-    memory.
+    It works like ``df.clicdata.append``, with the same arguments. The pieces of an iterable are one append, with one
+    receipt and one journal, and row positions continue from piece to piece. The next piece is read while one is sent,
+    so two pieces are in memory.
 
     Parameters
     ----------
     data : DataFrame, Arrow data, list of dict, or iterable of these
-        The rows. Arrow data is what has ``__arrow_c_stream__`` or ``__arrow_c_array__``: frames of polars, tables and
-        readers of pyarrow, results of duckdb. A frame or a table in memory is one piece, and is checked as a whole
+        The rows. Arrow data are objects with ``__arrow_c_stream__`` or ``__arrow_c_array__``: frames of polars, tables
+        and readers of pyarrow, results of duckdb. A frame or a table in memory is one piece, and is checked as a whole
         before the first row is sent. A stream is cut into pieces of 100,000 rows. An iterable is read in the thread
         of the caller, one piece at a time.
 
-        The first piece settles the columns and, beside ``types``, what each column holds. A piece that differs stops
-        the append.
+        The first piece decides the columns. It also decides their ClicData types, unless ``types`` does. A piece that
+        differs stops the append.
     rec_id : int or str
         The data set, by its id or exact name. Its columns are matched by name.
     session : Session, optional
@@ -53,15 +53,15 @@ def append(
     Returns
     -------
     AppendReceipt
-        Every row of every piece appended; ``.pieces`` has a row for each.
+        Every row of every piece was appended; ``.pieces`` has a row for each piece.
 
     Raises
     ------
     InputError
         The first piece can't be sent, or its columns are not those of the data set; nothing was sent.
     AppendInterrupted
-        It stopped midway; also if a later piece differs, or reading it raises an error, which is the cause. The
-        receipt counts the pieces that were begun. Go on with `resume_append`, and all pieces from the first one on.
+        It stopped midway. A reason can be a later piece that differs, or an error in reading it, which is then the
+        cause. The receipt counts the pieces that were begun. Continue with `resume_append` and all pieces again.
     AppendAmbiguous
         It stopped midway, and some rows are in doubt.
     NotFound, ApiError, AuthError, TransportError
@@ -92,39 +92,39 @@ def push(
 ) -> AppendReceipt:
     """Create a table with the columns of the first piece, and append all rows.
 
-    As ``df.clicdata.push``, with the same arguments.
+    It works like ``df.clicdata.push``, with the same arguments.
 
     Parameters
     ----------
     data : DataFrame, Arrow data, list of dict, or iterable of these
-        The rows, as for `append`. A column without any value in the first piece is text, unless ``types`` says
-        otherwise.
+        The rows, as in `append`. A column that has no value in the first piece is text, unless ``types`` has another
+        type.
     name : str
         The name of the table.
     desc : str, default ""
         A description.
     if_exists : {"fail", "append"}, default "fail"
-        What to do if there is a table of that name: raise `Conflict`, or append to it.
+        What to do if a table of that name exists: raise `Conflict`, or append to it.
     session : Session, optional
         The session to send through; the default session if not given.
     **options
-        As for `append`.
+        As in `append`.
 
     Returns
     -------
     AppendReceipt
-        Every row of every piece appended; ``.rec_id`` is the table.
+        Every row of every piece was appended; ``.rec_id`` is the table.
 
     Raises
     ------
     InputError
         The first piece can't be sent; nothing was sent.
     Conflict
-        There is a table of that name, with ``if_exists="fail"``.
+        With ``if_exists="fail"``: a table of that name exists.
     CreateAmbiguous
-        The response was lost, and looking for the table didn't show whether it was created.
+        The response was lost, and the list of data sets didn't show whether the table was created.
     WriteError
-        The append stopped, as for `append`: ``.receipt`` says which rows are stored.
+        The append stopped, as in `append`: ``.receipt`` says which rows are stored.
 
     Examples
     --------
