@@ -379,7 +379,7 @@ def test_an_append_in_doubt_is_resumed(
     assert said[:2] == (3, "")
     assert "in doubt: rows 500 to 999; the first row of the file is row 0" in said.err
     assert "not stored: rows 1000 to 1199" in said.err
-    assert f"go on with: clicdata resume FILE {journal}" in said.err
+    assert f"continue with: clicdata resume FILE {journal}" in said.err
     assert "(df)" not in said.err
     shown = clicdata("receipt", journal, "--json")
     assert shown.code == 3

@@ -449,4 +449,4 @@ def _check_equal(read: pd.DataFrame, expected: pd.DataFrame, what: str) -> None:
         pd.testing.assert_frame_equal(read, expected.assign(**text).reset_index(drop=True))
     except AssertionError as error:
         raise _Differs(f"{what.strip()} {error}") from None
-    print(f"{what}{_size(read)}, equal to what was sent", flush=True)
+    print(f"{what}{_size(read)}, equal to the rows that were sent", flush=True)

@@ -143,7 +143,7 @@ def receipt_lines(receipt: Any) -> list[str]:
         if user["state"] in ("refused", "in doubt", "not sent")
     ]
     if shown.get("journal") and not shown["complete"]:
-        lines.append(f"go on with: clicdata resume FILE {shown['journal']}")
+        lines.append(f"continue with: clicdata resume FILE {shown['journal']}")
     return lines
 
 
