@@ -202,7 +202,7 @@ def test_the_cost_of_many_requests_is_logged_before_them(caplog: pytest.LogCaptu
         [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert warning == (
             f"delete rows of 5: 1,400 requests, one after another{expected}. "
-            "If all rows of each 'shop' may go, on='shop' takes 2"
+            "If all rows of a 'shop' may be deleted, on='shop' needs 2"
         )
     caplog.clear()
     with pytest.raises(Stop):

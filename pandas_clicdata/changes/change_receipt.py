@@ -295,7 +295,7 @@ class ChangeReceipt:
             The rows were not kept: ``keep=False``.
         """
         frame: Any = frame_of_rows(self._rows_of("changed"), self.rec_id, self._names)
-        return frame  # type: ignore[no-any-return]  # the same class, but for its accessor's type
+        return frame  # type: ignore[no-any-return]  # the same class; only the accessor's type differs
 
     @property
     @public
@@ -364,7 +364,7 @@ class ChangeReceipt:
         check_frame(df, self._index)
         rows = zip(self._rows_of_frame, self._states, strict=True)
         found: Any = df.iloc[sorted(row for row, state in rows if state in states and row >= 0)]
-        return found  # type: ignore[no-any-return]  # the same class, but for its accessor's type
+        return found  # type: ignore[no-any-return]  # the same class; only the accessor's type differs
 
     def reached(self) -> list[Match]:
         """Return the kept rows that were changed, or may have been."""
@@ -522,6 +522,6 @@ def _groups(plan: Plan, changes: Sequence[Change]) -> list[int]:
 
 
 def check_frame(df: pd.DataFrame, index: pd.Index[Any]) -> None:
-    """Raise an `InputError` if a frame has another index than that of the call."""
+    """Raise an `InputError` if a frame has another index than the frame of the call."""
     if len(df) != len(index) or not df.index.equals(index):
         raise InputError("this is not the frame of the call: give the frame of the call, unchanged")

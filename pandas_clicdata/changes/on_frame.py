@@ -1,4 +1,4 @@
-"""The verbs of ``df.clicdata`` that make a data set what the frame says."""
+"""The verbs of ``df.clicdata`` that change rows of a data set to fit the frame."""
 
 from __future__ import annotations
 
@@ -521,7 +521,7 @@ class FrameChanges:
         progress: bool | None = None,
         session: Session | None = None,
     ) -> SyncReceipt | Plan:
-        """Delete the rows of a data set that this frame replaces, and append the frame: to load a month again, say.
+        """Delete the rows of a data set that this frame replaces, and append the frame. For example, reload a month.
 
         With ``by``, the rows whose values in these columns occur in the frame are deleted, one request per distinct
         group of values. Without ``by``, all rows are deleted, by filters that need few requests. Then the data set

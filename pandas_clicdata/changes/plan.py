@@ -122,7 +122,7 @@ class Plan:
         return not self.problems
 
     # -----------------------------------------------------------------------------------------------------
-    # What would change
+    # The changes
 
     @property
     @public
@@ -286,7 +286,7 @@ class Plan:
         return self.rows_there(self.work.collisions.tolist())
 
     # -----------------------------------------------------------------------------------------------------
-    # What it costs
+    # The cost
 
     @property
     def requests(self) -> int:
@@ -313,7 +313,7 @@ class Plan:
         return self.requests * session.seconds / session.responses if session.responses else None
 
     # -----------------------------------------------------------------------------------------------------
-    # Doing it
+    # Carry it out
 
     @public
     def apply(self) -> Any:
@@ -380,7 +380,7 @@ class Plan:
         return {name: count for name, count in counts.items() if count}
 
     def summary(self) -> str:
-        """Return one line: what would be done, and its cost."""
+        """Return one line: the changes, and their cost."""
         where = "a new data set" if self.rec_id is None else f"data set {self.rec_id}"
         units = {"to append": "rows", "to delete": "rows", "alike but not equal": "rows"}
         parts = [f"{count:,} {units.get(name, 'keys')} {name}" for name, count in self._counts().items()]

@@ -234,7 +234,7 @@ class Resumed:
         session.last_receipt = receipt
 
     def before(self) -> dict[int, Fate]:
-        """Delete the old rows if they go first. Return which chunks in doubt are stored or missing."""
+        """Delete the old rows if this comes first. Return which chunks in doubt are stored or missing."""
         receipt, is_first = self._receipt, self._replaced.order == "delete_first"
         if is_first and not self._replaced.deleted:
             self._delete()
@@ -254,7 +254,7 @@ class Resumed:
         }
 
     def after(self) -> None:
-        """Delete the old rows if they go last."""
+        """Delete the old rows if this comes last."""
         if self._replaced.order == "append_first":
             new = scope_of(self._source, self._read(), self._rule)[1]
             if len(new) != self._receipt.rows_total:

@@ -46,7 +46,7 @@ def resume_append(
 
     Parameters
     ----------
-    data : DataFrame, or what `append` takes
+    data : DataFrame, or other rows as in `append`
         The frame that was appended; or all pieces again, from the first piece on, in the same order.
     path_or_receipt : str, path or AppendReceipt
         The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
@@ -90,7 +90,7 @@ def resume_append(
     SyncInterrupted, WriteError
         Of a `replace`: deleted rows are still there, or rows that it didn't send; nothing more was sent.
     AppendInterrupted
-        It stopped again. This error and `AppendAmbiguous` carry ``.receipt``.
+        It stopped again. This error and `AppendAmbiguous` have ``.receipt``.
 
     Examples
     --------

@@ -162,7 +162,8 @@ def _work_of_undo(there: Rows, known: Rows, left: Left) -> Work:
         reached = np.isin(keys.remote, keys.remote[gone]) & strangers
         if reached.any():
             work.problems.append(
-                f"{count_rows(int(reached.sum()))} would be deleted whose keys differ only in case or trailing blanks"
+                f"{count_rows(int(reached.sum()))} would be deleted whose keys differ only in letter case or trailing "
+                "blanks"
             )
     work.inserts = np.array(sorted(inserts), np.int64)
     if changed:

@@ -187,7 +187,7 @@ def delete_rows(session: Session, rec_id: int, source: Source, options: ChangeOp
 def update_rows(session: Session, rec_id: int, source: Source, options: ChangeOptions, pages: Pages | None) -> Plan:
     """Return the plan to set the other columns of the rows that have a key of the frame."""
     if not source.others:
-        raise InputError("there is no column beside those of on=: nothing would be set")
+        raise InputError("there are no columns besides on=: nothing would be set")
     return _change_plan(session, "update rows", rec_id, source, options, pages)
 
 

@@ -102,13 +102,13 @@ def work_of_upsert(
         labels = ", ".join(repr(label) for label in compared.labels[compared.alike[:5]])
         work.problems.append(
             f"on: {len(compared.alike)} rows have keys that differ from an earlier one only in letter case, trailing "
-            f'blanks or the form of a letter (row labels {labels}): match="exact" takes them for different keys, '
-            'match="wide" for the same'
+            f'blanks or the form of a letter (row labels {labels}): match="exact" makes them different keys, '
+            'match="wide" the same key'
         )
     if duplicates == "raise" and len(work.duplicates):
         rows = work.duplicates
         work.problems.append(
-            f"on: {len(rows)} keys are those of several rows of the data set"
+            f"on: {len(rows)} keys are each in several rows of the data set"
             f'{compared.shown(compared.frame, rows)}: duplicates="all" sets all of these rows'
         )
     if max_updates is not None and len(work.updates) > max_updates:

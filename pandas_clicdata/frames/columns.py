@@ -32,8 +32,8 @@ pc: Any = pyarrow.compute  # its functions are made at import, so type checkers 
 TEXT = pa.large_string()
 
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
-_STEP = 1_000  # cells that are converted in one go
-_CELLS_STEP = 50_000  # times that are written in one go
+_STEP = 1_000  # cells that are converted at once
+_CELLS_STEP = 50_000  # times that are written at once
 
 
 class Column(NamedTuple):

@@ -111,7 +111,7 @@ def examine(
     Raises an `InputError` that names every problem.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"A DataFrame is wanted, not {type(frame).__name__}.")
+        raise InputError(f"Give a DataFrame, not {type(frame).__name__}.")
     refuse_made_up_rows()
     frame = pd.DataFrame(frame, copy=False)  # without attrs, which may be impossible to copy
     if frame.columns.nlevels > 1:

@@ -248,7 +248,7 @@ class Append:
             return Run(self._session, pieces, writer, self._options).run()
 
     def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
-        """Continue after a stop, and send refused rows again. ``is_stored`` says of a position whether it is stored."""
+        """Continue after a stop, and send refused rows again. ``is_stored(position)`` says whether a row is stored."""
         writer = self._reopen()
         for chunk in writer.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
             stored = [is_stored(position) for position in chunk.span]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MULTIPLE_ROWS = ("all", "first")
 DELETES = (("POST", "delete"), ("DELETE", "row"))  # C: where the modern dialect deletes rows, the likelier first (O3)
-COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: what a response counts (O3)
+COUNTS = ("rows_deleted", "rows_updated", "rows_inserted", "rows_found")  # C: the counts of a response (O3)
 
 
 class Cell(msgspec.Struct):
@@ -149,7 +149,7 @@ def cheaper_way(operation: str, keys: pd.DataFrame) -> str:
     if len(keys.columns) == 1:
         return "Where the rows share a value of another column, on= that column needs a request per value only"
     distinct = keys.nunique()
-    return f"If all rows of each {distinct.idxmin()!r} may go, on={distinct.idxmin()!r} takes {distinct.min():,}"
+    return f"If all rows of a {distinct.idxmin()!r} may be deleted, on={distinct.idxmin()!r} needs {distinct.min():,}"
 
 
 def check_first(operation: str, counts: Mapping[str, int], multiple_rows: str) -> None:

@@ -195,7 +195,7 @@ class ChunkSender:
             cell = name and show_cell(encoder, row, name)
             where += f" holds {cell} in column {name!r}" if cell else " is at fault"
         if self._receipt.job.errors != "collect":
-            where += '; errors="collect" stores the rows that ClicData takes, and lists the others'
+            where += '; errors="collect" stores the rows that ClicData accepts, and lists the others'
         text = error.args[0]
         if stated:
             of_frame = counted == row or number <= chunk.rows == 1

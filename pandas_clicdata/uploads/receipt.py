@@ -259,8 +259,8 @@ class AppendReceipt:
         DataFrame
             ``start`` and ``stop`` (positions in the frame, Int64), ``rows`` (Int64), ``state`` (text:
             pending, sending, applied, refused, partial, doubled, in doubt, verified, found), ``rows_inserted``
-            (the count of the service, Int64, missing where it gives none; the other rows of an applied chunk were
-            there before) and ``error`` (text).
+            (the count of the service, Int64, missing without a count; the other rows of an applied chunk were there
+            before) and ``error`` (text).
         """
         schema = dict.fromkeys(("start", "stop", "rows", "state", "rows_inserted"), "integer")
         schema |= {"state": "text", "error": "text"}
@@ -493,7 +493,7 @@ class AppendReceipt:
         if self.rows_remaining > self.rows_refused:
             steps.append("these rows are not stored: .remaining(df); resume_append(df, receipt) sends them")
         if self.rows_refused:
-            steps.append("the rows that ClicData refused, and why: .refused; mend these rows and append them")
+            steps.append("the rows that ClicData refused, and why: .refused; correct these rows and append them")
         if self.audited is False:
             steps.append("others wrote to the data set, or rows were lost or doubled: compare it with the frame")
         return receipt_html(self, counts, steps or self._left_out())

@@ -47,11 +47,11 @@ class Around(Protocol):
     """The deletes before and after an append that replaces rows."""
 
     def before(self) -> Mapping[int, Fate]:
-        """Delete the old rows if they go first. Return which chunks in doubt are stored or missing, by their start."""
+        """Delete the old rows if this comes first. Return which chunks in doubt are stored or missing, by start."""
         ...
 
     def after(self) -> None:
-        """Delete the old rows if they go last."""
+        """Delete the old rows if this comes last."""
         ...
 
 

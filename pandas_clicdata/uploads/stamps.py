@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SAMPLED_ROWS = 1_000
 _DIGITS = 12  # of the digest in a stamp
 _STAMP = re.compile(rf"/(\d{{10}})-(\d{{10}})/([co])([0-9a-f]{{{_DIGITS}}})")
-_RANDOM = uuid.uuid4().hex  # drawn anew in each process, so that no cell can hold it
+_RANDOM = uuid.uuid4().hex  # new in each process, so that no cell can hold it
 
 
 def stamp(append_id: str, chunk: Chunk) -> str:

@@ -358,7 +358,7 @@ def test_collected_rows_bear_the_position_and_label_of_the_frame(
     assert "Row 25 of the frame (label 'r25')" in reason
     assert set(re.findall(r"row \d+", reason.lower())) == {"row 25"}
     assert "resume_append" not in receipt._repr_html_()
-    assert ".refused; mend these rows" in receipt._repr_html_()
+    assert ".refused; correct these rows" in receipt._repr_html_()
     assert "1 of them refused" in repr(receipt)
 
 
