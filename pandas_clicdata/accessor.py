@@ -123,8 +123,8 @@ class ClicDataAccessor(FrameChanges):
             ``-journal`` that is left beside it after a kill belongs to it.
         verify : {"count", "tag"}, optional
             What to do if the response to a chunk was lost. By default, the append stops and says which rows are in
-            doubt. Otherwise it waits (half a minute, the read timeout, or three times the slowest response, whichever
-            is longest), and counts until two counts are equal. It sends the chunk again only if none of its rows is
+            doubt. Otherwise it waits for the longest of half a minute, the read timeout, and three times the slowest
+            response. Then it counts until two counts are equal. It sends the chunk again only if none of its rows is
             stored. ``"count"`` counts the rows of the data set. From version 2022.01 on, this is one request before,
             two if in doubt, and one at the end. In the legacy dialect, it is a request per page instead of one, but at
             most three at the end. ``"tag"`` counts the rows with the chunk's stamp: it requests all pages, twice if
@@ -133,7 +133,7 @@ class ClicDataAccessor(FrameChanges):
             For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
         tag_column : str, optional
             For ``verify="tag"``: a text column of the data set that the frame does not have. It gets the stamp of each
-            row: the id of the append, the positions of the rows of its chunk, and the digest of these rows.
+            row: the id of the append, and the positions and the digest of the rows of its chunk.
         errors : {"raise", "collect"}, default "raise"
             What to do if the service refuses rows. ``"raise"`` stops. ``"collect"`` halves the chunk until it has the
             refused rows alone, puts these into ``receipt.refused``, and stores the others. It costs about 20 requests
@@ -154,11 +154,11 @@ class ClicDataAccessor(FrameChanges):
             the append would be refused. ``.apply()`` carries the plan out, once.
         append_id : str, optional
             Your own id of this append, for a call that may be repeated, such as by a scheduler. The same rows with the
-            same id are appended once, even if another process repeats the call after a kill. 1 to 100 letters, digits
-            and ``._:@+=~-``. With ``journal``, the call continues from that file if it exists, and sends nothing if all
-            rows are stored. With ``verify="tag"`` and no such file, it waits as for a chunk in doubt, and looks for
-            rows with stamps of this id, by two requests per page of the data set. If other rows are stored under the
-            id, it raises `JournalMismatch`. Two such calls must not run at once without a common journal.
+            same id are appended once, even if another process repeats the call after a kill. It has 1 to 100 letters,
+            digits and ``._:@+=~-``. With ``journal``, the call continues from that file if it exists, and sends nothing
+            if all rows are stored. With ``verify="tag"`` and no such file, it waits as for a chunk in doubt. Then it
+            looks for rows with stamps of this id, by two requests per page of the data set. If other rows are stored
+            under the id, it raises `JournalMismatch`. Two such calls must not run at once without a common journal.
         session : Session, optional
             The session to send through; the default session if not given.
 

@@ -93,8 +93,8 @@ def read_clicdata(
         another type on another page raises an error. So a column may need ``dtype`` if it has only whole numbers, or
         no cells, on these two pages.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        As in pandas. By default the usual dtypes of pandas, but Int64 for whole numbers and boolean for true and false,
-        since any page may have missing cells. A column without cells is text.
+        As in pandas. By default the usual dtypes of pandas, except Int64 for whole numbers and boolean for true and
+        false: any page may have missing cells. A column without cells is text.
     parse_dates : sequence of str, or mapping, optional
         Columns of text to turn into datetimes.
     partition_rows : int, default 25000

@@ -109,7 +109,7 @@ def _draw(what: str, total: int | None, unit: str, in_kernel: bool) -> Iterator[
         width = shutil.get_terminal_size().columns - 1  # tqdm asks only a real stderr for its width
         shown = tqdm(**options, file=_Stderr(), ncols=width)
     else:
-        # An output of its own, since tqdm would leave an empty one in the notebook.
+        # A separate output: the output of tqdm would stay in the notebook, and be empty.
         show = import_module("IPython.display").display
         try:
             import_module("ipywidgets")  # without it, tqdm raises late, and its incomplete bar writes to stderr

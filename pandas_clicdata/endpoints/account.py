@@ -102,7 +102,7 @@ class Account(Endpoint):
     def get_account_activity(
         self, entity: Literal["users", "dashboards"] = "users", output: Output = "df"
     ) -> pd.DataFrame | list[dict[str, Any]]:
-        """Read what users did, or how often dashboards were viewed.
+        """Read the actions of users, or the views of dashboards.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ def parse_object(reply: Reply, *names: str) -> dict[str, Any]:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
-        raise ProtocolError(f"{operation}: ClicData's answer is not one object", operation=operation)
+        raise ProtocolError(f"{operation}: ClicData's response is not one object", operation=operation)
     return value
 
 
@@ -124,7 +124,7 @@ def create(
     else:
         return new_id if new_id is not None else _find_created(request, find, what, key)
     raise CreateAmbiguous(
-        f"{request.operation}: the answer was lost; the {what} may be created or not ({failure}). "
+        f"{request.operation}: the response was lost; the {what} may be created or not ({failure}). "
         f"{_describe_found(find, what, key)}. Check this before you create it again."
     ) from failure
 
@@ -136,7 +136,7 @@ def _find_created(request: Request, find: Callable[[], Sequence[Any]], what: str
         return int(only)
     except (ClicDataError, TypeError, ValueError):  # ValueError: none or several
         raise CreateAmbiguous(
-            f"{request.operation}: the {what} was created, but ClicData's answer has no id. "
+            f"{request.operation}: the {what} was created, but ClicData's response has no id. "
             f"{_describe_found(find, what, key)}."
         ) from None
 

@@ -341,7 +341,7 @@ class Data(DataChanges, DataOverview):
             if new_id is not None:
                 self.session.columns[new_id] = columns_created(cols)
                 return new_id
-            failure: ClicDataError = ProtocolError("create a data set: ClicData's answer holds no id")
+            failure: ClicDataError = ProtocolError("create a data set: ClicData's response has no id")
         except Conflict as error:
             raise self._name_existing(name, error) from None
         except ClicDataError as error:
@@ -362,20 +362,20 @@ class Data(DataChanges, DataOverview):
         return error.with_traceback(None)
 
     def _find_created(self, name: str, failure: ClicDataError) -> int:
-        """Return the data set whose create response was lost: the only one of its name, and empty.
+        """Return the id of a data set whose create response was lost: the only one of its name, if it is empty.
 
         Raises `CreateAmbiguous` if there is no such data set.
         """
         try:
             found = self.ids_named(name)
             if len(found) == 1 and self._is_empty(found[0]):
-                _log.warning("the answer to the creation of %r was lost; it was made: data set %d", name, found[0])
+                _log.warning("the response to the creation of %r was lost; it was created: data set %d", name, found[0])
                 return found[0]
             state = f"data set {found[0]} has that name and holds rows" if found else "no data set has that name now"
         except ClicDataError as error:
             state = f"and the search for it failed too ({str(error).rstrip('.')})"
         raise CreateAmbiguous(
-            f"create a data set: the answer was lost ({failure}); {state}. Look with "
+            f"create a data set: the response was lost ({failure}); {state}. Look with "
             f"Data().get_data(name={name!r}) before you create it again."
         ) from failure
 

@@ -393,7 +393,7 @@ class UserPlan:
     def _repr_html_(self) -> str:
         parts = [f"<p>UserPlan: {html.escape(self.summary())}</p>"]
         parts += [f"<p>{html.escape(problem)}</p>" for problem in self.problems]
-        for title, table in (("to add", self.inserts), ("to update", self.updates), ("to go", self.deletes)):
+        for title, table in (("to add", self.inserts), ("to update", self.updates), ("to remove", self.deletes)):
             if len(table):
                 more = f", the first {_MOST_SHOWN} of them" if len(table) > _MOST_SHOWN else ""
                 parts.append(f"<p>{title}: {len(table):,}{more}</p>{table.head(_MOST_SHOWN).to_html(notebook=True)}")

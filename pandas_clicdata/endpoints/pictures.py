@@ -74,7 +74,7 @@ def parse_picture(text: bytes, what: str, key: str = "thumbnail") -> Picture:
     except (binascii.Error, ValueError):
         data = None
     if not data:
-        raise ProtocolError(f"{what}: ClicData's answer is not base64", operation=what)
+        raise ProtocolError(f"{what}: ClicData's response is not base64", operation=what)
     if find_format(data) is None:
         raise ProtocolError(f"{what}: not an image (no PNG, JPEG, GIF or WebP)", operation=what)
     return Picture(data)

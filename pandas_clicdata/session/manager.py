@@ -71,8 +71,8 @@ def connect(
 
     The environment has ``CLICDATA_API_KEY``; or ``CLICDATA_CLIENT_ID`` with ``CLICDATA_USERNAME`` and
     ``CLICDATA_PASSWORD``, or with ``CLICDATA_CLIENT_SECRET``. Then ``CLICDATA_URL`` and ``CLICDATA_API_VERSION`` are
-    read too. If only some credentials are given, the environment supplies the others; but no secret for an id or user
-    that differs from the one in the environment. If all credentials are given, the environment is not read.
+    read too. If only some credentials are given, the environment supplies the others. It supplies no secret if the
+    given id or user differs from its own. If all credentials are given, the environment is not read.
 
     Profiles are tables of a TOML file: ``clicdata/config.toml`` in the user's folder for configuration, or the file
     that ``CLICDATA_CONFIG`` names. A profile must have all credentials: no other source completes it.

@@ -94,7 +94,7 @@ def _more(reply: Reply, operation: str, rows: int) -> tuple[bool | None, int | N
     """Return whether there are more pages, and the total of rows; None if the response doesn't say."""
     flags = reply.field("pagination") or {}
     if not isinstance(flags, dict):
-        raise ProtocolError(f"{operation}: the pagination of the answer is not an object", operation=operation)
+        raise ProtocolError(f"{operation}: the pagination of the response is not an object", operation=operation)
     flags = {name: reply.field(name) for name in ("has_more_data", "count") if name in reply.fields} | flags
     total = _number(flags, "result_total_count")
     # C: the order of the flags. Only has_more_data is never null.

@@ -274,7 +274,7 @@ def _document(path: Path) -> TOMLDocument | str:
 
 
 def _change(path: Path, name: str, values: Mapping[str, Any], *, anew: bool) -> str | None:
-    """Write values into a profile, and return what failed. ``anew`` removes its other values."""
+    """Write values into a profile; return the reason of a failure. ``anew`` removes its other values."""
     import tomlkit
 
     document = _document(path) if path.exists() else tomlkit.document()
@@ -302,7 +302,7 @@ def _plain(value: Any) -> Any:
 
 
 def _replace(path: Path, content: str) -> str | None:
-    """Replace a file durably by one that only its owner can read. Return what failed."""
+    """Replace a file durably by one that only its owner can read. Return the reason of a failure."""
     temporary = path.with_name(f".{path.name}.new")  # may exist after a process was killed
     try:
         temporary.unlink(missing_ok=True)

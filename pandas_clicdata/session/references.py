@@ -40,7 +40,7 @@ def problem(value: object) -> str | None:
 
 
 def write(value: Mapping[str, Any], owner: str, secret: Secret) -> str | None:
-    """Write a secret into the keyring at the place that a value names, and return what failed."""
+    """Write a secret into the keyring at the place that a value names; return the reason of a failure."""
     try:
         import keyring
 

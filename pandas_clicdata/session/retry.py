@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BASE = 0.5  # seconds, doubled at each attempt
 CAP = 20.0  # seconds, the longest pause unless the service asks for more
 LONGEST_RETRY_AFTER = 120.0  # seconds; a longer wait raises at once
-TIMED_OUT = "no answer in time"  # the reason of a `TransportError` after a timeout
+TIMED_OUT = "no response in time"  # the reason of a `TransportError` after a timeout
 
 # Each retry costs a part of the budget. So a service that is down gets few repeated requests.
 FULL_BUDGET = 100

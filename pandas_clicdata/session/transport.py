@@ -243,15 +243,16 @@ def _translate(problem: BaseException, operation: str, host: str, *, sent: bool)
         message = f"{operation}: no connection to {host}: {reason}. Nothing was sent."
         return TransportError(message, sent="no", operation=operation, reason=reason)
     if any(map(_is_too_long, causes)):
-        message = f"{operation}: the answer is larger than {LONGEST_BODY >> 20} MiB, or its headers are too long"
+        message = f"{operation}: the response is larger than {LONGEST_BODY >> 20} MiB, or its headers are too long"
         return ProtocolError(message, operation=operation)
     if any(isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected) for cause in causes):
-        message = f"{operation}: the answer from {host} is not HTTP"
+        message = f"{operation}: the response from {host} is not HTTP"
         return ProtocolError(message, operation=operation, repeat=1)
     if any(map(_is_broken_body, causes)):
-        message = f"{operation}: the answer can't be decompressed or is cut off"
+        message = f"{operation}: the response can't be decompressed or is cut off"
         return ProtocolError(message, operation=operation, repeat=3)
-    return TransportError(f"{operation}: no complete answer from {host}: {reason}", operation=operation, reason=reason)
+    message = f"{operation}: no complete response from {host}: {reason}"
+    return TransportError(message, operation=operation, reason=reason)
 
 
 _TIMEOUT = (TimeoutError, urllib3.exceptions.TimeoutError)
@@ -291,7 +292,7 @@ def _plain_reason(causes: list[BaseException]) -> str:
             return "the proxy refused or failed"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
-    return "the connection was closed before the answer was complete"
+    return "the connection was closed before the response was complete"
 
 
 def _causes(problem: BaseException) -> list[BaseException]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
 LOG_IN = "log in"  # the operation of each request to the token endpoint, and of its errors
-PROXY_LOGIN = "the proxy wants a user name and password, or others than these"  # the reason of a `TransportError`
+PROXY_LOGIN = "the proxy requires a user name and password, or refused these"  # the reason of a `TransportError`
 
 Query = tuple[tuple[str, str], ...]
 
@@ -313,7 +313,7 @@ def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
 
 def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:
     return ProtocolError(
-        f"{request.operation}: ClicData's answer has {what}: it shows neither success nor failure",
+        f"{request.operation}: ClicData's response has {what}: it shows neither success nor failure",
         status=answer.status,
         operation=request.operation,
     )

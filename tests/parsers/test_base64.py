@@ -121,7 +121,7 @@ def test_the_picture_is_found_in_every_likely_spelling(spelling: str) -> None:
 @pytest.mark.fault(57)
 @pytest.mark.parametrize("what", NOT_BASE64)
 def test_text_that_is_not_base64_is_refused(what: str) -> None:
-    with pytest.raises(ProtocolError, match=r"^thumbnail of dashboard 7: ClicData's answer is not base64$") as caught:
+    with pytest.raises(ProtocolError, match=r"^thumbnail of dashboard 7: ClicData's response is not base64$") as caught:
         parse_picture(raw(NOT_BASE64[what]), "thumbnail of dashboard 7")
     assert caught.value.operation == "thumbnail of dashboard 7"
 

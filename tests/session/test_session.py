@@ -521,7 +521,7 @@ def test_an_incomplete_response_is_an_error(size: int) -> None:
     body = b'{"data":[]}' + b" " * size
     says = Says(raw=lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:-1]))
     with ScriptedServer(lambda _: says) as server, opened(server, api_key="k", max_retries=0)[0] as session:
-        with pytest.raises(errors.TransportError, match="no complete answer"):
+        with pytest.raises(errors.TransportError, match="no complete response"):
             session.call(READ)
 
 
