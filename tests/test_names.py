@@ -100,7 +100,7 @@ def test_the_message_says_which_ones_are_meant_perhaps(session: Session) -> None
         pandas_clicdata.read_clicdata("Sale target")
     with pytest.raises(errors.NotFound, match=r"there are: 'Shops' \(rec_id 1001\), "):
         pandas_clicdata.read_clicdata("Zzz")
-    with pytest.raises(errors.NotFound, match=r"Text is a name, even digits: give the id as a number, rec_id=1001\.$"):
+    with pytest.raises(errors.NotFound, match=r"A text is always a name: give the id as a number, rec_id=1001\.$"):
         pandas_clicdata.read_clicdata("1001")
 
 

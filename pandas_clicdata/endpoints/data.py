@@ -369,7 +369,7 @@ class Data(DataChanges, DataOverview):
         try:
             found = self.ids_named(name)
             if len(found) == 1 and self._is_empty(found[0]):
-                _log.warning("the response to the creation of %r was lost; it was created: data set %d", name, found[0])
+                _log.warning("the response to the create of %r was lost, but data set %d was created", name, found[0])
                 return found[0]
             state = f"data set {found[0]} has that name and holds rows" if found else "no data set has that name now"
         except ClicDataError as error:

@@ -56,7 +56,7 @@ class Secret:
         return hash(self.reveal())
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret can't be pickled or copied; log in anew in the other process")
+        raise TypeError("a secret can't be pickled or copied; log in again in the other process")
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _choose_method(texts: Mapping[str, str]) -> str:
         raise InputError(f"the credentials given fit {' and '.join(complete)}: say which one with auth_method=")
     wanted = "; ".join(f"{method}: {', '.join(names)}" for method, names in NEEDS.items())
     have = f"only {' and '.join(texts)}" if texts else "nothing"
-    raise InputError(f"credentials are missing; given: {have}. Each way to log in needs: {wanted}")
+    raise InputError(f"credentials are missing. Given: {have}. Each way to log in needs: {wanted}")
 
 
 def _problem(name: str, value: object) -> str | None:

@@ -297,7 +297,7 @@ def environment_sources(environ: Mapping[str, str]) -> tuple[str | None, list[st
     for name in sorted(others):
         close = get_close_matches(name, known, 1)
         advice = f" (did you mean {_PREFIX}{close[0]}?)" if close else ""
-        found.append(f"{_PREFIX}{name}: set, but not a variable that is read{advice}")
+        found.append(f"{_PREFIX}{name}: set, but never read{advice}")
     return method, found
 
 
@@ -345,7 +345,7 @@ def _completed(params: dict[str, Any]) -> dict[str, Any]:
     complete = [method for method, names in lacks.items() if not _missing(names, os.environ)]
     if not complete:
         ways = "; or ".join(f"{method} lacks {_described(names)}" for method, names in lacks.items())
-        raise InputError(f"credentials are missing; given: only {' and '.join(sorted(given))}, and {ways}")
+        raise InputError(f"credentials are missing. Given: only {' and '.join(sorted(given))}; {ways}")
     if len(complete) > 1:
         ways = " and ".join(complete)
         raise InputError(f"with those of the environment, the credentials fit {ways}: say which one with auth_method=")

@@ -188,7 +188,7 @@ class RefreshTokens:
         else:
             failed = _change(self._path, self._name, {"refresh_token": token}, anew=False)
         if failed:
-            raise NotConnected(f"profile {self._name}: the new refresh token is lost, as {failed}. {self.advice}")
+            raise NotConnected(f"profile {self._name}: the new refresh token is lost, because {failed}. {self.advice}")
 
 
 def _rest(table: Table) -> Table:
@@ -215,7 +215,7 @@ def _table(path: Path, name: str) -> Table | str:
         return f"not in {path}, which has {', '.join(tables) or 'no profile'}"
     table = tables[name]
     if not isinstance(table, dict):
-        return f"in {path} it must begin with [{name}] on a line of its own"
+        return f"in {path} it must begin with the line [{name}]"
     problems = [found for key, value in table.items() if (found := _problem(key, value))]
     return f"in {path}: {'; '.join(problems)}" if problems else table
 

@@ -115,7 +115,7 @@ def _unsplit(command: Secret) -> str | None:
     try:
         shlex.split(command.reveal())
     except ValueError:
-        return "its command has a quotation mark without a second one"
+        return "its command has a quotation mark that is not closed"
     return None
 
 

@@ -173,7 +173,9 @@ def test_a_full_disk_says_so(config: Path, service: Sandbox, monkeypatch: pytest
 
     with Session(profile="prod") as session:
         monkeypatch.setattr("os.replace", replace)
-        with pytest.raises(errors.NotConnected, match=r"is lost, as .* No space left .* Log in again: clicdata login"):
+        with pytest.raises(
+            errors.NotConnected, match=r"is lost, because .* No space left .* Log in again: clicdata login"
+        ):
             session.check()
     assert [path.name for path in config.parent.iterdir() if path.name.startswith(".")] == []
 

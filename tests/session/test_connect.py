@@ -97,7 +97,7 @@ def test_no_connection_lists_what_is_set_and_what_is_not(monkeypatch: pytest.Mon
         Data().get_data()
     said = str(caught.value)
     assert "client_credentials: CLICDATA_CLIENT_ID set, CLICDATA_CLIENT_SECRET not set" in said
-    assert "CLICDATA_SECRET: set, but not a variable that is read (did you mean CLICDATA_CLIENT_SECRET?)" in said
+    assert "CLICDATA_SECRET: set, but never read (did you mean CLICDATA_CLIENT_SECRET?)" in said
     assert "s3cret" not in said
 
 
