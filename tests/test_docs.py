@@ -106,7 +106,10 @@ def examples() -> list[Any]:
 
 
 @pytest.mark.parametrize("test", examples())
-def test_the_examples_of_the_docstrings(test: doctest.DocTest, clicdata_sandbox: Sandbox) -> None:
+def test_the_examples_of_the_docstrings(
+    test: doctest.DocTest, clicdata_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     known = clicdata_sandbox.credentials
     credentials = {"client_id": known.client_id, "client_secret": known.client_secret, "url": clicdata_sandbox.url}
     names = {name: getattr(pandas_clicdata, name) for name in pandas_clicdata.__all__}

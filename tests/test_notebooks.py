@@ -56,7 +56,7 @@ nbformat.write(notebook, sys.argv[3])
 
 def executed(path: Path, folder: Path) -> Any:
     """The notebook with its outputs, run in an empty folder and with none of the user's own settings."""
-    settings = {"JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": CHECKOUT}
+    settings = {"JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": CHECKOUT, "TMPDIR": str(folder)}
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
         settings[name] = str(folder / name.lower())
         Path(settings[name]).mkdir()
