@@ -551,7 +551,7 @@ def test_whatever_the_service_sends(
 ) -> None:
     known = Canaries()
     monkeypatch.setattr("pandas_clicdata.session.session.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("pandas_clicdata.commands.probe._is_reached", lambda service: True)
+    monkeypatch.setattr("pandas_clicdata.commands.probe._find_failure", lambda service: None)
 
     def script(seen: Seen) -> Says:
         if seen.path == "/oauth20/token" and b"probe-" not in seen.body:
@@ -601,7 +601,7 @@ def test_the_report_can_be_read(
     assert ("can't remove it" in beside) is (command == "--probe-writes")
 
 
-@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("yes\n", 0), ("n\n", 2), ("\n", 2), ("", 2), (None, 2)])
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1), (None, 1)])
 def test_writes_are_agreed_to_first(
     typed: str | None,
     status: int,
@@ -626,11 +626,11 @@ def test_writes_are_agreed_to_first(
 def test_without_a_log_in_the_doctor_is_named(
     environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["doctor", "--probe"]) == 1
+    assert main(["doctor", "--probe"]) == 4
     with start() as sandbox:
         environment(sandbox)
         monkeypatch.setenv("CLICDATA_CLIENT_SECRET", "wr0ng-secret")
-        assert main(["doctor", "--probe-writes", "--yes"]) == 1
+        assert main(["doctor", "--probe-writes", "--yes"]) == 4
         assert not sent(sandbox)
         monkeypatch.setenv("CLICDATA_URL", "http://example.com")
         assert main(["doctor", "--probe"]) == 1

@@ -373,7 +373,7 @@ class Plan:
             "to update": len(work.updates),
             "to delete": sum(len(change.places) for change in work.deletes),
             "unchanged": len(work.unchanged),
-            "reach no row": len(work.unmatched),
+            "without a row": len(work.unmatched),
             "in several rows": len(work.duplicates),
             "alike but not equal": len(work.collisions),
         }
@@ -382,8 +382,11 @@ class Plan:
     def summary(self) -> str:
         """Return one line: the changes, and their cost."""
         where = "a new data set" if self.rec_id is None else f"data set {self.rec_id}"
-        units = {"to append": "rows", "to delete": "rows", "alike but not equal": "rows"}
-        parts = [f"{count:,} {units.get(name, 'keys')} {name}" for name, count in self._counts().items()]
+        of_rows = {"to append", "to delete", "alike but not equal"}
+        parts = [
+            f"{count:,} {'row' if name in of_rows else 'key'}{'' if count == 1 else 's'} {name}"
+            for name, count in self._counts().items()
+        ]
         cost = f"{self.requests:,} request{'' if self.requests == 1 else 's'}"
         if self.seconds is not None and self.requests:
             cost += f", about {self.seconds:,.1f} s"

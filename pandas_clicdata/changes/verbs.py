@@ -211,7 +211,7 @@ def _change_plan(
         work = work_of_update(compared, source.others, by=options.match, first_only=first_only)
     if options.unmatched == "raise" and len(work.unmatched):
         keys = source.frame[source.on].iloc[work.unmatched[:3]].to_dict("records")
-        work.problems.append(f"{len(work.unmatched):,} keys reach no row, such as {keys}")
+        work.problems.append(f"keys without a row: {len(work.unmatched):,}, such as {keys}")
     reached = sum(len(change.places) for change in [*work.deletes, *work.updates])
     if options.max_rows is not None and reached > options.max_rows:
         would = "be deleted" if is_delete else "be set"

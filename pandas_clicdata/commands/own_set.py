@@ -110,7 +110,7 @@ def read_all(service: Service, path: str, version: str | None, **query: str) -> 
     """Return all items of a list. Stop at a page that is empty, refused or equal to the page before."""
     found: list[Any] = []
     last = None
-    for number in range(1, MOST_PAGES):
+    for number in range(1, MOST_PAGES + 1):
         pairs = (*query.items(), *([("page", str(number))] if number > 1 else []))
         page = service.send("GET", path, version, query=pairs)
         if page.items is None and (number == 1 or page.answer is None):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.commands.questions import Service, print_report, settle, write_json
 from pandas_clicdata.commands.reads import Reads
 from pandas_clicdata.commands.writes import Writes
@@ -30,25 +31,23 @@ def probe(*, writes: bool, file: str | None, agreed: bool, data_set: int | None)
     Returns
     -------
     int
-        0 if the questions were asked, 1 if the account can't be reached, 2 if the writes were not agreed to.
+        0 if the questions were asked, 1 if the user did not agree to the writes, else the exit code of the error.
     """
     params, _ = manager.sources(os.environ)
     try:
         service = None if params is None else Service(**params)
-    except UsageError:
-        service = None
+    except UsageError as error:
+        return _stop("The settings can't be used", error)
     if service is None:
-        _note("The settings can't be used. What to change: python -m pandas_clicdata doctor")
-        return 1
+        return _stop("There are no credentials", None)
     try:
-        if not _is_reached(service):
-            _note("The account can't be reached. What to change: python -m pandas_clicdata doctor")
-            return 1
+        if (failure := _find_failure(service)) is not None:
+            return _stop("The account can't be reached", failure)
         if writes:
             asked = Writes(service, _note, data_set)
             if not (agreed or _agree(asked.name, data_set)):
                 _note("Nothing was written.")
-                return 2
+                return Exit.REFUSED
             report, title = settle(asked.finders()), "Probe of writes"
         else:
             report, title = settle(Reads(service).finders()), "Probe"
@@ -60,10 +59,17 @@ def probe(*, writes: bool, file: str | None, agreed: bool, data_set: int | None)
     return 0
 
 
-def _is_reached(service: Service) -> bool:
-    """Return whether the log-in is accepted, in any version."""
-    responses = [service.get("/account", version) for version in (None, FIRST_MODERN)]
-    return any(one.error is None or isinstance(one.error, (ApiError, PermissionDenied)) for one in responses)
+def _find_failure(service: Service) -> Exception | None:
+    """Return the error of the log-in; None if it is accepted, in any version."""
+    errors = [service.get("/account", version).error for version in (None, FIRST_MODERN)]
+    is_reached = any(error is None or isinstance(error, (ApiError, PermissionDenied)) for error in errors)
+    return None if is_reached else errors[0]
+
+
+def _stop(what: str, error: Exception | None) -> Exit:
+    """Print what is wrong, and return the exit code. No error: there are no credentials."""
+    _note(f"{what}. What to change: python -m pandas_clicdata doctor")
+    return Exit.CREDENTIALS if error is None else exit_of(error)
 
 
 def _agree(name: str, data_set: int | None) -> bool:

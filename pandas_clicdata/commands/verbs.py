@@ -1,4 +1,4 @@
-"""The commands that write the rows of a file: ``push``, ``append``, ``upsert``, ``sync``, ``replace``, ``delete``."""
+"""The commands that write rows (``push``, ``append`` ...), and ``resume`` and ``receipt`` of a journal."""
 
 from __future__ import annotations
 
