@@ -11,6 +11,7 @@ import pytest
 
 import pandas_clicdata
 from pandas_clicdata import errors
+from pandas_clicdata.frames.cache import CachedPage, CachedVersion
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
 
@@ -146,6 +147,19 @@ def test_a_broken_file_is_ignored_and_replaced(
     pd.testing.assert_frame_equal(read(), whole)
     assert asked(service) == []
     assert [*folder.iterdir()] == [file]
+
+
+def test_any_other_byte_at_the_end_of_the_file_is_found_or_changes_nothing(folder: Path) -> None:
+    cached = CachedVersion("account", 1004, 1)
+    with cached.writer() as add:
+        add(CachedPage(b'[{"a":1}]', 1, is_last=False))
+        add(CachedPage(b'[{"a":2}]', 1, is_last=True))
+    whole, pages = cached.path.read_bytes(), [*(cached.pages() or [])]
+    assert len(pages) == 2
+    for at in range(len(whole) - 1_000, len(whole)):
+        for byte in (0, 66):  # the schema is base64 there, so that "B" is another one
+            cached.path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
+            assert [*(cached.pages() or pages)] == pages
 
 
 def test_the_file_of_another_version_is_not_taken(service: Sandbox, folder: Path) -> None:

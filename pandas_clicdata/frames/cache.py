@@ -50,7 +50,7 @@ class CachedVersion:
             return None
         try:
             ends = [page.is_last for page in self._read()]  # finds a broken file before a page is used
-        except (OSError, ValueError, KeyError) as problem:  # Arrow's errors are subclasses of these
+        except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
             _log.warning("the cache file %s is broken (%s) and will be replaced", self.path, problem)
             return None
         if not ends or ends != [False] * (len(ends) - 1) + [True]:
@@ -65,8 +65,8 @@ class CachedVersion:
             if not file.schema_arrow.equals(self._schema, check_metadata=True):
                 raise ValueError("it is of another version, or of another release of this package")
             for number in range(file.num_row_groups):
-                table = file.read_row_group(number)
-                yield from (CachedPage(*cells) for cells in zip(*(column.to_pylist() for column in table), strict=True))
+                [page] = file.read_row_group(number).to_pylist()
+                yield CachedPage(**page)
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[CachedPage], None]]:
@@ -94,14 +94,14 @@ class CachedVersion:
                         table.close()
                         file.close()
                         os.replace(name, self.path)  # noqa: PTH105
-                except (OSError, ValueError) as problem:
+                except (OSError, ValueError, pa.ArrowException) as problem:
                     state["failed"] = True
                     _log.warning("the version is not cached: %s", problem)
 
             try:
                 yield add
             finally:
-                with suppress(OSError, ValueError):
+                with suppress(OSError, ValueError, pa.ArrowException):
                     table.close()
                 with suppress(OSError):
                     os.unlink(name)  # noqa: PTH108  # no such file if it was renamed
