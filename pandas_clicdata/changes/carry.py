@@ -300,7 +300,7 @@ class Carrier:
         error.receipt = self.receipt
         return error
 
-    _advice = "To call it again is safe: it reads the data set and does what is left"
+    _advice = "It is safe to call it again: it reads the data set and does what is left"
 
     def _stopped(self, error: ClicDataError) -> ClicDataError:
         if not self.receipt.anything_done:

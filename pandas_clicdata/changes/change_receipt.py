@@ -485,14 +485,14 @@ class ChangeReceipt:
         states = Counter(self._known_states())
         advice = {
             "unmatched": "these keys reached no row: look at .unmatched",
-            "in doubt": "look whether it is done: .in_doubt(df)",
-            "sending": "look whether it is done: .in_doubt(df)",
+            "in doubt": "check whether it is done: .in_doubt(df)",
+            "sending": "check whether it is done: .in_doubt(df)",
             "refused": "ClicData refused them: .keys names the keys, .remaining(df) has the rows",
             "pending": "they were not sent: .remaining(df)",
         }
         steps = [advice[state] for state in states if state in advice]
         if self._doubted:
-            steps.append("look whether the rows are still as they were: .rows_in_doubt")
+            steps.append("check whether the rows are still as they were: .rows_in_doubt")
         counts = {f"keys {state}": f"{count:,}" for state, count in states.items()}
         if self._kept is not None:
             counts["read before"] = f"{count_rows(self._kept.read)} in {self._kept.seconds:.1f} s"

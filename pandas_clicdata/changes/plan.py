@@ -334,7 +334,7 @@ class Plan:
         """
         self.check()
         if self._digest is not None and fingerprint(self._encoder) != self._digest:
-            raise InputError("the frame was changed since the plan was made, and nothing was sent: make the plan anew")
+            raise InputError("the frame was changed since the plan was made, and nothing was sent: make a new plan")
         plan = self
         if self.again is not None:
             plan = self.again()
@@ -342,7 +342,7 @@ class Plan:
             if not plan.work.same_as(self.work) or plan._rests_on() != self._rests_on():
                 raise InputError(
                     f"data set {self.rec_id} has changed since the plan was made, and the plan would be another one "
-                    f"now: {plan.summary()}. Nothing was written: make the plan anew"
+                    f"now: {plan.summary()}. Nothing was written: make a new plan"
                 )
         return plan.do(plan)
 

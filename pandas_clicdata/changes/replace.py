@@ -112,7 +112,8 @@ class Replacer(Carrier):
     """Carries out a replace. After a lost response, the rows in the data set show its effect."""
 
     _advice = (
-        "receipt.resume(df) reads the data set and continues. To call it again is safe too: it deletes and appends all"
+        "receipt.resume(df) reads the data set and continues. "
+        "It is also safe to call it again: it deletes and appends all"
     )
 
     def __init__(self, session: Session, plan: Plan, source: Source, options: ReplaceOptions, pages: Pages) -> None:
@@ -130,7 +131,7 @@ class Replacer(Carrier):
         if self._rule.batch_column is not None and len(self._source.frame):
             stamp = str(self._source.frame[self._rule.batch_column].iloc[0])
             if len(scope_of(self._source, self._plan.there, self._rule)[1]):
-                raise InputError("the rows of this plan were sent already: make the plan anew")
+                raise InputError("the rows of this plan were sent already: make a new plan")
         replaced = Replaced(
             by=self._source.on,
             index=self._rule.index,

@@ -132,7 +132,7 @@ def _not_empty(pieces: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 class PieceReplacer(Replacer):
     """Carries out a replace in pieces. Only stamps can show which rows in doubt are stored."""
 
-    _advice = "To call it again without this journal is safe: it deletes and appends again"
+    _advice = "It is safe to call it again without this journal: it deletes and appends again"
 
     def __init__(
         self,

@@ -365,7 +365,7 @@ class UserPlan:
         if to_do[0] != to_do[1] or found.problems:
             raise InputError(
                 "the users have changed since the plan was made, so the plan would be different now. Nothing was "
-                "sent: make the plan anew"
+                "sent: make a new plan"
             )
         return carry(self)
 
@@ -532,7 +532,7 @@ def _look(plan: UserPlan, receipt: UserReceipt, steps: list[Step], failure: Clic
 
 def _ambiguous(receipt: UserReceipt, what: str) -> SyncAmbiguous:
     error = SyncAmbiguous(
-        f"{what}. {receipt.summary()}. To call it again is safe: it lists the users and does what is left"
+        f"{what}. {receipt.summary()}. It is safe to call it again: it lists the users and does what is left"
     )
     error.receipt = cast("Any", receipt)
     return error

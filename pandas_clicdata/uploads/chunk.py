@@ -220,7 +220,7 @@ class ChunkSender:
             self._receipt,
             f"{self._receipt.label(chunk)} may be stored or not: the response was lost, and nothing was sent again "
             f"({error})",
-            "Look whether they are stored before you append them again.",
+            "Check whether they are stored before you append them again.",
         )
         failure.__cause__ = error
         return failure

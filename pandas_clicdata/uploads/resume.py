@@ -275,7 +275,7 @@ def _still_in_doubt(receipt: AppendReceipt) -> AppendAmbiguous:
     return ambiguous_error(
         receipt,
         f"{rows} may be stored or not, and nothing was sent",
-        'Look whether they are stored, then give in_doubt="stored" or in_doubt="missing".',
+        'Check whether they are stored, then give in_doubt="stored" or in_doubt="missing".',
     )
 
 

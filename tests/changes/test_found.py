@@ -266,7 +266,7 @@ def test_a_plan_of_a_replace_never_appends_its_rows_twice(session: Session, clic
         rec_id, by="month", order="append_first", batch_column="batch", dry_run=True, session=session
     )
     assert plan.apply().complete
-    with pytest.raises(errors.InputError, match="make the plan anew"):
+    with pytest.raises(errors.InputError, match="make a new plan"):
         plan.apply()
     assert len(clicdata_sandbox.rows(rec_id)) == 7
 

@@ -130,7 +130,7 @@ def test_a_plan_shows_what_would_be_done_and_writes_nothing(account: Account) ->
 def test_a_plan_is_refused_when_the_users_have_changed_since(account: Account) -> None:
     plan = User(session=account).sync_users(frame(1, license="editor"), dry_run=True)
     account.users[0]["license"] = "editor"
-    with pytest.raises(InputError, match="make the plan anew"):
+    with pytest.raises(InputError, match="make a new plan"):
         plan.apply()
     assert account.writes() == []
 
@@ -325,7 +325,7 @@ def test_a_lost_response_is_settled_by_listing_again(method: str, fault: str, ac
 @pytest.mark.parametrize("method", WRITES)
 def test_after_three_rounds_it_is_ambiguous_and_the_next_call_does_the_rest(method: str, account: Account) -> None:
     account.faults[method] = ["lost before"] * 4
-    with pytest.raises(SyncAmbiguous, match="To call it again is safe") as caught:
+    with pytest.raises(SyncAmbiguous, match="It is safe to call it again") as caught:
         User(session=account).sync_users(PEOPLE, deactivate=True)
     receipt: Any = caught.value.receipt
     assert "in doubt" in states(receipt)
