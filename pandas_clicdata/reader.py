@@ -1,4 +1,4 @@
-"""read_clicdata and read_arrow: one data set as a frame, or as a table of Arrow. datasets: which there are."""
+"""read_clicdata and read_arrow read a data set as a frame, or as a table of Arrow. datasets lists the data sets."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def datasets(text: str | None = None, *, session: Session | None = None) -> pd.D
     Returns
     -------
     DataFrame
-        A row per data set, as `Data.get_data` lists them, with ``rec_id`` as the index.
+        One row for each data set, as in `Data.get_data`, with ``rec_id`` as the index.
 
     Raises
     ------
     InputError
-        ``text`` is no text.
+        ``text`` is not a str.
 
     Notes
     -----
@@ -137,66 +137,65 @@ def read_clicdata(
     progress: bool | None = None,
     session: Session | None = None,
 ) -> DataFrame | Iterator[DataFrame]:
-    """Read a data set, all its pages, as one frame.
+    """Read all pages of a data set as one frame.
 
-    A column gets its type from all pages: whole numbers are int64 (Int64 with missing values among them, exact to the
-    last digit), other numbers float64, true and false bool (boolean), and text stays text: "01234" is no number and
-    "2026-11-24" no date, unless ``dtype`` or ``parse_dates`` says so, or the session knows that the column holds dates.
+    All pages decide the type of a column. Whole numbers are int64 (Int64 with missing values, exact to the last digit),
+    other numbers are float64, and true and false are bool or boolean. Text stays text: "01234" is no number. It becomes
+    a date only if ``dtype`` or ``parse_dates`` says so, or if the session knows that the column holds dates.
 
-    ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on it counts
-    the rows: if the count changes during a read, the data set is read again, twice at most. A count doesn't show one
-    row more and another one less between two pages. A stored version can't change: ``ver_id="latest"``, where Data
-    History is on. A page that doesn't say whether more follow costs one request more: the read goes on until a page is
-    empty, refused, or the same for every page number.
+    ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on, it counts
+    the rows. If the count changes during a read, the data set is read again, twice at most. A count can't show that one
+    row came and another one was deleted. A stored version can't change: read ``ver_id="latest"`` if Data History is on.
+    If pages don't show whether more follow, the read ends one request later, at a page that is empty, refused, or the
+    same for every page number.
 
     Parameters
     ----------
     rec_id : int or str
         The data set, by its id or exact name.
     ver_id : int or "latest", optional
-        A stored version of it, which can't change while it is read; or the newest there is.
+        A stored version of the data set, which can't change; "latest" is the newest one. By default the current rows.
     columns : sequence of str, optional
-        Only these columns, in this order.
+        The columns to return, in this order; by default all.
     dtype : dtype, or mapping of column to dtype, optional
-        As in pandas; the names of ClicData's types are understood too: ``{"day": "date"}``.
+        As in pandas. The names of ClicData types work too: ``{"day": "date"}``.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        As in pandas; by default its usual dtypes.
+        As in pandas; by default the usual dtypes of pandas.
     parse_dates : "infer", sequence of str, mapping, or False, optional
-        Columns of text to turn into datetimes. Naive ones stay naive, those with an offset become UTC. "infer" takes
-        the columns of which every text is a date or a datetime as ClicData writes it, and which ``dtype`` doesn't
-        name; it can't be used with ``chunksize``, since later rows may hold other text. By default, the columns that
-        this session created as dates or datetimes, or read as such, where every text is one; False reads text.
+        Columns of text to convert to datetimes; False converts none. Naive datetimes stay naive, others become UTC. By
+        default, columns that this session created or read as dates or datetimes are converted if each text is one.
+        "infer" converts each column that ``dtype`` doesn't name if each text is a date or a datetime as ClicData writes
+        it. It can't be used with ``chunksize``, as later rows may hold other text.
     index_col : str or sequence of str, optional
         Columns to use as the index.
     filters : list of tuples, or list of lists of tuples, optional
-        The rows to return, as in `pandas.read_parquet`: ``[("country", "==", "FR"), ("area_m2", ">", 400)]`` where
-        all conditions hold; of several such lists, one holds. The operators are ``==``, ``!=``, ``<``, ``<=``, ``>``,
-        ``>=``, ``in`` and ``not in``, which take a list. ClicData filters no rows, so **all pages still come**: each is
-        filtered when it comes, and memory holds only the rows that match. Cells are compared as ClicData sends them,
-        before ``dtype`` and ``parse_dates``: text letter by letter, and with a date or a datetime of Python the moment
-        that the text says, which is UTC where one of both has no offset. Missing cells match no condition, not even
-        ``!=`` and ``not in``.
+        Conditions for the rows to return, as in `pandas.read_parquet`. A row must match all conditions of a list:
+        ``[("country", "==", "FR"), ("area_m2", ">", 400)]``. With a list of lists, it must match one list. The
+        operators are ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``, ``in`` and ``not in``; the last two take a list.
+        ClicData can't filter rows, so **all pages are still requested**. Each page is filtered when it comes, and
+        memory holds only the rows that match. Cells are compared before ``dtype`` and ``parse_dates``: text letter by
+        letter, or as a timestamp with a date or datetime of Python (UTC if one of the two has no offset). Missing
+        cells match no condition, not even ``!=`` and ``not in``.
     skiprows : int, default 0
-        The rows to leave out at the start, before ``filters`` and ``nrows``. Their pages come too.
+        The number of rows to leave out at the start, before ``filters`` and ``nrows``. Their pages are requested too.
     nrows : int, optional
-        The most rows to return. No page beyond them is requested.
+        The largest number of rows to return. No page after these rows is requested.
     chunksize : int, optional
-        Rows a frame: returns an iterator of frames that requests pages as they are needed. It can't read again when
-        the data set changed, so it raises.
+        The number of rows of each frame of an iterator, which is returned. It requests pages as they are needed. It
+        can't read again if the data set changed, so it raises.
     on_torn : {"raise", "warn"}, default "raise"
-        What to do when the data set changed during the last read too: raise `TornRead`, or return the frame
-        with a `TornReadWarning` and ``df.attrs["clicdata"]["torn"]`` True.
+        What to do if the data set changed during the last read too: raise `TornRead`, or return the frame with a
+        `TornReadWarning`; ``df.attrs["clicdata"]["torn"]`` is then True.
     on_drift : {"raise", "union"}, default "raise"
-        What to do when a page has other columns than the first one: read again and then raise `SchemaDrift`, or
-        return all columns, with missing cells where a page lacked them.
+        What to do if a page has other columns than the first page: read again and then raise `SchemaDrift`, or
+        return all columns, with missing cells where a page doesn't have the column.
     cache : bool, default False
-        Whether to keep the rows of a stored version on disk, and to take them from there the next time: a version
-        can't change. It needs ``ver_id``; with "latest", ClicData is asked which version that is. The file
-        is one of the user's cache folder (``~/.cache/pandas_clicdata``), which only the user can read, and it stays
-        until you delete it, also if ClicData deletes the version or the user may no longer read it. It is written
-        when all rows were read.
+        Whether to store the rows of a stored version in a file, and to read them from the file the next time. It needs
+        ``ver_id``; for "latest", a request asks which version is the newest. The file is in the user's cache folder
+        (``~/.cache/pandas_clicdata``), and only the user can read it. It is written when all rows were read. It stays
+        until you delete it, also if ClicData deletes the version or the user may no longer read it.
     workers : int, default 1
-        Pages requested at once, 32 at most. Where ClicData doesn't count the rows, a few may be requested in vain.
+        The number of pages to request at once, 32 at most. If ClicData doesn't count rows, a few requests are in vain.
     progress : bool, optional
         Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     session : Session, optional
@@ -205,15 +204,14 @@ def read_clicdata(
     Returns
     -------
     DataFrame, or iterator of DataFrame
-        The rows in ClicData's order, a column per column of the data set. ``df.attrs["clicdata"]`` says
-        which data set it was, and under ``"types"`` which texts were dates and which had a time. So what was read
-        can be written back to that data set without ``types=``. A data set without rows shows no columns: its frame has
-        only the columns that ``columns`` or ``dtype`` names.
+        The rows in ClicData's order. ``df.attrs["clicdata"]`` names the data set, and its ``"types"`` show which texts
+        were dates and which were datetimes. So the frame can be written back to that data set without ``types=``. If
+        the data set has no rows, the frame has only the columns that ``columns`` or ``dtype`` names.
 
     Raises
     ------
     InputError
-        An argument can't be used, or a column can't be turned into the dtype asked for.
+        An argument can't be used, or a column can't be converted to the requested dtype.
     NotFound
         There is no such data set or version.
     TornRead, SchemaDrift, PagingLoop
@@ -307,10 +305,10 @@ def read_arrow(
     progress: bool | None = None,
     session: Session | None = None,
 ) -> pa.Table | pa.RecordBatchReader:
-    """Read a data set, all its pages, as a table of Arrow.
+    """Read all pages of a data set as a table of Arrow.
 
-    The requests, the checks and the types are those of `read_clicdata`: whole numbers are int64, other numbers float64
-    and text is string. A column that mixes types is refused, since Arrow has no type for it.
+    The requests, the checks and the types are those of `read_clicdata`: whole numbers are int64, other numbers are
+    float64 and text is string. A column that mixes types is refused, since Arrow has no type for it.
 
     Parameters
     ----------
@@ -319,26 +317,26 @@ def read_arrow(
     ver_id, columns, parse_dates, filters, skiprows, nrows, on_torn, on_drift, cache, workers, progress, session
         As in `read_clicdata`.
     dtype : dtype, or mapping of column to dtype, optional
-        As in `read_clicdata`; types of Arrow may be given as they are: ``{"price": pyarrow.float64()}``.
+        As in `read_clicdata`. Types of Arrow work too: ``{"price": pyarrow.float64()}``.
     chunksize : int, optional
-        Rows a batch: returns a reader that requests pages as they are needed; only those of the first batch are
-        requested at once. The first batch decides on the types. If a cell of another batch has another one, the reader
-        raises: a column whose first cells are whole or missing may need ``dtype``.
+        The number of rows of each batch of a reader, which is returned. The call requests the pages of the first batch,
+        and the reader requests others as they are needed. The first batch decides the types. If a later cell has
+        another type, the reader raises: name a column in ``dtype`` if its first cells are whole or missing.
 
     Returns
     -------
     pyarrow.Table or pyarrow.RecordBatchReader
-        The rows in ClicData's order. ``schema.metadata[b"clicdata"]`` has as JSON what `read_clicdata` notes in
-        ``df.attrs["clicdata"]``. For polars, it is ``polars.from_arrow(read_arrow(rec_id))``.
+        The rows in ClicData's order. ``schema.metadata[b"clicdata"]`` holds the ``df.attrs["clicdata"]`` of
+        `read_clicdata` as JSON. For polars, write ``polars.from_arrow(read_arrow(rec_id))``.
 
     Raises
     ------
     InputError
-        An argument can't be used, a column has no type of Arrow, or it can't be turned into the dtype asked for.
+        An argument can't be used, or a column has no type of Arrow or can't be converted to the requested dtype.
     NotFound
         There is no such data set or version.
     TornRead, SchemaDrift, PagingLoop
-        The rows are not the whole data set. A reader raises that at the batch where it shows, and gives no more rows.
+        The rows are not the whole data set. A reader raises this at the batch that shows it, and returns no more rows.
 
     Examples
     --------
@@ -413,7 +411,7 @@ def _begun(
 
 @dataclass
 class _Reading:
-    """A data set that is read as frames of ``chunksize`` rows, or as one frame, of ``nrows`` rows in all at most."""
+    """Reads a data set as one frame, or as frames of ``chunksize`` rows; at most ``nrows`` rows in all."""
 
     session: Session
     rec_id: int
@@ -426,7 +424,7 @@ class _Reading:
     progress: bool | None
     cache: CachedVersion | None
     torn: str | None = None
-    columns: dict[str, Any] = field(default_factory=dict)  # what they hold, by name
+    columns: dict[str, Any] = field(default_factory=dict)  # the types of their cells, by name
     left: int | None = None  # rows that are still to be returned; None for all
 
     def whole(self) -> DataFrame:
@@ -442,7 +440,7 @@ class _Reading:
             yield from self.frames(self.on_torn)
 
     def frames(self, on_torn: OnTorn) -> Iterator[DataFrame]:
-        """Yield each frame as soon as its rows have come; one without rows if there are none at all."""
+        """Yield each frame as soon as its rows have come. If there are no rows at all, yield one empty frame."""
         self.builder.clear()
         self.torn, self.left = None, self.nrows
         number, total = self.version
@@ -495,7 +493,7 @@ class _Reading:
         if self.builder.noted:
             notes["types"] = dict(self.builder.noted)
             known = self.session.columns.get(self.rec_id)
-            if known is not None and known.rows is not None:  # types at the creation say more
+            if known is not None and known.rows is not None:  # the types of a creation are sure, so they stay
                 self.session.columns[self.rec_id] = known._replace(dates=known.dates.union(self.builder.noted))
         frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}
         self.left = None if self.left is None else self.left - len(frame)
@@ -505,7 +503,7 @@ class _Reading:
 def _through_cache(
     cache: CachedVersion, pages: Generator[Page, None, None], total: int | None
 ) -> Generator[Page, None, None]:
-    """Yield the pages of a version from its file; or as they come, and write them to the file."""
+    """Yield the pages of a version from its file. If there is none, yield ``pages``, and write them to the file."""
     kept = cache.pages()
     if kept is not None:
         for number, (rows, length, is_last) in enumerate(kept, 1):

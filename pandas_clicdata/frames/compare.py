@@ -1,6 +1,6 @@
-"""The columns of a frame and those of a data set, compared before a row is sent.
+"""Compare the columns of a frame with the columns of a data set, before a row is sent.
 
-The service states no types. What a column holds is what it was created for, or what its first rows show.
+ClicData doesn't return the types of columns. They are known from the creation, or from the cells of the first rows.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.encode import FrameEncoder
 
-SEEN_ROWS = 1_000  # of a page, at most; more would hardly show more
-MOST_ROWS = 5  # at fault, that are named
+SEEN_ROWS = 1_000  # the most rows of a page to examine
+MOST_ROWS = 5  # the most rows at fault to name
 
 _WORDS = {
     "text": "text",
@@ -37,7 +37,7 @@ _WORDS = {
 _ALIKE = {"dropdown": "text", "percentage": "number", "money": "number", "id": "number"}
 _OF_JSON = {bool: "checkbox", int: "number", float: "number", Decimal: "number", str: "text"}
 _COLLECTS = 'errors="collect" stores the other rows, and lists the rows that ClicData refuses.'
-# A numeral is text that reads as a number. A date is its midnight.
+# Other types that a column takes. A numeral is text that is a number. A date is sent as midnight.
 _TAKES = {
     "text": {"text", "time"},
     "numeral": {"number"},
@@ -47,10 +47,10 @@ _TAKES = {
 
 
 class Known(NamedTuple):
-    """What the columns of a data set hold, by their names; nothing where no cell shows it.
+    """The types of the cells of each column of a data set, by name; empty if no cell shows a type.
 
-    ``rows`` is how many rows showed it, 0 if that is not known; None if the data set was created with these types.
-    ``dates`` are the columns that were created for dates or datetimes, or were read as such.
+    ``rows`` is the number of rows that showed the types: 0 if it is not known, None if the data set was created with
+    these types. ``dates`` are the columns that were created or read as dates or datetimes.
     """
 
     holds: Mapping[str, Sequence[str]]
@@ -65,10 +65,9 @@ def columns_created(types: Mapping[str, str]) -> Known:
 
 
 def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None) -> Known | None:
-    """Return what the cells of the first rows show, by column; None if the columns have no names.
+    """Return the types that the cells of the first rows show; None if the columns have no names.
 
-    The types that a data set was created with say more: they stay while its columns have the same names. Dates that
-    were known before stay dates.
+    The types of a creation are sure: they stay while the columns have the same names. Known date columns stay known.
     """
     if not all(isinstance(name, str) for name in first):
         return None
@@ -91,9 +90,10 @@ def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None
 
 
 def times_held(known: Known | None, noted: Mapping[str, str]) -> dict[str, str]:
-    """Return which columns hold dates, and which datetimes, with the types that a frame notes.
+    """Return the columns that hold dates or datetimes, with their types.
 
-    A note is of all rows that were read, so it says more than the first rows, and less than the types at the creation.
+    The notes of a frame come from all rows of a read. They override the first rows; the types of a creation override
+    the notes.
     """
     holds = {} if known is None else known.holds
     held = {name: kinds[0] for name, kinds in holds.items() if len(kinds) == 1 and kinds[0] in TIMES}
@@ -110,11 +110,11 @@ def columns_noted(attrs: Mapping[Any, Any], rec_id: int) -> Known | None:
 
 
 def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool) -> list[str]:
-    """Return the columns that the frame leaves empty.
+    """Return the columns of the data set that the frame leaves empty.
 
-    Raises an `InputError` that names every column the data set doesn't have, or that is of another kind than it
-    holds there, and the first text that is no date where it holds dates. With ``collect``, a column may be mixed, and
-    some of its texts no dates: the service refuses the rows at fault.
+    Raises an `InputError` that names each column that the data set lacks, each column of another type than the data set
+    holds, and the first text that is no date in a column of dates. With ``collect``, a column may mix types or hold
+    such text: ClicData refuses these rows.
     """
     problems = [*column_problems(encoder, rec_id, known, collect=collect).values()]
     if problems:
@@ -129,7 +129,7 @@ def _missing(encoder: FrameEncoder, known: Known | None) -> list[str]:
 
 
 def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect: bool | None) -> dict[str, str]:
-    """Return what is wrong with each column that can't be sent to this data set.
+    """Return the problem of each column that can't be sent to this data set.
 
     ``collect`` is None for verbs that can't leave rows out.
     """
@@ -159,7 +159,7 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
 
 
 def columns_coarser(encoder: FrameEncoder, known: Known | None) -> list[str]:
-    """Return the columns of times of which dates are left there, as far as is known."""
+    """Return the columns of datetimes that keep only their dates in the data set, if its types are known."""
     held = {} if known is None else known.holds
     sent = {column.name: column for column in encoder._columns}
     lost = {name for name in sent if sent[name].column_type == "datetime" and [*held.get(name, ())] == ["date"]}
@@ -167,7 +167,7 @@ def columns_coarser(encoder: FrameEncoder, known: Known | None) -> list[str]:
 
 
 def rows_at_fault(encoder: FrameEncoder, known: Known | None, name: str) -> list[int]:
-    """Return the positions of the first cells of a column that the data set can't hold as they are."""
+    """Return the positions of the first cells of a column that the data set can't hold unchanged."""
     column = next((column for column in encoder._columns if column.name == name), None)
     held = None if known is None else known.holds.get(name)
     if column is None or (known is not None and held is None):
@@ -182,7 +182,7 @@ def rows_at_fault(encoder: FrameEncoder, known: Known | None, name: str) -> list
 
 
 def find_misfit(encoder: FrameEncoder, known: Known | None, start: int, stop: int) -> tuple[int, str] | None:
-    """Return the position and the column of the first cell in these rows that isn't of the kind that is held."""
+    """Return the position and the column of the first cell in these rows whose type the data set doesn't hold."""
     found = []
     for column in encoder._columns:
         held = set(known.holds.get(column.name, ())) if known is not None else set()
@@ -205,34 +205,34 @@ def show_cell(encoder: FrameEncoder, position: int, name: str) -> str:
     return show(cells[0]) if cells else "the stamp"
 
 
-# ---------------------------------------------------------------- kinds of cells
+# ---------------------------------------------------------------- types of cells
 
 
 def is_empty(column: Column) -> bool:
-    """Return whether a column has no cell, so that it is of no kind."""
+    """Return whether all cells of a column are missing, so that it has no type."""
     return pd.Series(column.array, copy=False).first_valid_index() is None
 
 
 def _taken(held: set[str], known: Known | None) -> set[str]:
     taken = held.union(*(_TAKES.get(kind, ()) for kind in held))
     if "date" in held and known is not None and known.rows is not None:
-        taken.add("datetime")  # rows after those seen may have times, and ``types=`` decides
+        taken.add("datetime")  # later rows may have times, and ``types=`` decides
     return taken
 
 
 def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None) -> bool:
-    """Return whether any cell may be of the kind that is held: texts may read as dates, or as numbers."""
+    """Return whether any cell may be of a type that the data set holds: text may be a date or a number."""
     if kinds == {"text"}:
         texts = [cell for cell in column.array if isinstance(cell, str)]
         if any(map(DATETIME.fullmatch, texts)):
             kinds = kinds | TIMES
         elif known is not None and known.rows is not None and any(map(NUMBER.fullmatch, texts)):
-            kinds = kinds | {"number"}  # but a new column takes no numerals
+            kinds = kinds | {"number"}  # a column that was created for numbers takes no numerals
     return bool(kinds & _taken(held, known))
 
 
 def _misfits(column: Column, held: set[str], start: int, stop: int) -> Iterator[int]:
-    """Yield the positions of the cells that aren't of the kind that is held."""
+    """Yield the positions of the cells whose type the data set doesn't hold."""
     taken, date = _taken(held, None), "date" if held == {"date"} else "ISO 8601"
     for position, cell in enumerate(column.array[start:stop], start):
         kind = _kind(cell)
@@ -246,7 +246,7 @@ def _kind(cell: Any) -> str | None:
 
 
 def _odd_ones(column: Column) -> Iterator[int]:
-    """Yield the positions of the cells of the rarest kind."""
+    """Yield the positions of the cells of the rarest type."""
     kinds = list(map(_kind, column.array))
     _, _, rarest = min((kinds.count(kind), kinds.index(kind), kind) for kind in set(kinds) - {None})
     return (position for position, kind in enumerate(kinds) if kind == rarest)
@@ -263,19 +263,19 @@ def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_i
 
 
 def ask_name(name: Any, names: Iterable[Any], free: Iterable[Any]) -> str:
-    """Ask whether one of ``names`` is meant, or one of the ``free`` names that is much like it; "" if none is."""
+    """Ask whether one of ``names``, or a similar one of the ``free`` names, is meant; "" if there is none."""
     if not isinstance(name, str):
         return ""
     folded = "".join(name.split()).casefold()
     same = [other for other in names if isinstance(other, str) and "".join(other.split()).casefold() == folded]
     if same:
-        return f"did you mean {same[0]!r}? It differs in letter case or blanks only, which counts."
+        return f"did you mean {same[0]!r}? It differs in letter case or blanks only, but names must be equal."
     close = get_close_matches(name, [other for other in free if isinstance(other, str)], 1)
     return f"did you mean {close[0]!r}?" if close else ""
 
 
 def describe_kinds(kinds: Iterable[str]) -> str:
-    """Return in words what cells of these kinds are."""
+    """Return words for these types of cells."""
     words = [word for kind, word in _WORDS.items() if kind in set(kinds)]
     return " and ".join(words)
 
@@ -291,7 +291,7 @@ def _other_kind(column: Column, kinds: set[str], held: set[str], rec_id: int, kn
     wanted = next(kind for kind in _WORDS if kind in held)
     return (
         f"Column {column.name!r} has {describe_kinds(kinds)}, and {_held(held, rec_id, known)}: "
-        f"types={{{column.name!r}: {wanted!r}}} sends it as such, where every cell can be."
+        f"types={{{column.name!r}: {wanted!r}}} sends {_WORDS[wanted]}, if every cell can be converted."
     )
 
 
@@ -306,9 +306,9 @@ def _mixed(column: Column, row: int, index: pd.Index[Any], held: set[str], rec_i
     what = f"Column {column.name!r} {what} at row {row} (label {label!r}), which holds {show(column.array[row])}"
     what += f", and {_held(held, rec_id, known) if held else f'it is not known what data set {rec_id} takes there'}."
     if held and held <= TIMES:
-        what += " Mend it, or make dates of the column with pd.to_datetime"
+        what += " Correct the cell, or convert the column with pd.to_datetime"
         if len(kinds) == 1:
             what += f"; if it is text that only looks like dates, types={{{column.name!r}: 'text'}} sends it"
     else:
-        what += f" types={{{column.name!r}: 'text'}} sends text" if not held or "text" in held else " Mend it"
+        what += f" types={{{column.name!r}: 'text'}} sends text" if not held or "text" in held else " Correct the cell"
     return what

@@ -1,7 +1,4 @@
-"""Pages of JSON rows as frames.
-
-Pages are held in Arrow. A column gets its type when rows are taken, since that depends on all pages so far.
-"""
+"""Frames of pages of JSON rows. Pages are kept in Arrow: a column gets its type when its rows are taken from them."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameBuilder", "frame_of_records"]
 
-_MOST_SINGLE_COLUMNS = 50  # pandas warns of a frame that has many more and was made without a copy
+_MOST_SINGLE_COLUMNS = 50  # pandas warns if a frame without a copy has many more
 
 
 class _Page(NamedTuple):
@@ -54,15 +51,15 @@ class FrameBuilder:
     Parameters
     ----------
     columns : sequence of str, optional
-        The columns to keep, in this order; by default all, in the order of the first page. If rows are lists, these
-        are their names.
+        The columns to keep, in this order; by default all, in the order of the first page. They name the cells of rows
+        that are lists.
     dtype : dtype, name of a ClicData type, mapping or Series of those, optional
-        The dtype of all columns, or of each column that is named.
+        The dtype of all columns, or of the named columns.
     dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        The family of dtypes of columns that ``dtype`` says nothing about.
-    parse_dates : bool, list of str, or dict, optional
-        Columns to parse as times, with a format or arguments of `pandas.to_datetime` if it is a dict; True is the
-        index, and "infer" each column of which every text is a time.
+        The family of dtypes of columns that ``dtype`` doesn't name.
+    parse_dates : bool, list of str, dict, or "infer", optional
+        Columns to parse as datetimes. A dict has a format or arguments of `pandas.to_datetime` for each column. True
+        parses the index. "infer" parses each column whose texts are all datetimes.
     index_col : str or list of str, optional
         The columns that become the index.
     on_drift : {"raise", "union"}, default "raise"
@@ -70,25 +67,25 @@ class FrameBuilder:
     filters : list of tuples, or list of lists of tuples, optional
         Conditions for the rows to keep, as in `pandas.read_parquet`.
     skiprows : int, default 0
-        The rows to leave out at the start, before ``filters``.
+        The number of rows to leave out at the start, before ``filters``.
 
     Attributes
     ----------
     rows : int
         The number of rows that were kept and not yet taken.
     takes_dates : bool
-        Whether the columns ``dates`` may be set: ``parse_dates`` says nothing.
+        Whether ``dates`` may be set, because ``parse_dates`` is not given.
     dates : frozenset of str
-        Columns to parse as times if each text is one, unless ``dtype`` names them.
+        Columns to parse as datetimes if each text is one, unless ``dtype`` names them.
     noted : dict of str to str
-        The ClicData type of columns of text that became datetimes, as far as their cells show it.
+        The ClicData type of columns of text that became datetimes, if their cells show it.
     first : dict of str to sequence
         The cells of the first rows of the first page, also of columns that are not kept.
 
     Raises
     ------
     InputError
-        If an argument makes no sense.
+        If an argument can't be used.
     """
 
     def __init__(
@@ -133,11 +130,11 @@ class FrameBuilder:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all pages, to begin anew."""
+        """Forget all pages, to read again."""
         if self.filter is not None:
             self.filter.clear()
         self._literal: set[Name] = set()  # columns that are read as text, with all digits and letters
-        self._texts: set[Name] = set()  # columns that might be dates, and are not
+        self._texts: set[Name] = set()  # columns that could hold dates, and hold other text
         self._names: list[Name] | None = None
         self._pages: deque[_Page] = deque()
         self._seen: dict[Name, SeenTypes] = {}
@@ -150,8 +147,8 @@ class FrameBuilder:
     def add(self, page: bytes) -> int:
         """Keep the rows of a page that match the filters, and return the number of all its rows.
 
-        A page is a JSON array of rows: objects keyed by column name, or lists. Raises `ProtocolError` if it is not,
-        `SchemaDrift` if it has other columns than the first page, and `InputError` if an argument names none of them.
+        A page is a JSON array of rows: objects with column names as keys, or lists. Raises `ProtocolError` if it isn't,
+        `SchemaDrift` if it has other columns than the first page, and `InputError` if it lacks a named column.
         """
         count, names, columns = parse_page(page, self._columns)
         if not count:
@@ -190,10 +187,7 @@ class FrameBuilder:
         return {name: seen.common_type() for name, seen in self._seen.items()}
 
     def hold(self, types: Mapping[Name, pa.DataType | None]) -> None:
-        """Hold columns to Arrow types, which `types` returned: from now on other cells raise `InputError`.
-
-        Any column may have missing cells.
-        """
+        """Fix the Arrow types of columns: from now on, other cells raise `InputError`. Missing cells are allowed."""
         self._held = dict(types)
         for name, kind in types.items():
             seen = self._seen.setdefault(name, SeenTypes())
@@ -233,14 +227,14 @@ class FrameBuilder:
     def take(self, n: int | None = None) -> DataFrame:
         """Remove the first ``n`` rows, by default all, and return them as a frame.
 
-        Its columns have the types of all pages so far. Without ``index_col``, its index continues the index of the
-        frame before. Raises `InputError` if a dtype that was asked for can't hold a cell.
+        All pages so far decide the types of its columns. Without ``index_col``, its index continues the index of the
+        previous frame. Raises `InputError` if a requested dtype can't hold a cell.
         """
         if n is not None and n < 0:
             raise InputError(f"n must be 0 or more, not {n}.")
         count = self.rows if n is None else min(n, self.rows)
         pages = self._remove(count)
-        # If no page ever had a row, the arguments name the columns.
+        # If no page had a row, the arguments name the columns.
         names = next(names for names in (self._columns, self._names, [*self._dtypes]) if names is not None)
         arrays = {name: self._array(name, pages) for name in dict.fromkeys((*names, *self._index_col))}
         index = pd.RangeIndex(self._taken, self._taken + count)
@@ -267,7 +261,7 @@ class FrameBuilder:
         return pages
 
     def _array(self, name: Name, pages: list[_Page]) -> Any:
-        # Cells are removed from their page, so that memory never holds a column twice for long.
+        # Cells are removed from their page, so that memory doesn't hold a column twice for long.
         parts = [page.columns.pop(name) if name in page.columns else pa.nulls(page.rows) for page in pages]
         seen = self._seen.setdefault(name, SeenTypes())
         if self._union:
@@ -302,9 +296,9 @@ class FrameBuilder:
         return default_array(cells, seen.has_null, self._backend)
 
     def _times(self, name: Name, cells: Any) -> Any:
-        """Return a column as times if each text is one; else None, and from then on it stays text."""
+        """Return a column as datetimes if each text is one; else None, and from then on it stays text."""
         if all_times(cells, empty=name in self.dates):
-            with suppress(CellError):  # no such day, or times with and without an offset
+            with suppress(CellError):  # no such day, or datetimes with and without an offset
                 times = parse_datetimes(cells, {}, self._backend)
                 self._note(name, cells)
                 return times

@@ -1,4 +1,4 @@
-"""One session with one account: authorise, send, judge, wait, repeat."""
+"""A session with one account. Each call logs in, sends a request, judges the response, and repeats if needed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from pandas_clicdata.errors import (
     NotConnected,
     PermissionDenied,
     ProtocolError,
+    RedirectRefused,
     TransportError,
     UsageError,
     public,
@@ -73,39 +74,38 @@ class Session:
     Parameters
     ----------
     auth_method : {"client_credentials", "basic", "api_key", "authorization_code"}, optional
-        How to log in. Not given, the credentials given decide.
+        How to log in. By default, the credentials that are given decide.
     client_id, client_secret : str, optional
-        Of an API app, from ClicData's *Account > API Apps*.
+        The id and the secret of an API app, from ClicData's *Account > API Apps*.
     username, password : str, optional
-        Of a user, for ``"basic"`` (with ``client_id``).
+        The name and the password of a user, for ``"basic"`` (with ``client_id``).
     api_key : str, optional
-        For ``"api_key"``.
+        The key, for ``"api_key"``.
     refresh_token : str, optional
-        For ``"authorization_code"`` (with ``client_id`` and ``client_secret``). It is replaced at each
-        renewal.
+        The token, for ``"authorization_code"`` (with ``client_id`` and ``client_secret``). Each renewal replaces it.
     url : str, default "https://api.clicdata.com/"
-        Where the service is. ``http://`` is accepted for this machine only.
+        The URL of the service. ``http://`` is accepted for this machine only.
     api_version : str or None, default "auto"
-        ``"auto"`` speaks the dialect without version, and changes to ``"2022.01"`` when the service asks for
-        one (an API key starts there). None pins the dialect without version, any other text that version, which
-        must not be below 2022.01.
+        ``"auto"`` uses the legacy dialect, without a version, and changes to ``"2022.01"`` when the service requires a
+        version. An API key starts with ``"2022.01"``. None always uses the legacy dialect. Any other text always uses
+        that version, which must not be below 2022.01.
     timeout : float or (float, float), default (5, 60)
-        Seconds to connect, and seconds that each step of sending and reading may take, of one attempt.
+        The seconds to connect, and the seconds that each step of sending and reading may take, in one attempt.
     deadline : float, default 300
-        Seconds that one call may take with all its attempts and pauses.
+        The seconds that one call may take, with all its attempts and pauses.
     max_retries : int, default 3
-        Attempts after the first. A write whose fate is unknown is never sent again, whatever this says.
+        The number of attempts after the first. A write whose outcome is unknown is never sent again.
     ca_bundle : str or path, optional
         A file or folder of certificates to trust instead of the usual ones.
     on_new_refresh_token : callable, optional
-        Called with each new refresh token (a str), to store it.
+        A function that is called with each new refresh token (a str), to store it.
     profile : str, optional
-        The name of a profile in the user's file, instead of credentials. It has them, and may have ``url``,
-        ``api_version`` and ``ca_bundle``, for where none is given here. A new refresh token is written there.
+        The name of a profile in the user's file, which holds the credentials; don't give others. ``url``,
+        ``api_version`` and ``ca_bundle`` of the profile are defaults. A new refresh token is written to the profile.
     on_call : callable, optional
-        Called with a `CallRecord` after each attempt of each request, also of log-ins: for metrics, traces and audits.
-        It holds no secret. Threads that send at the same time call it at the same time. An attempt that Ctrl-C
-        interrupts is not reported. An error of the function stops nothing: the first one is logged as a warning.
+        A function that is called with a `CallRecord` after each attempt of each request, also of log-ins. The record
+        holds no secret. Several threads may call the function at the same time. An attempt that Ctrl-C interrupts is
+        not reported. An error of the function doesn't stop the call: the first one is logged as a warning.
 
     Raises
     ------
@@ -184,14 +184,14 @@ class Session:
             raise InputError("on_new_refresh_token must be a function that takes the new token")
         self._watcher = Watcher(on_call)
         self._tokens = Tokens(credentials, on_new_refresh_token, store)
-        self._answered = False  # whether the service ever said yes, so that the URL is right
+        self._answered = False  # whether the service accepted a request, so that the URL is right
         self._user_agent = f"pandas-clicdata/{package_version()}"  # and nothing about the user
-        self.last_receipt: Any = None  # of the last write of rows, however it ended
-        # The least page size that was refused, and what was taken instead. Threads set it as a whole.
+        self.last_receipt: Any = None  # of the last write of rows, also of one that failed
+        # The smallest page size that was refused, and the size used instead. Threads replace the tuple.
         self.refused_page_size: tuple[int, int | None] | None = None
-        self.columns: dict[int, Any] = {}  # what is known of the columns of data sets, by rec_id
+        self.columns: dict[int, Any] = {}  # the known columns of data sets, by rec_id
         self.modern_delete: tuple[str, str] | None = None  # the method and path of row deletes that worked
-        self.responses, self.seconds = 0, 0.0  # so far, and until they came, added up
+        self.responses, self.seconds = 0, 0.0  # how many came, and their waiting times added up
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
         self._random: Callable[[], float] = random.random
@@ -199,7 +199,7 @@ class Session:
         _sessions.add(self)
 
     def _begin(self) -> None:
-        """Use new locks and connections: at first, and in a forked child."""
+        """Make new locks and connections, for a new session and in a forked child."""
         self._budget = retry.Budget()
         self._counting = threading.Lock()
         self._transport = Transport(self._url, self._verify)
@@ -220,7 +220,7 @@ class Session:
 
     @property
     def api_version(self) -> str | None:
-        """The current version; None is the dialect without version."""
+        """The current version; None in the legacy dialect."""
         return self._version
 
     @property
@@ -241,12 +241,12 @@ class Session:
 
     @property
     def username(self) -> str | None:
-        """The user of a log-in by Basic; None for any other."""
+        """The user, if the session logs in with a password; else None."""
         return getattr(self._tokens.credentials, "username", None)
 
     @property
     def client_id(self) -> str | None:
-        """The id of the API app; None for a log-in by key."""
+        """The id of the API app; None if the session logs in with an API key."""
         return getattr(self._tokens.credentials, "client_id", None)
 
     @property
@@ -255,11 +255,11 @@ class Session:
         return self._read
 
     def now(self) -> float:
-        """Return the current second of a clock that never goes back."""
+        """Return the seconds of a clock that never goes back."""
         return self._clock()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep on the same clock."""
+        """Sleep for these seconds of the same clock."""
         self._sleep(seconds)
 
     def __repr__(self) -> str:
@@ -297,7 +297,7 @@ class Session:
     # Calling
 
     def call(self, request: Request) -> Reply:
-        """Send a request, and repeat it where that is safe and may help.
+        """Send a request, and repeat it if that is safe and may help.
 
         Parameters
         ----------
@@ -320,8 +320,8 @@ class Session:
         except ClicDataError as error:
             unknown = retry.outcome(error) is retry.Outcome.UNKNOWN
             error.in_doubt = unknown and request.replay is not wire.Replay.FREELY
-            if not self._answered and not isinstance(error, UsageError):
-                _add_doubt(error, self._url)
+            if not isinstance(error, UsageError) and (doubt := self._doubt_url()):
+                _advise(error, f"But first check url=: {doubt}")
             raise
         except (KeyboardInterrupt, SystemExit) as interrupt:
             sent = call.sent and getattr(interrupt, "sent", True)
@@ -329,13 +329,13 @@ class Session:
             raise
 
     def check(self) -> dict[str, str | None]:
-        """Log in, and return who is connected with what.
+        """Log in, and return which account and user the session is connected with.
 
         Returns
         -------
         dict
-            ``account`` and ``domain``: the names of the account, as far as ClicData says them and the rights allow it.
-            ``user`` and ``client_id``, where this way to log in has them. ``url``, ``auth_method`` and ``dialect``.
+            ``url``, ``auth_method`` and ``dialect``. ``account`` and ``domain``: names of the account, None if ClicData
+            doesn't return them to this user. ``user`` and ``client_id``, None if this way to log in doesn't use them.
 
         Raises
         ------
@@ -353,11 +353,11 @@ class Session:
         """
         found: Any = {}
         try:
-            with suppress(PermissionDenied):  # the credentials are good, but lack the right to read the account
+            with suppress(PermissionDenied):  # the credentials are valid, without the right to read the account
                 found = self.call(wire.get("check the connection", "/account")).value()
         except (ProtocolError, TransportError) as error:
-            if "url=" not in error.args[0]:
-                error.args = (f"{error.args[0].rstrip('.')}. Check url= ({self.url}), the network and its proxy.",)
+            if not isinstance(error, RedirectRefused) and not self._doubt_url():  # these messages name url= already
+                _advise(error, f"Check url= ({self.url}), the network and its proxy.")
             raise
         found = found.get("account", found) if isinstance(found, dict) else {}
         found = found if isinstance(found, dict) else {}
@@ -371,6 +371,10 @@ class Session:
             "auth_method": self._auth_method,
             "dialect": "legacy, without api_version" if version is None else f"modern, api_version {version}",
         }
+
+    def _doubt_url(self) -> str | None:
+        """Return why the URL may be wrong; None if there is no such reason, or the service accepted a request."""
+        return None if self._answered else arguments.doubt_url(self._url)
 
     def _repeat(self, call: _Call) -> Reply:
         renewed = False
@@ -396,7 +400,7 @@ class Session:
                 self._wait(call, result)
 
     def _wait(self, call: _Call, error: ClicDataError) -> None:
-        """Sleep until the next attempt, or raise the error if there must be none."""
+        """Sleep until the next attempt, or raise the error if no attempt may follow."""
         operation = call.request.operation
         seconds = retry.pause(call.request, error, call.attempt, self._random)
         if seconds is None or call.attempt >= self._attempts or self._clock() + seconds >= call.deadline:
@@ -456,7 +460,7 @@ class Session:
     def _judge(
         self, request: Request, answer: Answer | ClicDataError, seconds: float, hidden: Callable[[str], str]
     ) -> Reply | ClicDataError:
-        """Count a response, log it, and return what it says."""
+        """Count a response, log it, and return its reply or its error."""
         if isinstance(answer, ClicDataError):
             _log.debug("%s %s: %s", request.method, request.path, type(answer).__name__)
             return answer
@@ -475,7 +479,7 @@ class Session:
     def _send(
         self, request: Request, api_version: str | None, credentials: Credentials, token: Token | None, left: float
     ) -> Answer | ClicDataError:
-        """Send a request once. An interrupt goes on without the frames that hold secrets."""
+        """Send a request once. An interrupt is raised again without the frames that hold secrets."""
         limits = Limits(self._connect, self._read, self._deadline, left)
         try:
             return self._transport.send(self._http_request(request, api_version, credentials, token), limits)
@@ -510,10 +514,10 @@ class Session:
         return HttpRequest(request.operation, request.method, url, headers, body)
 
 
-def _add_doubt(error: ClicDataError, url: str) -> None:
-    doubt = arguments.doubt_url(url)
-    if doubt and doubt not in error.args[0]:  # threads that wait for one log-in get one error
-        error.args = (f"{error.args[0].rstrip('.')}. But first look at url=: {doubt}",)
+def _advise(error: ClicDataError, advice: str) -> None:
+    """Add advice to the message of an error, once: threads that wait for the same log-in get the same error."""
+    if advice not in error.args[0]:
+        error.args = (f"{error.args[0].rstrip('.')}. {advice}",)
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -140,6 +140,14 @@ def test_connect_with_check_logs_in_at_once(clicdata_sandbox: Sandbox) -> None:
         connect(api_key=key, url="http://127.0.0.1:9/", max_retries=0, check=True)
 
 
+@pytest.mark.parametrize(("path", "says"), [("", Says(b"", 302)), ("v1", Says(b"<html>")), ("", Says(b"<html>"))])
+def test_the_error_of_a_check_names_the_url_once(path: str, says: Says) -> None:
+    with ScriptedServer(lambda _: says) as server, Session(api_key="k", url=f"{server.url}/{path}") as session:
+        with pytest.raises((errors.TransportError, errors.ProtocolError)) as caught:
+            session.check()
+    assert str(caught.value).count("url=") == 1
+
+
 @pytest.mark.parametrize("method", ["client_credentials", "basic", "api_key"])
 @pytest.mark.parametrize("path", ["v1", "api/v1/"])
 def test_a_url_with_a_path_is_told_as_such(
