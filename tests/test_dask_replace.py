@@ -303,7 +303,7 @@ def test_without_stamps_rows_in_doubt_stop_each_call_with_the_journal(
     path = f"/data/{rec_id}/insert" if session.dialect.value == "modern" else f"/data/{rec_id}/row"
     clicdata_sandbox.faults.drop(path=path, method="POST", after=2, applied=True)
     for _ in range(2):
-        with pytest.raises(errors.SyncAmbiguous, match="without this journal is safe") as caught:
+        with pytest.raises(errors.SyncAmbiguous, match="safe to call it again without this journal") as caught:
             new().clicdata.replace(rec_id, **known)
         assert caught.value.receipt.appended.rows_in_doubt == 5
     journal.unlink()
