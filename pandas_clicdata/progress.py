@@ -60,23 +60,11 @@ def bar(
     session: Sender | None = None,
     result: Callable[[], str] | None = None,
 ) -> Iterator[Done]:
-    """Count what a call does, and show it as a bar.
+    """Count the units of a call, and show them as a bar: always, never, or by default in a notebook and on a terminal.
 
-    Parameters
-    ----------
-    progress : bool or None
-        Whether to show the bar; None shows it in a notebook, and on a terminal.
-    what : str
-        The text beside the bar.
-    total : int or None
-        The number of units, if known.
-    unit : str, default "row"
-        The name of a unit.
-    session : Session, optional
-        The session of the call. With it, one line is logged at the end, unless the call fails. The line counts the
-        responses that the session got meanwhile, including those to calls of other threads.
-    result : callable, optional
-        Returns the text of this line; by default the text has ``what`` and the number of units.
+    ``total`` is the number of units, if known. With the session of the call, one line is logged at the end, unless the
+    call fails; ``result`` returns its text. The line counts the responses that the session got meanwhile, including
+    those to calls of other threads.
     """
     if progress not in (None, True, False):
         raise InputError("progress must be True, False or None")

@@ -31,12 +31,7 @@ class CachedPage(NamedTuple):
 class CachedVersion:
     """The cache file of a stored version. If it can't be read or written, this is logged, and pages are requested.
 
-    Parameters
-    ----------
-    account : str
-        The hash of service and user.
-    rec_id, version : int
-        The data set, and the number of the version.
+    ``account`` is the hash of service and user.
     """
 
     def __init__(self, account: str, rec_id: int, version: int) -> None:

@@ -46,46 +46,14 @@ class _Page(NamedTuple):
 
 
 class FrameBuilder:
-    """Builds frames from pages of rows.
+    """Builds frames from pages of rows. The arguments are those of `read_clicdata`; `InputError` if one makes no sense.
 
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        The columns to keep, in this order; by default all, in the order of the first page. They name the cells of rows
-        that are lists.
-    dtype : dtype, name of a ClicData type, mapping or Series of those, optional
-        The dtype of all columns, or of the named columns.
-    dtype_backend : {"numpy_nullable", "pyarrow"}, optional
-        The family of dtypes of columns that ``dtype`` doesn't name.
-    parse_dates : bool, list of str, dict, or "infer", optional
-        Columns to parse as datetimes. A dict has a format or arguments of `pandas.to_datetime` for each column. True
-        parses the index. "infer" parses each column whose texts are all datetimes.
-    index_col : str or list of str, optional
-        The columns that become the index.
-    on_drift : {"raise", "union"}, default "raise"
-        What to do if a page has other columns than the first one.
-    filters : list of tuples, or list of lists of tuples, optional
-        Conditions for the rows to keep, as in `pandas.read_parquet`.
-    skiprows : int, default 0
-        The number of rows to leave out at the start, before ``filters``.
+    If rows are lists, ``columns`` are their names. ``filter`` selects the rows to keep, and ``rows`` counts the rows
+    that were kept and not yet taken. ``noted`` are the ClicData types of columns of text that became datetimes.
+    ``first`` has the cells of the first rows of the first page, also of columns that are not kept.
 
-    Attributes
-    ----------
-    rows : int
-        The number of rows that were kept and not yet taken.
-    takes_dates : bool
-        Whether ``dates`` may be set, because ``parse_dates`` is not given.
-    dates : frozenset of str
-        Columns to parse as datetimes if each text is one, unless ``dtype`` names them.
-    noted : dict of str to str
-        The ClicData type of columns of text that became datetimes, if their cells show it.
-    first : dict of str to sequence
-        The cells of the first rows of the first page, also of columns that are not kept.
-
-    Raises
-    ------
-    InputError
-        If an argument can't be used.
+    If ``takes_dates`` is true, ``parse_dates`` was not given. Then ``dates`` may be set: columns to parse as datetimes
+    if each text is one, unless ``dtype`` names them.
     """
 
     def __init__(

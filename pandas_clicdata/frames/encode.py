@@ -48,43 +48,14 @@ class FrameEncoder:
     copy-on-write, keep the old cells for the encoder. pandas 2 without copy-on-write doesn't: rows that are not written
     yet are sent with the change, and nothing reports this.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        The rows to send.
-    types : mapping of str to str, optional
-        The ClicData type of columns that are sent as another type than their own.
-    index : bool, optional
-        Whether the levels of the index come first, as columns; by default if they have names. An unnamed index is left
-        out if it holds integers, else refused. With True, a single level without a name is called ``"index"``.
-    need_types : bool, default False
-        Whether every column must have one ClicData type, as a new table needs.
-    constants : mapping of str to str, optional
-        Further columns, which have the same text in every row.
-    noted : mapping of str to str, optional
-        The types that the data set's columns had when the frame was read. ``types`` override them.
-    first : int, default 0
-        The position of the first row. Of several pieces, each continues the positions of the piece before.
+    ``types`` are ClicData types that the caller chose, and ``noted`` types that the data set's columns had when the
+    frame was read. With ``need_types``, every column must have one type, as a new table needs. ``constants`` are
+    further columns with the same text in every row. ``first`` is the position of the first row: a piece continues the
+    piece before.
 
-    Attributes
-    ----------
-    rows : int
-        The number of rows.
-    columns : list of str
-        The names of the columns, constants included.
-    column_types : dict of str to str
-        The ClicData type of each column that has one; a mixed column has none.
-    levels_left_out : list
-        The named levels of the index that are not among the columns.
-    frame, types, constants, first
-        As the parameters. ``frame`` is a shallow copy without ``attrs``.
-    index : bool
-        Whether the levels of the index are among the columns.
-
-    Raises
-    ------
-    InputError
-        If the frame can't be sent as it is. It names every problem, with the labels of the first rows.
+    ``column_types`` has the type of each column but mixed ones. ``levels_left_out`` are the named levels of the index
+    that are not sent. Raises `InputError` if the frame can't be sent: it names every problem, with the labels of the
+    first rows.
     """
 
     def __init__(
@@ -124,21 +95,7 @@ class FrameEncoder:
     ) -> Iterator[RowsBody]:
         """Write the rows ``start`` to ``stop`` as bodies of as many rows as fit. Each body is written on demand.
 
-        Parameters
-        ----------
-        row_format : RowFormat
-            How a row is written.
-        start, stop : int
-            The rows, by position; ``stop`` is not included.
-        max_rows : int
-            The most rows of a body.
-        max_bytes : int
-            The most bytes of a body. Only a body of a single row may be larger.
-
-        Yields
-        ------
-        RowsBody
-            The bodies, in the order of the rows.
+        A body has at most ``max_rows`` rows and ``max_bytes`` bytes. Only a body of a single row may be larger.
         """
         room = max_bytes - len(_HEAD) - len(_TAIL) + 1  # the last row has no comma
         first, size = start, 0
@@ -199,10 +156,7 @@ def _literals(names: list[str], row_format: RowFormat) -> list[str]:
 def cells(values: Mapping[str, object]) -> bytes:
     """Write one row as a list of cells: ``[{"column":"a","value":1},...]``.
 
-    Raises
-    ------
-    InputError
-        If a name is not text or a value can't be sent. It names every problem.
+    Raises `InputError` if a name is not text or a value can't be sent. It names every problem.
     """
     problems = []
     for name, value in values.items():

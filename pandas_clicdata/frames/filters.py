@@ -84,24 +84,9 @@ class _Condition(NamedTuple):
 
 
 class RowFilter:
-    """Select the rows that a read returns: rows after ``skiprows`` that match ``filters``.
+    """Select the rows that a read returns: rows after ``skiprows`` that match ``filters``, as in `pandas.read_parquet`.
 
-    Parameters
-    ----------
-    filters : list of tuples, or list of lists of tuples, optional
-        Conditions that must all be true; or several lists of conditions, of which one list must be true.
-    skiprows : int
-        The number of rows to skip at the start.
-
-    Attributes
-    ----------
-    columns : list
-        The columns of the conditions.
-
-    Raises
-    ------
-    InputError
-        If a condition makes no sense.
+    ``columns`` are the columns of the conditions. Raises `InputError` if a condition makes no sense.
     """
 
     def __init__(self, filters: Any, skiprows: int = 0) -> None:

@@ -25,21 +25,13 @@ _DEEPEST = 5  # keys in the name of a column; objects below these stay in one ce
 def frame_of_records(records: Sequence[Mapping[str, Any]], schema: Mapping[str, str]) -> DataFrame:
     """Return records as a frame. Its known columns always have the same dtypes, even without records.
 
-    Parameters
-    ----------
-    records : sequence of mapping
-        The records of the response.
-    schema : mapping of str to str
-        The known keys and what they hold: ``"integer"`` (Int64), ``"number"`` (Float64), ``"text"``,
-        ``"boolean"`` (boolean), ``"datetime"`` (datetime64 in UTC) or ``"object"`` (anything, unchanged).
+    ``schema`` says what the known keys hold: ``"integer"`` (Int64), ``"number"`` (Float64), ``"text"``, ``"boolean"``
+    (boolean), ``"datetime"`` (datetime64 in UTC) or ``"object"`` (anything, unchanged). A value that doesn't fit is
+    missing.
 
-    Returns
-    -------
-    DataFrame
-        The known columns in their order, then the other keys of the records, in order of appearance. A value that
-        doesn't fit the schema is missing; the other cells of its record are kept. Each key of an object is a column:
-        ``frequency.type``. Each name in a list of names and values is one too: ``parameters.region``. Any other list
-        is one cell of JSON text, so that rows can be compared, sorted and grouped.
+    The known columns come first, then the other keys, in order of appearance. Each key of an object is a column:
+    ``frequency.type``. Each name in a list of names and values is one too: ``parameters.region``. Any other list is one
+    cell of JSON text, so that rows can be compared, sorted and grouped.
     """
     unknown = set(schema.values()) - set(_MAKERS)
     if unknown:

@@ -33,19 +33,9 @@ NULL = b"null"
 class Rows:
     """Rows of a data set or of a frame.
 
-    Parameters
-    ----------
-    exact : collection of str, optional
-        Columns whose numbers keep every digit, as Decimal.
-    all_digits : bool, default False
-        Whether numbers of other columns keep them too, on pages where a float would lose some.
-
-    Attributes
-    ----------
-    aware : set of str
-        Columns of a frame whose times are sent in UTC, without the offset that they have.
-    noted : set of str
-        Columns of ``aware`` whose type was noted when the frame was read from the data set.
+    Numbers of the columns ``exact`` keep every digit, as Decimal; with ``all_digits`` all others too, on pages where a
+    float would lose some. ``aware`` are columns of a frame whose times are sent in UTC, without their offset. ``noted``
+    are the columns of these whose type was noted when the frame was read from the data set.
     """
 
     def __init__(self, exact: Collection[str] = (), *, all_digits: bool = False) -> None:

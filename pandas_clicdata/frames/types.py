@@ -54,26 +54,11 @@ _SAME_CELLS = {"text": {"text", "dropdown"}, "number": {"number", "percentage", 
 def clicdata_types(
     frame: pd.DataFrame, types: Mapping[str, str] | None = None, *, index: bool | None = None
 ) -> dict[str, str]:
-    """Return the ClicData type of each column.
+    """Return the ClicData type of each column that would be sent, in their order.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        The frame; it is never changed.
-    types : mapping of str to str, optional
-        The ClicData type of columns whose type shall not be inferred.
-    index : bool, optional
-        Whether the levels of the index come first, as columns; by default if they have names.
-
-    Returns
-    -------
-    dict of str to str
-        Column names and types, in the order of the columns.
-
-    Raises
-    ------
-    InputError
-        If a column has no ClicData type, or cells that its type can't hold. It names every problem.
+    ``types`` are not inferred. ``index`` says whether the levels of the index come first; by default if they have
+    names. Raises `InputError` if a column has no ClicData type, or cells that its type can't hold. It names every
+    problem.
     """
     columns = examine(frame, types, index=index, need_types=True)
     return {column.name: column.column_type for column in columns if column.column_type}
