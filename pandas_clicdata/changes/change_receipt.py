@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -369,6 +369,14 @@ class ChangeReceipt:
     def reached(self) -> list[Match]:
         """Return the kept rows that were changed, or may have been."""
         return sorted([*self._matches_of("changed"), *self._matches_of("in doubt")])
+
+    @overload
+    def undo(
+        self, *, dry_run: Literal[False] = ..., progress: bool | None = ..., session: Session | None = ...
+    ) -> SyncReceipt: ...
+
+    @overload
+    def undo(self, *, dry_run: Literal[True], progress: bool | None = ..., session: Session | None = ...) -> Plan: ...
 
     @public
     def undo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
@@ -200,6 +200,14 @@ class SyncReceipt:
         if self._carrier is None:
             raise InputError("this receipt was pickled, and can't be resumed: make the call again")
         return self._carrier.run(again=True)
+
+    @overload
+    def undo(
+        self, *, dry_run: Literal[False] = ..., progress: bool | None = ..., session: Session | None = ...
+    ) -> SyncReceipt: ...
+
+    @overload
+    def undo(self, *, dry_run: Literal[True], progress: bool | None = ..., session: Session | None = ...) -> Plan: ...
 
     @public
     def undo(

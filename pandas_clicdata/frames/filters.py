@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.frames.parse import PageCells
 
 # As in `pandas.read_parquet`: a list of conditions means AND, a list of such lists means OR.
-Filters: TypeAlias = "Sequence[tuple[Any, str, Any]] | Sequence[Sequence[tuple[Any, str, Any]]]"
+Filters: TypeAlias = "Sequence[tuple[Any, str, Any] | Sequence[tuple[Any, str, Any]]]"
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,

@@ -54,6 +54,8 @@ assert_type(df.clicdata.delete_rows(5, on=["a"], match="wide", dry_run=True), Pl
 assert_type(df.clicdata.upsert(5, on="a", tolerance={"x": 0.1}), SyncReceipt)
 assert_type(df.clicdata.sync(5, on="a", max_deletes=0.1, dry_run=True).deletes, pd.DataFrame)
 assert_type(df.clicdata.diff(5, on="a"), Plan)
+assert_type(df.clicdata.upsert(5, on="a").undo(), SyncReceipt)
+assert_type(df.clicdata.delete_rows(5, on="a").undo(dry_run=True), Plan)
 df.clicdata.upsert(5, on="a", mising="keep")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 assert_type(df.head().clicdata.update_rows(5, on="a", match="exact"), ChangeReceipt)
 assert_type(df.assign(b=1).clicdata.push("T").remaining(df), DataFrame)
@@ -85,6 +87,8 @@ assert_type(pandas_clicdata.datasets("sal"), pd.DataFrame)
 assert_type(df.clicdata.append("Sales"), AppendReceipt)
 assert_type(Data().get_columns("Sales", nrows=5), pd.DataFrame)
 assert_type(pandas_clicdata.read_clicdata("Sales", filters=[("a", "==", 1)], skiprows=2), DataFrame)
+pandas_clicdata.read_clicdata("Sales", filters=[[("a", "==", "x")], [("b", ">", 3)]])
+pandas_clicdata.read_clicdata(5, filters=[("a", 3)])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 conditions = [[("a", "in", [1]), ("b", ">", "x")]]
 pandas_clicdata.read_arrow("Sales", ver_id="latest", filters=conditions, cache=True, parse_dates="infer")
 pandas_clicdata.read_clicdata(1001, parse_dates=False)
