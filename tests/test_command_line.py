@@ -256,6 +256,40 @@ def test_files_of_all_formats_are_read_alike(clicdata: Callable[..., Said], acco
 
 
 @pytest.mark.parametrize(
+    ("text", "cells"),
+    [("a\n1\n\n3\n", [1, None, 3]), ("a\r\n1\r\n\r\n", [1, None]), ("\r\n\na\n\n7", [None, 7])],
+)
+def test_an_empty_line_is_the_missing_cell_of_the_only_column(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, text: str, cells: list[Any]
+) -> None:
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    assert clicdata("push", tmp_path / "a.csv", "Own", "--types", "a=number").code == 0
+    assert [row["a"] for row in account.rows(account.data_sets()[-1].rec_id)] == cells
+
+
+@pytest.mark.parametrize("file_format", ["csv", "json", "parquet", "arrow"])
+def test_a_file_that_was_read_is_appended_with_the_same_cells(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, file_format: str
+) -> None:
+    columns: list[dict[str, list[Any]]] = [
+        {"note": ["x", None, "", "y", None]},
+        {"n": [1, None, 3]},
+        {"note": ["", '"', "\n", None], "more": [None, "", "a,b", None]},
+        {"day": ["2024-01-31", None]},
+    ]
+    for number, cells in enumerate(columns):
+        types = {name: {"n": "number", "day": "date"}.get(name, "text") for name in cells}
+        rows = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+        mine, copy = account.create(f"Mine {number}", types), account.create(f"Copy {number}", types)
+        account.append(mine, rows)
+        file = tmp_path / f"{number}.{file_format}"
+        assert clicdata("read", str(mine), "-o", file).code == 0
+        dates = ["--types", "day=date"] if "day" in cells else []
+        assert clicdata("append", file, str(copy), *dates).code == 0
+        assert account.rows(copy) == rows
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("own.csv", b"", "no line with the names"),
@@ -265,6 +299,7 @@ def test_files_of_all_formats_are_read_alike(clicdata: Callable[..., Said], acco
         ("own.csv", b"a,a\n1,2\n", "come twice"),
         ("own.json", b'{"a": 1}', "no list of objects"),
         ("own.json", b'[{"a": NaN}]', "JSON has no NaN"),
+        ("own.json", b'[{"a": 1}, {"a": 1, "b": 2, "a": 3}]', "row 1 has the key 'a' twice"),
         ("own.parquet", b"a,b\n1,2\n", "can't be read as parquet"),
         ("own.arrow", b"a,b\n1,2\n", "can't be read as arrow"),
     ],

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -129,9 +130,11 @@ class Source:
 
     def _frame(self, data: bytes) -> pd.DataFrame:
         if self.format == "json":
-            rows = json.loads(data, parse_constant=_refuse_constant, parse_float=Decimal)
+            rows = json.loads(data, parse_constant=_refuse_constant, parse_float=Decimal, object_pairs_hook=_Pairs)
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ValueError("it holds no list of objects")
+            if repeated := [(number, row.repeated) for number, row in enumerate(rows) if row.repeated]:
+                raise ValueError("row {} has the key {!r} twice".format(*repeated[0]))
             [frame] = frames_of(rows)
             return frame
         if self.format == "parquet":
@@ -159,11 +162,14 @@ class Source:
         return frame, types
 
     def _table(self, data: bytes) -> pa.Table:
-        """Return all cells as text. An empty cell is missing; the text ``""`` is text."""
+        """Return all cells as text. An empty cell is missing, and ``""`` is empty text.
+
+        An empty line is the empty cell of the only column. Among several columns, it is skipped.
+        """
         encoding = self._encoding or next((name for bom, name in _BOMS.items() if data.startswith(bom)), "utf-8")
         if codecs.lookup(encoding).name != "utf-8":
             data = data.decode(encoding).encode()
-        data = data.removeprefix(codecs.BOM_UTF8)
+        data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
         head = codecs.getincrementaldecoder("utf-8")().decode(data[:_LONGEST_HEAD])
         names = next(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=self._separator)), [])
         if not any(names):
@@ -171,7 +177,9 @@ class Source:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             arrow_csv.ReadOptions(block_size=max(1 << 20, min(len(data) + 1, 1 << 30))),
-            arrow_csv.ParseOptions(delimiter=self._separator, newlines_in_values=True),
+            arrow_csv.ParseOptions(
+                delimiter=self._separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1
+            ),
             arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -186,6 +194,15 @@ class Source:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
+
+
+class _Pairs(dict[str, Any]):
+    """A JSON object, and the first of its keys that it repeats."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        keys = [key for key, _ in pairs]
+        self.repeated = next((key for key in keys if keys.count(key) > 1), None) if len(self) < len(pairs) else None
 
 
 def _parsed(cells: pa.ChunkedArray, wanted: str | None, *, is_guess: bool) -> pa.ChunkedArray | None:
@@ -252,7 +269,7 @@ def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:
     """Write rows that were read: a frame as CSV or JSON, an Arrow table as Parquet or Arrow."""
     if file_format == "csv":
         if len(rows.columns):
-            file.write(rows.to_csv(index=False).encode())
+            file.write(_csv_of(rows))
     elif file_format == "json":
         file.write(b"[" + b",\n".join(FrameEncoder(rows, index=False).rows_as(RowFormat.OBJECTS)) + b"]\n")
     elif file_format == "parquet":
@@ -260,3 +277,10 @@ def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:
     else:
         with pa.ipc.new_file(file, rows.schema) as writer:
             writer.write_table(rows)
+
+
+def _csv_of(rows: pd.DataFrame) -> bytes:
+    """Return rows as CSV. A missing cell is empty, also in the only column, and empty text is ``""``."""
+    missing, empty = secrets.token_hex(16), secrets.token_hex(16)  # to_csv writes both alike
+    text = rows.replace("", empty).to_csv(index=False, na_rep=missing)
+    return text.replace(missing, "").replace(empty, '""').encode()
