@@ -1,8 +1,8 @@
-"""Certificates for tests, made when they are needed, so that no key is ever committed.
+"""Makes certificates for tests when they are needed, so that no key is ever committed.
 
 Just enough of X.509 (RFC 5280) in DER, signed with ECDSA over P-256 (FIPS 186), by hand: the standard library can use
-a certificate but not make one, and not every machine has the ``openssl`` command. Not for any other use: it runs in
-as long as it takes, which tells who listens what the key is.
+a certificate but not make one, and not every machine has the ``openssl`` command. Don't use
+it elsewhere: the time that it takes reveals the key.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _pem(kind: str, der: bytes) -> str:
 
 
 def self_signed(folder: Path, *hosts: str, expired: bool = False) -> Path:
-    """A file with a new key and its certificate for these hosts, which is its own authority."""
+    """Write a new key and its self-signed certificate for these hosts to a file; return its path."""
     key = secrets.randbelow(_N - 1) + 1
     x, y = _times(key, _G)
     public = b"\x04" + x.to_bytes(32, "big") + y.to_bytes(32, "big")
@@ -167,7 +167,7 @@ def self_signed(folder: Path, *hosts: str, expired: bool = False) -> Path:
 
 
 class Listener:
-    """Takes connections at 127.0.0.1, and hands each to a function on a thread of its own."""
+    """Accepts connections at 127.0.0.1, and calls a function for each in a new thread."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
@@ -202,7 +202,7 @@ class Listener:
 
 
 def over_tls(certificate: Path, serve: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
-    """The same, spoken over TLS with that certificate."""
+    """The same server, over TLS with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
@@ -214,7 +214,7 @@ def over_tls(certificate: Path, serve: Callable[[socket.socket], None]) -> Calla
 
 
 def head_of(connection: socket.socket) -> bytes:
-    """What a client sends, to the end of its head; empty when it hung up."""
+    """Return the head of a request; empty if the client closed the connection."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)

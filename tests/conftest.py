@@ -1,4 +1,4 @@
-"""For every test: no account in the environment, no session left over, the sandbox's fixtures."""
+"""Fixtures of all tests: no credentials in the environment, no session of another test, and the sandbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 if not any(point.name == "pandas_clicdata" for point in entry_points(group="pytest11")):
-    pytest_plugins = ["pandas_clicdata_pytest"]  # run from a checkout that was never installed
+    pytest_plugins = ["pandas_clicdata_pytest"]  # the package runs from a checkout and isn't installed
 
 # A journal waits for the disk at each chunk; a folder in memory doesn't.
 MEMORY = "/dev/shm"
@@ -74,13 +74,13 @@ def no_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def own_jedi_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what jedi parsed apart: two processes that write the same files break them."""
+    """Give jedi a cache of its own: two processes that write the same files break them."""
     monkeypatch.setattr("jedi.settings.cache_directory", str(tmp_path))
 
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
 def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterator[Session]:
-    """A session on a fresh sandbox, in either dialect, and the default one."""
+    """The default session on a new sandbox, in each dialect."""
     with clicdata_sandbox.session(api_version=request.param) as opened:
         manager.make_default(opened)
         yield opened
@@ -110,7 +110,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Pass on the counts of a worker process of pytest-xdist."""
+    """Send the counts of a worker process of pytest-xdist to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["counted"] = dict(totals.counted)
 
@@ -122,7 +122,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in three lines what was done, what was broken, and what was skipped; each count with --long."""
+    """Print three lines: calls, faults and skipped tests; with --long, each count."""
     reasons = Counter(str(report.longrepr[-1]) for report in terminalreporter.stats.get("skipped", []))
     skipped = [f"{number} x {reason.removeprefix('Skipped: ')}" for reason, number in sorted(reasons.items())]
     terminalreporter.write_line(f"put through: {totals.told(totals.WORK)}")

@@ -1,4 +1,4 @@
-"""What pages may say, and which page sizes are taken (O1): each combination, in both dialects."""
+"""The possible flags of pages and accepted page sizes (O1): each combination, in both dialects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Paging(NamedTuple):
 
     @contextmanager
     def start(self, page_size: int) -> Iterator[tuple[Sandbox, Session]]:
-        """Start a sandbox with pages of that size at most, and open a session that sleeps in no time."""
+        """Start a sandbox with pages of at most this size, and open a session whose sleeps take no time."""
         *switches, version = self._asdict().items()
         with (
             start(sample=False, page_size=page_size, max_page_size=page_size, **dict(switches)) as sandbox,

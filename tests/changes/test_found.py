@@ -1,4 +1,4 @@
-"""Faults that were found by trying: what a user saw, and must not see again."""
+"""Regression tests of faults that were found in trials of the package."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_workers_of_a_replace_never_take_its_own_deletes_for_those_of_others(
 ) -> None:
     frame = pd.DataFrame({"a": ["x", "y", None, None] * 20, "b": ["p", "q"] * 40})
     rec_id = frame.clicdata.push("Shared", session=session).rec_id
-    clicdata_sandbox.faults.latency(0.5, path="delete|row", times=1)  # so that those by another column arrive before
+    clicdata_sandbox.faults.latency(0.5, path="delete|row", times=1)  # deletes by another column arrive before
     receipt = frame.head(3).clicdata.replace(rec_id, workers=8, session=session)
     assert receipt.complete
     assert receipt.deleted is not None

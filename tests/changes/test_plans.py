@@ -1,4 +1,4 @@
-"""The plans of `append`, `push` and `create_table`: what they know, what they refuse, and that they write nothing."""
+"""Plans of `append`, `push` and `create_table`: their columns and problems, and that they write nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def session(request: pytest.FixtureRequest, clicdata_sandbox: Sandbox) -> Iterat
 
 
 def asked(sandbox: Sandbox) -> list[str]:
-    """The requests since the last call, but for those that log in."""
+    """Return the requests since the last call, without log-ins."""
     found = [f"{seen.method} {re.sub('[0-9]+', '#', seen.path)}" for seen in sandbox.requests]
     sandbox.requests.clear()
     return [request for request in found if "/oauth" not in request]
@@ -95,7 +95,7 @@ def test_a_plan_looks_only_if_it_is_told_to(
     session: Session, clicdata_sandbox: Sandbox, check: bool | None, requests: int, verdict: str
 ) -> None:
     rec_id = FRAME.clicdata.push("Plans", session=session).rec_id
-    many = pd.concat([FRAME] * 2_000, ignore_index=True)  # for which an append would look
+    many = pd.concat([FRAME] * 2_000, ignore_index=True)  # an append of so many rows requests page 1
     with clicdata_sandbox.session(api_version=session.api_version) as other:
         asked(clicdata_sandbox)
         plan = many.clicdata.append(rec_id, check=check, session=other, dry_run=True)

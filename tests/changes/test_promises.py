@@ -1,4 +1,4 @@
-"""Each edge case that the verbs which change rows promise, once and by its name."""
+"""Each promised edge case of the verbs that change rows has one test that names it."""
 
 from __future__ import annotations
 

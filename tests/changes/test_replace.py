@@ -1,4 +1,4 @@
-"""Replace against the sandbox: which rows go and come, at which cost, and what is refused."""
+"""Replace against the sandbox: the deleted and appended rows, the number of requests, and the refusals."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_an_empty_frame_may_empty_a_data_set(session: Session, clicdata_sandbox:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_no_row_comes_before_the_old_ones_are_gone(keep: bool) -> None:
-    """A delete that reaches nothing, as where the service compares in another way, ends the call."""
+    """A delete that reaches no row ends the call: the service may compare texts in another way."""
     with start() as sandbox, sandbox.session(api_version="2022.01") as session:
         rec_id = SALES.clicdata.push("Sales", session=session).rec_id
         path = re.compile("/(delete|row)$")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 CHANGES = int(os.environ.get("CLICDATA_CHANGES", "50"))
 KILLS = int(os.environ.get("CLICDATA_KILLS", "10"))
 PARTS = 10
-CALLS = 25  # until a verb must have ended
+CALLS = 25  # calls until a verb must have ended
 WRITES = re.compile("/(row|insert|update|delete)$")
 STOCK = pd.DataFrame({"id": range(12), "g": [*"abc"] * 4, "v": [n % 5 for n in range(12)]})
 NEW = pd.DataFrame({"id": range(100, 107), "g": [*"abababa"], "v": 1})
@@ -55,7 +55,7 @@ def test_random_schedules(part: int, tmp_path: Path) -> None:
 
 
 def schedule(dice: random.Random, journal: Path) -> None:
-    """Call a verb until it ends, under faults, and compare what is there in the end."""
+    """Call a verb under faults until it ends, and compare the rows of the data set at the end."""
     kind, version = dice.choice(KINDS), dice.choice([None, "2022.01"])
     with start() as sandbox, sandbox.session(api_version=version, max_retries=0) as session:
         session._sleep = lambda seconds: None
@@ -97,7 +97,7 @@ def written(sandbox: Sandbox, rec_id: int, row: dict[str, Any], came: list[dict[
 def prepared(
     kind: str, sandbox: Sandbox, session: Session, rec_id: int, dice: random.Random, journal: Path
 ) -> tuple[Callable[[Any], Any], pd.DataFrame]:
-    """Return what to call, with the last receipt, until it ends; and the rows that are there then."""
+    """Return the function to call with the last receipt until it ends, and the rows that are then expected."""
     how: dict[str, Any] = {"chunksize": 2, "workers": dice.choice([1, 1, 3]), "session": session}
     changed = pd.concat([STOCK.iloc[3:].assign(v=7), NEW], ignore_index=True)
     if kind in ("upsert", "sync"):
@@ -145,7 +145,7 @@ def counted(rows: list[Any]) -> Counter[Any]:
 
 
 def assert_true(receipt: Any, sandbox: Sandbox, rec_id: int) -> None:
-    """Hold what a receipt says for certain against the rows that are there."""
+    """Check the certain states of a receipt against the rows of the data set."""
     if not isinstance(receipt, SyncReceipt):
         return
     there = sandbox.rows(rec_id)
@@ -158,7 +158,7 @@ def assert_true(receipt: Any, sandbox: Sandbox, rec_id: int) -> None:
         if replaced is not None and replaced.stamp is not None:
             ids = Counter(row["id"] for row in there if row["batch"] == replaced.stamp)
         elif replaced is not None and not replaced.deleted:
-            return  # rows of the call before may be there
+            return  # rows of the previous call may be stored
         for start_, stop, state in receipt.appended.chunks[["start", "stop", "state"]].itertuples(index=False):
             times = {ids[n] for n in sent[int(start_) : int(stop)]}
             assert times <= {"applied": {1}, "verified": {1}, "pending": {0}, "refused": {0}}.get(state, {0, 1})
@@ -179,7 +179,7 @@ def test_what_stopped_is_undone(part: int) -> None:
 
 
 def stopped_and_undone(dice: random.Random) -> None:
-    """Call a verb once, under faults, and undo what its receipt says."""
+    """Call a verb once under faults, and undo the changes of its receipt."""
     kind, version = dice.choice([*KINDS[:6], "update", "delete"]), dice.choice([None, "2022.01"])
     with start() as sandbox, sandbox.session(api_version=version, max_retries=0) as session:
         session._sleep = lambda seconds: None

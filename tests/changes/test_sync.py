@@ -1,4 +1,4 @@
-"""Upsert, sync and diff against the sandbox: what is sent, what is refused, and what is left after faults."""
+"""Upsert, sync and diff against the sandbox: their requests, their refusals, and the rows after faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session that answers with literal bodies, judged as real ones are."""
+"""A session with literal responses, which are judged like real responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class LiteralSession:
-    """Gives each call the next answer: a body, an `Answer`, or an error to raise; the last one for ever.
+    """Gives each call the next answer: a body, an `Answer`, or an error to raise. The last answer is repeated.
 
-    What was asked is recorded, but for the pages after the first, which are empty.
+    Requests are recorded, except for pages after the first, which are empty.
     """
 
     def __init__(self, *answers: Any, dialect: Dialect = Dialect.LEGACY) -> None:
@@ -49,7 +49,7 @@ class LiteralSession:
 
 
 class Watch:
-    """A clock that only sleeping moves."""
+    """A clock that moves only when somebody sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -69,7 +69,7 @@ def refused(status: int, description: str = "no") -> Answer:
 
 
 def wrapped(payload: Any, key: str | None, *more: str) -> dict[str, Any]:
-    """The shapes in which a payload may come, by name."""
+    """Return the possible shapes of a payload, by name."""
     shapes = {"bare": payload, "in an envelope": {"success": True, "result": payload}}
     for name in (key, *more):
         if name is not None:

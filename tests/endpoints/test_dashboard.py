@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def drawn(kind: str = "PNG", size: tuple[int, int] = (30, 20), mode: str = "RGB", **more: Any) -> bytes:
-    """A picture with something on it, the same one always."""
+    """Return a picture with some content, always the same."""
     noise = random.Random(f"{size}").randbytes(size[0] * size[1])
     image = Image.frombytes("L", size, noise).convert(mode)
     stream = io.BytesIO()
@@ -50,7 +50,7 @@ def drawn(kind: str = "PNG", size: tuple[int, int] = (30, 20), mode: str = "RGB"
 
 @cache
 def png(width: int, height: int, *, row: int, color: int = 0, bits: int = 1) -> bytes:
-    """A PNG of one colour, small however many pixels it claims."""
+    """Return a PNG of one colour: a small file, with any number of pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -63,7 +63,7 @@ def png(width: int, height: int, *, row: int, color: int = 0, bits: int = 1) -> 
 
 @cache
 def endless_jpeg() -> bytes:
-    """A JPEG in which a few bytes, again and again, ask for another pass over the whole picture."""
+    """Return a JPEG in which a few bytes each start another pass over the whole picture."""
     data = drawn("JPEG", (1000, 1000), progressive=True)
     scan = data[data.rfind(b"\xff\xda") : -2]
     return data[:-2] + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" * 100_000 + scan + data[-2:]
@@ -556,7 +556,7 @@ NAMES = {
 
 
 def saving(name: str, path: Path, *, data: bytes | None = None, overwrite: bool = False) -> Path:
-    """Save the picture of a dashboard of that name, which the service hands out as such."""
+    """Save the picture of a dashboard that has this name at the service."""
     body = base64.b64encode(drawn() if data is None else data)
     picture = parse_picture(body, "x")
     return pictures.save(picture, pictures.check_target(path, overwrite), name, overwrite=overwrite)

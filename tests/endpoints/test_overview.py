@@ -1,4 +1,4 @@
-"""What there is: the list of data sets, the number of rows, and what the columns hold."""
+"""The list of data sets, the number of rows, and the contents of columns."""
 
 from __future__ import annotations
 

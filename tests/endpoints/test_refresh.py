@@ -125,7 +125,7 @@ def test_progress_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) ->
 
 def test_on_the_sandbox(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Data().get_data(output="dict")[2]["last_data_update_date"]
-    pauses = [1.0]  # the first one is needed: the sandbox has dates of whole seconds
+    pauses = [1.0]  # the first wait is needed: the sandbox writes dates in whole seconds
     monkeypatch.setattr(Data, "_sleep", staticmethod(lambda _: time.sleep(pauses.pop() if pauses else 0)))
     after = Data().rebuild_data(1003, wait=True, timeout=30)
     assert after["name"] == Data().get_data(output="dict")[2]["name"]

@@ -1,4 +1,4 @@
-"""`Schedule`: lists, one schedule in every likely shape, and a run that is followed to its end."""
+"""`Schedule`: lists, one schedule in every likely shape, and the wait for the end of a run."""
 
 from __future__ import annotations
 

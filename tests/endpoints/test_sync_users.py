@@ -33,7 +33,7 @@ NEW = {"email_address": "new@example.com", "first_name": "N", "last_name": "M"}
 
 
 class Account(LiteralSession):
-    """A session on a list of users that takes each write, unless ``faults`` has something for it."""
+    """A session on a list of users. Each write is applied, unless ``faults`` has a fault for it."""
 
     read_timeout = 1.0
     username: str | None = None
@@ -413,7 +413,7 @@ WRONG: dict[str, Callable[[Any], Any]] = {
 def test_no_error_or_local_variable_shows_a_password(
     wrong: str, owner: Any, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG", logger="pandas_clicdata")  # else there are no frames
+    caplog.set_level("DEBUG", logger="pandas_clicdata")  # DEBUG keeps our frames in tracebacks
     account.faults["POST"] = [refused(401, f"{SECRET} is weak")]
     with pytest.raises(ClicDataError) as raised:
         WRONG[wrong](owner(session=account))

@@ -35,7 +35,7 @@ PIXEL = base64.b64encode(
 
 
 class Row(NamedTuple):
-    """A call, what the service answers, and what was asked: method, path, query and body."""
+    """A call, the answer of the service, and the expected request: method, path, query and body."""
 
     name: str
     call: Callable[[Session], Any]

@@ -1,4 +1,4 @@
-"""`User`: lists, writes, many users at once, and passwords that nothing shows."""
+"""`User`: lists, writes, many users at once, and passwords, which must never be shown."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ SECRET = "c4nary-Pa55/word"
 
 
 def sinks(error: BaseException | None) -> list[str]:
-    """Every text of an error and of those behind it, with the locals of the package's frames."""
+    """Return every text of an error and of its causes, with the locals of the package's frames."""
     found: list[str] = []
     while error is not None:
         found += [str(error), repr(error), repr(vars(error)), *getattr(error, "__notes__", [])]
@@ -232,7 +232,7 @@ WRONG_CALLS: dict[str, Any] = {
 def test_no_local_variable_shows_a_password_when_an_argument_is_wrong(
     wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG", logger="pandas_clicdata")  # else there are no frames
+    caplog.set_level("DEBUG", logger="pandas_clicdata")  # DEBUG keeps our frames in tracebacks
     session = LiteralSession()
     with pytest.raises(InputError) as raised:
         WRONG_CALLS[wrong](User(session=session), "Tr0ub4dor-pw")

@@ -1,4 +1,4 @@
-"""Every known fault, and how a read ends with it, and an append or another write.
+"""Every known fault, with the end of a read, and of an append or another write.
 
 ``@pytest.mark.fault(number)`` names the faults of a test; the faults of one request are in `request_faults` too.
 "In doubt" means that the write stops, reports which rows may be stored or not, and sends nothing again unless
@@ -64,11 +64,11 @@ CATALOGUE: dict[int, Entry] = {
     37: Entry("pages without end", "PagingLoop", "-"),
     38: Entry("a page flag that is none", "ProtocolError; a missing one is made good by others", "-"),
     39: Entry("the same page twice", "asked once more, then PagingLoop", "-"),
-    40: Entry("pages that shrink or don't come to the total", "read anew twice, then TornRead", "-"),
-    41: Entry("rows deleted while paging", "read anew twice, then TornRead, or a warning", "-"),
+    40: Entry("pages that shrink or don't come to the total", "read again twice, then TornRead", "-"),
+    41: Entry("rows deleted while paging", "read again twice, then TornRead, or a warning", "-"),
     42: Entry("rows inserted while paging", "as for deleted ones", "-"),
     43: Entry("as many inserted as deleted", "not noticed; a stored version is the way", "-"),
-    44: Entry("columns that change between pages", "read anew twice, then SchemaDrift, or a union", "-"),
+    44: Entry("columns that change between pages", "read again twice, then SchemaDrift, or a union", "-"),
     45: Entry("an error on a later page", "that page is asked again; never a short frame", "-"),
     46: Entry("an append that stops midway", "-", "before it applied, after it pending: AppendInterrupted or in doubt"),
     47: Entry("fewer rows stored than sent", "-", "partial: AppendAmbiguous"),

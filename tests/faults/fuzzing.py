@@ -42,7 +42,7 @@ def answer(value: Any, status: int = 200, **headers: str) -> Answer:
 class Truth:
     """A service. ``done`` counts the writes that it applied, ``stored`` the rows that it stored.
 
-    ``said`` counts the changed answers to an append by the rows that they call inserted, and found: see `said_found`.
+    ``said`` counts the changed answers to an append, by their numbers of inserted and found rows: see `said_found`.
     """
 
     def __init__(self, dice: random.Random, *, modern: bool) -> None:
@@ -96,7 +96,7 @@ class Truth:
         return answer({"success": True})
 
     def refusal(self, *, bare: bool) -> Answer:
-        """Return a refusal that no single change turns into a confirmation."""
+        """Return a refusal that can't become a confirmation by one change."""
         error = {"code": self.dice.choice(["validation", "Oddity"]), "description": "row 1: no"}
         stated = {"error": error} if bare else {"success": False, "error": error}
         status = self.dice.choice([200, 200, 400, 404, 409, 422, 429, 500, 503])
@@ -104,7 +104,7 @@ class Truth:
 
 
 def said_found(request: bytes, response: bytes) -> list[tuple[int, int]]:
-    """Return how many rows an answer calls inserted, and found, if together they are the rows of the request."""
+    """Return the inserted and found rows that an answer counts, if they add up to the rows of the request."""
     try:
         value = json.loads(response)
         counts = value.get("result", value)

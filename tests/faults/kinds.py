@@ -1,4 +1,4 @@
-"""Faults that only these tests use, made of the general ones of the sandbox. Each takes the sandbox's ``faults``."""
+"""Faults that only these tests use, made from the sandbox's faults. Each takes the sandbox's ``faults``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def repeat_page(faults: Faults, **where: Any) -> Fault:
 
 
 def endless_pages(faults: Faults, **where: Any) -> Fault:
-    """Promise more pages after each."""
+    """Say on each page that more pages follow."""
 
     def promise_more(fields: dict[str, Any]) -> None:
         if "has_more_data" in fields:
@@ -70,7 +70,7 @@ def _of_fields(change: Callable[[dict[str, Any]], None]) -> Callable[[bytes], by
 
 
 def cut(faults: Faults, keep: float = 0.5, *, reset: bool = False, **where: Any) -> Fault:
-    """Send this part of the body, though its length announces all of it; then close the connection."""
+    """Send this part of the body under the length of the whole body, then close the connection."""
 
     def send_part(connection: socket.socket, head: bytes, body: bytes) -> None:
         connection.sendall(head + body[: int(len(body) * keep)])

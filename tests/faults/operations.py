@@ -103,7 +103,7 @@ def changed(verb: str, frame: dict[str, list[int]], **how: Any) -> Callable[[Ben
 
 
 def changes(count: int) -> Callable[[Any, Bench], bool]:
-    """Whether the only key is applied, and to how many rows; without a count in the answer, it is only accepted."""
+    """Return whether the only key is applied, and to how many rows. Without a count in the answer, it is accepted."""
 
     def fine(receipt: Any, bench: Bench) -> bool:
         said = receipt.keys["state"].tolist(), receipt.rows_changed

@@ -1,8 +1,8 @@
 """The faults of one request, by their numbers in the catalogue, and how a call must end.
 
-``fate`` is what the client can know: nothing was sent, the service did nothing ("refused"), or the service may have
-applied the request ("unknown"), which it did where ``applied``. ``asks`` is how often a read is sent and ``write_asks``
-how often a write when the fault lasts; with a fault that happens once, the second request succeeds.
+``fate`` is the outcome that the client can know: nothing was sent, the service did nothing ("refused"), or the service
+may have applied the request ("unknown"). It did so if ``applied``. If the fault lasts, a
+read is sent ``asks`` times, and a write ``write_asks`` times. If it happens once, the second request succeeds.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class RequestFault:
     number: int
     name: str
     arm: Callable[[Bench, Operation, int | None], Any]
-    error: type[errors.ClicDataError] | None  # None: it is harmless
+    error: type[errors.ClicDataError] | None  # None: the call succeeds
     asks: int = 1
     write_asks: int = 1
     fate: str = "unknown"
     applied: bool = False
-    late: bool = False  # the request is applied after the caller hung up
+    late: bool = False  # the request is applied after the caller closed the connection
     waits: tuple[float, float] | None = None  # bounds of each pause
     arrives: bool = True  # whether the request reaches the service
     not_for: Callable[[Login, Operation], str | None] = lambda login, operation: None
@@ -73,7 +73,7 @@ def at_login(kind: str, **how: Any) -> Callable[[Bench, Operation, int | None], 
 
 
 def elsewhere(url: str) -> Callable[[Bench, Operation, int | None], Any]:
-    """Point the session to another URL, for good or until it pauses."""
+    """Point the session to another URL, for all its requests or until it pauses."""
 
     def lead(session: Session, to: str) -> None:
         session._transport.close()

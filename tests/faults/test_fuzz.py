@@ -77,7 +77,7 @@ class Fuzzed(Session):
                 return true  # most logins succeed, so that the call itself is tried
             self.fuzzed += 1
             return mutated(self.truth.dice, true, yes=yes)
-        except Exception as error:  # a session would turn it into one of our errors
+        except Exception as error:  # a session would convert it to one of our errors
             raise SystemExit(repr(error)) from error
 
 
@@ -100,7 +100,7 @@ def opened(kind: type[Session], truth: Truth, url: str = "https://api.clicdata.t
 
 
 def held(name: str, session: Session, truth: Truth) -> bool:
-    """Make one call, check its outcome against the truth, and return whether it succeeded."""
+    """Make one call, check its outcome against the service, and return whether it succeeded."""
     failure: errors.ClicDataError | None = None
     try:
         with warnings.catch_warnings():
@@ -127,7 +127,7 @@ def held(name: str, session: Session, truth: Truth) -> bool:
 
 
 def assert_true_but_for_found(receipt: AppendReceipt, truth: Truth) -> None:
-    """Every word of the receipt holds, but for rows of which a changed answer says that they were there before."""
+    """Check the receipt, except for rows that a changed answer calls stored before."""
     found = {number: chunk for number, chunk in receipt.table.items() if chunk.rows_found}
     assert Counter((chunk.rows_inserted, chunk.rows_found) for chunk in found.values()) <= truth.said
     assert receipt.rows_found == sum(chunk.rows_found for chunk in found.values())
@@ -171,7 +171,7 @@ def test_a_changed_answer_is_never_reported_wrongly(name: str, seed: str) -> Non
 
 
 RAW = [flipped, cut, doubled, shortened, filled]
-STATUS_LINE = len(b"HTTP/1.1 200 ")  # changing the status would change what the service says
+STATUS_LINE = len(b"HTTP/1.1 200 ")  # a change of the status would be another answer
 
 
 def sent_raw(dice: random.Random, true: Answer) -> Callable[[socket.socket], None]:

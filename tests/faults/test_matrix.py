@@ -29,7 +29,7 @@ STATE = {"not sent": "pending", "refused": "refused", "unknown": "in doubt"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A fault in an operation with a login; lasting, or once."""
+    """A fault in an operation with a login. It happens each time, or once."""
 
     fault: RequestFault
     operation: Operation
@@ -44,7 +44,7 @@ class Cell:
     def asks(self) -> int:
         """How often the request is sent if the fault lasts."""
         if not self.operation.reads:
-            # A path that is missing has done nothing, so a modern delete goes on to the other one.
+            # A missing path did nothing, so a modern delete tries the other path.
             return self.fault.write_asks + self.tries_the_other_path
         return self.fault.asks + 2 * self.refuses_size
 
@@ -61,7 +61,7 @@ class Cell:
 
     @property
     def refuses_size(self) -> bool:
-        """Whether the answer may mean the page size: then 100 is requested, and at last no size."""
+        """Whether the answer may refuse the page size: then size 100 is requested, and after that no size."""
         sized = self.operation.name == "read rows" and self.login.api_version is not None
         no_under_200 = self.fault.number in (25, 26) and self.fault.error is NO
         return sized and (no_under_200 or self.fault.name in ("400", "422"))
@@ -80,7 +80,7 @@ class Cell:
 
     @property
     def beyond(self) -> str | None:
-        """Why this cell is not tried; None if it is."""
+        """Return why this cell is not tried; None if it is tried."""
         why = self.fault.not_for(self.login, self.operation)
         if why is None and not self.lasting:
             if self.fault.lasting_only or self.fault.error is None:
@@ -145,7 +145,7 @@ def in_haste(bench: Bench, cell: Cell) -> list[float]:
 
     def hurried(request: Request) -> Reply:
         matches = cell.operation.is_sent_by(request.method) and path.search(request.path)
-        over = slept and not cell.lasting  # what comes after the fault may take its time
+        over = slept and not cell.lasting  # a response after the fault may take longer
         session._read, session._deadline = (fault.patience, fault.deadline) if matches and not over else (10, 60)
         return call(request)
 
@@ -160,7 +160,7 @@ def in_haste(bench: Bench, cell: Cell) -> list[float]:
 
 
 def in_time(true: Callable[[], bool]) -> None:
-    """Wait until the service has finished requests that the client gave up."""
+    """Wait until the service has finished the requests that the client abandoned."""
     end = time.monotonic() + 5
     while not true() and time.monotonic() < end:
         time.sleep(0.005)
@@ -220,7 +220,7 @@ def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: py
                     wrong.append(f"{cell}: {type(error).__name__}: {error}")
         return wrong
 
-    threads = 16 if fault.hasty else 3  # a hasty client mostly waits
+    threads = 16 if fault.hasty else 3  # a client with a short timeout mostly waits
     with ThreadPoolExecutor(threads) as pool:
         parts = [cells[first::threads] for first in range(threads)]
         wrong = [text for found in pool.map(failures, parts) for text in found]

@@ -1,4 +1,4 @@
-"""Sessions with a clock that jumps, a closed connection, or many threads; and changes that no count shows."""
+"""Sessions with a jumping clock, a closed connection or many threads; and changes that no count shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Appends that are halved, stopped by the login, or resumed with another frame."""
+"""Appends that halve their chunks, stop at the log-in, or resume with another frame."""
 
 from __future__ import annotations
 

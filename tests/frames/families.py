@@ -1,4 +1,4 @@
-"""One column of every family of dtypes that can be sent, with its missing values and its awkward cells."""
+"""A column of every family of dtypes that can be sent, with missing values and difficult cells."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _dates() -> list[object]:
 
 
 def families() -> dict[str, pd.Series]:
-    """A series of each family; all may be sent as they are."""
+    """Return a series of each family. Each can be sent unchanged."""
     utc = dt.timezone.utc
     odd = dt.timezone(dt.timedelta(hours=-3, minutes=-30))
     found: dict[str, pd.Series] = {
@@ -207,7 +207,7 @@ def families() -> dict[str, pd.Series]:
 
 
 TYPES = {
-    # What each family is to ClicData, by the first words of its name; the longest fitting one counts.
+    # The ClicData type of each family, by the beginning of its name; the longest matching one counts.
     "bool": "checkbox",
     "arrow bool": "checkbox",
     "int": "number",

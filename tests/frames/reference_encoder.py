@@ -1,4 +1,4 @@
-"""The rules of encoding, written down slowly and plainly: one cell at a time, from the scalar that pandas gives."""
+"""The rules of encoding as slow, plain code: one cell at a time, from the scalar of pandas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 
 class Digits(str):
-    """A JSON number, as the digits that were written."""
+    """A JSON number with its digits as they were written."""
 
     __slots__ = ()
 
@@ -38,7 +38,7 @@ def is_missing(cell: Any) -> bool:
 
 
 def expected(cell: Any) -> Any:
-    """What a cell must read back as: None, a boolean, a str, or for a number an int, float or Decimal."""
+    """Return the value that a cell must have after it is read: None, bool, str, int, float or Decimal."""
     if is_missing(cell):
         return None
     if isinstance(cell, (bool, np.bool_)):
@@ -72,7 +72,7 @@ def expected(cell: Any) -> Any:
 
 
 def agrees(got: Any, wanted: Any) -> bool:
-    """Whether a parsed cell is what was wanted, to the last digit."""
+    """Return whether a parsed cell equals the expected value, to the last digit."""
     if isinstance(wanted, bool) or wanted is None or isinstance(wanted, str):
         return type(got) is type(wanted) and got == wanted
     if not isinstance(got, Digits):
@@ -81,7 +81,7 @@ def agrees(got: Any, wanted: Any) -> bool:
         return got == str(wanted)
     if isinstance(wanted, Decimal):
         return Decimal(got).as_tuple() == wanted.as_tuple()
-    # The very digits, the fewest that read back as the same; 0.000001 and 1e-06 have the same.
+    # The digits must be the shortest that read back as this number; 0.000001 and 1e-06 have the same.
     return repr(float(got)) == repr(wanted) and Decimal(got) == Decimal(repr(wanted))
 
 
@@ -92,7 +92,7 @@ def scalars(frame: pd.DataFrame) -> list[list[Any]]:
 
 
 def _scalar(cell: Any, dtype: Any) -> Any:
-    # Of Arrow's float32 pandas gives Python's floats, with digits that float32 never had.
+    # pandas converts Arrow's float32 to floats of Python, with digits that float32 doesn't have.
     return np.float32(cell) if str(dtype) == "float[pyarrow]" and not is_missing(cell) else cell
 
 

@@ -1,4 +1,4 @@
-"""The type table forwards, and ``types=``: which cells become which type, and which are refused."""
+"""The types that are sent, and ``types=``: which cells become which type, and which are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages to frames: the types settled over all pages, the arguments of a read, and answers that make no sense."""
+"""Pages to frames: types that all pages decide, the arguments of a read, and answers that can't be parsed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def assembled(*pages: bytes | list[Any], **arguments: Any) -> pd.DataFrame:
 
 
 def column(*parts: list[Any], **arguments: Any) -> pd.Series:
-    """The column that comes of one page for each list of cells."""
+    """Return the column of several pages, one for each list of cells."""
     return assembled(*([{"a": cell} for cell in cells] for cells in parts), **arguments)["a"]
 
 
 def raw(*cells: str, **arguments: Any) -> pd.Series:
-    """The column that comes of a page of cells written as JSON."""
+    """Return the column of a page of cells that are written as JSON."""
     return assembled(b"[" + b",".join(b'{"a":%b}' % cell.encode() for cell in cells) + b"]", **arguments)["a"]
 
 

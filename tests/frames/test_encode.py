@@ -1,4 +1,4 @@
-"""Frames to bytes: every family of dtypes against the plain rules, chunk bounds, and what must never happen."""
+"""Frames to bytes: every family of dtypes against the plain rules, the bounds of chunks, and refusals."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_aware_times_keep_their_instant() -> None:
 @pytest.mark.parametrize("tz", [None, "UTC", "Asia/Kolkata"])
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_every_minute_second_and_digit_of_times(unit: str, tz: str | None) -> None:
-    numbers = np.arange(2000, dtype=np.int64)  # whatever is looked up: the minutes of a day, a thousand of digits
+    numbers = np.arange(2000, dtype=np.int64)  # all entries of the tables: the minutes of a day, 1,000 numbers
     seconds = 1_700_000_000 // 86_400 * 86_400 + numbers % 1440 * 60 + numbers % 60
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     parts = (numbers * 1_000_000 + (numbers + 1) % 1000 * 1000 + (numbers + 2) % 1000) % per_second

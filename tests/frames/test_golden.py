@@ -1,6 +1,6 @@
-"""The bytes of every family's body in both row formats, as the package has written them since its first release.
+"""The body of every family in both row formats must keep the bytes that the first release of the package wrote.
 
-Dates with times are written as issue 24 says. ``golden_bodies.json`` holds the text of short bodies and the SHA-256 of
+``golden_bodies.json`` holds the text of short bodies and the SHA-256 of
 long ones. orjson writes an exponent as ``1e16`` or, from 3.11 on, as ``1e+16``.
 """
 
@@ -24,7 +24,7 @@ GOLDEN = json.loads((HERE / "golden_bodies.json").read_text(encoding="utf-8"))
 
 
 def usual_columns(rows: int = 500) -> pd.DataFrame:
-    """The kinds of columns that people send, with missing cells, escapes, large integers and exact decimals."""
+    """Return a frame of usual columns, with missing cells, escapes, large integers and exact decimals."""
     numbers = np.arange(rows)
     words = ["north", 'said "now"', "path C:\\data", "two\nlines", "déjà", "日本語", "bell\x07", None]
     minutes = np.datetime64("2015-01-01", "us") + numbers * np.timedelta64(86_399_000_001, "us")

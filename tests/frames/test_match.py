@@ -1,4 +1,4 @@
-"""Keys matched, and cells compared, as one would do row by row in plain Python."""
+"""Matched keys and compared cells, against plain Python that works row by row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\
 
 
 def instant(cell: Any) -> Any:
-    """A timestamp as seconds and the digits behind them; None for any other cell."""
+    """Return a timestamp as seconds and the digits of the fraction; None for any other cell."""
     found = TIME.fullmatch(cell) if isinstance(cell, str) else None
     if found is None:
         return None
@@ -36,20 +36,20 @@ def instant(cell: Any) -> Any:
 
 
 def value(cell: Any) -> Any:
-    """What is equal for equal cells: booleans are no numbers, and numbers have every digit."""
+    """Return a value that is equal for equal cells: booleans are no numbers, and numbers keep every digit."""
     if cell is None or isinstance(cell, (bool, str)):
         return type(cell).__name__, cell
     return "number", Decimal(repr(cell)) if isinstance(cell, float) else Decimal(cell)
 
 
 def wide(text: str) -> str:
-    """What is equal for texts that a service may take for the same."""
+    """Return a value that is equal for texts that a service may treat as equal."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().upper().casefold())
     return re.sub("i\u0307+", "i", folded).rstrip()
 
 
 def values(mine: list[Any], theirs: list[Any], *, folds: bool = False) -> tuple[list[Any], list[Any]]:
-    """Both columns so that equal cells are equal. They are timestamps if both hold nothing else."""
+    """Return both columns so that equal cells are equal: as timestamps if both hold only timestamps."""
     if all(any(cells) and all(cell is None or instant(cell) for cell in cells) for cells in (mine, theirs)):
         return tuple([None if cell is None else instant(cell) for cell in cells] for cells in (mine, theirs))  # type: ignore[return-value]
     compared = [[value(cell) for cell in cells] for cells in (mine, theirs)]
@@ -90,7 +90,7 @@ KINDS: list[st.SearchStrategy[Any]] = [
 
 @st.composite
 def two_columns(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
-    """Two columns of one kind, or of two, with nulls."""
+    """Draw two columns with nulls, of the same type or of two types."""
     kind = draw(st.sampled_from(KINDS))
     other = kind if draw(st.booleans()) else draw(st.sampled_from(KINDS))
     sides = [draw(st.lists(st.none() | of if draw(st.booleans()) else of, max_size=12)) for of in (kind, other)]

@@ -1,4 +1,4 @@
-"""Encoding takes a few blocks' memory, however many rows there are, and nothing of it stays behind."""
+"""Encoding takes the memory of a few blocks, for any number of rows, and frees all of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIB = 1 << 20
 
 
 class Peak:
-    """The most bytes that were held at a time by Python and numpy on one side, and Arrow on the other, together."""
+    """Return the peak of the bytes that Python, numpy and Arrow held together."""
 
     bytes = 0
     left = 0  # what Arrow still holds at the end
@@ -68,7 +68,7 @@ def peak_of(frame: pd.DataFrame, row_format: RowFormat, **limits: int) -> int:
 
 
 def test_a_temporary_memory_pool_is_empty_afterwards() -> None:
-    """Arrow crashes, at the latest when Python ends, if a pool is freed before its arrays."""
+    """Arrow crashes if a pool is freed before its arrays, at the latest when Python ends."""
     frame = frame_of(1000)
     with measured() as peak:
         encoder, builder = FrameEncoder(frame), FrameBuilder()
@@ -105,7 +105,7 @@ def test_wide_frames() -> None:
 
 
 def held_by(frame: pd.DataFrame, **arguments: Any) -> int:
-    """The bytes that an encoder holds before it has printed anything."""
+    """Return the bytes that an encoder holds before it encodes the first chunk."""
     tracemalloc.start()
     try:
         encoder = FrameEncoder(frame, **arguments)

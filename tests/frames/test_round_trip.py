@@ -1,4 +1,4 @@
-"""What was sent comes back: the same frame with ``dtype=frame.dtypes``, but for the losses listed here."""
+"""A read with ``dtype=frame.dtypes`` returns the frame that was sent, except for the losses listed here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 FAMILIES = families()
 FRAMES = int(os.environ.get("CLICDATA_FRAMES", "200"))  # half of them here
 
-# Families whose dtype can't be asked for, or does not come back by asking; the reason why.
+# Families whose dtype can't be requested, or is not returned, with the reason.
 NOT_BY_DTYPE = {
     "longdouble": "no reader makes long doubles",
     "big endian": "comes back in this machine's byte order",
@@ -77,7 +77,7 @@ def test_an_aware_column_comes_back_as_naive_times_in_utc(unit: str) -> None:
 
 
 def come_back(cell: Any) -> Any:
-    """What an object cell is after the way there and back."""
+    """Return an object cell as it is after it was sent and read."""
     if is_missing(cell):
         return None
     if isinstance(cell, (bool, np.bool_)):
@@ -107,7 +107,7 @@ def test_a_column_of_objects_comes_back_as_text_and_numbers(family: str) -> None
             assert wanted is None or not isinstance(wanted, bool) or isinstance(cell, bool)
 
 
-# Without a dtype the natural one comes back. What is lost then, and nothing else:
+# Without dtype=, a column gets its natural dtype. The losses are these, and no others:
 NATURAL = {
     "int64": "int64",
     "uint64": "uint64",

@@ -1,4 +1,4 @@
-"""Rows of a frame are the rows that it is sent as, and rows of a data set are those that came."""
+"""`rows` returns the cells of a frame as they are sent, and the cells of a data set as they came."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def parsed(rows: list[bytes], name: str, *, exact: bool = False) -> list[Any]:
 
 
 def same(found: list[Any], wanted: list[Any]) -> bool:
-    """Whether cells are equal. A number is one, whatever its type, and no boolean."""
+    """Return whether cells are equal. Numbers are compared without their types, and a boolean is no number."""
 
     def shown(cell: Any) -> tuple[str, Any]:
         is_number = isinstance(cell, (int, float, Decimal)) and not isinstance(cell, bool)

@@ -1,4 +1,4 @@
-"""Any frame, sent to the sandbox and read back: by the stated rules, or refused before anything is sent.
+"""Random frames, sent to the sandbox and read back by the rules, or refused before anything is sent.
 
 200 frames, 5,000 with ``--long`` (``CLICDATA_FRAMES``), shared with `test_round_trip`.
 """
@@ -34,7 +34,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAIVE = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))
 NEAR = st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2250, 1, 1))
 WHOLE = st.integers(-(2**63), 2**63 - 1)
-# What no reader of floats takes is another matter: see `test_hostile`.
+# Numbers that no reader of floats takes are in `test_hostile`.
 DIGITS = st.decimals(-(10**200), 10**200, allow_nan=False, allow_infinity=False, places=None)
 
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Pacific/Apia"]
@@ -78,7 +78,7 @@ SPOILS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 
 @st.composite
 def frames(draw: st.DrawFn) -> tuple[pd.DataFrame, str | None]:
-    """A frame, and what spoils it, if anything does."""
+    """Draw a frame, and the reason if it can't be sent."""
     rows = draw(st.integers(1, 9))
     columns = {}
     for name in draw(st.lists(TEXT.filter(str.strip), min_size=1, max_size=4, unique=True)):
@@ -101,7 +101,7 @@ def any_sandbox() -> Iterator[Sandbox]:
 
 
 def read_cell(stored: Any) -> Any:
-    """What a cell of JSON is when it is read as an object."""
+    """Return a cell of JSON as it is when it is read as an object."""
     if isinstance(stored, bool) or stored is None:
         return stored
     if type(stored) is str:

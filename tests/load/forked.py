@@ -1,6 +1,6 @@
-"""A process with a warm session that forks children while it goes on calling; all of them use that session.
+"""A process that forks children while it makes calls; the process and its children use the same session.
 
-Run as a program: URL, children, calls of each. It prints a line of JSON with what each side was answered wrongly.
+Run as a program: URL, children, calls of each. It prints a line of JSON with the wrong answers of each side.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import threading
 from pandas_clicdata import Session
 from pandas_clicdata.session.wire import get
 
-THREADS = 4  # of the parent, so that it is always in the midst of something when it forks
+THREADS = 4  # of the parent, so that calls are under way at each fork
 
 
 def wrong(session: Session, first: int, calls: int) -> int:
-    """How many calls get another answer than the one that is theirs."""
+    """Return the number of calls that get the answer of another call."""
     missed = 0
     for number in range(first, first + calls):
         asked = get("echo", f"/data/{number}", key="data", query=(("pid", str(os.getpid())),))

@@ -1,4 +1,4 @@
-"""A process that works for a while on a service with faults, and prints what it held of the system meanwhile.
+"""A process that works for a while on a service with faults, and prints the resources that it held meanwhile.
 
 Run as a program: URL, seconds. It prints a line of JSON.
 """
@@ -24,16 +24,16 @@ import pandas as pd
 from pandas_clicdata import Data, Session, errors, read_clicdata, resume_append
 from pandas_clicdata.session.wire import get
 
-LOOKS = 12  # at what the process holds; between them it works
+LOOKS = 12  # at the resources of the process; it works between two looks
 STEPS = 40  # between two looks, at least: a slow machine must not see less
 BRIEF = 0.2  # seconds of the read timeout; a fault of the service is silent for longer
-AT_ONCE = 8  # calls, at most: what the pool holds after as many were on the wire together
+AT_ONCE = 8  # calls at the same time, at most; afterwards the pool keeps as many connections
 # Each call gets a copy: for a while, pandas keeps a reference to each view of a frame.
 FRAME = pd.DataFrame({"n": range(40), "t": [f"row {n}" for n in range(40)]})
 
 
 class Worker:
-    """Does what users do, in random order, through sessions in both dialects."""
+    """Makes the calls of users in random order, through sessions in both dialects."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
@@ -51,7 +51,7 @@ class Worker:
         return session
 
     def step(self) -> None:
-        """Do something, whatever comes of it."""
+        """Make a random call, and ignore its errors."""
         session = self._dice.choice(self.sessions)
         work = self._dice.choice([self.read, self.read_side_by_side, self.append, self.change, self.list, self.reopen])
         try:
@@ -91,7 +91,7 @@ class Worker:
             Data(session=brief).get_data()
 
     def settle(self) -> int:
-        """Wait for all threads, open as many connections as there may be, and return the number of requests."""
+        """Wait for all threads, open the largest number of connections, and return the number of requests."""
         _alone()
         for session in self.sessions:
             session._read = 60  # a machine with other work may need more than BRIEF seconds
@@ -112,7 +112,7 @@ class Worker:
 
 
 def _together(session: Session, problems: list[BaseException]) -> None:
-    """One of the calls that the service answers only when all of them are there."""
+    """Make one of the calls that the service answers only when all of them have come."""
     try:
         session.call(get("meet", "/meet", key="data"))
     except BaseException as error:  # noqa: BLE001  # raised by the thread that waits
@@ -120,19 +120,19 @@ def _together(session: Session, problems: list[BaseException]) -> None:
 
 
 def _alone() -> None:
-    """Wait for the threads of what was given up."""
+    """Wait for the threads of abandoned calls."""
     end = time.monotonic() + 20
     while threading.active_count() > 1 and time.monotonic() < end:
         time.sleep(0.005)
 
 
 def held() -> dict[str, int]:
-    """What this process holds now, as the system sees it."""
+    """Return the resources that this process holds now, by the count of the system."""
     links = []
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names, no paths
         try:
             links.append(os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
-        except OSError:  # the one that the listing itself took
+        except OSError:  # the file that the listing itself opened
             continue
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
@@ -149,7 +149,7 @@ def main() -> None:
     samples: list[dict[str, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker(url, Path(folder))
-        for _ in range(600):  # what is made once, is kept by a cache or is reused, is made here
+        for _ in range(600):  # caches and objects that are made once are filled here
             worker.step()
         for _ in range(LOOKS):
             requests = worker.settle()

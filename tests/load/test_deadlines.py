@@ -34,7 +34,7 @@ LONG = Request("append rows", "POST", "/data/5/row", body=b" " * (8 << 20))
 
 
 def hold(taken: socket.socket) -> None:
-    """Say nothing until the other side hangs up."""
+    """Send nothing until the other side closes the connection."""
     while taken.recv(65536):
         pass
 
@@ -95,7 +95,7 @@ def check_calls(session: Session, request: Request) -> None:
 
 @pytest.fixture
 def spared() -> Iterator[None]:
-    """Let no thread of a server be left over for another test to wait for."""
+    """Leave no thread of a server that another test would wait for."""
     before = threading.active_count()
     yield
     end = time.monotonic() + 10
@@ -127,7 +127,7 @@ def test_no_lookup_of_a_name_outlasts_the_deadline(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_login_outlasts_the_deadline(spared: None) -> None:
-    """C20: a token endpoint that says nothing holds up neither who asks it nor those who wait for the token."""
+    """C20: a token endpoint without a response delays neither the log-in nor the calls that wait for the token."""
     with Listener(after_head(hold)) as server:
         url = f"http://127.0.0.1:{server.port}/"
         with Session(client_id="i", client_secret="s", url=url, deadline=DEADLINE) as session:

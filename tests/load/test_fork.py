@@ -1,4 +1,4 @@
-"""A warm session in forked children (C17): each side gets its own answers, over connections of its own.
+"""A session that is used in forked children (C17): each side gets its own answers over its own connections.
 
 ``CLICDATA_CALLS`` is how many calls each thread makes, and each child half as many again: 300 for ``--long``.
 """
@@ -24,7 +24,7 @@ PROGRAM = Path(__file__).with_name("forked.py")
 
 
 class Echo:
-    """Answers with the number and the process that asked, and lets tokens end all the time."""
+    """Answers with the number and the process of the request; its tokens expire all the time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -158,7 +158,7 @@ def test_a_lost_token_says_to_log_in_again(config: Path, service: Sandbox) -> No
     before = config.read_bytes()
     with Session(profile="prod") as session:
         session.check()
-    config.write_bytes(before)  # as if the process had ended between the response and the write
+    config.write_bytes(before)  # as if the process ended between the response and the write
     with Session(profile="prod") as session:
         with pytest.raises(errors.BadCredentials, match="Log in again: clicdata login --profile prod"):
             session.check()
@@ -211,7 +211,7 @@ def test_a_folder_that_is_read_only_spends_no_token(
 def test_a_profile_of_another_account_is_not_taken_over(config: Path, service: Sandbox) -> None:
     with Session(profile="prod") as session:
         session.check()
-        log_in(service.url)  # perhaps as somebody else
+        log_in(service.url)  # the new log-in may be of another user
         session.check()  # the access token is still that of the old account
         service.faults.expire_tokens()
         with pytest.raises(errors.NotConnected, match=r"prod was changed in .* since this session was opened: open it"):

@@ -1,4 +1,4 @@
-"""A long run at 5 % faults after which nothing is held that was not held before (C15).
+"""A long run with 5 % faults, after which the process holds no more resources than before (C15).
 
 It takes a minute with ``--long``, and with ``--soak MINUTES`` as long as that says (30 is what a night is for); a plain
 run is too short for it. What is held is read from ``/proc/self`` of a process of its own.
@@ -48,7 +48,7 @@ FAULTS: dict[str, Says] = {
 
 
 class Service:
-    """A table that is always the same, and one in twenty answers that is not what it should be."""
+    """A service with a constant table. One in twenty of its answers has a fault."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -94,7 +94,7 @@ def soaked(seconds: float) -> tuple[dict[str, Any], Service]:
     service = Service()
     with ScriptedServer(service) as server:
         server.seen = deque(maxlen=10)  # type: ignore[assignment]  # it is only appended to
-        # What allocators keep in store for each thread is not what is held.
+        # Memory that allocators reserve for each thread doesn't count.
         plain = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
         environment = {**os.environ, **plain, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])}
         command = [sys.executable, str(PROGRAM), server.url, str(seconds)]
@@ -106,7 +106,7 @@ def soaked(seconds: float) -> tuple[dict[str, Any], Service]:
 
 
 def slope(samples: list[dict[str, int]], name: str) -> float:
-    """Bytes more for each request, by least squares."""
+    """Return the growth in bytes for each request, by least squares."""
     count = len(samples)
     x, y = [one["requests"] for one in samples], [one[name] for one in samples]
     mean_x, mean_y = sum(x) / count, sum(y) / count

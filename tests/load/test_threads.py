@@ -1,4 +1,4 @@
-"""Many threads on one session (C16), and two accounts side by side (C18), at the service's own count.
+"""Many threads on one session (C16), and two accounts at the same time (C18), by the counts of the service.
 
 ``CLICDATA_CALLS`` is how many calls each thread makes: 16 if it isn't set, 200 for ``--long``.
 """
@@ -27,14 +27,14 @@ THREADS = 32
 
 
 class Accounts:
-    """Gives each app tokens of its own, and answers a call with what it was asked and who asked."""
+    """Gives each app its own tokens, and answers a call with its number and its app."""
 
     def __init__(self, lifetime: float = 3600) -> None:
         self.lifetime = lifetime
         self.issued: dict[str, list[str]] = {}  # the tokens of each app
         self.revoked: set[str] = set()
         self.keys: dict[str, str] = {}
-        self.strangers: list[Seen] = []  # calls with a credential that is not the one of who made them
+        self.strangers: list[Seen] = []  # calls with the credential of another app
         self._lock = threading.Lock()
 
     def __call__(self, seen: Seen) -> Says:
@@ -56,14 +56,14 @@ class Accounts:
         who = form["client_id"][0]
         if form["client_secret"] != [f"secret of {who}"]:
             self.strangers.append(Seen("POST", "/oauth20/token", {}, {}, str(form).encode(), -1))
-        time.sleep(0.01)  # for the others to come meanwhile
+        time.sleep(0.01)  # meanwhile the other threads come
         with self._lock:
             tokens = self.issued.setdefault(who, [])
             tokens.append(f"{who}-{len(tokens)}")
             return Says({"access_token": tokens[-1], "expires_in": self.lifetime})
 
     def revoke(self, who: str) -> None:
-        """Let the tokens of an app be good no more."""
+        """Make the tokens of an app invalid."""
         with self._lock:
             self.revoked.update(self.issued[who])
 
@@ -78,7 +78,7 @@ def call(session: Session, number: int, who: str = "one") -> None:
 
 
 def side_by_side(works: list[Callable[[], object]], seconds: float = 90) -> None:
-    """Do all of it at once. It is a deadlock if it doesn't end."""
+    """Run all functions at once. If they don't end, it is a deadlock."""
     problems: list[BaseException] = []
     together = threading.Barrier(len(works))
 
@@ -143,7 +143,7 @@ def test_threads_renew_an_expired_token_once(ended: str) -> None:
 @pytest.mark.parametrize("second", ["an app", "a key"])
 def test_no_call_is_sent_with_the_credentials_of_another_account(second: str) -> None:
     """C18: two sessions with 16 threads each and 200 calls a thread, while tokens end; the service checks each call."""
-    accounts = Accounts(lifetime=60.1)  # good for a tenth of a second, as they are renewed a minute ahead
+    accounts = Accounts(lifetime=60.1)  # used for a tenth of a second: tokens are renewed a minute ahead
     with ScriptedServer(accounts) as server:
         other = session_of("two", server)
         if second == "a key":

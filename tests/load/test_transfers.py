@@ -1,4 +1,4 @@
-"""The memory that many rows take, each way in a process of its own (C12, C13).
+"""The memory of an append and of a read of many rows, each in its own process (C12, C13).
 
 ``CLICDATA_ROWS`` is how many: 100,000 if it isn't set, a million for ``--long``.
 """
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reas
 
 
 def measured(*what: object) -> dict[str, Any]:
-    # What allocators keep in store is not what is held.
+    # Memory that allocators reserve doesn't count.
     plain = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     environment = {**os.environ, **plain, "PYTHONPATH": os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])}
     command = [sys.executable, str(PROGRAM), *map(str, what)]

@@ -1,4 +1,4 @@
-"""A process that appends or reads many rows through a service that costs nothing, and prints the memory that it took.
+"""A process that appends or reads many rows on a service without cost, and prints the memory that it took.
 
 Run as a program: ``append ROWS CHUNK VERSION`` or ``read ROWS VERSION``. It prints a line of JSON. Linux only.
 """
@@ -33,18 +33,18 @@ def frame_of(rows: int) -> pd.DataFrame:
 
 
 def held(what: str) -> int:
-    """Bytes, as the system counts them."""
+    """Return the bytes of the process, by the count of the system."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(what))
     return int(line.split()[1]) * 1024
 
 
 def trim() -> None:
-    """Give back what is not in use."""
+    """Give unused memory back to the system."""
     ctypes.CDLL(None).malloc_trim(0)
 
 
 def fresh() -> int:
-    """Give back what is not in use, and count from here; the bytes that are."""
+    """Give unused memory back, count from here, and return the bytes in use."""
     gc.collect()
     trim()
     Path("/proc/self/clear_refs").write_text("5")
@@ -52,7 +52,7 @@ def fresh() -> int:
 
 
 class Service(Session):
-    """A session whose service is in it: it takes every row, and has as many as the test says."""
+    """A session with a service in this process. It accepts every row, and has the number of rows that the test sets."""
 
     def __init__(self, api_version: str | None, rows: int = 0) -> None:
         super().__init__(api_key="k", url="https://api.clicdata.test/", api_version=api_version)

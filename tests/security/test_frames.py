@@ -90,7 +90,7 @@ def test_a_traceback_with_its_variables_shows_no_secret(
     status: int, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """C22, S6: as pytest -l and error reporters print them, for the frames of this package."""
-    caplog.set_level("DEBUG", logger="pandas_clicdata")  # else there are no frames
+    caplog.set_level("DEBUG", logger="pandas_clicdata")  # DEBUG keeps our frames in tracebacks
     secret = Canaries()
 
     def script(seen: Seen) -> Says:
