@@ -1,6 +1,6 @@
-"""Conversations that only read, to record from the service itself, and how its answers differ from the sandbox's.
+"""Conversations that only read: they record the service itself, and list its differences from the sandbox.
 
-``python tests/real_service.py`` prints the differences of what is recorded in ``tests/cassettes/real``.
+``python tests/real_service.py`` prints the differences of the recordings in ``tests/cassettes/real``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "cassettes" / "real"
 VERSIONS = {"legacy": None, "2022.01": "2022.01", "2025.3": "2025.3"}
 MOST_ROWS = 100  # of the data set that is read
-MOST_LOOKED_AT = 30  # data sets, to find one that is small enough
+MOST_LOOKED_AT = 30  # data sets to look at for one that is small enough
 CONFIG: dict[str, Any] = {
     "match_on": ["method", "scheme", "host", "port", "path", "query"],
     "decode_compressed_response": True,
@@ -57,7 +57,7 @@ class Login(dict[str, Any]):
 
 
 class Asked:
-    """Makes one call after the other. A refusal is an answer; what the client can't read is noted."""
+    """Makes calls one after another. A refusal counts as an answer; answers that can't be parsed are noted."""
 
     def __init__(self) -> None:
         self.unread: list[str] = []
@@ -140,7 +140,7 @@ def _id_of(record: Mapping[str, Any]) -> int | None:
 
 
 def record(name: str, login: Mapping[str, Any], scrubber: Scrubber) -> list[str]:
-    """Hold one conversation with a service, within a cassette, and return what the client could not read."""
+    """Record one conversation with a service in a cassette, and return the answers that can't be parsed."""
     kind, _, version = name.partition("-")
     if login.get("auth_method") == "api_key" and VERSIONS[version] is None:
         pytest.skip("an API key has no legacy dialect")
@@ -158,7 +158,7 @@ def record(name: str, login: Mapping[str, Any], scrubber: Scrubber) -> list[str]
 
 
 def play(name: str, cassette: Cassette) -> list[str]:
-    """Hold a recorded conversation again, and return what the client could not read."""
+    """Play a recorded conversation again, and return the answers that can't be parsed."""
     paths = [urlsplit(request.uri).path for request in cassette.requests]
     asked_for = [found for path in paths if (found := re.match(r"/data/(\d+)", path))]
     login = {"client_id": "an-app", "client_secret": "SECRET"}
@@ -176,7 +176,7 @@ def converse(name: str, login: Mapping[str, Any], rec_id: int) -> list[str]:
 
 
 def choose(session: Session) -> int:
-    """Return the data set of at most `MOST_ROWS` rows that holds the most kinds of cells."""
+    """Return the data set with the most types of cells, of those with at most `MOST_ROWS` rows."""
     found: list[tuple[int, int]] = []
     listed = Data(session=session).get_data()["rec_id"].dropna().astype(int).tolist()
     for rec_id in listed[:MOST_LOOKED_AT]:
@@ -189,14 +189,14 @@ def choose(session: Session) -> int:
 
 
 def first_rows(session: Session, rec_id: int) -> list[dict[str, Any]]:
-    """Return the rows of a data set, or some more than `MOST_ROWS` of them."""
+    """Return the rows of a data set; of a large one, a few more than `MOST_ROWS`."""
     found: list[dict[str, Any]] = []
     try:
         for page in Data(session=session).pages(rec_id, page_size=MOST_ROWS + 1):
             found += [row for row in parsed(page.rows, "read rows") if isinstance(row, dict)]
             if len(found) > MOST_ROWS:
                 break
-    except ReadError:  # what is wrong with its pages is worth a recording
+    except ReadError:  # an error in its pages is worth a recording
         pass
     except ClicDataError:
         return []
@@ -208,7 +208,7 @@ def first_rows(session: Session, rec_id: int) -> list[dict[str, Any]]:
 
 
 class Endpoint(NamedTuple):
-    """What was asked, and in which conversation."""
+    """An endpoint: its request, and the conversation."""
 
     conversation: str
     call: str  # method, path, and what is special about the query
@@ -216,7 +216,7 @@ class Endpoint(NamedTuple):
 
 
 class Facts:
-    """What is known of an endpoint: its statuses and flags, the kinds of values by key, and those of the cells."""
+    """The facts of an endpoint: its statuses and flags, and the types of values by key and of cells."""
 
     def __init__(self) -> None:
         self.cells: set[str] = set()
@@ -230,7 +230,7 @@ _FLAGS = ("count", "has_more_data", "pagination")
 
 
 def kind_of(value: Any) -> str:
-    """Return the kind of a value, and the spelling of a date or a number in a text."""
+    """Return the type of a value, and the format of a date or a number in a text."""
     if isinstance(value, (dict, list)) or value is None or isinstance(value, bool):
         return {dict: "an object", list: "a list", bool: "true or false"}.get(type(value), "null")
     if isinstance(value, (int, float, Number)):
@@ -384,7 +384,7 @@ def _compared(theirs: Facts, ours: Facts) -> Iterator[str]:
 
 
 def _has_siblings(kinds: Mapping[str, set[str]], key: str) -> bool:
-    """Whether an object holds other keys beside this one, so that this one could have been seen."""
+    """Return whether an object with this key has other keys, so that this key could have been seen."""
     parent = key.rpartition(".")[0]
     return not parent or any(other.startswith(f"{parent}.") for other in kinds)
 

@@ -1,4 +1,4 @@
-"""What the plain run tries of a large grid: a fixed sample; with ``--long``, all of it."""
+"""The cases of a large grid that a run tries: a fixed sample, or all with ``--long``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONG = "CLICDATA_LONG" in os.environ
 
 
 def some(cases: Iterable[T], one_in: int, seed: object = 0) -> list[T]:
-    """Return every case in a long run, else one in so many, at least one; in order, and the same each time."""
+    """Return all cases in a long run. Else return a fixed sample in order, at least one case."""
     every = list(cases)
     if LONG or not every:
         return every

@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass
 class Says:
-    """An answer; ``raw`` is called with the socket instead."""
+    """An answer. If ``raw`` is given, it is called with the socket instead."""
 
     body: Any = None
     status: int = 200
@@ -51,7 +51,7 @@ TOKEN = Says({"access_token": "token-1", "expires_in": 3600})
 class ScriptedServer:
     """Answers each request with what ``script`` returns for it, and records it.
 
-    With ``one_at_a_time`` a connection is served after the one before it has ended, which is after one answer.
+    With ``one_at_a_time``, connections are served one after another, and each ends after one answer.
     """
 
     def __init__(self, script: Callable[[Seen], Says], *, one_at_a_time: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Replaces what belongs to an account in a recorded conversation, and keeps its shape.
+"""Replaces the private parts of a recorded conversation, and keeps its shape.
 
 Names, cells, ids, hosts and texts are replaced, each by the same replacement wherever it occurs in a recording, so an
-id in a path still equals the id in a list. Kinds, lengths, spellings of numbers and dates, null, booleans, and the
+id in a path still equals the id in a list. Types, lengths, formats of numbers and dates, null, booleans, and the
 words of the API itself stay.
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 HOST = "https://service.invalid"
 TOKEN_PATH = "/oauth20/token"
-NO_ID = 999_999_999  # stands for what isn't there
-MOST_ENTRIES = 500  # of a list in a cassette; a longer one can't be cut, since flags and counts would not fit
+NO_ID = 999_999_999  # marks a missing value
+MOST_ENTRIES = 500  # of a list in a cassette; a longer list can't be cut, as its flags and counts would be wrong
 
 # The words of the API. A key or a path stays if it holds no other word.
 WORDS = frozenset(
@@ -63,7 +63,7 @@ WORDS = frozenset(
     week weekly weeks width with workspace write x year yearly zone
     """.split()  # noqa: SIM905 - a list would be ten times as long
 )
-# Numbers under these keys stay, and texts under those if the API's own words are all that they hold.
+# Numbers under the keys of COUNTS stay, and texts under ENUMERATIONS if all their words are the API's.
 COUNTS = {"count", "row_count", "result_count", "result_total_count", "current_page", "page_size", "expires_in"}
 ENUMERATIONS = {"code", "error", "source", "license", "type", "mode", "frequency", "kind", "last_status", "status"}
 ENUMERATIONS |= {"state", "token_type", "scope", "data_type", "days", "day", "time_zone"}
@@ -87,7 +87,7 @@ class TooLong(Exception):
 
 
 class Number(str):
-    """A number of JSON as it was spelled."""
+    """A number of JSON with its original digits."""
 
 
 class Pairs(list[Any]):
@@ -97,8 +97,9 @@ class Pairs(list[Any]):
 class Scrubber:
     """The replacements of one recording. `request` and `response` are hooks of vcrpy.
 
-    `request` raises before anything is sent, if the request is neither a GET nor the log-in: ``refused`` has it, since
-    the client calls that a lost response. ``too_long`` is a list that is not recorded. While ``paused``, nothing is.
+    `request` raises before anything is sent if the request is neither a GET nor the log-in. The client reports that as
+    a lost response, so ``refused`` notes the request. ``too_long`` is a list that isn't recorded. While ``paused``,
+    nothing is recorded.
     """
 
     def __init__(self, url: str) -> None:
@@ -114,7 +115,7 @@ class Scrubber:
 
     @property
     def hooks(self) -> dict[str, Any]:
-        # Functions: pytest-recording copies its configuration deeply, and with a bound method its object.
+        # Functions, as pytest-recording makes a deep copy of its configuration: it would copy the object of a method.
         return {
             "before_record_request": lambda request: self.request(request),
             "before_record_response": lambda response: self.response(response),
@@ -168,7 +169,7 @@ class Scrubber:
         return written(self._top(parsed) if _ROWS.fullmatch(self._path) else self._value(parsed, "")).encode()
 
     def _top(self, value: Any) -> Any:
-        """Return the response to a read: the entries of its lists are rows, whose keys are names of columns."""
+        """Return the response to a read. The entries of its lists are rows, and their keys are names of columns."""
         if not isinstance(value, Pairs):
             return self._value(value, None)
         return Pairs(
@@ -245,7 +246,7 @@ class Scrubber:
         return self._times[time]
 
     def _once(self, text: str, draw: Callable[[], str]) -> str:
-        """Return the replacement of a text, another one for each text as far as there are any."""
+        """Return the replacement of a text: a different one for each text, while there are unused ones."""
         if text not in self._replaced:
             for attempt in range(500):
                 new = draw()
@@ -265,7 +266,7 @@ def masked_form(body: Any) -> bytes:
 
 
 def written(value: Any) -> str:
-    """Return parsed JSON as JSON, with its numbers as they were spelled."""
+    """Return parsed JSON as JSON, with the original digits of its numbers."""
     if isinstance(value, Pairs):
         return "{" + ",".join(f"{json.dumps(name)}:{written(inner)}" for name, inner in value) + "}"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""df.clicdata on the sandbox: what goes in comes out."""
+"""df.clicdata on the sandbox: a read returns the rows that were sent."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_every_problem_is_named_at_once(session: Session) -> None:
     frame = pd.DataFrame({"a": [1.0, np.inf], "b": [b"x", b"y"], "c": [1, 2]}, index=["first", "second"])
     with pytest.raises(errors.InputError) as caught:
         frame.clicdata.push("Bad")
-    assert len(caught.value.problems) == 3  # the index is the third: it has labels, and no name
+    assert len(caught.value.problems) == 3  # the index is the third problem: it has labels, and no name
     assert "second" in str(caught.value)
     assert isinstance(caught.value, ValueError)
 
@@ -189,7 +189,7 @@ def test_an_index_with_a_name_goes_there_and_back(session: Session, clicdata_san
     left_out = back.clicdata.append(shops[["a"]].clicdata.create_table("Bare", index=False), index=False)
     assert "the index 'shop' was left out" in left_out.summary()
     for verb in (back.clicdata.push, back.clicdata.create_table):
-        with pytest.raises(errors.Conflict):  # the frame itself is fine
+        with pytest.raises(errors.Conflict):  # the frame itself has no problem
             verb("Indexed")
     assert pandas_clicdata.Data().append_data(receipt.rec_id, back).job.columns == ["shop", "a"]
     assert pandas_clicdata.Data().static_send_data("Sent", back).job.columns == ["shop", "a"]

@@ -1,4 +1,4 @@
-"""read_arrow on the sandbox: the rows of read_clicdata, and never a part of them as the whole."""
+"""read_arrow on the sandbox: the rows of read_clicdata, and never only a part of them without an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
 def service(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox with pages of ten rows, whichever dialect is spoken."""
+    """A sandbox with pages of ten rows in either dialect."""
     with start(page_size=10, max_page_size=10) as sandbox:
         with sandbox.session(api_version=request.param) as session:
             manager.make_default(session)
@@ -48,7 +48,7 @@ def table(service: Sandbox, rows: int = 35) -> int:
 
 
 def edit(service: Sandbox, *changes: tuple[str, str]) -> None:
-    """Let pages have other cells: texts that are in one of them only, and what replaces each."""
+    """Change cells of pages: each text, which only one page has, is replaced."""
 
     def edited(body: bytes) -> bytes:
         for old, new in changes:

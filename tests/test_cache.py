@@ -1,4 +1,4 @@
-"""cache=True: a stored version is read once, and comes from a file of the user from then on, whole or not at all."""
+"""cache=True: a version is requested once, and later read from a file of the user, whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The conversation of each endpoint, as it was recorded, played to the client.
+"""Recorded conversations of each endpoint, played to the client.
 
-The cassettes were recorded from this package's own sandbox, not from the service. To record them anew:
+The cassettes were recorded from this package's own sandbox, not from the service. To record them again:
 ``pytest tests/test_cassettes.py --record-mode=rewrite``. With the credentials of an account in the environment, this
-records from the service instead, into ``tests/cassettes/real``: only what reads, and nothing that is the account's own.
+records from the service instead, into ``tests/cassettes/real``: only reads, without the account's names and cells.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox import Sandbox
 
-PORT = 18_099  # of the sandbox in the cassettes; while recording it is any free one
+PORT = 18_099  # the sandbox's port in the cassettes; a recording uses any free port
 FOLDER = Path(__file__).parent / "cassettes" / "test_cassettes"
 LOGIN = {"client_id": "sandbox-client", "client_secret": "sandbox-secret"}
-# Each of the sandbox's own credentials, and whatever else would be a secret if the service were real.
+# The sandbox's credentials, and all that would be a secret of a real service.
 SECRETS = re.compile(
     r"sandbox-(secret|password|api-key|refresh-token)|Bearer (?!TOKEN)|Basic |[Aa]uthorization|CLICDATA-API-KEY"
     r"|n3w-password",
@@ -66,7 +66,7 @@ def _masked_response(response: Any) -> Any:
     return response
 
 
-# Whoever records with the credentials of an account in the environment records the service. The tests see neither.
+# With an account in the environment, a recording is of the service. Tests see no credentials.
 _METHOD = environment_sources(os.environ)[0]
 REAL_LOGIN = real_service.Login(url="https://api.clicdata.com/")
 REAL_LOGIN.update(environment_params(os.environ, _METHOD) if _METHOD else {})
@@ -138,7 +138,7 @@ def account(request: pytest.FixtureRequest, record_mode: str) -> Iterator[Callab
 
 
 # ---------------------------------------------------------------------------------------------------------
-# The conversations: each ends by asserting what the client made of the answers
+# The conversations: each ends with asserts about the results of the client
 
 
 def list_data_sets(s: Session) -> None:
@@ -392,7 +392,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 
 
 def _fill(sandbox: Sandbox) -> list[str]:
-    """Put canaries into every name, text, cell and id; return them, and all else that is the account's own."""
+    """Put canaries into every name, text, cell and id; return them and the other private texts of the account."""
     with sandbox._database.transaction() as db:
         db.execute("UPDATE sqlite_sequence SET seq = seq + ?", (first := 730_000_000 + secrets.randbelow(10**6),))
 
@@ -427,7 +427,7 @@ def _state(sandbox: Sandbox) -> list[Any]:
     return [(data_set, sandbox.rows(data_set.rec_id)) for data_set in sandbox.data_sets()] + sandbox.refreshes()
 
 
-# What is told of each switch, and what else a service with other rows and names would be blamed for: nothing.
+# The reported differences of each switch. Other rows and other names must not be reported as differences.
 TOLD = {
     "one": {
         "paging": "O1 flags: none; sandbox: has_more_data",
@@ -453,7 +453,7 @@ def test_no_traceback_shows_the_login() -> None:
 
 
 def _holds(text: str, word: str) -> bool:
-    """Whether a text holds a word; one of few letters may be within a token by chance, and counts by itself only."""
+    """Return whether a text holds a word. A short word counts only as a whole word: tokens may hold it by chance."""
     return bool(re.search(rf"\b{re.escape(word)}\b", text)) if len(word) < 5 else word in text
 
 

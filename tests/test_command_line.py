@@ -1,4 +1,4 @@
-"""The command ``clicdata``: what it writes, where, and with which exit code."""
+"""The command ``clicdata``: its output, its files, and its exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKOUT = Path(pandas_clicdata.__path__[0]).parent
 
 
 class Said(NamedTuple):
-    """How a command ended, and what it wrote."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -182,7 +182,7 @@ def test_a_refresh(clicdata: Callable[..., Said]) -> None:
 def test_a_refresh_is_waited_for(
     clicdata: Callable[..., Said], account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait = threading.Event().wait  # the account's time.sleep doesn't
+    wait = threading.Event().wait  # `account` replaces time.sleep, which then doesn't wait
     monkeypatch.setattr("pandas_clicdata.endpoints.data.Data._sleep", lambda self, seconds: wait(min(seconds, 1)))
     said = clicdata("refresh", "Sales targets", "--wait")
     assert said.code == 0
@@ -228,7 +228,7 @@ def test_cells_become_what_the_data_set_holds(
     clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path, text: str, row: dict[str, Any]
 ) -> None:
     said = clicdata("append", written(tmp_path / "new.csv", text), "Visits")
-    if "007" in text:  # no number as ClicData writes one
+    if "007" in text:  # not a number in the form of ClicData
         assert said.code == 1
         assert "Row 0 holds '007'" in said.err
     else:
@@ -689,12 +689,12 @@ class Terminal:
         while text is None or text not in self.shown:
             assert time.monotonic() < end, self.shown
             if not select.select([self._end], [], [], 1)[0]:
-                if text is None and self.typed == "\x03":  # Python may have been about to read when it came
+                if text is None and self.typed == "\x03":  # Python may have started to read when the signal came
                     self.type(self.typed)
                 continue
             try:
                 read = os.read(self._end, 65536)
-            except OSError:  # Linux ends a terminal so
+            except OSError:  # Linux ends a terminal with this error
                 read = b""
             if not read:
                 assert text is None, self.shown

@@ -1,4 +1,4 @@
-"""Base64 as it comes over the wire, value by value: the picture in it, or what keeps it from being one."""
+"""Base64 in responses, value by value: the picture, or the reason why it is no picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as they may come, one by one: the payload in them, or the error that they are, with what the service said."""
+"""Possible answers, one by one: the payload, or the error with the code and text of the service."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ FINE: list[tuple[Any, Any]] = [
 NO = {"code": "validation", "description": "row 3"}
 A, P = errors.ApiError, errors.ProtocolError
 
-# a body, its status, the error that it is, and the code and description that this repeats
+# a body, its status, and the expected error with its code and description
 STATED: list[tuple[Any, int, type[errors.ClicDataError], str | None, str | None]] = [
     ({"error": NO}, 200, A, "validation", "row 3"),
     ({"success": False, "error": NO}, 200, A, "validation", "row 3"),
@@ -124,7 +124,7 @@ STATED: list[tuple[Any, int, type[errors.ClicDataError], str | None, str | None]
     ({"error": NO}, 407, errors.TransportError, None, None),
 ]
 
-# a body under 200, and how often asking again may help
+# a body under status 200, and how many repeats may help
 BROKEN: list[tuple[bytes, int]] = [
     (b"", 1),
     (b" \n", 1),

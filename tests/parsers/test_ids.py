@@ -1,4 +1,4 @@
-"""Numbers that are ids, counts or what the service made, value by value."""
+"""Numbers that are ids, counts or results of a create, value by value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pandas_clicdata.session.wire import Answer, Request, judge
 
 
 class Index:
-    """Something that Python takes for a whole number."""
+    """An object that Python accepts as a whole number."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -28,7 +28,7 @@ class Index:
         return self.number
 
     def __repr__(self) -> str:
-        return f"Index({self.number!r})"  # of which a test is named
+        return f"Index({self.number!r})"  # names of tests are made of these
 
 
 class Number(int):
@@ -103,7 +103,7 @@ def test_a_count_must_be_an_integer_of_at_least_the_minimum(value: Any, least: i
             check_count("nrows", bad, least=least)
 
 
-# what the service says, and the number in it
+# the answer of the service, and the number in it
 WHOLE: list[tuple[Any, int | None]] = [
     *[(number, number) for number in (0, 1, -5, 1001, 2**53 + 1, 10**40)],
     *[("0", 0), ("7", 7), ("007", 7), ("1" * 19, int("1" * 19)), ("1" * 20, None), ("9" * 5000, None)],

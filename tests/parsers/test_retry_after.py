@@ -1,4 +1,4 @@
-"""``Retry-After``, value by value: the seconds that it asks for, or None where it asks for nothing that makes sense."""
+"""``Retry-After``, value by value: its seconds, or None if the value can't be used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS: dict[str, float] = {
     "86400": 86_400,
     "999999999": 999_999_999,
     "1000000000": math.inf,
-    "1795000060": math.inf,  # a moment, taken for a number of seconds
+    "1795000060": math.inf,  # a timestamp, which looks like a number of seconds
     "9" * 19: math.inf,
     "9" * 5_000: math.inf,
 }
@@ -44,7 +44,7 @@ DATES: dict[str, float] = {
     "Wed, 18 Nov 2026 11:07 GMT": 20,
     "18 Nov 2026 11:07:00 GMT": 20,
     "wed, 18 nov 2026 11:07:00 gmt": 20,
-    "Tue, 18 Nov 2026 11:07:00 GMT": 20,  # the day of the week is wrong, and of no use
+    "Tue, 18 Nov 2026 11:07:00 GMT": 20,  # the day of the week is wrong, and is ignored
     "Wednesday, 18-Nov-26 11:07:00 GMT": 20,
     "Wed Nov 18 11:07:00 2026": 20,
     "  Wed, 18 Nov 2026 11:07:00 GMT  ": 20,

@@ -1,4 +1,4 @@
-"""Faults happen as requested, and the data sets stay correct."""
+"""Faults happen when they are requested, and the data sets stay correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes out with a frame: to disk, to a notebook, into a dump of variables, to a spreadsheet (S6, S22, S29)."""
+"""No secret leaves with a frame: to disk, to a notebook, in a dump of variables, to a spreadsheet (S6, S22, S29)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def secrets_of(sandbox: Sandbox, session: Session) -> list[bytes]:
 
 
 def frames(session: Session) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every frame that can be had without naming what is asked for, and those of one data set."""
+    """Return the frames of every call without arguments, and the frames of one data set."""
     for noun in (Account, Dashboard, Data, Schedule, Team, User):
         for name, method in vars(noun).items():
             if not name.startswith("get_"):
@@ -89,14 +89,14 @@ def test_the_scan_would_find_one(clicdata_sandbox: Sandbox) -> None:
 def test_a_traceback_with_its_variables_shows_no_secret(
     status: int, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """C22, S6: as pytest -l and error reporters print them, for the frames of this package."""
+    """C22, S6: local variables of this package's frames, as pytest -l and error reporters print them."""
     caplog.set_level("DEBUG", logger="pandas_clicdata")  # DEBUG keeps our frames in tracebacks
     secret = Canaries()
 
     def script(seen: Seen) -> Says:
         if seen.path == "/oauth20/token":
             return Says({"access_token": secret.access_token, "refresh_token": secret.refresh_token})
-        return Says(str(seen.headers).encode(), status)  # it repeats what it was sent
+        return Says(str(seen.headers).encode(), status)  # a service that repeats the request
 
     with ScriptedServer(script) as server, Session(url=server.url, max_retries=1, **secret.login(method)) as session:
         session._sleep = lambda seconds: None
@@ -115,7 +115,7 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"
 
 
 def test_spreadsheet_formulas_are_neither_changed_nor_run(session: Session) -> None:
-    """S22: rows are data, on their way in and out; numbers stay numbers."""
+    """S22: rows are only data in reads and writes; numbers stay numbers."""
     df = pd.DataFrame({"t": FORMULAS, "n": [-5] * len(FORMULAS)})
     receipt = df.clicdata.push("Formulas")
     back = pandas_clicdata.read_clicdata(receipt.rec_id)
@@ -124,7 +124,7 @@ def test_spreadsheet_formulas_are_neither_changed_nor_run(session: Session) -> N
 
 
 def test_the_id_of_an_append_can_not_be_guessed(session: Session) -> None:
-    """S33: not even by who knows the seed of `random`."""
+    """S33: not even somebody who knows the seed of `random` can."""
     ids: set[Any] = set()
     for _ in range(2):
         random.seed(5)

@@ -1,4 +1,4 @@
-"""What a journal holds, who may see it, and whose it is (S21, S32)."""
+"""The contents of a journal, who can read it, and its account (S21, S32)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METHODS = ["client_credentials", "basic", "api_key", "authorization_code"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of one's own."""
+    """A folder that only the user can write to."""
     own = tmp_path / "own"
     own.mkdir(mode=0o700)
     return own
@@ -50,7 +50,7 @@ LAST: dict[str, Callable[[Seen], Says]] = {
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("last", LAST)
 def test_a_journal_holds_no_secret_and_no_cell(last: str, method: str, folder: Path) -> None:
-    """C22, S21: the twelve canaries, whatever became of the last chunk."""
+    """C22, S21: the journal holds none of the twelve canaries, for each outcome of the last chunk."""
     secret = Canaries()
     posts: list[Seen] = []
 
@@ -96,7 +96,7 @@ def rec_id(clicdata_sandbox: Sandbox) -> int:
 
 
 def refused(sandbox: Sandbox, session: Session, rec_id: int, path: Path, **how: Any) -> None:
-    """Neither a new journal nor an old one is used at that place, and nothing is sent."""
+    """Check that neither a new nor an old journal is used at this path, and that nothing is sent."""
     before = len(sandbox.requests)
     with pytest.raises(errors.InputError):
         FRAME.clicdata.append(rec_id, journal=path, session=session)
@@ -154,7 +154,7 @@ def test_a_journal_that_others_may_write_to_is_refused(
 
 
 def test_a_journal_is_of_one_account(folder: Path, clicdata_sandbox: Sandbox, rec_id: int) -> None:
-    """S32: another account that has it can't go on from it, and the error shows neither's secret."""
+    """S32: another account can't resume from the journal, and the error shows no secret of either account."""
     secret = Canaries()
     path = folder / "journal"
     clicdata_sandbox.faults.status(403, path=f"/data/{rec_id}", method="POST", after=1)

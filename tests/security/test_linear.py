@@ -1,7 +1,7 @@
-"""Input from outside is read in a time that grows as its length does (S39).
+"""The time to read input from outside grows linearly with its length (S39).
 
-Each reader reads a text so long that a time that grows as the length squared would be hours: then the timeout ends the
-test. ``CLICDATA_LETTERS`` is the length: 400,000 if it isn't set, four million for ``--long``.
+The texts are so long that quadratic time would be hours: then the timeout ends the test.
+``CLICDATA_LETTERS`` is the length: 400,000 if it isn't set, four million for ``--long``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pandas_clicdata.session.wire import Answer, Request, get, judge
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.timeout(10)  # far more than any needs
+pytestmark = pytest.mark.timeout(10)  # far more than any reader needs
 
 LENGTH = int(os.environ.get("CLICDATA_LETTERS", "400000"))
 READ = get("read rows", "/data/5", key="data")

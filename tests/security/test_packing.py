@@ -1,4 +1,4 @@
-"""What a release holds, and what it never does (S36)."""
+"""The files that a release holds, and files that it never holds (S36)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not can_build(), reason="needs setuptools 77")
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout in which somebody has left things that are nobody else's business."""
+    """A copy of this checkout with private files that somebody left in it."""
     copy = tmp_path_factory.mktemp("release") / "checkout"
     leave = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "build", "dist")
     for folder in ("pandas_clicdata", "tests", "notebooks", "benchmarks"):
@@ -57,7 +57,7 @@ def built(checkout: Path, kind: str, folder: Path) -> bytes:
 
 
 def package() -> set[str]:
-    """Return the files of a wheel: the modules, the mark that they are typed, and the sample."""
+    """Return the expected files of a wheel: the modules, ``py.typed``, and the sample."""
     kinds = ("*.py", "py.typed", "sample/*.csv")
     inside = {path.relative_to(ROOT).as_posix() for kind in kinds for path in (ROOT / "pandas_clicdata").rglob(kind)}
     return inside | {PLUGIN}

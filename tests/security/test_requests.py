@@ -1,4 +1,4 @@
-"""Where a request can go and what it can carry, whatever the arguments and the answers are."""
+"""The possible targets and contents of requests, for any arguments and answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_no_redirect_leads_out_of_tls(tmp_path: Path) -> None:
 
         def serve(taken: socket.socket) -> None:
             received = head_of(taken)
-            # What is not read would cut the connection when it is closed.
+            # Unread bytes would reset the connection when it is closed.
             while not received.endswith(BODY) and (piece := taken.recv(65536)):
                 received += piece
             taken.sendall(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: %b\r\n\r\n" % plain.url.encode())
@@ -230,7 +230,7 @@ def test_a_name_of_more_than_one_line_is_refused_before_any_request(call: str) -
             with pytest.raises(errors.InputError, match=r"control character|can't be sent"):
                 NAMED[call](session, name)
     assert session.made == []
-    with pytest.raises(errors.ClicDataError):  # any other is sent
+    with pytest.raises(errors.ClicDataError):  # any other character is sent
         NAMED[call](session, "Zoë's 🦄\u00a0\u200d name")
     assert session.made
 
@@ -243,7 +243,7 @@ def test_a_column_may_have_a_name_of_several_lines(clicdata_sandbox: Any) -> Non
 
 
 def test_the_recorder_sees_requests() -> None:
-    """The recorder does see what calls send."""
+    """The recorder sees the requests of calls."""
     session = Recorder()
     with pytest.raises(errors.ClicDataError):
         Data(session=session).get_data(name="a&b=c/../x")

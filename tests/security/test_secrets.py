@@ -1,4 +1,4 @@
-"""Twelve secrets, every way to fail, every place in which something may be seen: no sightings."""
+"""No secret is shown: twelve secrets, every way to fail, and every place where text may appear."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METHODS = ["client_credentials", "basic", "api_key", "authorization_code"]
-# What the user's own frame holds is not ours to hide from the user's own debugger.
+# The user's own frames may show the user's secrets in a debugger.
 NOT_IN_DUMPS = ("cell",)
 
 
 @pytest.fixture
 def secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Canaries:
-    """The canaries, some of them where the environment keeps such things."""
+    """The canaries; some are in the variables of the environment."""
     known = Canaries()
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine 127.0.0.1 login jane password {known.netrc_password}\n")
@@ -120,7 +120,7 @@ def logged_in(secret: Canaries, script: Callable[[Seen], Says]) -> Callable[[See
 
 
 def echo(secret: Canaries, status: int, wrap: Callable[[str], object]) -> Callable[[Seen], Says]:
-    """A service that repeats what it was sent, and all it could know, but the rows."""
+    """A service that repeats each request and all that it could know, except the rows."""
 
     def script(seen: Seen) -> Says:
         proof = f"{seen.headers.get('authorization')} {seen.headers.get('clicdata-api-key')} "
@@ -132,7 +132,7 @@ def echo(secret: Canaries, status: int, wrap: Callable[[str], object]) -> Callab
 
 
 def sent_in(secret: Canaries, seen: Seen) -> set[str]:
-    """What the service knows of who sent this."""
+    """Return the secrets of the sender that the service knows."""
     scheme = seen.headers.get("authorization", "").split(" ")[0]
     if seen.headers.get("clicdata-api-key"):
         return {secret.api_key}
@@ -159,7 +159,7 @@ def described(text: str) -> dict[str, Any]:
 
 
 def spelled(text: str, place: int) -> str:
-    """Each word of a text, spelled in another way."""
+    """Return a text with each word in another spelling."""
     return " ".join(list(spellings(word))[place][1] for word in text.split() if len(word) > 20)
 
 
@@ -238,7 +238,7 @@ OPERATIONS = [read, append, delete, create]
 def test_no_error_shows_a_secret(
     kind: str, method: str, secret: Canaries, sinks: Sinks, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """C22: each fault for each way to log in and each operation; every text, and all that an error leads to."""
+    """C22: each fault in each operation with each log-in; every text, and all objects that an error leads to."""
     found = 0
     with ScriptedServer(FAULTS[kind](secret)) as server:
         for operation in OPERATIONS:
@@ -258,7 +258,7 @@ def test_no_error_shows_a_secret(
 
 
 def test_echoed_secrets_are_found_and_hidden(secret: Canaries) -> None:
-    """What the harness rests on: the service repeats the secrets, and the error repeats what it said."""
+    """The other tests need this: the service repeats the secrets, and the error repeats the answer."""
     for kind in ("echo 400", "echo under 200", "echo as bare text", "echo as message"):
         for method in METHODS:
             script = FAULTS[kind](secret)
@@ -436,7 +436,7 @@ def test_no_proxy_is_honoured(secret: Canaries, tmp_path: Path, monkeypatch: pyt
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is shown, kept and given when all goes well
+# Texts that are shown, stored and returned when calls succeed
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,4 +1,4 @@
-"""What the source, the repository and its promises hold."""
+"""Rules for the source and the repository."""
 
 from __future__ import annotations
 

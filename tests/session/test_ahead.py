@@ -1,4 +1,4 @@
-"""Prefetching: as many pages as the service counts, or a window that doubles; nothing that anyone has to wait for."""
+"""Prefetching: the pages that the service counts, or a window that doubles; no call waits for an extra page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rows(number: int, pages: int) -> list[Any]:
 
 
 class Service:
-    """A data set of some pages. Beyond them it answers an error, or with ``hangs`` not at all."""
+    """A data set of some pages. A request beyond them gets an error, or no answer with ``hangs``."""
 
     dialect = Dialect.LEGACY
     last_receipt = None
@@ -126,7 +126,7 @@ class Held(Service):
         return super().call(request)
 
     def release(self, held: int) -> None:
-        """Release all requests as soon as there are that many."""
+        """Release all requests when this number of requests has come."""
         with self._turn:
             assert self._turn.wait_for(lambda: self._held - self._released == held, 20), self._held
             self._released = self._held

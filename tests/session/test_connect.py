@@ -1,4 +1,4 @@
-"""How a session begins: its arguments, the credentials from call and environment, a check, and a wrong URL."""
+"""The start of a session: arguments, credentials from the call and the environment, a check, a wrong URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to log in: headers, forms, tokens, and that nothing shows a secret."""
+"""Ways to log in: headers, forms and tokens, which show no secret."""
 
 from __future__ import annotations
 

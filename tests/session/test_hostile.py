@@ -1,4 +1,4 @@
-"""Servers that are down, tired or hostile: how long they can hold a call, how much they can make it hold."""
+"""Servers that are down, slow or hostile: limits of the time and the memory that they can take from a call."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def failed(session: Session, request: Request = WRITE) -> errors.ClicDataError:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Time: where a limit is missed, the timeout of pytest ends the test
+# Time: if a limit isn't kept, the timeout of pytest ends the test
 
 
 SLOW: dict[str, Callable[[socket.socket], None]] = {
@@ -72,7 +72,7 @@ def forever(connection: socket.socket, text: bytes, *, pause: float = 0.0, secon
 
 
 def hold(connection: socket.socket) -> None:
-    """Say nothing until the other side hangs up."""
+    """Send nothing until the other side closes the connection."""
     while connection.recv(65536):
         pass
 
@@ -135,7 +135,7 @@ def test_each_connection_trusts_its_certificates_only(tmp_path: Path) -> None:
 
     def serve(taken: socket.socket) -> None:
         connected.append(head_of(taken))
-        taken.sendall(ANSWER)  # and no more: the next request needs another connection
+        taken.sendall(ANSWER)  # and no more requests: the next one needs a new connection
 
     certificate = self_signed(tmp_path, "127.0.0.1")
     with Listener(over_tls(certificate, serve)) as server:
@@ -217,7 +217,7 @@ def test_no_thread_outlasts_a_call_that_was_cut(kind: str) -> None:
 
 @pytest.mark.parametrize("junk", [b"HTTP/1.1 200 OK\r\n\r\n", b"\x00" * 600], ids=["plain HTTP", "zeros"])
 def test_an_error_of_tls_after_the_request_leaves_a_write_in_doubt(junk: bytes, tmp_path: Path) -> None:
-    """The class of the error is the one of a failed handshake."""
+    """The error has the class of a failed handshake."""
     certificate = self_signed(tmp_path, "127.0.0.1")
     plain: list[socket.socket] = []
     secure = over_tls(certificate, lambda taken: [head_of(taken), plain[0].sendall(junk), hold(taken)])
@@ -336,7 +336,7 @@ def packed(megabytes: int, wbits: int = 31) -> bytes:
     packer = zlib.compressobj(9, wbits=wbits)
     blanks = b" " * 2**20
     first = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)
-    again = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)  # knows nothing of what came before
+    again = packer.compress(blanks) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to no earlier bytes
     return first + again * (megabytes - 1) + packer.flush()
 
 
@@ -365,7 +365,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 def exploded(bomb: bytes, encoding: str) -> tuple[int, str]:
-    """Return the kilobytes that a bomb took of a process that had warmed up, and the error that it raised."""
+    """Return the kilobytes that a bomb took in a process after other calls, and the error that it raised."""
     script = lambda seen: OK if seen.path == "/data/1" else Says(bomb, headers={"Content-Encoding": encoding})  # noqa: E731
     with ScriptedServer(script) as server:
         done = subprocess.run([sys.executable, "-c", _BOMB, server.url], capture_output=True, text=True, timeout=60)
@@ -377,7 +377,7 @@ def exploded(bomb: bytes, encoding: str) -> tuple[int, str]:
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("encoding", some(BOMBS, 4))
 def test_a_decompression_bomb_is_stopped_at_the_limit(encoding: str) -> None:
-    """C21: 1 MB that would be 1 GiB takes at most twice the limit of a response of memory."""
+    """C21: 1 MB that unpacks to 1 GiB takes at most twice as much memory as the limit of a response."""
     bomb = BOMBS[encoding]()
     assert len(bomb) < 1.1 * 2**20
     kilobytes, said = exploded(bomb, encoding)
@@ -398,7 +398,7 @@ def test_a_body_in_an_encoding_not_requested_is_an_error(encoding: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is down is not hammered
+# A service that is down gets few requests
 
 
 def refused_port() -> int:
@@ -408,7 +408,7 @@ def refused_port() -> int:
 
 
 class Counted(Session):
-    """Counts its attempts, and doesn't wait between them."""
+    """A session that counts its attempts, and doesn't wait between them."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
@@ -422,7 +422,7 @@ class Counted(Session):
 
 @pytest.mark.parametrize("threads", [1, 8])
 def test_a_thousand_calls_while_the_service_is_down(threads: int) -> None:
-    """C19: 1.2 requests a call over all of them, and 4 for any one, however many threads make them."""
+    """C19: 1.2 requests for each call on average, and 4 for any call, with any number of threads."""
     session = Counted(api_key="k", url=f"http://127.0.0.1:{refused_port()}/")
 
     def call(_: int) -> int:
@@ -442,7 +442,7 @@ def test_a_thousand_calls_while_the_service_is_down(threads: int) -> None:
 
 @pytest.mark.parametrize("login", [True, False], ids=["while logging in", "while working"])
 def test_a_service_that_answers_503_is_not_hammered_either(login: bool) -> None:
-    """C19: nor is one that is up only to say that it is down, logins included."""
+    """C19: the same holds for a service that only answers that it is down, and for log-ins."""
     down = Says(b"", 503, {"Retry-After": "1"})
     script = lambda seen: TOKEN if seen.path == "/oauth20/token" and not login else down  # noqa: E731
     with ScriptedServer(script) as server:
@@ -474,7 +474,7 @@ def test_calls_that_go_well_fill_the_budget_again() -> None:
 
 
 def test_retries_after_429_cost_no_budget() -> None:
-    """Being throttled is not being down: a long job under a limit goes on, call by call."""
+    """A service that throttles is not down: a long job under a limit continues, call by call."""
     state = {"calls": 0}
 
     def script(_: Seen) -> Says:

@@ -127,7 +127,7 @@ def test_a_code_is_pasted(app: Session, whole: bool) -> None:
 def test_a_wrong_code_is_refused(app: Session, pasted: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words) as caught:
         login.refresh_token_by_paste(app, lambda _: pasted)
-    if error is errors.BadCredentials:  # what was pasted is perhaps still of use
+    if error is errors.BadCredentials:  # the pasted code may still be valid
         shown = [text for _, text in (*texts_of(caught.value), *reachable(caught.value), *locals_of(caught.value))]
         assert not [text for text in shown if text != pasted and "C0DE" in str(text)]
 

@@ -22,7 +22,7 @@ READ = get("read rows", "/data/5", key="data")
 
 
 class Service:
-    """Answers each page with what ``body`` gives for its number, and remembers what it was asked."""
+    """Answers each page with the result of ``body`` for its number, and records the requests."""
 
     last_receipt = None
     refused_page_size: tuple[int, int | None] | None = None
@@ -31,7 +31,7 @@ class Service:
         self.body = body
         self.dialect = dialect
         self.asked: list[int] = []
-        self.sizes: list[int | None] = []  # what page 1 was requested with
+        self.sizes: list[int | None] = []  # the arguments of the request for page 1
         self.takes: Callable[[int | None], Answer | None] = lambda size: None  # the refusal of a page size, or None
 
     def call(self, request: Request) -> Reply:
@@ -169,7 +169,7 @@ def test_the_same_rows_for_every_page_number_are_the_whole(workers: int) -> None
     service = Service(lambda n: {"data": ROWS})
     pages_ = list(iter_pages(service, READ, workers=workers))
     assert [(page.count, page.repeating) for page in pages_] == [(25, False), (0, True)]
-    assert len(service.asked) == 3  # however many workers: each response may be the whole data set
+    assert len(service.asked) == 3  # with any number of workers: each response may be the whole data set
 
 
 @pytest.mark.parametrize("beyond", [EMPTY, *BEYOND.values()])
@@ -295,7 +295,7 @@ SIZE_REFUSALS = {
 
 
 def sized(refuses: Callable[[int], bool], refusal: Answer = SIZE_REFUSALS["400"], *, without: bool = True) -> Service:
-    """A service that refuses some page sizes, and ``without`` of False a request without one."""
+    """A service that refuses some page sizes; with ``without`` False, it also refuses a request without a size."""
     service = Service(SHAPES["modern, last_page"], Dialect.MODERN)
     service.takes = lambda size: refusal if (not without if size is None else refuses(size)) else None
     return service
@@ -437,14 +437,14 @@ def test_pages_that_differ_in_one_byte_are_two_pages(size: int) -> None:
     text = "x" * size
     for at in {0, 1, size // 3, size // 2, 600, size - 1} & set(range(size)):
         rows = [[{"a": text}], [{"a": text[:at] + "y" + text[at + 1 :]}], [{"a": "end"}]]
-        # Beyond the end the last page comes again: two pages taken for one would look like a loop.
+        # Beyond the end, the last page is repeated: two equal pages would look like a loop.
         service = Service(lambda n, rows=rows: {"data": rows[min(n, 3) - 1], "has_more_data": n < 3})
         assert read(service) == [row for page in rows for row in page]
         assert sorted(service.asked) == [1, 2, 3]
 
 
 @pytest.mark.fault(39)
-@pytest.mark.parametrize("width", [1, 9, 24, 56, 509])  # of text; with the rest of a row some make whole words
+@pytest.mark.parametrize("width", [1, 9, 24, 56, 509])  # of text; some rows are then whole words of 8 bytes
 @pytest.mark.parametrize("padding", range(8))
 def test_pages_with_the_same_rows_in_another_order_are_two_pages(width: int, padding: int) -> None:
     one, other = ({"a": letter * width + "." * padding} for letter in "xy")

@@ -133,7 +133,7 @@ def test_no_connection_lists_each_source_and_why_it_was_skipped(config: Any, mon
     monkeypatch.setenv("CLICDATA_PROFILE", "prod")
     monkeypatch.setenv("CLICDATA_API_KEY", "k")
     with pytest.raises(errors.NotConnected, match=r"CLICDATA_PROFILE: prod, not in .*config.toml, which has dev"):
-        Data().get_data()  # a named profile is never replaced by the next source
+        Data().get_data()  # no other source replaces a named profile
     monkeypatch.setenv("CLICDATA_CONFIG", str(path.with_name("other.toml")))
     with pytest.raises(errors.NotConnected, match="there is no file"):
         connect(profile="prod")

@@ -26,7 +26,7 @@ def api(status: int, code: str | None = None, retry_after: float | None = None) 
 NOT_SENT = errors.TransportError("refused", sent="no")
 LOST = errors.TransportError("reset", sent="unknown")
 
-# what happened, what is known of it, is a read repeated, is an append
+# the error, its outcome, whether a read is repeated, whether an append is
 TABLE = [
     (NOT_SENT, Outcome.NOT_SENT, True, True),
     (LOST, Outcome.UNKNOWN, True, False),

@@ -1,4 +1,4 @@
-"""One session on a real socket: what it sends, how long it waits, what it makes of failures."""
+"""One session on a real socket: its requests, its waits, and its errors after failures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DONE = Says({"success": True})
 
 
 class Clock:
-    """Seconds that pass only when somebody sleeps."""
+    """A clock whose seconds pass only when somebody sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -526,7 +526,7 @@ def test_an_incomplete_response_is_an_error(size: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Time: where a limit is missed, the timeout of pytest ends the test
+# Time: if a limit isn't kept, the timeout of pytest ends the test
 
 
 def failed(session: Session, request: Request) -> errors.ClicDataError:
@@ -573,7 +573,7 @@ def test_an_answer_that_drips_in_cannot_outlast_the_deadline(where: str) -> None
 
 @pytest.mark.fault(1)
 def test_the_connect_limit_reaches_the_wire() -> None:
-    with socket.socket() as full:  # takes no connection: its queue is full
+    with socket.socket() as full:  # accepts no connection: its queue is full
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         waiting = [socket.socket() for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Reads of a table that others write to meanwhile, page by page beside a list (C23).
+"""Reads of a data set that others change meanwhile, page by page, compared with a list (C23).
 
 ``CLICDATA_READS`` is how many in each way: 60 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
 """
@@ -27,7 +27,7 @@ SIZE = 5  # rows a page
 
 
 class Changing(Session):
-    """A session whose service is a list, to which something may be done before each page is given."""
+    """A session whose service is a list. The list may change before each page is returned."""
 
     def __init__(self, dice: random.Random, api_version: str | None, *, silent: bool = False) -> None:
         super().__init__(api_key="k", url="https://api.clicdata.test/", api_version=api_version)
@@ -37,11 +37,11 @@ class Changing(Session):
         self.next = 1000  # no number is used twice
         self.often = dice.choice([0.0, 0.05, 0.2, 0.5])
         self.kinds = dice.choice([("insert",), ("delete",), ("insert", "delete"), ("insert", "delete", "replace")])
-        self.at_the_end = dice.random() < 0.5  # where rows are inserted, and from where they are deleted
+        self.at_the_end = dice.random() < 0.5  # the positions at which rows are inserted and deleted
         self.instants = {tuple(self.rows)}
         self.version = tuple(self.rows)
         self.stored = {"versions": [{"version": 1, "row_count": len(self.rows)}]}
-        self.counts: list[int] = []  # the rows there were, at each page of the read that is under way
+        self.counts: list[int] = []  # the rows of the list at each page of the current read
         self._service = threading.Lock()
         self._sleep = lambda seconds: None
 
@@ -82,7 +82,7 @@ HOW: dict[str, dict[str, Any]] = {"at once": {}, "side by side": {"workers": 4},
 
 
 def outcome_of(service: Changing, **how: Any) -> str:
-    """What came of a read: whole, flagged, or wrong without a word."""
+    """The result of a read: whole, flagged, or wrong without a warning or an error."""
     try:
         read = read_clicdata(5, session=service, progress=False, **how)
         frames = list(read) if "chunksize" in how else [read]
@@ -103,12 +103,12 @@ def outcomes(api_version: str | None, how: dict[str, Any], *, silent: bool = Fal
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_torn_read_is_flagged_where_rows_are_counted(how: str) -> None:
-    """C23: each wrong read is flagged, but for one during which the count was the same at each page (F43)."""
+    """C23: each wrong read is flagged, unless the count was the same at each page (F43)."""
     found = Counter[str]()
     for service, outcome in outcomes("2022.01", HOW[how]):
         found[outcome] += 1
         if outcome == "wrong":
-            assert set(service.kinds) >= {"insert", "delete"}, "rows only came or only went, and nothing was said"
+            assert set(service.kinds) >= {"insert", "delete"}, "only inserts or only deletes, and no flag"
             assert how == "side by side" or len(set(service.counts)) == 1, "the count changed, and nothing was said"
     sys.stderr.write(f"{found}\n")
     assert found["whole"] > 0
@@ -121,7 +121,7 @@ def test_a_torn_read_is_flagged_where_rows_are_counted(how: str) -> None:
 @pytest.mark.parametrize("silent", [False, True], ids=["flags", "no flags"])
 @pytest.mark.parametrize("how", HOW)
 def test_appends_tear_no_read_where_rows_are_not_counted(how: str, silent: bool) -> None:
-    """C23: the dialect without counts can't flag; what others append meanwhile does no harm, what they delete may."""
+    """C23: the legacy dialect has no counts to flag a read. Appends meanwhile do no harm, but deletes may."""
     found = Counter[str]()
     for service, outcome in outcomes(None, HOW[how], silent=silent):
         found[outcome] += 1
@@ -137,7 +137,7 @@ def test_appends_tear_no_read_where_rows_are_not_counted(how: str, silent: bool)
 )
 @pytest.mark.parametrize("how", HOW)
 def test_a_stored_version_is_whole_whatever_others_do(how: str, api_version: str | None, silent: bool) -> None:
-    """C23, F43: what is said to help does."""
+    """C23, F43: the advised reads of a stored version are whole."""
     found = Counter(outcome for _, outcome in outcomes(api_version, {"ver_id": "latest", **HOW[how]}, silent=silent))
     assert found == {"whole": READS}
     totals.add("reads of a stored version while others wrote", READS)

@@ -1,4 +1,4 @@
-"""`on_call`: one record for each attempt, without secrets; and what tracing from outside sees."""
+"""`on_call`: one record for each attempt, without secrets; and tracing by OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def watched(clicdata_sandbox: Sandbox, calls: list[CallRecord]) -> Iterator[Sess
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:
-    """The credentials of a sandbox, and all that callers proved themselves with."""
+    """Return the credentials of a sandbox, and all tokens and headers that callers sent."""
     known = dataclasses.asdict(sandbox.credentials)
     found = {value for name, value in known.items() if name not in ("client_id", "username")}
     for request in sandbox.requests:

@@ -1,4 +1,4 @@
-"""The judge: literals in, replies or errors out."""
+"""`judge`: literal responses become replies or errors."""
 
 from __future__ import annotations
 
