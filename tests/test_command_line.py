@@ -23,6 +23,8 @@ import pytest
 import pandas_clicdata
 from pandas_clicdata.__main__ import main
 from pandas_clicdata.commands.app import app
+from pandas_clicdata.commands.outcome import describe, exit_of
+from pandas_clicdata.errors import DeleteAmbiguous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -442,6 +444,26 @@ def test_an_append_with_an_id_is_done_once(
     assert clicdata("append", other, "Visits", "--append-id", "monday", "--journal", tmp_path / "j").code == 1
 
 
+def test_rows_in_doubt_of_a_change_are_a_number(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.csv", "shop\n01\n02\n03\n")
+    account.faults.drop(applied=True, method="DELETE", path=f"/data/{visits}", after=1)
+    said = clicdata("delete", file, "Visits", "--on", "shop", "--yes", "--json")
+    receipt = said.json["receipt"]
+    assert (said.code, said.json["error"]["in_doubt"]) == (3, True)
+    assert (receipt["rows_in_doubt"], receipt["keys_in_doubt"], receipt["keys_pending"]) == (1, 1, 1)
+
+
+def test_a_change_that_keeps_no_rows_has_no_number_of_rows_in_doubt(account: Sandbox) -> None:
+    keys = pd.DataFrame({"shop_code": ["00102"]})
+    account.faults.drop(applied=True, method="DELETE", path="/data/1001", times=9)
+    with pandas_clicdata.connect(api_version=None) as session, pytest.raises(DeleteAmbiguous) as raised:
+        keys.clicdata.delete_rows(1001, "shop_code", keep=False, session=session)
+    assert describe(raised.value.receipt)["rows_in_doubt"] is None
+    assert exit_of(raised.value) == 3
+
+
 def _status(status: int, **more: Any) -> Callable[[Sandbox], object]:
     return lambda sandbox: sandbox.faults.status(status, times=100, **more)
 
@@ -461,6 +483,14 @@ def _status(status: int, **more: Any) -> Callable[[Sandbox], object]:
         (lambda sandbox: sandbox.faults.drop(method="POST", path="/data/1001"), ["append", "FILE", "1001"], 3),
         (lambda sandbox: sandbox.faults.drop(method="POST", path="/data"), ["push", "FILE", "New"], 3),
         (lambda sandbox: sandbox.faults.drop(method="POST", path="/data/1002", times=9), ["refresh", "1002"], 3),
+        (
+            _status(429, method="DELETE", path="/data/1001"),
+            ["delete", "FILE", "1001", "--on", "shop_code", "--yes"],
+            75,
+        ),
+        (_status(403, method="DELETE", path="/data/1001"), ["delete", "FILE", "1001", "--on", "shop_code", "--yes"], 4),
+        (_status(404, method="DELETE", path="/data/1001"), ["delete", "FILE", "1001", "--on", "shop_code", "--yes"], 5),
+        (_status(400, method="DELETE", path="/data/1001"), ["delete", "FILE", "1001", "--on", "shop_code", "--yes"], 1),
         (lambda sandbox: None, ["read", "no such"], 5),
         (lambda sandbox: None, ["read"], 2),
         (lambda sandbox: None, ["append", "no such file", "1001"], 2),
@@ -733,13 +763,14 @@ def test_a_table_is_aligned_on_a_terminal(account: Sandbox) -> None:
     assert "\x1b[31m" not in terminal.shown
 
 
-def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tmp_path: Path, as_json: bool) -> None:
     file = written(tmp_path / "a.csv", "shop,visits\n" + "".join(f"{n:04},{n}\n" for n in range(3000)))
     arrived, over = threading.Event(), threading.Event()
     account.faults.call(lambda: (arrived.set(), over.wait(60)), method="POST", path=f"/data/{visits}", after=1)
     journal = tmp_path / "a.journal"
     with subprocess.Popen(
-        [*COMMAND, "append", str(file), "Visits", "--journal", str(journal)],
+        [*COMMAND, "append", str(file), "Visits", "--journal", str(journal), *["--json"][: int(as_json)]],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -750,11 +781,15 @@ def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tm
         out, err = process.communicate(timeout=60)
     over.set()
     assert process.returncode == 130
+    assert "Traceback" not in err
+    if as_json:
+        said = json.loads(out)
+        assert (said["error"]["in_doubt"], said["receipt"]["in_doubt"]) == (True, [[500, 1000]])
+        return
     assert out == ""
     assert "interrupted" in err
     assert "500 of 3,000 rows appended" in err
     assert "in doubt: rows 500 to 999" in err
-    assert "Traceback" not in err
     assert "%" not in err, "no progress bar in a pipe"
 
 

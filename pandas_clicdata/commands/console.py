@@ -148,7 +148,7 @@ class Console:
         if isinstance(error, click.ClickException):
             message = error.format_message()
         if self.as_json:
-            about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error)}
+            about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
             for name in ("status", "code", "retry_after"):
                 if (value := getattr(error, name, None)) is not None:
                     about[name] = value

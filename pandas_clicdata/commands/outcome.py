@@ -7,6 +7,7 @@ import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from pandas_clicdata.changes.change_receipt import ChangeReceipt
 from pandas_clicdata.errors import (
     AuthError,
     ClicDataError,
@@ -47,7 +48,7 @@ class Exit(IntEnum):
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code for an error: IN_DOUBT if rows may have been written, whatever the error is."""
     receipt = getattr(error, "receipt", None)
-    if isinstance(error, WriteError) or is_in_doubt(error) or _anything_done(receipt):
+    if isinstance(error, WriteError) or is_in_doubt(error, receipt) or _anything_done(receipt):
         return Exit.IN_DOUBT
     if isinstance(error, (AuthError, NotConnected)):
         return Exit.CREDENTIALS
@@ -62,19 +63,31 @@ def exit_of(error: BaseException) -> Exit:
     return Exit.REFUSED
 
 
-def is_in_doubt(error: BaseException) -> bool:
+def is_in_doubt(error: BaseException, receipt: Any = None) -> bool:
     """Return whether the service may have done the work of the command, or may still do it."""
-    return isinstance(error, ClicDataError) and (error.in_doubt or error._goes_on)
+    parts = [receipt, *(getattr(receipt, name, None) for name in _PARTS)]
+    doubtful = any(_count(part, name) for part in parts for name in ("rows_in_doubt", "keys_in_doubt"))
+    return doubtful or (isinstance(error, ClicDataError) and (error.in_doubt or error._goes_on))
 
 
 # ---------------------------------------------------------------------------------------------------------
 # Receipts
 
 
+_PARTS = ("appended", "updated", "deleted")  # the receipts in a `SyncReceipt`
+
+
 def _anything_done(receipt: Any) -> bool:
     """Return whether any row was written, or may have been written."""
     counts = ("rows_appended", "rows_in_doubt", "keys_applied", "keys_accepted", "keys_in_doubt", "anything_done")
-    return any(bool(getattr(receipt, name, 0)) for name in counts)
+    return any(_count(receipt, name) for name in counts)
+
+
+def _count(receipt: Any, name: str) -> Any:
+    """Return a count of a receipt; None if it has none. The rows in doubt of a `ChangeReceipt` are a frame."""
+    if name == "rows_in_doubt" and isinstance(receipt, ChangeReceipt):
+        return None if receipt._kept is None else receipt._doubted
+    return getattr(receipt, name, None)
 
 
 def describe(receipt: Any) -> dict[str, Any]:
@@ -85,7 +98,7 @@ def describe(receipt: Any) -> dict[str, Any]:
         *("keys_unchanged", "keys_unmatched", "keys_in_doubt", "keys_pending", "unchanged", "append_id", "audited"),
         *("journal", "requests"),
     )
-    shown: dict[str, Any] = {name: getattr(receipt, name) for name in names if hasattr(receipt, name)}
+    shown = {name: _count(receipt, name) for name in names if name in dir(receipt)}
     if hasattr(receipt, "rows_appended"):
         chunks = receipt.chunks[["start", "stop", "state"]].itertuples(index=False)
         found = [(int(start), int(stop), state) for start, stop, state in chunks]
@@ -93,7 +106,7 @@ def describe(receipt: Any) -> dict[str, Any]:
         shown["remaining"] = _joined(found, ("pending", "refused"))
     if hasattr(receipt, "users"):
         shown["users"] = records(receipt.users)
-    for name in ("appended", "updated", "deleted"):
+    for name in _PARTS:
         if (part := getattr(receipt, name, None)) is not None:
             shown[name] = describe(part)
     return {"kind": type(receipt).__name__, **shown, "summary": receipt.summary()}
