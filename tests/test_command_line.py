@@ -388,6 +388,99 @@ def test_rows_are_deleted_by_their_key(
     ]
 
 
+def test_kept_rows_are_never_overwritten(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file, kept = written(tmp_path / "a.csv", "shop\n01\n02\n"), tmp_path / "kept.csv"
+    call = ["delete", file, "Visits", "--on", "shop", "--yes", "--keep"]
+    account.faults.drop(applied=True, method="DELETE", path=f"/data/{visits}", after=1)
+    assert clicdata(*call, kept).code == 3
+    rows = kept.read_text()
+    assert rows == "shop,visits,open,day\n01,17,True,2024-01-31\n02,4,False,\n"
+    account.requests.clear()
+    said = clicdata(*call, kept)
+    assert said.code == 2
+    assert "Name another file" in said.err
+    assert kept.read_text() == rows
+    assert not account.requests
+    assert clicdata(*call, tmp_path / "kept2.csv").code == 0
+
+
+@pytest.mark.parametrize("name", ["kept.csv", "kept.json"])
+def test_a_kept_file_without_rows_can_be_appended(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, name: str
+) -> None:
+    rec_id = account.create("Empty", {"shop": "text", "visits": "number"})
+    file = written(tmp_path / "a.csv", "shop\n01\n")
+    assert clicdata("delete", file, "Empty", "--on", "shop", "--yes", "--keep", tmp_path / name).code == 0
+    assert clicdata("append", tmp_path / name, str(rec_id)).code == 0
+    assert account.count(rec_id) == 0
+
+
+def test_no_kept_file_stays_if_nothing_was_deleted(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.csv", "shop\n01\n02\n")
+    account.faults.status(429, method="DELETE", path=f"/data/{visits}", times=100)
+    call = ["delete", file, "Visits", "--on", "shop", "--yes", "--keep", tmp_path / "kept.csv"]
+    assert clicdata(*call).code == 75
+    assert not (tmp_path / "kept.csv").exists()
+    account.faults.clear()
+    assert clicdata(*call).code == 0
+    assert (tmp_path / "kept.csv").exists()
+
+
+def test_a_replace_that_stops_has_a_way_back_and_a_way_on(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    def shops() -> list[Any]:
+        return sorted((row["shop"], row["visits"]) for row in account.rows(visits))
+
+    before, kept, journal = shops(), tmp_path / "kept.csv", tmp_path / "a.journal"
+    file = written(tmp_path / "a.csv", "shop,visits\n02,5\n04,1\n")
+    account.faults.status(400, method="POST", path=f"/data/{visits}/row", times=100)
+    assert clicdata("replace", file, "Visits", "--keep", tmp_path / "no.csv", "--max-deletes", "2").code == 1
+    assert clicdata("replace", file, "Visits", "--keep", tmp_path / "no.csv", "--dry-run").code == 0
+    assert not (tmp_path / "no.csv").exists()
+    said = clicdata("replace", file, "Visits", "--keep", kept, "--journal", journal)
+    assert said.code == 3
+    assert "not stored: rows 0 to 1; the first row of the file is row 0\n" in said.err
+    assert said.err.endswith(f"continue with: clicdata resume FILE {journal}\n")
+    assert shops() == []
+    account.faults.clear()
+    assert clicdata("append", kept, "Visits").code == 0
+    assert shops() == before
+    assert clicdata("delete", kept, "Visits", "--on", "shop", "--yes").code == 0
+    assert clicdata("resume", file, journal).code == 0
+    assert shops() == [("02", 5), ("04", 1)]
+
+
+def test_a_replace_that_stops_in_its_deletes_is_resumed(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    journal = tmp_path / "a.journal"
+    file = written(tmp_path / "a.csv", "shop,visits\n01,1\n02,5\n04,1\n")
+    account.faults.status(403, method="DELETE", path=f"/data/{visits}", after=1, times=100)
+    said = clicdata("replace", file, "Visits", "--by", "shop", "--journal", journal)
+    assert said.code == 3
+    assert f"continue with: clicdata resume FILE {journal}\n" in said.err
+    account.faults.clear()
+    assert clicdata("resume", file, journal).code == 0
+    assert sorted((row["shop"], row["visits"]) for row in account.rows(visits)) == [
+        ("01", 1), ("02", 5), ("03", 9), ("04", 1),
+    ]  # fmt: skip
+
+
+def test_a_sync_keeps_the_rows_that_it_deletes(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "a.csv", "shop,visits\n02,5\n")
+    assert clicdata("sync", file, "Visits", "--on", "shop", "--keep", tmp_path / "kept.csv").code == 0
+    assert (tmp_path / "kept.csv").read_text() == CSV.replace("02,4,False,\n", "")
+    assert clicdata("append", tmp_path / "kept.csv", "Visits").code == 0
+    assert sorted(row["visits"] for row in account.rows(visits)) == [5, 9, 17]
+
+
 def test_a_plan_with_problems_is_refused(clicdata: Callable[..., Said], visits: int, tmp_path: Path) -> None:
     file = written(tmp_path / "a.csv", "shop,clients\n02,5\n")
     said = clicdata("append", file, "Visits", "--dry-run")

@@ -48,7 +48,7 @@ class Exit(IntEnum):
 def exit_of(error: BaseException) -> Exit:
     """Return the exit code for an error: IN_DOUBT if rows may have been written, whatever the error is."""
     receipt = getattr(error, "receipt", None)
-    if isinstance(error, WriteError) or is_in_doubt(error, receipt) or _anything_done(receipt):
+    if isinstance(error, WriteError) or is_in_doubt(error, receipt) or anything_done(receipt):
         return Exit.IN_DOUBT
     if isinstance(error, (AuthError, NotConnected)):
         return Exit.CREDENTIALS
@@ -77,7 +77,7 @@ def is_in_doubt(error: BaseException, receipt: Any = None) -> bool:
 _PARTS = ("appended", "updated", "deleted")  # the receipts in a `SyncReceipt`
 
 
-def _anything_done(receipt: Any) -> bool:
+def anything_done(receipt: Any) -> bool:
     """Return whether any row was written, or may have been written."""
     counts = ("rows_appended", "rows_in_doubt", "keys_applied", "keys_accepted", "keys_in_doubt", "anything_done")
     return any(_count(receipt, name) for name in counts)
@@ -135,7 +135,7 @@ def describe_plan(plan: Any) -> dict[str, Any]:
     }
 
 
-_OF_PYTHON = re.compile(r": \.[a-z_.]+(\(df\))?| \((copy|old cells) in \.[a-z_.]+\)")
+_OF_PYTHON = re.compile(r": \.[a-z_]+(\.[a-z_]+)*(\(df\))?| \((copy|old cells) in \.[a-z_.]+\)")
 
 
 def without_python(text: str) -> str:
@@ -147,16 +147,17 @@ def receipt_lines(receipt: Any) -> list[str]:
     """Return a receipt as lines of text: its summary, the rows in doubt or not stored, and how to continue."""
     shown = describe(receipt)
     lines = [without_python(shown["summary"])]
+    stored = shown.get("appended", {}) if shown.get("verb") == "replace" else shown  # it appends all rows of the file
     for name, words in (("in_doubt", "in doubt"), ("remaining", "not stored")):
-        if spans := shown.get(name):
+        if spans := stored.get(name):
             lines.append(f"{words}: {name_spans(spans)}; the first row of the file is row 0")
     lines += [
         f"{user['email_address']}: {user['state']}, {user['error'] or 'no reason is known'}"
         for user in shown.get("users", ())
         if user["state"] in ("refused", "in doubt", "not sent")
     ]
-    if shown.get("journal") and not shown["complete"]:
-        lines.append(f"continue with: clicdata resume FILE {shown['journal']}")
+    if stored.get("journal") and not shown["complete"]:
+        lines.append(f"continue with: clicdata resume FILE {stored['journal']}")
     return lines
 
 

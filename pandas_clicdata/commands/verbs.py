@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -21,7 +23,7 @@ from pandas_clicdata.commands.options import (
     source_argument,
     types_option,
 )
-from pandas_clicdata.commands.outcome import Exit
+from pandas_clicdata.commands.outcome import Exit, anything_done, exit_of
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.uploads.append import AppendOptions, ask_columns
 
@@ -60,6 +62,28 @@ _verify = _options(
     click.option("--verify", type=click.Choice(["count", "tag"]), help="How to find out which rows are stored."),
     click.option("--exclusive", is_flag=True, help="With --verify count: no other program writes meanwhile."),
 )
+
+
+def _parse_kept(_: click.Context, __: click.Parameter, given: str | None) -> Target | None:
+    if given is None:
+        return None
+    target = Target(given, None)
+    if target.is_stdout or target.format not in ("csv", "json"):
+        raise click.UsageError("--keep takes a file that ends in .csv or .json.")
+    if os.path.lexists(given):
+        raise click.UsageError(
+            f"--keep: there is a file {given} already, which may be the only copy of deleted rows. Name another file, "
+            "such as one with the date and time in its name."
+        )
+    return target
+
+
+_keep = click.option(
+    "--keep",
+    callback=_parse_kept,
+    metavar="FILE",
+    help="Write the rows to this new CSV or JSON file before they are deleted.",
+)
 _tag = click.option("--tag-column", metavar="NAME", help="With --verify tag: the text column for the stamps.")
 
 
@@ -80,13 +104,41 @@ def _write(
     data_set: str,
     is_name: bool,
     types: dict[str, str],
+    keep: Target | None = None,
     **options: Any,
 ) -> Exit:
     """Carry out a verb of ``df.clicdata`` with the rows of a file, and write its receipt or plan."""
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
+    is_dry = options.pop("dry_run")
     call = getattr(frame.clicdata, verb)
-    return console.finish(call(rec_id, *key, types=typed, session=console.session, **options))
+    done = call(rec_id, *key, types=typed, dry_run=is_dry or keep is not None, session=console.session, **options)
+    return console.finish(done if is_dry or keep is None else _apply(console, done, keep))
+
+
+def _apply(console: Console, plan: Any, keep: Target | None) -> Any:
+    """Carry out a plan, and return its receipt. Its rows to delete are written to a new file before."""
+    if keep is None or not plan.ok:
+        return plan.apply()
+    rows = plan.deletes
+    if not len(rows.columns):  # the data set has no rows, which would show its columns
+        rows = plan.frame.iloc[:0]
+    path = Path(keep.path)
+    path.touch(exist_ok=False)
+    try:
+        with path.open("wb") as file:
+            write_rows(rows, keep.format, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if not console.as_json:
+            console.note(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'} to delete, written to {path} first")
+        return plan.apply()
+    except BaseException as error:
+        if exit_of(error) is not Exit.IN_DOUBT and not anything_done(console.session.last_receipt):
+            path.unlink()
+            if not console.as_json:
+                console.note(f"no row was deleted, and {path} is removed")
+        raise
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
@@ -184,7 +236,9 @@ def _most_deletes(name: str, default: str) -> Callable[[_Function], _Function]:
 @click.command(cls=Command)
 @_file_argument
 @data_set_argument
-@_options(_on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth if that is more"), _workers)
+@_options(
+    _on, _match, dry_run_option, _most_deletes("max_deletes", "ten rows, or a tenth if that is more"), _keep, _workers
+)
 @pass_console
 def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     """Make DATASET hold the rows of FILE: as upsert, then delete the other rows.
@@ -203,7 +257,7 @@ def sync(console: Console, /, on: Sequence[str], **options: Any) -> Exit:
     metavar="NAME",
     help="Delete only rows whose value in this column is in FILE; repeat it for more. Default: all rows.",
 )
-@_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _workers)
+@_options(_match, dry_run_option, _journal, _most_deletes("max_deleted", "no limit"), _keep, _workers)
 @pass_console
 def replace(console: Console, /, by: Sequence[str], **options: Any) -> Exit:
     """Delete rows of DATASET, and append the rows of FILE, such as the rows of a month."""
@@ -215,9 +269,8 @@ def replace(console: Console, /, by: Sequence[str], **options: Any) -> Exit:
 @data_set_argument
 @_options(_on, _match, dry_run_option)
 @click.option("--max-rows", type=click.IntRange(min=0), metavar="N", help="Delete nothing if more rows match.")
-@click.option("--keep", metavar="FILE", help="Write the rows to this CSV or JSON file before they are deleted.")
 @click.option("--yes", is_flag=True, help="Don't ask; needed where there is no terminal.")
-@_options(_workers)
+@_options(_keep, _workers)
 @pass_console
 def delete(
     console: Console,
@@ -227,7 +280,7 @@ def delete(
     is_name: bool,
     types: dict[str, str],
     on: Sequence[str],
-    keep: str | None,
+    keep: Target | None,
     yes: bool,
     dry_run: bool,
     **more: Any,
@@ -235,9 +288,6 @@ def delete(
     """Delete the rows of DATASET that equal a row of FILE in the columns --on."""
     if not (yes or dry_run) and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("There is no terminal to ask at: add --yes to delete, or --dry-run to look.")
-    target = None if keep is None else Target(keep, None)
-    if target is not None and (target.is_stdout or target.format not in ("csv", "json")):
-        raise click.UsageError("--keep takes a file that ends in .csv or .json.")
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
     plan: Any = frame.clicdata.delete_rows(rec_id, [*on], types=typed, dry_run=True, session=console.session, **more)
@@ -250,9 +300,7 @@ def delete(
         if not click.confirm(f"Delete {len(rows):,} {noun} of data set {rec_id}?", err=True):
             console.result({"rec_id": rec_id, "deleted": False}, "nothing was deleted")
             return Exit.REFUSED
-    if plan.ok and target is not None:
-        target.save(lambda file: write_rows(rows, target.format, file))
-    return console.finish(plan.apply())
+    return console.finish(_apply(console, plan, keep))
 
 
 # ---------------------------------------------------------------------------------------------------------
