@@ -1,4 +1,4 @@
-"""``clicdata login`` and ``whoami``: profiles that are written, and who is connected."""
+"""``clicdata login`` writes profiles, and ``whoami`` shows the account and the user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHECKOUT = Path(pandas_clicdata.__path__[0]).parent
 
 
 class Said(NamedTuple):
-    """How a command ended, and what it wrote."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str

@@ -1,4 +1,4 @@
-"""What editors and notebooks offer: what is for users, and nothing else."""
+"""Completion in editors and notebooks: only the names that are for users."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_object_offers_what_is_for_users(name: str, shown: dict[str, Any]) -> None:
-    # A new name for users is added here; what is for the package only is left out by __dir__.
+    # Add each new name for users here. __dir__ leaves out names for the package only.
     assert offered(shown[name]) == {*EXPECTED[name].split()}
 
 

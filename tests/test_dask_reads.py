@@ -1,4 +1,4 @@
-"""dask frames of data sets on the sandbox: every row once, pinned, and never a part as the whole."""
+"""dask frames of data sets on the sandbox: every row once, of one version, or an error."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = 95
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
 def service(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox with pages of ten rows, whichever dialect is spoken."""
+    """A sandbox with pages of ten rows in either dialect."""
     with start(page_size=10, max_page_size=10) as sandbox:
         with sandbox.session(api_version=request.param) as session:
             manager.make_default(session)
@@ -292,7 +292,7 @@ def test_another_account_reads_nothing(service: Sandbox) -> None:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, modern: Sandbox) -> Sandbox:
-    """A sandbox whose url and credentials are in the environment of the processes that are started."""
+    """A sandbox whose URL and credentials are in the environment of new processes."""
     monkeypatch.setenv("CLICDATA_URL", modern.url)
     monkeypatch.setenv("CLICDATA_API_KEY", modern.credentials.api_key)
     monkeypatch.setenv("CLICDATA_API_VERSION", "2022.01")

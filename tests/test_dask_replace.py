@@ -1,4 +1,4 @@
-"""Groups of rows replaced by a dask frame, against the sandbox: old rows go first, each new row comes once."""
+"""Replace of groups by a dask frame: old rows are deleted first, and each new row is stored once."""
 
 from __future__ import annotations
 
@@ -161,13 +161,13 @@ def test_a_frame_of_the_current_rows_is_refused(clicdata_sandbox: Sandbox) -> No
 
 
 class After:
-    """Does something else from the second computation of the partition with this row on."""
+    """Behaves in another way from the second computation of the partition with this row on."""
 
     def __init__(self, n: int, other: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
         self.n, self.other, self.computed = n, other, 0
 
     def __dask_tokenize__(self) -> int:
-        return id(self)  # dask would take another one for the same
+        return id(self)  # else dask would treat another object as the same one
 
     def __call__(self, df: pd.DataFrame) -> pd.DataFrame:
         if not df["n"].eq(self.n).any():
@@ -279,7 +279,7 @@ def test_a_call_that_was_killed_while_it_deleted_begins_anew(
     clicdata_sandbox.faults.call(look_aside, path=path, after=1)
     assert new().clicdata.replace(rec_id, **known).complete
     journal.unlink()
-    copy.rename(journal)  # as a kill leaves it
+    copy.rename(journal)  # the state after a kill
     journal.chmod(0o600)
     with pytest.raises(errors.JournalMismatch):
         new(NEW.iloc[:20]).clicdata.replace(rec_id, **known)

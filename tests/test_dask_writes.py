@@ -1,4 +1,4 @@
-"""Rows of dask frames to the sandbox: each once, in order, by one process."""
+"""Rows of dask frames are sent to the sandbox once, in order, by one process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def writes(service: Sandbox) -> list[str]:
 
 
 def guesses_of(call: Callable[[pd.DataFrame, int], object], rec_id: int) -> dict[str, Callable[[Any], object]]:
-    """Each way in which dask calls a function on rows that it made up."""
+    """Each way in which dask calls a function with invented rows."""
 
     def of_frame(df: pd.DataFrame) -> int:
         call(df, rec_id)
@@ -275,7 +275,7 @@ def kill_one(cluster: Any, number: int, *, restarts: bool) -> None:
 def test_a_killed_worker_doubles_and_loses_no_row(service: Sandbox) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed isn't installed")
 
-    def slow(df: pd.DataFrame) -> pd.DataFrame:  # within a function, which goes to the workers as it is
+    def slow(df: pd.DataFrame) -> pd.DataFrame:  # within a function, so that dask sends it to the workers by value
         time.sleep(0.01)
         return df
 

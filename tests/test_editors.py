@@ -1,4 +1,4 @@
-"""Type checkers and editors know ``df.clicdata``: right calls pass and complete, wrong ones fail."""
+"""Type checkers and editors know ``df.clicdata``: they accept right calls, refuse wrong ones, and complete names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""filters= and skiprows=: the rows that a read returns are those that pandas would keep of the whole data set."""
+"""filters= and skiprows=: a read returns the rows that pandas would keep of the whole data set."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_wrong_column_or_type_is_refused_at_the_first_page(condition: Any, wor
     service.requests.clear()
     with pytest.raises(errors.InputError, match=words):
         read(filters=[condition])
-    assert sum(seen.path.endswith("/1004") for seen in service.requests) < 4  # the next page may be on its way
+    assert sum(seen.path.endswith("/1004") for seen in service.requests) < 4  # the next page may be requested already
 
 
 def test_a_cell_of_another_type_on_a_later_page_is_refused_too() -> None:

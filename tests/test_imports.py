@@ -1,4 +1,4 @@
-"""The directions of the house: which module may know which."""
+"""The order of imports: which module may import which."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dask": FACE,
     "commands": FACE | {"", "commands", "sandbox"},
     "__main__": {"commands"},
-    "sandbox": {"sandbox", ""},  # and the client just once, when it is asked for a session
+    "sandbox": {"sandbox", ""},  # and the client only once, when a session is requested
 }
-# Within session/, from what is known to what is done.
+# Within session/: from modules of facts and rules to modules that send requests.
 SESSION_ORDER = [
     "ahead", "wire", "retry", "pages", "credentials", "arguments", "references", "profiles", "transport", "tokens",
     "watching", "session", "manager", "login",
@@ -56,7 +56,7 @@ def room(path: Path) -> str:
 
 
 def imported(path: Path) -> list[tuple[str, bool]]:
-    """The modules that a module imports at run time, and whether it does so at its top."""
+    """Return the modules that a module imports at run time, and whether each import is at the top."""
     found: list[tuple[str, bool]] = []
 
     def visit(node: ast.AST, top: bool) -> None:

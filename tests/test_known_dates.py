@@ -150,7 +150,7 @@ def test_another_session_reads_text_until_it_has_read_dates(made: int, clicdata_
         assert kinds(pandas_clicdata.read_clicdata(made, session=other)) == "-----"
         pandas_clicdata.read_clicdata(made, parse_dates=["at", "text"], session=other)
         assert kinds(pandas_clicdata.read_clicdata(made, session=other)) == "-M-M-"
-        Data(session=other).rebuild_data(made)  # its source may have other columns by now
+        Data(session=other).rebuild_data(made)  # its source may have other columns now
         assert kinds(pandas_clicdata.read_clicdata(made, session=other)) == "-----"
 
 

@@ -1,4 +1,4 @@
-"""Data sets, schedules and teams by their exact names, users by mail: the right one, or an error before any write."""
+"""Ids by exact names of data sets, schedules and teams, and by mail of users; or an error before any write."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def rec_id(session: Session, clicdata_sandbox: Sandbox) -> int:
-    """The data set of `NAME`, between others with names much like it."""
+    """The data set `NAME`, between others with similar names."""
     for name in (NAME.lower(), f"{NAME} ", NAME.replace(" ", "\xa0")):
         FRAME.clicdata.push(name)
     found: int = FRAME.clicdata.push(NAME).rec_id

@@ -1,6 +1,6 @@
-"""The notebooks run from top to bottom on the sandbox, say nothing on stderr, and are stored with what a run shows.
+"""The notebooks run on the sandbox, write nothing to stderr, and are stored with the outputs of a run.
 
-``python tests/test_notebooks.py`` runs and stores them anew.
+``python tests/test_notebooks.py`` runs and stores them again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import pandas_clicdata
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PANDAS = int(pd.__version__.split(".")[0])  # another one shows frames differently
+PANDAS = int(pd.__version__.split(".")[0])  # another version of pandas shows frames differently
 CHECKOUT = str(Path(pandas_clicdata.__path__[0]).parent)
 
-# What each notebook has to show, besides tables.
+# The required outputs of each notebook, besides tables.
 PICTURES = {"account": 3, "quickstart": 1}
 WORDS = {
     "account": ["jane@example.com", "succeeded", "refused", "South"],
@@ -33,8 +33,8 @@ WORDS = {
 }
 
 
-# In a process of its own, since nbclient leaves sockets open. The kernel is the interpreter that runs the tests,
-# whatever is installed elsewhere under its name.
+# In a process of its own, as nbclient leaves sockets open. The kernel is the interpreter that runs the tests,
+# also if another kernel has the same name.
 RUN = """
 import sys
 import nbformat
@@ -55,7 +55,7 @@ nbformat.write(notebook, sys.argv[3])
 
 
 def executed(path: Path, folder: Path) -> Any:
-    """The notebook with its outputs, run in an empty folder and with none of the user's own settings."""
+    """Run a notebook in an empty folder without settings of the user, and return it with its outputs."""
     settings = {"JUPYTER_PLATFORM_DIRS": "1", "PYTHONPATH": CHECKOUT, "TMPDIR": str(folder)}
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR"):
         settings[name] = str(folder / name.lower())
@@ -76,7 +76,7 @@ def outputs(notebook: Any) -> list[Any]:
 
 
 def kept(notebook: Any, pandas: int = PANDAS) -> Any:
-    """The notebook as it is stored: with its outputs, and without what differs from run to run but is not seen."""
+    """Return a notebook as it is stored: with outputs, without invisible parts that differ between runs."""
     notebook.metadata = {"language_info": {"name": "python"}, "pandas": pandas}
     for cell in notebook.cells:
         cell.metadata = {}
@@ -88,7 +88,7 @@ def as_text(notebook: Any) -> str:
 
 
 def seen(notebook: Any) -> list[list[str]]:
-    """What each cell shows, without times and blanks, and of pictures only that they are there."""
+    """Return the text of each cell without times and blanks, and whether there are pictures."""
 
     def plain(output: Any) -> str:
         if "data" in output:
@@ -115,7 +115,7 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     assert ("<img src=" in told) is (path.stem == "account")
     stored = nbformat.read(path, as_version=4)
     if stored.metadata.pandas == PANDAS:
-        assert seen(notebook) == seen(stored), "to store it anew: python tests/test_notebooks.py"
+        assert seen(notebook) == seen(stored), "to store it again: python tests/test_notebooks.py"
 
 
 def test_both_notebooks_are_there() -> None:

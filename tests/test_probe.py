@@ -1,4 +1,4 @@
-"""``doctor --probe`` and ``--probe-writes``: what they send, what they find out, and what they never show."""
+"""``doctor --probe`` and ``--probe-writes``: their requests, their findings, and secrets they never show."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ METHODS = {
 
 
 def ignore(_: str) -> None:
-    """Take what the user would be shown beside the report."""
+    """Capture the output for the user besides the report."""
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def test_a_probe_only_reads(method: str, strict: bool) -> None:
         assert {int(one.query["page"]) for one in requests if "page" in one.query} == {1, 2, FAR}
         assert {int(one.query["page_size"]) for one in requests if "page_size" in one.query} == set(SIZES)
         strange = [one for one in sandbox.requests if one.status == 401]
-        assert len(strange) == 1  # the log-in with an id and a secret that nobody has
+        assert len(strange) == 1  # the log-in with an invented id and secret
         mine = [value.encode() for value in vars(sandbox.credentials).values()]
         assert not [value for value in mine if value in strange[0].body + str(strange[0].headers).encode()]
         assert len(sandbox.data_sets()) == 3
@@ -230,7 +230,7 @@ WRITES = ("create", "deletes", "text_comparison", "datetimes", "unknown_columns"
 
 
 def found_out(**switches: Any) -> dict[str, str]:
-    """Return the switches of a sandbox as the reports tell them; a key is ticked between two of them."""
+    """Return the switches of a sandbox by its two reports; the user ticks a key column between them."""
     with start(page_size=60, max_page_size=300, **switches) as sandbox, service_of(sandbox) as service:
         finders = Reads(service).finders()
         report = settle({key: finders[key] for key in READS})
@@ -463,7 +463,7 @@ IDS = re.compile(r"\b(?:100[1-9]|200[1-3]|300[1-3]|400[1-3]|500[1-5])\b")
 
 
 def poison(known: Canaries, body: bytes, *, values: bool, keys: bool) -> bytes:
-    """Add a key that is a secret to each object of JSON; replace its texts, or all its keys."""
+    """Add a secret key to each object of JSON; replace its texts, or all its keys."""
 
     def poisoned(value: Any) -> Any:
         if isinstance(value, dict):
@@ -477,13 +477,13 @@ def poison(known: Canaries, body: bytes, *, values: bool, keys: bool) -> bytes:
         whole = json.loads(body)
     except ValueError:
         return body
-    if keys:  # of rows: their list stays where it is
+    if keys:  # of rows: the key of their list stays
         return json.dumps({key: poisoned(one) if isinstance(one, list) else one for key, one in whole.items()}).encode()
     return json.dumps(poisoned(whole)).encode()
 
 
 def run(command: str, path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Return all that a probe wrote, but for what goes to stderr."""
+    """Return all output of a probe, except stderr."""
     status = main(["doctor", command, "--yes", "--json", str(path)])
     assert status == 0
     return capsys.readouterr().out + path.read_text(encoding="utf-8")

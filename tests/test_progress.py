@@ -1,4 +1,4 @@
-"""The progress bar: when it is shown, and that a broken stderr stops no call; the log of a call, and its cost."""
+"""The progress bar is shown when it should be, and a broken stderr stops no call; the log and cost of a call."""
 
 from __future__ import annotations
 

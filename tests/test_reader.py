@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=[None, "2022.01"], ids=["legacy", "modern"])
 def service(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox with pages of ten rows, whichever dialect is spoken."""
+    """A sandbox with pages of ten rows in either dialect."""
     with start(page_size=10, max_page_size=10) as sandbox:
         with sandbox.session(api_version=request.param) as session:
             manager.make_default(session)
@@ -143,7 +143,7 @@ def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What pages may say, and which page sizes are taken (O1)
+# The possible flags of pages, and accepted page sizes (O1)
 
 
 @pytest.mark.parametrize("paging", some(GRID, 3), ids=str)
@@ -214,7 +214,7 @@ def counting() -> Iterator[Sandbox]:
 
 
 def meddle(service: Sandbox, rec_id: int, *, times: int | None, after: int = 2) -> None:
-    """Delete the first row there is before a page is given."""
+    """Delete the first row before a page is returned."""
 
     def delete() -> None:
         service.delete(rec_id, {"n": service.rows(rec_id)[0]["n"]})

@@ -1,4 +1,4 @@
-"""The recipes of docs/guides/larger_than_memory.md, run as they stand there, with the engines that they name."""
+"""The recipes of docs/guides/larger_than_memory.md run without a change, with the engines that they name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SALES = pd.DataFrame(
 
 @pytest.fixture
 def service(clicdata_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """A sandbox with the data set of the page, that other processes find in their environment; an empty folder."""
+    """A sandbox with the data set of the page, in the environment of other processes; an empty folder."""
     columns = {"day": "date", "shop": "text", "amount": "number", "stamp": "text"}
     assert clicdata_sandbox.create("Sales", columns) == DATA_SET
     for name, value in {"URL": clicdata_sandbox.url, "API_KEY": clicdata_sandbox.credentials.api_key}.items():
@@ -170,7 +170,7 @@ def test_a_function_that_is_called_again(service: Sandbox, tmp_path: Path, has_d
     SALES.to_csv("sales_2026-01-01.csv", index=False)
     load = run(recipe)["load"]
     path = f"/data/{DATA_SET}/insert"
-    service.faults.drop(path=path, after=5, applied=True)  # settled by the stamps
+    service.faults.drop(path=path, after=5, applied=True)  # the stamps resolve the doubt
     service.faults.drop(path=path, after=9)
     for after in (12, 33, 34):
         service.faults.status(403, path=path, after=after)

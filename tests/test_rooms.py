@@ -1,4 +1,4 @@
-"""The size of the house: lines and modules of each room, and how many functions one call passes.
+"""The size of the package: lines and modules of each room, and the functions that one call passes through.
 
 A ceiling rises only with a promise that the changelog names.
 """
@@ -43,18 +43,18 @@ ROOMS = {
 }
 MOST_LINES = 22_480  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
-MOST_OF_ACCESSOR = 390  # half of them are the signatures, which overloads say twice
+MOST_OF_ACCESSOR = 390  # half of the lines are signatures, which overloads repeat
 
 
 class Way(NamedTuple):
-    """What one call passes: functions, modules, and the depth of the stack, all of the package without the sandbox."""
+    """The functions, the modules and the depth of the stack of one call, in the package without the sandbox."""
 
     functions: int
     modules: int
     depth: int
 
 
-# Text columns of pandas 2 hold objects, whose cells are looked at one by one.
+# Text columns of pandas 2 hold objects, whose cells are checked one by one.
 MOST_OF_APPEND = Way(139, 26, 19) if int(pd.__version__.split(".")[0]) > 2 else Way(145, 27, 21)
 MOST_OF_READ = Way(87, 19, 17)
 
@@ -98,7 +98,7 @@ def test_a_module_keeps_its_size(path: Path) -> None:
 
 
 def trace(call: Callable[[], object]) -> Way:
-    """Count what a call passes, in all threads. Comprehensions and lambdas are no functions here."""
+    """Count the functions and modules of a call, in all threads. Comprehensions and lambdas don't count."""
     passed: set[tuple[str, str, int]] = set()
     depths = [0]
 

@@ -1,4 +1,4 @@
-"""The documentation site: the code of its pages runs, its reference is whole, and its checks find what they should.
+"""The documentation site: the code of its pages runs, its reference is whole, and its checks find errors.
 
 ``python -m sphinx -W -b html docs docs/_build/html`` builds it; `.ci/run` does.
 """
@@ -60,9 +60,9 @@ def test_the_code_of_a_page_runs(
     if missing := pages.missing_modules(path.read_text(encoding="utf-8")):
         pytest.skip(f"needs {', '.join(missing)}")
     monkeypatch.chdir(tmp_path)
-    for name in ("pandas_clicdata", "pandas_clicdata.session"):  # a page may say what is logged, until its test ends
+    for name in ("pandas_clicdata", "pandas_clicdata.session"):  # a page may configure logging, until its test ends
         caplog.set_level(logging.NOTSET, name)
-    # The sandbox has the credentials of every other; the page may connect to it, or start one of its own.
+    # All sandboxes have the same credentials. The page may connect to this one, or start its own.
     with clicdata_sandbox.session() as session:
         monkeypatch.setattr("pandas_clicdata.session.manager._default", session)
         monkeypatch.setattr(pandas_clicdata.Session, "sleep", lambda *_: None)  # no late request comes here
@@ -106,7 +106,7 @@ def test_every_public_name_is_in_the_reference() -> None:
     names |= {*pandas_clicdata.errors.__all__, *pandas_clicdata.sandbox.__all__}
     classes = [getattr(pandas_clicdata, name) for name in pandas_clicdata.__all__ if name != "DataFrame"]
     for owner in [*filter(inspect.isclass, classes), ClicDataAccessor]:
-        # The methods that raise errors for users are wrapped, which no generator of the reference needs to know.
+        # Public methods are wrapped. This finds them without the generator of the reference.
         names |= {name for name in dir(owner) if hasattr(getattr(owner, name), "__wrapped__") and name[0] != "_"}
     assert len(names) > 100
     assert names - shown == {"pages", "ids_named"}  # of Data, for the package only

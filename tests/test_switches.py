@@ -1,7 +1,7 @@
-"""Every call of the package, against each possible answer of the service to each open question.
+"""Every call of the package, with each possible answer of the service to each open question.
 
-A call does what it says or raises before anything is changed: no read is short, no row is lost or doubled in silence,
-no delete reaches a row that was not shown, and an append says how many rows it stored.
+A call does its work, or raises before anything is changed. No read is short. No row is silently lost or stored twice.
+No delete reaches a row that was not shown. The receipt of an append counts the stored rows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CHOICES = {one.name: get_args(get_type_hints(Switches)[one.name]) for one in fields(Switches)}
 DEFAULTS = {one.name: one.default for one in fields(Switches)}
-PAGE = 4  # rows of a page, so that little is more than one page
+PAGE = 4  # rows of a page, so that few rows are more than one page
 
 Setting = dict[str, Any]
 
@@ -46,7 +46,7 @@ def one_at_a_time() -> list[Setting]:
 
 
 def pairwise(seed: int) -> list[Setting]:
-    """Return settings in which any two choices of two switches come together, each setting as new as ten draws find."""
+    """Return settings in which any two choices of two switches occur together; each is the best of ten draws."""
     draw = random.Random(seed)
     left = {
         frozenset({(a, x), (b, y)})
@@ -67,14 +67,14 @@ def _label(setting: Setting) -> str:
     return ", ".join(f"{name}={choice}" for name, choice in setting.items()) or "as it stands"
 
 
-# In the plain run half of all switches, each on its own and in one dialect; in a long run all of them in both, and
-# a set more in which any two choices come together.
+# A plain run tries half of all switches, each alone and in one dialect. A long run tries all of them in both, and
+# another set in which any two choices occur together.
 _SETS = 1 if LONG else 0
 
 
 def dialects(number: int, setting: Setting) -> tuple[str, ...]:
     """Return the dialects to try a setting in."""
-    if setting and setting.keys() <= {"large_page_size", "deletes"}:  # the legacy dialect knows neither
+    if setting and setting.keys() <= {"large_page_size", "deletes"}:  # the legacy dialect has neither
         return ("modern",)
     both = ("legacy", "modern")
     return both if _SETS or not setting else both[number % 2 :][:1]
@@ -101,7 +101,7 @@ class Bench:
 
     @property
     def can_page(self) -> bool:
-        """Whether more than a page can be read at all."""
+        """Return whether more than one page can be read."""
         return self.says("page_number") == "honoured"
 
     def data_set(self, columns: dict[str, str], rows: list[dict[str, Any]], key: list[str] | None = None) -> int:
@@ -116,12 +116,12 @@ class Bench:
 
     @property
     def hides_pages(self) -> bool:
-        """Whether nobody can tell the first page from the whole."""
+        """Return whether nothing distinguishes the first page from the whole data set."""
         return not self.can_page and self.says("paging") == "none"
 
     @contextmanager
     def may_not_page(self, *, many: bool = True) -> Iterator[None]:
-        """Expect that what needs a second page raises where ``page`` is ignored, and nowhere else."""
+        """Expect an error if ``page`` is ignored and a second page is needed, and only then."""
         try:
             yield
         except errors.ClicDataError:
@@ -230,7 +230,7 @@ def test_lists_are_whole_or_raise(bench: Bench) -> None:
 
 
 def test_the_account_is_read(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "draw", lambda chart, *size: PICTURE)  # to draw one takes longer than all else here
+    monkeypatch.setattr(pictures, "draw", lambda chart, *size: PICTURE)  # to draw a new picture takes longest
     monkeypatch.setattr(Schedule, "_sleep", staticmethod(lambda seconds: time.sleep(0.02)))
     s = bench.session
     account, dashboard, schedule, team = (each(session=s) for each in (Account, Dashboard, Schedule, Team))
@@ -275,7 +275,7 @@ def test_teams_and_users_are_changed(bench: Bench) -> None:
     assert user.create_users(frame)["state"].tolist() == ["created"]
     frame["license"] = "editor"
     if bench.modern and not bench.can_page:  # the users are more than a page
-        if not bench.hides_pages:  # else nobody can tell the first page from the whole
+        if not bench.hides_pages:  # else nothing distinguishes the first page from all users
             with pytest.raises(errors.PagingLoop):
                 user.sync_users(frame)
     else:
@@ -385,17 +385,17 @@ def test_no_delete_reaches_a_row_that_was_not_shown(bench: Bench, match: Any) ->
         assert match is None
         assert bench.numbers(rec_id) == before
         return
-    except errors.WriteError:  # it deleted more than was promised, and the error says so
+    except errors.WriteError:  # it deleted more rows than planned, and the error says so
         assert (match, bench.says("text_comparison"), bench.modern) == ("exact", "sql_server", True)
         return
     assert match is not None, "it isn't known which rows go"
     gone = set(before) - set(bench.numbers(rec_id))
-    if (match, bench.says("text_comparison")) != ("exact", "sql_server"):  # the caller's own word was wrong
+    if (match, bench.says("text_comparison")) != ("exact", "sql_server"):  # the caller's ``match`` was wrong
         assert gone <= shown
         assert gone <= {
             int(row["n"]) for kept in (receipt.rows, receipt.rows_in_doubt) for row in kept.to_dict("records")
         }
-        if bench.modern and bench.says("deletes") != "DELETE /row":  # only there the answer counts
+        if bench.modern and bench.says("deletes") != "DELETE /row":  # only this answer has a count
             assert {row["n"] for row in receipt.rows.to_dict("records")} <= gone
 
 
@@ -447,9 +447,9 @@ def test_rows_are_updated(bench: Bench) -> None:
     rec_id = bench.data_set(COLUMNS, WITH_TEXTS)
     frame = pd.DataFrame({"n": [1, 3], "t": ["one", "three"]})
     receipt = frame.clicdata.update_rows(rec_id, "n", session=bench.session)
-    assert receipt.keys_applied + receipt.keys_accepted == 2  # as ClicData counts rows or not
+    assert receipt.keys_applied + receipt.keys_accepted == 2  # ClicData may count rows or not
     assert [row["t"] for row in bench.sandbox.rows(rec_id)] == ["a", "one", "a ", "three"]
-    both = pd.DataFrame({"t": ["a", "A"], "n": [70, 80]})  # to some services one key, with two values
+    both = pd.DataFrame({"t": ["a", "A"], "n": [70, 80]})  # some services treat these keys as equal, with two values
     with pytest.raises(errors.InputError):
         both.clicdata.update_rows(rec_id, "t", session=bench.session)
     assert bench.numbers(rec_id) == [0, 1, 2, 3]

@@ -106,7 +106,7 @@ def test_logging_at_level_debug_keeps_all_frames(clicdata_session: Session, capl
 
 def test_a_public_function_keeps_its_signature() -> None:
     def function(a: int, *, b: str = "x") -> str:
-        """Say something."""
+        """Return a text."""
         return f"{a}{b}"
 
     assert inspect.signature(public(function)) == inspect.signature(function)

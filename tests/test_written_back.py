@@ -1,4 +1,4 @@
-"""What was read can be written back to the same data set: types that a read notes, and dates with a time."""
+"""A frame can be written back to the data set of its read: the noted types, and datetimes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_was_read_and_lost_its_notes_is_written_back_as_it_came(
 ) -> None:
     df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
     df = pd.concat([df, df.head(1).assign(day=pd.Timestamp("2024-01-03"), at=pd.Timestamp("2024-01-03 10:00"))])
-    df.attrs = {}  # as `pandas.concat` leaves it where the frames differ in theirs
+    df.attrs = {}  # `pandas.concat` drops attrs if they differ
     df.clicdata.append(rec_id)
     assert clicdata_sandbox.rows(rec_id)[2:] == [*ROWS, {"day": "2024-01-03", "at": "2024-01-03 10:00:00", "n": 1}]
 
@@ -70,7 +70,7 @@ def test_a_noted_type_is_for_dates_and_times_and_the_data_set_that_was_read(
     clicdata_sandbox: Sandbox, rec_id: int
 ) -> None:
     df = pandas_clicdata.read_clicdata(rec_id, parse_dates=["day", "at"])
-    other = df.clicdata.push("Others").rec_id  # of type datetime, both
+    other = df.clicdata.push("Others").rec_id  # both columns have the type datetime
     assert clicdata_sandbox.rows(other)[0]["day"] == "2024-01-01 00:00:00"
     shown = df.assign(day=df["day"].dt.strftime("%d.%m.%Y"), at=df["at"].dt.date)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""What the tests have put the package through, added up and shown in the end: see conftest.py."""
+"""Counts of the calls and faults of all tests. They are added up and printed at the end: see conftest.py."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 
 counted: Counter[str] = Counter()
 
-# How the counts begin that are added up. One with a colon, or of rows with stamps, is part of another.
+# The beginnings of the counts to add up. Counts with a colon, or of rows with stamps, are part of others.
 WORK = ("calls", "requests", "reads", "rows", "frames", "answers", "journals", "random schedules")
 HARM = ("faults", "cells of fault x operation x login", "processes killed", "processes interrupted", "places")
 
 
 def add(what: str, number: int) -> None:
-    """Count so many more of something."""
+    """Add a number to a count."""
     counted[what] += number
 
 

@@ -1,4 +1,4 @@
-"""What type checkers and editors know of the public face. Checked, never run."""
+"""The public types as checkers and editors see them. This file is checked, and never run."""
 
 from __future__ import annotations
 

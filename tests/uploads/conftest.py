@@ -1,4 +1,4 @@
-"""What the tests of appends share."""
+"""Fixtures of the tests of appends."""
 
 from __future__ import annotations
 

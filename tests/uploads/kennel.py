@@ -1,6 +1,6 @@
-"""A process that has pandas loaded and forks others, each of which writes and may be killed at any moment.
+"""A process with pandas that forks children. Each child writes rows, and may be killed at any point.
 
-It takes a line of JSON for each: what to append, and where to die. Run as a program; `Kennel` is how tests use it.
+It reads a line of JSON for each child: what to append, and where to die. Run as a program; tests use `Kennel`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Kennel:
         )
 
     def start(self, sandbox: Sandbox, rec_id: int, rows: int, report: Path, **more: Any) -> int:
-        """Begin an append, or another ``verb``; its process.
+        """Begin an append, or another ``verb``, and return its process.
 
-        ``die`` is where it kills itself, ``limit`` the most bytes of a file.
+        ``die`` is the place where it kills itself, ``limit`` the largest size of a file in bytes.
         """
         known = sandbox.credentials
         session = {"url": sandbox.url, "client_id": known.client_id, "client_secret": known.client_secret}
@@ -55,7 +55,7 @@ class Kennel:
         return int(self._ask({"start": job}))
 
     def wait(self, process: int) -> int:
-        """How it ended: 0, or the signal that it died of."""
+        """Return 0, or the signal that ended the process."""
         return int(self._ask({"wait": process}))
 
     def _ask(self, what: Any) -> Any:
@@ -127,7 +127,7 @@ def _append(job: dict[str, Any]) -> dict[str, Any]:
         verb(job["rec_id"], session=session, progress=False, **how, **job.get("how", {}))
     except BaseException as error:  # noqa: BLE001  # reported
         found = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
-        # Between two lines of ours it may come too: then it is the session that has the receipt.
+        # The interrupt may also come between two lines here. Then the session has the receipt.
         found["has_receipt"] = getattr(error, "receipt", session.last_receipt) is session.last_receipt
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -1,4 +1,4 @@
-"""A frame, faults of its chunks, and the ledger that every receipt is compared with."""
+"""A frame, faults of its chunks, and the ledger: the stored rows, with which each receipt is compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stored(sandbox: Sandbox, rec_id: int) -> Counter[int]:
 
 
 def assert_true(receipt: AppendReceipt, frame: pd.DataFrame, ledger: Counter[int]) -> None:
-    """Every word of the receipt holds in the ledger."""
+    """Check that the receipt agrees with the ledger."""
     remaining, in_doubt = receipt.remaining(frame), receipt.in_doubt(frame)
     assert receipt.rows_total == len(frame)
     assert receipt.rows_appended + len(remaining) + len(in_doubt) == len(frame)
@@ -61,7 +61,7 @@ LOST: dict[str, tuple[str, dict[str, Any], int]] = {
 
 
 def patience(fault: str) -> float:
-    """The read timeout to test a fault with: short where no response comes."""
+    """Return the read timeout for the test of a fault: short if no response comes."""
     return 0.2 if "no answer" in fault else 5.0
 
 
@@ -72,14 +72,14 @@ def arm(sandbox: Sandbox, fault: str, table: dict[str, tuple[str, dict[str, Any]
 
 
 def receipt_of(caught: Any) -> AppendReceipt:
-    """The receipt of an error that was caught."""
+    """Return the receipt of a caught error."""
     receipt = caught.value.receipt
     assert receipt is not None
     return receipt  # type: ignore[no-any-return]  # pytest knows no better
 
 
 def quiet(sandbox: Sandbox, seconds: float = 10.0) -> None:
-    """Wait until the sandbox has dealt with all that was sent through connections that are closed by now."""
+    """Wait until the sandbox has handled all requests on connections that are closed now."""
     with contextlib.suppress(OSError):
         urllib.request.urlopen(sandbox.url, timeout=seconds).close()  # it is accepted after all others
     end = time.monotonic() + seconds

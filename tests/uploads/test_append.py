@@ -1,4 +1,4 @@
-"""An append whose outcome is known, held against the sandbox's own ledger."""
+"""An append with a known outcome, compared with the rows that the sandbox stored."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def test_a_receipt_is_one_line_and_a_table_where_something_is_left_to_do(
 
 
 class Counts(Quick):
-    """A service that stores all rows and answers each append with a result of the test's."""
+    """A service that stores all rows, and answers each append with the result that the test gives."""
 
     def __init__(self, result: Any) -> None:
         super().__init__("2022.01")
@@ -398,7 +398,7 @@ def test_counts_that_do_not_add_up_are_a_doubt(inserted: int, found: Any) -> Non
 
 @pytest.fixture
 def keyed() -> Iterator[tuple[Sandbox, int]]:
-    """A data set with a unique key, three rows of the frame, and one of another's; its appends skip existing keys."""
+    """A data set with a unique key, three rows of the frame and one other row. Its appends skip existing keys."""
     with start(sample=False, existing_keys="skip") as sandbox:
         rec_id = sandbox.create("Keyed", {"n": "number", "t": "text", "load": "text"})
         sandbox.append(rec_id, [{"n": n, "t": "there before"} for n in (3, 4, 15, 1000)])
@@ -464,7 +464,7 @@ def test_a_push_to_a_data_set_with_a_key_says_what_may_have_happened(
                 assert ("unique key: rows whose key existed may have been left out" in text) is not modern
         counted = FRAME.clicdata.push(
             "Keyed", if_exists="append", session=service, verify="count", exclusive=True
-        )  # shows that none was
+        )  # the count shows that no row was left out
         assert "unique key" not in repr(counted)
         entry.update(dict.fromkeys(key, "False"))
         assert "unique key" not in repr(FRAME.clicdata.push("Keyed", if_exists="append", session=service))

@@ -1,4 +1,4 @@
-"""An append with an id of the caller: done once, whoever calls it again, and how often."""
+"""An append with an id of the caller: it is done once, for any number of calls from any process."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_an_id_needs_something_that_knows_it(service: Unreliable) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["stamps", "journal", "both, at times lost"])
 def test_calls_made_again_after_any_fault_store_each_row_once(kind: str, tmp_path: Path) -> None:
-    """Each call knows nothing but the id, the rows, and the journal if it is still there."""
+    """Each call knows only the id, the rows, and the journal if it still exists."""
     seed = SEED or str(random.randrange(1 << 32))
     sys.stderr.write(f"CLICDATA_SEED={seed}\n")  # shown if it fails
     faults = Counter[str]()

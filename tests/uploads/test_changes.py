@@ -1,4 +1,4 @@
-"""Deletes that show what would go, keep what went, and refuse more than was meant."""
+"""Deletes and updates: plans, the rows that are kept, and refusals to change more rows than intended."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_every_digit_comes_back(session: Session, clicdata_sandbox: Sandbox) -> 
     frame = pd.DataFrame(ODD)
     types = {"digits": "number", "empty": "text", "flag": "checkbox", "day": "date", "when": "datetime"}
     rec_id = clicdata_sandbox.create("Odd", {"key": "number", "whole": "number", "text": "text", **types})
-    frame.clicdata.append(rec_id)  # text as it is: any spelling of a datetime
+    frame.clicdata.append(rec_id)  # text is unchanged: any format of a datetime
     before = ledger(clicdata_sandbox, rec_id)
     result = frame.head(1).clicdata.delete_rows(rec_id, on="key")
     assert clicdata_sandbox.count(rec_id) == 1
@@ -324,17 +324,17 @@ def test_no_row_is_deleted_that_was_not_shown(
             assert set(verbs(sandbox)) == {"GET"}
             assert ledger(sandbox, rec_id) == before
             return
-        if isinstance(result, errors.WriteError):  # it was said to compare exactly, and counts more
+        if isinstance(result, errors.WriteError):  # the caller said "exact", and the service counts more rows
             assert (match, texts, modern) == ("exact", "sql_server", True)
             assert deletes != "DELETE /row"
             assert "may have matched" in str(result)
             return
         assert isinstance(result, ChangeReceipt)
         deleted = before - ledger(sandbox, rec_id)
-        if (match, texts) == ("exact", "sql_server"):  # what was said is wrong, and nothing was counted
+        if (match, texts) == ("exact", "sql_server"):  # the caller's ``match`` is wrong, and nothing was counted
             return
         assert deleted.total() <= len(shown)
-        if match == "wide" and texts == "exact":  # fewer rows went; if they were counted, it is known
+        if match == "wide" and texts == "exact":  # fewer rows were deleted; a count shows it
             known = modern and deletes != "DELETE /row"
             assert len(result.rows) + len(result.rows_in_doubt) >= deleted.total()
             assert len(result.rows) <= deleted.total() or not known
@@ -348,7 +348,7 @@ def test_no_row_is_deleted_that_was_not_shown(
 
 
 def values(sandbox: Sandbox, rec_id: int) -> Counter[tuple[Any, ...]]:
-    """What is stored, where 1 and 1.0 are one number."""
+    """Return the stored rows, with 1 and 1.0 as the same number."""
 
     def value(cell: Any) -> Any:
         return ("number", Decimal(cell)) if type(cell) in (int, Decimal) else (type(cell), cell)
@@ -498,7 +498,7 @@ def test_match_decides_and_a_wrong_answer_is_found_out_if_rows_are_counted(
         left = [1, 3] if texts_compared == "exact" else []
         assert [row["n"] for row in sandbox.rows(rec_id)] == left
         named, all_of_them = [0, 2], [0, 1, 2, 3]
-        if (match, texts_compared, version) == ("wide", "exact", "2022.01"):  # the count tells that only these went
+        if (match, texts_compared, version) == ("wide", "exact", "2022.01"):  # the count shows which rows were deleted
             assert receipt.rows["n"].tolist() == named
             assert receipt.rows_in_doubt.empty
         elif (match, version) == ("wide", None):  # nothing is counted, so the others may have stayed
@@ -519,7 +519,7 @@ def test_keys_that_may_be_one_are_counted_once(texts_compared: Any, version: Any
         assert receipt.keys["state"].tolist() == ["applied", "refused", "pending"]
         went = {0, 1, 2} if texts_compared == "sql_server" else {1}
         assert {row["n"] for row in sandbox.rows(rec_id)} == set(range(5)) - went
-        if (texts_compared, version) == ("sql_server", "2022.01"):  # the count says that all of them went
+        if (texts_compared, version) == ("sql_server", "2022.01"):  # the count shows that all of them were deleted
             assert receipt.rows["n"].tolist() == [0, 1, 2]
         else:
             assert receipt.rows.empty
@@ -538,7 +538,7 @@ def test_which_row_is_the_first_must_be_known(texts_compared: Any, version: Any)
                 frame.iloc[[1]].clicdata.delete_rows(rec_id, match=match, **how)
         assert frame.iloc[[1]].clicdata.delete_rows(rec_id, dry_run=True, **how).deletes["n"].tolist() == [0, 1]
         assert sandbox.count(rec_id) == 4
-        result = frame.iloc[[0]].clicdata.delete_rows(rec_id, **how)  # the first in either view
+        result = frame.iloc[[0]].clicdata.delete_rows(rec_id, **how)  # the first request in either dialect
         assert result.rows["n"].tolist() == [0]
         assert [row["n"] for row in sandbox.rows(rec_id)] == [1, 2, 3]
         result = frame.iloc[[1, 0]].clicdata.delete_rows(rec_id, match="exact", **how)
@@ -765,7 +765,7 @@ def test_more_rows_than_the_first_is_an_error(session: Session, clicdata_sandbox
         FRAME.iloc[[0, 1]].clicdata.update_rows(rec_id, on="k", multiple_rows="first", keep=False)
     receipt: Any = caught.value.receipt
     assert receipt.keys["state"].tolist() == ["applied", "pending"]
-    clicdata_sandbox.faults.answer('{"rows_found": 9}', path=path)  # of which one was changed
+    clicdata_sandbox.faults.answer('{"rows_found": 9}', path=path)  # of the two rows, one was changed
     receipt = FRAME.iloc[[0]].clicdata.update_rows(rec_id, on="k", multiple_rows="first", keep=False)
     assert receipt.rows_changed is None
 

@@ -26,7 +26,7 @@ WORD = LABELLED.assign(visits=[*range(25), "oops", *range(26, 30)])
 
 @pytest.fixture
 def rec_id(clicdata_sandbox: Sandbox) -> int:
-    """A data set with a row that no session has seen."""
+    """A data set with a row, which no session has read."""
     rec_id = clicdata_sandbox.create("Visits", {"shop": "text", "visits": "number", "day": "datetime"})
     clicdata_sandbox.append(rec_id, [{"shop": "east", "visits": 3, "day": "2024-01-01 00:00:00"}])
     return rec_id
@@ -150,7 +150,7 @@ def test_a_refresh_may_bring_other_columns(session: Session, clicdata_sandbox: S
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What is told, and what is refused
+# Messages and refusals
 
 
 def test_columns_that_the_frame_lacks_are_told_and_stored_as_null(
@@ -197,7 +197,7 @@ def test_what_may_be_of_the_kind_is_sent(session: Session, clicdata_sandbox: San
     assert "'shop' mixes text and numbers at row 1" in problems(mixed, rec_id)[0]
     assert mixed.clicdata.append(rec_id, types={"shop": "text"}).complete
     assert clicdata_sandbox.rows(rec_id)[31]["shop"] == "1"
-    for empty in (float("nan"), None, pd.NaT):  # no cell is of no kind
+    for empty in (float("nan"), None, pd.NaT):  # a column without cells has no type
         nothing = FRAME.assign(shop=empty, visits=pd.Series([empty] * 30, dtype=object), day=float("nan"))
         assert nothing.clicdata.append(rec_id).complete
     numerals = clicdata_sandbox.create("Numerals", {"code": "text"})
@@ -222,7 +222,7 @@ def test_a_word_among_numbers_is_found_before_anything_is_stored(
 
 @pytest.fixture
 def times(clicdata_sandbox: Sandbox) -> int:
-    """A data set that shows dates, datetimes, a text and no number, and that no session has seen."""
+    """A data set with dates, datetimes and a text, without a number, which no session has read."""
     rec_id = clicdata_sandbox.create("Times", {"day": "date", "at": "datetime", "note": "text"})
     clicdata_sandbox.append(rec_id, [{"day": "2024-01-01", "at": "2024-01-01 10:00:00", "note": "first"}])
     return rec_id

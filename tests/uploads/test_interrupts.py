@@ -1,8 +1,7 @@
-"""Ctrl-C at any place of an append, of its ending after another Ctrl-C, of a resumption, of a change.
+"""Ctrl-C at any place of an append, of its end after another Ctrl-C, of a resumed append, and of a change.
 
-The places are all those of this package at which Python looks for signals: after a call, at the start of a function, at
-the end of a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 10 if it isn't set, 400 for
-``--long``.
+The places are in this package, where Python checks for signals: after a call, at the start of a function, at the end of
+a loop's body. ``CLICDATA_PLACES`` is how many of them are tried in each case: 10 if it isn't set, 400 for ``--long``.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
     OnAppend = Callable[["Service", list[dict[str, Any]]], Answer | None]
 
-# Between the opening of a database and the statement that closes it there is such a place.
+# There is a place between the opening of a database and the statement that closes it.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
 
 PLACES = int(os.environ.get("CLICDATA_PLACES", "10"))
@@ -50,25 +49,25 @@ ROWS, CHUNK = 12, 3
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
 PACKAGE = f"{Path(pandas_clicdata.__file__).parent}{os.sep}"
 SANDBOX = f"{PACKAGE}sandbox{os.sep}"
-LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")  # what these begin does so in the end
+LOOKS_FOR_SIGNALS = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")  # how the names of such instructions begin
 
 
 class Interrupt:
-    """Raises KeyboardInterrupt in this thread at one of the places where a signal might.
+    """Raises KeyboardInterrupt in this thread at one of the places where a signal may come.
 
     Parameters
     ----------
     at : int
-        At which, from 0. If there are not as many, nothing is raised.
+        The number of the place, from 0. If there are fewer places, nothing is raised.
     armed : bool, default True
-        Whether places count from the beginning; else from when ``armed`` is set.
+        Whether places count from the beginning. Else they count from the time when ``armed`` is set.
 
     Attributes
     ----------
     came : bool
         Whether it was raised.
     caught : KeyboardInterrupt or None
-        The one that ended the block, this or another. It keeps all that was at work, as a notebook does.
+        The interrupt that ended the block. It keeps all objects of its frames alive, as a notebook does.
     """
 
     def __init__(self, at: int, *, armed: bool = True) -> None:
@@ -82,7 +81,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         self._others = sys.gettrace()
-        gc.disable()  # what is left of other runs would be ended in here, where Python drops an interrupt
+        gc.disable()  # else Python would end objects of other runs here, where it drops an interrupt
         sys.settrace(self._called)
         return self
 
@@ -119,7 +118,7 @@ class Interrupt:
 
 @functools.cache
 def _may_come(code: CodeType, before: int, now: int) -> bool:
-    """Whether a signal may come at the end of an instruction, and meets there what it meets at the next one."""
+    """Return whether a signal may come at the end of an instruction, with the same state as at the next one."""
     if not dis.opname[code.co_code[before]].startswith(LOOKS_FOR_SIGNALS):
         return False
     if sys.version_info < (3, 11):  # it comes at the next one
@@ -129,7 +128,7 @@ def _may_come(code: CodeType, before: int, now: int) -> bool:
 
 
 class Service(Quick):
-    """A service without faults, but for what a test does in ``on_append``."""
+    """A service without faults, except those that a test makes in ``on_append``."""
 
     def __init__(self, on_append: OnAppend | None = None) -> None:
         super().__init__()
@@ -162,7 +161,7 @@ KINDS: dict[str, tuple[dict[str, Any], OnAppend | None]] = {
 
 
 class Task:
-    """Something that a thread of the package is to do."""
+    """A function that a thread of the package will call."""
 
     def __init__(self, ahead: Ahead, function: Callable[[], Any]) -> None:
         self.ahead, self.function = ahead, function
@@ -185,7 +184,7 @@ TASKS: list[Task] = []
 
 @pytest.fixture(autouse=True)
 def _noted_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note what threads are given to do. (Some may be left that wait for more, and do no harm.)"""
+    """Record the functions that threads will call. (Idle threads may be left, and do no harm.)"""
     submit = Ahead.submit
 
     def noted(ahead: Ahead, function: Callable[[], Any]) -> Any:
@@ -196,7 +195,7 @@ def _noted_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settled() -> None:
-    """Wait until the threads of the package have done what they were given."""
+    """Wait until the threads of the package have called all their functions."""
     ends = time.monotonic() + 10
     while not all(task.is_over for task in TASKS):
         assert time.monotonic() < ends
@@ -205,14 +204,14 @@ def settled() -> None:
 
 
 def looked_up(service: Service, receipt: AppendReceipt) -> dict[str, Any]:
-    """What became of the rows in doubt, as the user says it who looked."""
+    """Return ``in_doubt`` for the rows in doubt, as a user gives it after a look at the data set."""
     stored = service.land()
     fates = {chunk.start: "stored" if stored[chunk.start] else "missing" for chunk in receipt.doubtful()}
     return {"in_doubt": fates} if fates else {}
 
 
 def assert_goes_on(service: Service, path: Path | None, where: str) -> None:
-    """What is known is true, in memory and on disk, and with it the append comes to its end."""
+    """Check that the receipt is true, in memory and on disk, and resume the append until its end."""
     settled()
     stored = service.land()
     service.on_append = None
@@ -269,7 +268,7 @@ def test_ctrl_c_during_an_append(tmp_path: Path, kind: str, journal: bool) -> No
 
 
 def stopped_at_the_third(interrupt: Interrupt | None, *, applied: bool) -> OnAppend:
-    """What interrupts an append while its third chunk is on the wire."""
+    """Return a function that interrupts an append while its third chunk is sent."""
 
     def on_append(service: Service, rows: list[dict[str, Any]]) -> Answer | None:
         if service.requests != 3:
@@ -297,7 +296,7 @@ def test_ctrl_c_while_an_interrupted_append_ends(tmp_path: Path, journal: bool, 
             with interrupt:
                 FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, journal=path)
             assert interrupt.caught is not None
-            interrupt.caught = None  # after two of them it takes their end to let go of the journal
+            interrupt.caught = None  # after two interrupts, the journal is only free when the threads end
             assert_goes_on(service, path, interrupt.where)
         return interrupt
 

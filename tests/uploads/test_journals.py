@@ -1,4 +1,4 @@
-"""The journal of an append: what it holds after a kill at any moment, on a full disk, and from other versions."""
+"""The journal of an append: its contents after a kill at any point, on a full disk, and from other versions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def appended(service: Unreliable, path: Path, **how: Any) -> AppendReceipt:
 
 
 class Disk:
-    """Makes the commits of journals fail, by dice or while ``full`` is set."""
+    """Makes commits of journals fail, at random or while ``full`` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = False
@@ -151,7 +151,7 @@ def test_an_interrupt_before_an_outcome_is_written_leaves_the_chunk_in_doubt(
     write = journal.Journal.write
 
     class Interrupted(Quick):
-        """A session whose caller is interrupted as soon as the fourth response came."""
+        """A session whose caller is interrupted when the fourth response has come."""
 
         def now(self) -> float:
             if moment == "answered" and self.requests == 4:
@@ -250,7 +250,7 @@ def test_a_journal_that_is_removed_midway_stops_the_append(tmp_path: Path) -> No
         receipt: Any = caught.value.receipt
         assert (service.requests, receipt.rows_appended, receipt.rows_in_doubt) == (1, CHUNK, 0)
         with pytest.raises(errors.InputError, match=r"was removed, .* append receipt.remaining\(df\)"):
-            resume_append(FRAME, receipt, session=service, progress=False)  # another call may have done it by now
+            resume_append(FRAME, receipt, session=service, progress=False)  # another call may have done it meanwhile
         service.applied = super(Removing, service).applied  # type: ignore[method-assign]
         assert receipt.remaining(FRAME).clicdata.append(5, session=service).complete
         assert service.land() == Counter(range(ROWS))
@@ -347,7 +347,7 @@ def test_a_journal_of_an_earlier_version_is_refused_with_the_reason(tmp_path: Pa
 
 
 class Watched(Unreliable):
-    """A service that reads the journal whenever a chunk is sent, as if the process had ended just then."""
+    """A service that reads the journal when a chunk is sent, as if the process had ended at that point."""
 
     def __init__(self, dice: random.Random, path: Path) -> None:
         super().__init__(dice, dice.choice([None, "2022.01"]), 0)
@@ -386,7 +386,7 @@ class Watched(Unreliable):
 @pytest.mark.fault(49)
 @pytest.mark.timeout(1800)
 def test_the_journal_is_true_at_each_moment(tmp_path: Path, disk: Disk) -> None:
-    """After a kill one chunk at most is in doubt, and all else is certain; also on a disk that is full now and then."""
+    """After a kill, at most one chunk is in doubt and all others are certain, also on a disk that is full at times."""
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails
     looked = 0

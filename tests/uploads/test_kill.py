@@ -1,4 +1,4 @@
-"""Appends whose process is killed or interrupted, held against the sandbox's own ledger.
+"""Appends whose process is killed or interrupted, compared with the rows that the sandbox stored.
 
 ``CLICDATA_KILLS`` is how many are killed at random moments: 10 if it isn't set, 300 for ``--long``.
 """
@@ -46,7 +46,7 @@ def kennel() -> Iterator[Kennel]:
 
 @contextmanager
 def patient(sandbox: Sandbox) -> Iterator[Session]:
-    """A session that waits in no time, since the sandbox is quiet before it begins and after it ends."""
+    """A session that sleeps in no time: the sandbox has no requests before it begins and after it ends."""
     quiet(sandbox)
     with sandbox.session() as session:
         session._sleep = lambda _: None
@@ -55,7 +55,7 @@ def patient(sandbox: Sandbox) -> Iterator[Session]:
 
 
 def assert_made_good(sandbox: Sandbox, rec_id: int, path: Path, tagged: bool) -> AppendReceipt | None:
-    """What the journal says is true, and with it the append is brought to its end; the receipt as it was before."""
+    """Check that the journal is true, resume the append until its end, and return the receipt from before."""
     quiet(sandbox)
     if not path.exists():
         assert stored(sandbox, rec_id).total() == 0
@@ -128,7 +128,7 @@ def test_a_kill_at_each_step_of_the_journal(
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
 def test_kills_at_random_moments(clicdata_sandbox: Sandbox, kennel: Kennel, tmp_path: Path, tagged: bool) -> None:
-    """C6: 300 kills; without stamps one chunk in doubt at most, and named; with them every row once."""
+    """C6: 300 kills. Without stamps, at most one chunk is in doubt, and named. With stamps, each row is stored once."""
     seed = random.randrange(1 << 32)
     sys.stderr.write(f"seed {seed}\n")  # shown if it fails
     dice = random.Random(seed)
@@ -147,7 +147,7 @@ def test_kills_at_random_moments(clicdata_sandbox: Sandbox, kennel: Kennel, tmp_
         os.kill(process, signal.SIGKILL)
         ended = kennel.wait(process)
         killed += ended == signal.SIGKILL
-        longest *= 1.02 if ended else 0.9  # to aim at all moments, and at none after the end
+        longest *= 1.02 if ended else 0.9  # kills come at any time of the append, and not after its end
         before = assert_made_good(clicdata_sandbox, rec_id, path, tagged)
         in_doubt += before is not None and before.rows_in_doubt > 0
         clicdata_sandbox.requests.clear()
@@ -192,16 +192,16 @@ def test_interrupts_arrive_with_a_true_receipt(
         assert kennel.wait(process) == 0
         reported: dict[str, Any] = json.loads(report.read_text())
         quiet(clicdata_sandbox)
-        if not path.exists():  # the disk was so slow that no line of it was safe yet
+        if not path.exists():  # the disk was slow, and no line was on it yet
             assert reported["error"] == "KeyboardInterrupt"
             assert stored(clicdata_sandbox, rec_id).total() == 0
             continue
         assert_true(AppendReceipt.load(path), FRAME, stored(clicdata_sandbox, rec_id))
         if reported.get("error") is None:
-            continue  # it was over by then
+            continue  # the append had ended before
         assert reported["error"] == "KeyboardInterrupt"
         slowest, interrupted = max(slowest, reported["at"] - began), interrupted + 1
-        if "chunks" not in reported:  # before there was a receipt, and before anything was sent
+        if "chunks" not in reported:  # the interrupt came before there was a receipt, and before anything was sent
             assert stored(clicdata_sandbox, rec_id).total() == 0
             continue
         assert reported["has_receipt"]
@@ -242,7 +242,7 @@ def test_a_full_disk_stops_before_the_next_chunk(
     before = AppendReceipt.load(path)
     assert_true(before, FRAME, ledger)
     with patient(clicdata_sandbox) as session:
-        if before.rows_in_doubt:  # the outcome of the last chunk did not fit any more
+        if before.rows_in_doubt:  # the disk had no room for the outcome of the last chunk
             assert resume_append(FRAME, path, session=session, in_doubt="stored").complete
         else:
             assert resume_append(FRAME, path, session=session).complete

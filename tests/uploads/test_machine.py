@@ -1,4 +1,4 @@
-"""A table that is appended to, read, changed and broken at random, beside a list that is right by construction.
+"""A data set that is appended to, read, changed and broken at random, compared with a list that is always right.
 
 10 runs of 40 steps, 300 with ``--long`` (``CLICDATA_RUNS``).
 """
@@ -58,7 +58,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Table(RuleBasedStateMachine):
-    """What is done to a table, by us and by others, and what should be in it.
+    """The writes to a data set, by the package and by others, and its expected rows.
 
     Nothing that is drawn depends on what is stored: side by side, that depends on who comes first.
     """
@@ -130,7 +130,7 @@ class Table(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 99), again=st.booleans())
     def resume(self, which: int, again: bool) -> None:
-        """Go on from a journal, maybe in another session, and not as the first to do so."""
+        """Resume from a journal, maybe in another session, and maybe for the second time."""
         if not self.stopped:
             return
         if again:
@@ -140,7 +140,7 @@ class Table(RuleBasedStateMachine):
         doubtful = pd.DataFrame({"n": []}) if not path.exists() else AppendReceipt.load(path).in_doubt(frame)
         states = {bool(now[n]) for n in doubtful["n"]}
         if len(states) > 1:
-            return  # several chunks, of different fates, can't be answered for in one word
+            return  # one answer can't hold for several chunks with different outcomes
         more: Any = {"in_doubt": "stored" if states.pop() else "missing"} if states else {}
         try:
             resume_append(frame, path, session=self.session, progress=False, **more)
@@ -152,11 +152,11 @@ class Table(RuleBasedStateMachine):
             self.stored += [n for n in frame["n"] if n not in set(self.stored)]
 
     def held(self, frame: pd.DataFrame, path: Path | None) -> None:
-        """Hold the receipt of an append that stopped against the ledger, and take what was in doubt from there."""
+        """Compare the receipt of a stopped append with the ledger, and take the rows in doubt from the ledger."""
         receipt = self.session.last_receipt
         assert receipt is not None
         if receipt.rows_total != len(frame):
-            return  # it stopped before there was one: nothing was sent, as the invariant shows
+            return  # it stopped before there was a receipt: nothing was sent, as the invariant shows
         now = Counter(self.ledger())
         assert_true(receipt, frame, now)
         known = set(self.stored)
@@ -171,7 +171,7 @@ class Table(RuleBasedStateMachine):
         undo=st.booleans(),
     )
     def make(self, rows: int, drawn: list[int], verb: str, undo: bool) -> None:
-        """Write rows that are new and rows that are there; each is there once in the end, or as before."""
+        """Write new rows and existing rows. At the end, each is stored once, or nothing has changed."""
         unfinished = {n for frame, _ in self.stopped for n in frame["n"]}
         there = [n for n in self.stored if n not in unfinished]
         old = sorted({there[number % len(there)] for number in drawn}) if there else []
@@ -206,7 +206,7 @@ class Table(RuleBasedStateMachine):
 
     @rule(drawn=st.lists(st.integers(0, 9999), min_size=1, max_size=4), back=st.booleans())
     def delete(self, drawn: list[int], back: bool) -> None:
-        unfinished = {n for frame, _ in self.stopped for n in frame["n"]}  # of these the journals speak, not we
+        unfinished = {n for frame, _ in self.stopped for n in frame["n"]}  # their outcomes are only in the journals
         there = [n for n in self.stored if n not in unfinished]
         if not there:
             return
@@ -267,7 +267,7 @@ class Table(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """All that is left of the process is what the journals say."""
+        """Only the journals are left of the process."""
         self.session.close()
         self.session = self.opened()
 

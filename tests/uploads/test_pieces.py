@@ -308,7 +308,7 @@ def test_repair_sends_only_what_was_begun(clicdata_sandbox: Sandbox, rec_id: int
 
 
 def held(service: Unreliable) -> AppendReceipt:
-    """Hold the receipt against the ledger; rows of pieces that were not begun are not stored."""
+    """Compare the receipt with the ledger. Rows of pieces that were not begun are not stored."""
     ledger, receipt = service.land(), service.last_receipt
     assert receipt is not None
     for number, piece in enumerate(PIECES[: len(receipt.pieces)]):
@@ -388,7 +388,7 @@ def test_pieces_are_stored_once_though_the_process_is_killed(
         time.sleep(random.uniform(0, 0.25))
         os.kill(child, signal_number)
         os.waitpid(child, 0)
-        time.sleep(0.05)  # what was on the wire is stored by now
+        time.sleep(0.05)  # rows that were being sent are stored now
         with clicdata_sandbox.session() as session:
             session._sleep = lambda _: None
             try:

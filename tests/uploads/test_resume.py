@@ -1,4 +1,4 @@
-"""Going on with an append: what an earlier run, another process or another frame must not spoil."""
+"""Resumed appends, which an earlier run, another process or another frame must not break."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stopping(Quick):
 
 
 def stopped(service: Quick, **how: Any) -> AppendReceipt:
-    """Append up to the third chunk; the receipt."""
+    """Append up to the third chunk, and return the receipt."""
     with pytest.raises(errors.AppendInterrupted) as caught:
         FRAME.clicdata.append(5, chunksize=CHUNK, session=service, progress=False, **how)
     assert caught.value.receipt is not None
@@ -79,7 +79,7 @@ def test_a_frame_with_other_rows_in_a_chunk_that_was_sent_is_refused() -> None:
         receipt = service.last_receipt
         assert receipt is not None
         other = frame.copy()
-        other.loc[7, "n"] = -1  # row 7 is none of the 1,000 rows that the receipt holds a digest of
+        other.loc[7, "n"] = -1  # row 7 is not among the 1,000 rows whose digest the receipt holds
         sent = service.requests
         with pytest.raises(errors.JournalMismatch, match="rows 0 to 999"):
             resume_append(other, receipt, session=service, progress=False)

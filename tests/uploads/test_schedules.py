@@ -1,4 +1,4 @@
-"""Appends through thousands of random schedules of faults, each held against the ledger of the service.
+"""Appends with thousands of random schedules of faults, each compared with the ledger of the service.
 
 The service is in this process and its clock is not real, so that waiting costs nothing. ``CLICDATA_SCHEDULES`` is how
 many there are: 200 if it isn't set, 10,000 for ``--long``, and two fifths more, which bear stamps. ``CLICDATA_SEED``
@@ -37,11 +37,11 @@ HOW_MANY = {"tag": 3 * SCHEDULES // 5}  # C5: 10,000 chunks that are faulted and
 FAULTED = 0.2  # of all attempts to append
 ROWS, CHUNK = 60, 6
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
-LATEST = 25.0  # seconds after which nothing that was given up is applied any more: less than is waited for
+LATEST = 25.0  # seconds after which no abandoned request is applied; the session waits longer
 
 
 class Unreliable(Session):
-    """A session whose service is a list of rows, and whose every fifth append goes wrong in some way."""
+    """A session whose service is a list of rows. Every fifth append has a fault."""
 
     def __init__(self, dice: random.Random, api_version: str | None, rows_before: int) -> None:
         super().__init__(api_key="k", url="https://api.clicdata.test/", api_version=api_version)
@@ -105,7 +105,7 @@ class Unreliable(Session):
         return answer({"success": True, "result": rows, "pagination": flags})
 
     def land(self) -> Counter[int]:
-        """What is stored of the frame when all that was sent has come to something."""
+        """Return the stored rows of the frame, when all requests have been applied or dropped."""
         self.pass_time(LATEST)
         return Counter(row["n"] for row in self.rows if row["n"] >= 0)
 
@@ -186,7 +186,7 @@ FAULTS: dict[str, Callable[[Unreliable, Any], Answer | errors.TransportError]] =
 
 
 def gone_through(kind: str, seed: str, number: int, folder: Path) -> tuple[Unreliable, AppendReceipt | None]:
-    """One append and all that is done until it is over; what it left behind."""
+    """Make one append, resume it until it ends, and return the service and the receipt."""
     dice = random.Random(f"{kind} {seed} {number}")
     service = Unreliable(dice, dice.choice([None, "2022.01"]), rows_before=dice.choice([0, 3, 55]))
     service.others_write = kind == "tag" and number % 2 == 1
@@ -214,7 +214,7 @@ def gone_through(kind: str, seed: str, number: int, folder: Path) -> tuple[Unrel
 
 
 def resumed(service: Unreliable, path: Path) -> None:
-    """Go on until it is done, saying of each chunk in doubt whether it is stored."""
+    """Resume until it is done, and say of each chunk in doubt whether it is stored."""
     for _ in range(60):
         receipt = service.last_receipt
         assert receipt is not None
@@ -230,7 +230,7 @@ def resumed(service: Unreliable, path: Path) -> None:
 
 
 def fates_of(service: Unreliable, receipt: AppendReceipt) -> dict[str, Any]:
-    """What became of the rows in doubt."""
+    """Return ``in_doubt`` for the rows in doubt: whether they are stored."""
     in_doubt = receipt.in_doubt(FRAME)["n"].tolist()
     if not in_doubt:
         return {}
@@ -238,7 +238,7 @@ def fates_of(service: Unreliable, receipt: AppendReceipt) -> dict[str, Any]:
 
 
 def held(service: Unreliable) -> None:
-    """Hold the receipt against the ledger."""
+    """Compare the receipt with the ledger."""
     ledger = service.land()
     receipt = service.last_receipt
     assert receipt is not None

@@ -1,7 +1,7 @@
 """Appends through random schedules of real faults on real sockets, each resumed until every row is stored once.
 
-`test_schedules` tries far more of them on a service in this process; here bytes travel, time passes, and what is lost
-is lost by the operating system. 25 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
+`test_schedules` tries far more of them on a service in this process; here the requests use real sockets and real time.
+25 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KINDS = ("plain", "workers", "count", "tag", "journal")
 FAULTED = 0.2  # of all requests that append
 ROWS, CHUNK = 100, 5
 FRAME = pd.DataFrame({"n": range(ROWS), "t": [f"row {n}" for n in range(ROWS)]})
-LATE = 0.05  # seconds at most until what nobody waits for any more is applied
+LATE = 0.05  # seconds at most until an abandoned request is applied
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "reset": ("drop", {}),
@@ -70,7 +70,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Schedule:
-    """Faults of the appends to one data set, by dice."""
+    """Random faults of the appends to one data set."""
 
     def __init__(self, sandbox: Sandbox, rec_id: int, dice: random.Random, *, others_write: bool) -> None:
         self.sandbox, self.rec_id, self.dice, self.others_write = sandbox, rec_id, dice, others_write
@@ -90,7 +90,7 @@ class Schedule:
             self.armed[name] += 1
 
     def rest(self, session: Session) -> None:
-        """Let all that was sent come to something: what is late, and what a slow machine has not dealt with yet."""
+        """Wait until the service has handled all requests, also late ones and those of a slow machine."""
         self.sandbox.faults.settle()
         session._transport.close()
         end = time.monotonic() + 5
@@ -98,13 +98,13 @@ class Schedule:
             time.sleep(0.001)
 
     def ledger(self, session: Session) -> Counter[int]:
-        """What is stored of the frame in the end."""
+        """Return the rows of the frame that are stored at the end."""
         self.rest(session)
         return Counter(row["n"] for row in self.sandbox.rows(self.rec_id) if row["n"] >= 0)
 
 
 def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -> Schedule:
-    """One append, and all that is done until it is over."""
+    """Make one append, and resume it until it ends."""
     sandbox.faults.clear()
     rec_id = sandbox.create(f"Socket {path.name}", {"n": "number", "t": "text", "load": "text"})
     sandbox.append(rec_id, [{"n": -1, "t": "before"}] * dice.choice([0, 3, 55]))
@@ -118,7 +118,7 @@ def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -
     with sandbox.session(api_version=dice.choice([None, "2022.01"]), timeout=(5, 0.1)) as session:
         session._sleep = lambda seconds: schedule.rest(session) if seconds >= verify.APART else None
         receipt: Any = None
-        while receipt is None:  # without a count before, nothing is begun
+        while receipt is None:  # without a count at the start, nothing is sent
             assert not schedule.ledger(session)
             try:
                 receipt = FRAME.clicdata.append(
@@ -137,7 +137,7 @@ def gone_through(sandbox: Sandbox, kind: str, dice: random.Random, path: Path) -
 
 
 def gone_on(receipt: Any, session: Any, ledger: Counter[int], kind: str, path: Path) -> Any:
-    """Go on, saying of each chunk in doubt whether it is stored."""
+    """Resume, and say of each chunk in doubt whether it is stored."""
     doubtful = receipt.chunks[receipt.chunks["state"].isin(["in doubt", "partial", "sending"])]
     fates = {int(start): "stored" if ledger[int(start)] else "missing" for start in doubtful["start"]}
     session._budget = type(session._budget)()  # as if some time had passed

@@ -1,4 +1,4 @@
-"""Rows in doubt, settled by counting, held against the sandbox's own ledger."""
+"""Doubt about rows, resolved by counts, and compared with the rows that the sandbox stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAYS = {"count": COUNT, "tag": TAG}
 
 
 class Sleeper:
-    """Sleeps in no time, and remembers for how long; ``then`` is what happens meanwhile."""
+    """Sleeps in no time, and records the seconds; ``then`` is called meanwhile."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -85,7 +85,7 @@ def test_a_chunk_in_doubt_is_counted_and_only_sent_again_if_it_is_missing(
 
 
 def store_in_part(sandbox: Sandbox, rec_id: int) -> None:
-    """The second chunk loses its answer, and only its first four rows are kept."""
+    """The response to the second chunk is lost, and only its first four rows are stored."""
 
     def lose_the_others() -> None:
         for n in range(14, 20):
@@ -186,7 +186,7 @@ def test_repair_stops_if_the_rows_are_not_deleted(patient: Session, clicdata_san
     with pytest.raises(errors.AppendAmbiguous) as caught:
         FRAME.clicdata.append(rec_id, chunksize=10, session=patient, **TAG)
     receipt = receipt_of(caught)
-    clicdata_sandbox.faults.answer('{"success": true}', **deletes(patient, rec_id))  # says so, and does nothing
+    clicdata_sandbox.faults.answer('{"success": true}', **deletes(patient, rec_id))  # success, but nothing is deleted
     with pytest.raises(errors.AppendAmbiguous, match="still there"):
         receipt.repair(FRAME, session=patient)
     assert receipt.rows_in_doubt == 10
@@ -327,7 +327,7 @@ def test_counting_takes_as_many_requests_as_documented(clicdata_sandbox: Sandbox
 
 
 # ---------------------------------------------------------------------------------------------------------
-# What pages may say, and which page sizes are taken (O1)
+# The possible flags of pages, and accepted page sizes (O1)
 
 
 @pytest.mark.fault(5)
@@ -363,7 +363,7 @@ def test_rows_are_counted_or_it_is_an_error_whatever_pages_say(paging: Paging) -
                 assert [n for n in (0, 1, 9, 10, 11, 19, 20, 21, 35) if has_rows(session, rec_id, n)] == [rows]
             except errors.PagingLoop:
                 assert paging.page_number == "ignored"
-                counted = paging.paging == "total" and rows > 10  # one equal to the rows of the page may be of it alone
+                counted = paging.paging == "total" and rows > 10  # a smaller count may be the count of the page
                 assert paging.paging == "none" or (paging.version is None and not counted)
 
 
