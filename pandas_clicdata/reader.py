@@ -140,8 +140,8 @@ def read_clicdata(
     """Read all pages of a data set as one frame.
 
     All pages decide the type of a column. Whole numbers are int64 (Int64 with missing values, exact to the last digit),
-    other numbers are float64, and true and false are bool or boolean. Text stays text: "01234" is no number. It becomes
-    a date only if ``dtype`` or ``parse_dates`` says so, or if the session knows that the column holds dates.
+    other numbers are float64, and true and false are bool or boolean. Text stays text: "01234" is no number. Text
+    becomes a date only if ``dtype`` or ``parse_dates`` says so, or if the session knows that the column holds dates.
 
     ClicData returns a data set page by page, and others may write to it meanwhile. From version 2022.01 on, it counts
     the rows. If the count changes during a read, the data set is read again, twice at most. A count can't show that one
@@ -195,7 +195,7 @@ def read_clicdata(
         (``~/.cache/pandas_clicdata``), and only the user can read it. It is written when all rows were read. It stays
         until you delete it, also if ClicData deletes the version or the user may no longer read it.
     workers : int, default 1
-        The number of pages to request at once, 32 at most. If ClicData doesn't count rows, a few requests are in vain.
+        The number of pages to request at once, 32 at most. If ClicData doesn't count rows, a few requests find no rows.
     progress : bool, optional
         Whether to show a bar; by default in a notebook, and if stderr is a terminal.
     session : Session, optional

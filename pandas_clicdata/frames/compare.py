@@ -119,7 +119,7 @@ def compare(encoder: FrameEncoder, rec_id: int, known: Known | None, *, collect:
     problems = [*column_problems(encoder, rec_id, known, collect=collect).values()]
     if problems:
         if known is not None:
-            problems[-1] += " (check=True looks at the data set again, check=False doesn't compare.)"
+            problems[-1] += " (check=True reads the columns again, check=False skips the comparison.)"
         raise InputError(problems)
     return _missing(encoder, known)
 

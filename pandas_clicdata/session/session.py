@@ -406,7 +406,7 @@ class Session:
         if seconds is None or call.attempt >= self._attempts or self._clock() + seconds >= call.deadline:
             raise error
         if not self._budget.spend(error):
-            _log.info("%s: not tried again, as too many calls of this session failed lately", operation)
+            _log.info("%s: not sent again, as too many calls of this session failed recently", operation)
             raise error
         _log.info("%s: attempt %d failed (%s), again in %.1f s", operation, call.attempt, type(error).__name__, seconds)
         self._sleep(seconds)

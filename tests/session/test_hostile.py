@@ -496,7 +496,7 @@ def test_a_spent_retry_budget_is_logged(caplog: pytest.LogCaptureFixture) -> Non
         with caplog.at_level("INFO", "pandas_clicdata"):
             for _ in range(8):
                 failed(session)
-    assert "not tried again, as too many calls of this session failed lately" in caplog.text
+    assert "not sent again, as too many calls of this session failed recently" in caplog.text
 
 
 # ---------------------------------------------------------------------------------------------------------
