@@ -283,7 +283,7 @@ def describe_kinds(kinds: Iterable[str]) -> str:
 def _held(held: set[str], rec_id: int, known: Known | None) -> str:
     if known is None or known.rows is None:
         return f"data set {rec_id} was created for {describe_kinds(held)} there"
-    seen = f"{known.rows:,} rows" if known.rows else "rows"
+    seen = f"{known.rows:,} rows" if known.rows > 1 else "row" if known.rows else "rows"
     return f"data set {rec_id} holds {describe_kinds(held)} there, in the {seen} seen"
 
 

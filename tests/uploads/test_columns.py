@@ -72,7 +72,7 @@ def test_a_read_shows_the_columns(session: Session, clicdata_sandbox: Sandbox, r
     assert "did you mean 'visits'" in problem
     [problem] = problems(FRAME.assign(visits="many"), rec_id)
     assert "has text" in problem
-    assert "holds numbers there, in the 1 rows seen" in problem
+    assert "holds numbers there, in the row seen" in problem
     assert len(clicdata_sandbox.requests) == before
 
 
