@@ -856,8 +856,11 @@ def test_a_table_is_aligned_on_a_terminal(account: Sandbox) -> None:
     assert "\x1b[31m" not in terminal.shown
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tmp_path: Path, as_json: bool) -> None:
+def test_ctrl_c_and_sigterm_say_what_happened_to_the_rows(
+    account: Sandbox, visits: int, tmp_path: Path, as_json: bool, number: signal.Signals
+) -> None:
     file = written(tmp_path / "a.csv", "shop,visits\n" + "".join(f"{n:04},{n}\n" for n in range(3000)))
     arrived, over = threading.Event(), threading.Event()
     account.faults.call(lambda: (arrived.set(), over.wait(60)), method="POST", path=f"/data/{visits}", after=1)
@@ -870,7 +873,7 @@ def test_ctrl_c_says_what_happened_to_the_rows(account: Sandbox, visits: int, tm
         env=environment(CLICDATA_API_VERSION="2022.01"),
     ) as process:
         assert arrived.wait(60)  # the second chunk is on the wire
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
     over.set()
     assert process.returncode == 130

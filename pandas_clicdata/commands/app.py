@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +18,7 @@ from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.session.session import package_version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMPLETE = "_CLICDATA_COMPLETE"  # the variable by which a shell asks for completions
 
@@ -61,7 +63,7 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
         sys.stdout.reconfigure(errors="backslashreplace")  # names may have letters that the terminal lacks
     given = [*sys.argv[1:]] if arguments is None else [*arguments]
     console = Console()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _interrupt_on_sigterm():
         warnings.showwarning = lambda message, *_, **__: console.note(f"warning: {message}")
         try:
             code = app.main(given, prog_name, COMPLETE, standalone_mode=False, obj=console)
@@ -78,6 +80,20 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
         finally:
             console.close()
     return int(code or 0)
+
+
+@contextmanager
+def _interrupt_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, with a receipt: schedulers and containers stop a job by it."""
+    try:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # only the main thread can set it
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _flush() -> None:
