@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +104,27 @@ def test_without_groups_all_rows_go(session: Session, clicdata_sandbox: Sandbox)
     mostly_empty = new()[new()["n"] >= 128]
     assert mostly_empty.clicdata.replace(rec_id).complete
     assert held(clicdata_sandbox, rec_id) == [128, 129]
+
+
+@pytest.mark.parametrize("empty", [0, 1_200], ids=["page 1", "page 2"])
+@pytest.mark.parametrize(("created", "there", "shops"), [("text", "12", [12, 13]), ("number", 12, ["12", "13"])])
+def test_groups_that_can_match_no_row_are_refused(
+    session: Session, clicdata_sandbox: Sandbox, created: str, there: Any, shops: list[Any], empty: int
+) -> None:
+    rec_id = clicdata_sandbox.create("Kinds", {"shop": created, "n": "number"})
+    clicdata_sandbox.append(rec_id, [*[{"shop": None, "n": 0}] * empty, {"shop": there, "n": 1}])
+    other = b'"none"' if created == "text" else b"99"
+    for way in ({"method": "DELETE"}, {"path": re.compile("/delete$")}):  # a service that finds no row for such a key
+        clicdata_sandbox.faults.edit_request(
+            lambda sent: dataclasses.replace(sent, body=re.sub(rb'"?\b1[23]\b"?', other, sent.body)), times=None, **way
+        )
+    frame, is_shown = new(pd.DataFrame({"shop": shops, "n": [2, 3]}), 1), created == "text" and not empty
+    for limits in ({}, {"max_deleted": 10}):
+        writes(clicdata_sandbox)
+        with pytest.raises(errors.ClicDataError, match="has numbers, and" if is_shown else "no key would match"):
+            frame.clicdata.replace(rec_id, by="shop", **limits)
+        assert writes(clicdata_sandbox) == ([] if is_shown or limits else ["delete"] * 2)
+        assert clicdata_sandbox.count(rec_id) == empty + 1
 
 
 class Counted:

@@ -219,12 +219,16 @@ def _first_of_each(remote: Any) -> Any:
     return np.sort(places[keys >= 0])
 
 
-def other_kinds(compared: Comparison) -> list[str]:
-    """Return the problem of key columns whose cells are of another kind than those of the data set."""
-    problems = []
+def other_kinds(compared: Comparison, *, inserts: bool = False) -> list[str]:
+    """Return the problem of key columns whose cells are of another kind than those of the data set.
+
+    Times are another kind than text only with ``inserts``, where rows of new keys are appended.
+    """
+    times, problems = set() if inserts else {match.NAIVE, match.AWARE}, []
     for name in compared.on:
         mine, theirs = (match.key_kinds(rows, name) for rows in (compared.frame, compared.there))
-        if not mine or not theirs or mine & theirs:
+        as_text = [kinds - times | ({"text"} if kinds & times else set()) for kinds in (mine, theirs)]
+        if not mine or not theirs or as_text[0] & as_text[1]:
             continue
         problem = f"on: {name!r} holds {_named(mine)} in the frame and {_named(theirs)} in the data set, so "
         if {*mine, *theirs} == {match.NAIVE, match.AWARE}:
@@ -235,7 +239,8 @@ def other_kinds(compared: Comparison) -> list[str]:
             )
             problem += f"it is not known which are the same times: convert the column ({ways})"
         else:
-            problem += "no key would match and every row would look new: convert the column"
+            new = " and every row would look new" if inserts else ""
+            problem += f"no key would match{new}: convert the column"
         problems.append(problem)
     return problems
 

@@ -125,8 +125,8 @@ class FrameChanges:
         Raises
         ------
         InputError
-            The keys can't be used, more than ``max_rows`` rows would be deleted, or it is not known which rows would
-            be, and ``match`` doesn't decide. Nothing was deleted.
+            The keys can't be used, or are of another type than in the data set; more than ``max_rows`` rows would be
+            deleted; or it is not known which rows would be, and ``match`` doesn't decide. Nothing was deleted.
         ReadError
             The data set could not be read as a whole; nothing was deleted.
         DeleteAmbiguous
@@ -537,7 +537,8 @@ class FrameChanges:
         rec_id : int or str
             The data set, by its id or exact name.
         by : str or sequence of str, optional
-            The columns, or levels of the index, that name the groups: ``"month"``. Without missing values.
+            The columns, or levels of the index, that name the groups: ``"month"``. Without missing values, and of the
+            same type as in the data set: 12 matches no row with ``"12"``, so it is refused.
         order : {"delete_first", "append_first"}, default "delete_first"
             Whether old rows are deleted before new ones are appended. No new row is sent before the data set or the
             responses show that the old ones are deleted.

@@ -12,13 +12,14 @@ import numpy as np
 
 from pandas_clicdata.changes.carry import Carrier, send_changes
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
-from pandas_clicdata.changes.compare import Work, count_rows
+from pandas_clicdata.changes.compare import Work, count_rows, other_kinds
 from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.reach import still_there
 from pandas_clicdata.changes.verbs import Read, Source, columns_lacking, read_rows, unread_work
 from pandas_clicdata.changes.work import work_of_replace
 from pandas_clicdata.errors import InputError, WriteError
 from pandas_clicdata.frames import match
+from pandas_clicdata.frames.compare import as_text, column_problems
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.append import AppendOptions
@@ -88,6 +89,9 @@ def replace(session: Session, rec_id: int, source: Source, options: ReplaceOptio
         )
     else:
         work = unread_work(compared, source, is_delete=True)
+        known = as_text(session.columns.get(rec_id))
+        unfit = column_problems(source.encoder, rec_id, known, collect=None)
+        work.problems += [unfit[name] for name in source.on if known and name in unfit and name in known.holds]
         work.inserts = np.arange(compared.frame.count)
     return Plan(
         session,
@@ -152,7 +156,8 @@ class Replacer(Carrier):
             meant = sum(len(change.places) for change in self._plan.work.deletes)
             counted = deleted.rows_changed
             if counted is None or counted < meant or deleted.keys_unmatched:
-                check_deleted(scope_of(self._source, self._rows_there(), self._rule)[0])
+                sure = bool(self._plan.pages or counted)
+                check_deleted(self._source, self._rows_there(), self._rule, sure=sure)
         self._has_deleted = True
         if self.receipt.appended is not None:
             self.receipt.appended.note_deleted()
@@ -188,10 +193,13 @@ def scope_in(compared: Comparison, batch: str | None) -> tuple[Any, Any]:
     return scope[~stamped[scope]], scope[stamped[scope]]
 
 
-def check_deleted(places: Any) -> None:
-    """Raise if deleted rows are still there."""
-    if len(places):
-        raise WriteError(f"{count_rows(len(places))} that should be deleted are still there, and no row was appended")
+def check_deleted(source: Source, there: Rows, rule: ReplaceOptions, *, sure: bool) -> None:
+    """Raise if deleted rows are still there or, unless it is sure that keys have rows, if no key can have one."""
+    compared = source.compared(there, rule.match)
+    if count := len(scope_in(compared, rule.batch_column)[0]):
+        raise WriteError(f"{count_rows(count)} that should be deleted are still there, and no row was appended")
+    if not sure and (problems := other_kinds(compared)):
+        raise WriteError(f"{'; '.join(problems)}. No row was appended")
 
 
 def stored_positions(source: Source, there: Rows, scope: Any, appended: AppendReceipt) -> list[int]:
@@ -271,8 +279,8 @@ class Resumed:
         deleted = ChangeReceipt.of_changes(plan, "delete rows", plan.work.deletes, keep=False)
         if deleted is not None:
             send_changes(self._session, deleted, False)
-            left = scope_of(self._source, self._read(), self._rule)[0]
-            check_deleted(left)
+            sure = bool(plan.pages or deleted.rows_changed)
+            check_deleted(self._source, self._read(), self._rule, sure=sure)
 
     def _read(self) -> Rows:
         return read_rows(self._session, self._receipt.rec_id, self._pages, False, self._source.rows.exact).rows

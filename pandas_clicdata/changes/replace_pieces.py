@@ -8,8 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
-from pandas_clicdata.changes.compare import Work
+from pandas_clicdata.changes.compare import Work, null_rows
 from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.replace import Replacer, replace, replace_source, scope_of
 from pandas_clicdata.errors import InputError, JournalMismatch, WriteError
@@ -173,15 +174,16 @@ class PieceReplacer(Replacer):
             self._session.last_receipt = self.receipt
 
     def _rows_there(self) -> Rows:
-        """Read the data set page by page, and keep only the rows that the replace must delete."""
+        """Read the data set page by page. Keep the rows that must be deleted, and rows that show the kinds of keys."""
 
         def read() -> Rows:
             rows, exact = Rows(self._source.rows.exact), self._source.rows.exact
             for page in self._pages():
                 part = Rows(exact)
                 part.add(page.rows)
-                found = part.raw(scope_of(self._source, part, self._rule)[0])
-                rows.add(b"[%b]" % b",".join(found))
+                present = [np.setdiff1d(np.arange(part.count), null_rows(part, [name]))[:1] for name in self._source.on]
+                kept = np.unique(np.concatenate([scope_of(self._source, part, self._rule)[0], *present]))
+                rows.add(b"[%b]" % b",".join(part.raw(kept)))
             return rows
 
         return retry_while_changing(read)

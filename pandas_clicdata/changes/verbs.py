@@ -12,15 +12,14 @@ import pandas as pd
 
 from pandas_clicdata.changes.carry import Carrier, send_changes
 from pandas_clicdata.changes.change_receipt import ChangeReceipt
-from pandas_clicdata.changes.compare import Change, Comparison, MatchBy, Work, cells_of, key_problems
+from pandas_clicdata.changes.compare import Change, Comparison, MatchBy, Work, cells_of, key_problems, other_kinds
 from pandas_clicdata.changes.plan import Plan
 from pandas_clicdata.changes.work import work_of_delete, work_of_sync, work_of_update, work_of_upsert
 from pandas_clicdata.errors import InputError
-from pandas_clicdata.frames.compare import Known, columns_seen, times_held
+from pandas_clicdata.frames.compare import Known, columns_read, times_held
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.frames.rows import FrameRows, Rows
 from pandas_clicdata.frames.types import checked_types, join_names, noted_types, with_levels
-from pandas_clicdata.frames.unify import python_cells
 from pandas_clicdata.progress import bar
 from pandas_clicdata.session.pages import PAGE_SIZE, Page, iter_pages, retry_while_changing
 from pandas_clicdata.session.wire import get
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.session import Session
 
     Pages = Callable[[], Iterable[Page]]
-
-_SEEN_ROWS = 1_000  # rows that show the types in a column
 
 
 class Source:
@@ -114,17 +111,12 @@ def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
 
 
 class Read(NamedTuple):
-    """The rows of a data set, the seconds that the read took, and the number of its pages."""
+    """The rows of a data set, the seconds that the read took, the number of pages, and what its columns hold."""
 
     rows: Rows
     seconds: float
     pages: int
-
-    @property
-    def known(self) -> Known | None:
-        """The types that the first rows show in its columns."""
-        first = {name: python_cells(self.rows.cells(name)[:_SEEN_ROWS]) for name in self.rows.names}
-        return columns_seen(first) if first else None
+    known: Known | None = None
 
 
 def read_rows(
@@ -148,7 +140,7 @@ def read_rows(
         return rows, count
 
     rows, count = retry_while_changing(read)
-    return Read(rows, time.monotonic() - began, count)
+    return Read(rows, time.monotonic() - began, count, columns_read(rows))
 
 
 def pages_of(session: Session, rec_id: int) -> Pages:
@@ -209,6 +201,7 @@ def _change_plan(
         work = work_of_delete(compared, first_only=first_only, by=options.match)
     else:
         work = work_of_update(compared, source.others, by=options.match, first_only=first_only)
+        work.problems += other_kinds(compared)
     if options.unmatched == "raise" and len(work.unmatched):
         keys = source.frame[source.on].iloc[work.unmatched[:3]].to_dict("records")
         work.problems.append(f"keys without a row: {len(work.unmatched):,}, such as {keys}")

@@ -29,7 +29,7 @@ FEW_DELETES, SHARE_OF_DELETES = 10, 0.1  # more than both are refused, unless th
 
 def work_of_delete(compared: Comparison, *, first_only: bool, by: MatchBy | None) -> Work:
     """Return the deletes of the rows that have a key of the frame."""
-    work = Work()
+    work = Work(problems=other_kinds(compared))
     unclear = question(compared, "would be deleted", first_only=first_only)
     if unclear and (by is None or (first_only and by == "wide")):
         decides = 'match="exact"' if first_only else 'match="exact" or match="wide"'
@@ -97,7 +97,7 @@ def work_of_upsert(
     work = work_of_update(compared, columns, by=by, keep_missing=keep_missing, tolerance=tolerance)
     first_of_group = compared.group[work.unmatched] == work.unmatched
     work.inserts, work.unmatched = work.unmatched[first_of_group], work.unmatched[:0]
-    work.problems += other_kinds(compared)
+    work.problems += other_kinds(compared, inserts=True)
     if by is None and not work.problems and len(compared.alike):
         labels = ", ".join(repr(label) for label in compared.labels[compared.alike[:5]])
         work.problems.append(

@@ -16,12 +16,14 @@ import pandas as pd
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.cells import DATETIME, NUMBER, find_problem, infer_type, is_missing, show
 from pandas_clicdata.frames.types import TIMES, join_names, notes_of
+from pandas_clicdata.frames.unify import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pandas_clicdata.frames.columns import Column
     from pandas_clicdata.frames.encode import FrameEncoder
+    from pandas_clicdata.frames.rows import Rows
 
 SEEN_ROWS = 1_000  # the most rows of a page to examine
 MOST_ROWS = 5  # the most rows at fault to name
@@ -73,20 +75,40 @@ def columns_seen(first: Mapping[Any, Sequence[Any]], before: Known | None = None
         return None
     if before is not None and before.rows is None and [*before.holds] == [*first]:
         return before
-    holds: dict[str, list[str]] = {}
-    for name, cells in first.items():
-        kinds = {_OF_JSON.get(of, "other") for of in set(map(type, cells)) - {type(None)}}
-        if "text" in kinds:
-            texts = [cell for cell in cells if isinstance(cell, str)]
-            if all(map(DATETIME.fullmatch, texts)):
-                kinds.remove("text")
-                # C: that rows give a date without a time (O4)
-                kinds.add("date" if max(map(len, texts)) == len("2024-01-31") else "datetime")
-            elif any(map(NUMBER.fullmatch, texts)):
-                kinds.add("numeral")
-        holds[name] = [] if "other" in kinds else sorted(kinds)
+    holds = {name: _kinds_in([cells]) for name, cells in first.items()}
     dates = frozenset() if before is None else before.dates
     return Known(holds, max(map(len, first.values()), default=0), dates)
+
+
+def columns_read(rows: Rows) -> Known | None:
+    """Return what all rows of a data set show, by column; None if there are none. Numerals are text."""
+    holds = {name: _kinds_in(parts_of(rows.cells(name))) for name in rows.names}
+    return as_text(Known(holds, rows.count)) if holds else None
+
+
+def as_text(known: Known | None) -> Known | None:
+    """Return columns without numerals: no number may be written over their text."""
+    if known is None:
+        return None
+    return known._replace(holds={name: [of for of in held if of != "numeral"] for name, held in known.holds.items()})
+
+
+def _kinds_in(parts: Iterable[Sequence[Any]]) -> list[str]:
+    """Return the kinds of the cells of a column. If it has several parts, all its cells are of one type."""
+    kinds, forms, longest = set[str](), [DATETIME, NUMBER], 0
+    for cells in parts:
+        kinds |= {_OF_JSON.get(of, "other") for of in set(map(type, cells)) - {type(None)}}
+        texts = [cell for cell in cells if isinstance(cell, str)] if "text" in kinds else []
+        forms = [form for form in forms if all(map(form.fullmatch, texts))]
+        longest = max([longest, *map(len, texts)])
+        if not forms:
+            break
+    if "text" in kinds and DATETIME in forms:
+        # C: that rows give a date without a time (O4)
+        kinds = kinds - {"text"} | {"date" if longest == len("2024-01-31") else "datetime"}
+    elif "text" in kinds and forms:
+        kinds.add("numeral")
+    return [] if "other" in kinds else sorted(kinds)
 
 
 def times_held(known: Known | None, noted: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pandas_clicdata.frames.columns import TEXT, pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pandas_clicdata.frames.parse import PageCells
 
@@ -71,6 +71,16 @@ def python_cells(cells: Cells | PageCells) -> list[Any]:
     """Return cells as Python's objects."""
     listed: list[Any] = cells if isinstance(cells, list) else cells.to_pylist()
     return listed
+
+
+def parts_of(cells: Cells) -> Iterator[list[Any]]:
+    """Yield the cells part by part, as Python's objects; a column of Arrow that isn't text yields one cell."""
+    if isinstance(cells, list):
+        yield cells
+    elif cells.type == TEXT:
+        yield from (part.to_pylist() for part in cells.chunks)
+    else:
+        yield cells.drop_null()[:1].to_pylist()
 
 
 def has_type(cells: Cells, *types: pa.DataType) -> bool:

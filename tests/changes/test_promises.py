@@ -129,6 +129,38 @@ def test_a_kind_that_no_cell_has_is_refused_before_anything_is_sent(
     assert writes(clicdata_sandbox) == 0
 
 
+@pytest.mark.parametrize("verb", ["update_rows", "upsert", "sync", "replace"])
+@pytest.mark.parametrize("empty", [3, 1_200], ids=["page 1", "page 2"])
+@pytest.mark.parametrize("texts", [("1.20", "007"), ("1.20",), ("12",)], ids=str)
+def test_all_cells_that_were_read_show_the_kind_of_a_column(
+    session: Session, clicdata_sandbox: Sandbox, verb: str, empty: int, texts: tuple[str, ...]
+) -> None:
+    rec_id = clicdata_sandbox.create("Codes", {"id": "number", "code": "text"})
+    codes = [{"id": number, "code": text} for number, text in enumerate(texts)]
+    clicdata_sandbox.append(rec_id, [*({"id": -number, "code": None} for number in range(1, empty + 1)), *codes])
+    before, frame = held(clicdata_sandbox, rec_id), pd.DataFrame({"id": [0], "code": [1.2]})
+    clicdata_sandbox.requests.clear()
+    plan = call(frame, verb, rec_id, dry_run=True, session=session)
+    assert plan.columns.loc["code", ["holds", "verdict"]].tolist() == ["text", "other kind"]
+    [problem] = [problem for problem in plan.problems if "'code'" in problem]
+    assert f"has numbers, and data set {rec_id} holds text there, in the {empty + len(texts):,} rows seen" in problem
+    assert "types={'code': 'text'}" in problem
+    with pytest.raises(errors.InputError, match="has numbers"):
+        call(frame, verb, rec_id, session=session)
+    assert (writes(clicdata_sandbox), held(clicdata_sandbox, rec_id)) == (0, before)
+    as_text = call(frame, verb, rec_id, types={"code": "text"}, dry_run=True, session=session)
+    assert as_text.columns.loc["code", "verdict"] == "same"
+
+
+def test_dates_are_written_as_any_page_shows_them(session: Session, clicdata_sandbox: Sandbox) -> None:
+    rec_id = clicdata_sandbox.create("Days", {"id": "number", "day": "date"})
+    rows = [{"id": number, "day": None} for number in range(1_200)]
+    clicdata_sandbox.append(rec_id, [*rows, {"id": 1_200, "day": "2026-01-01"}])
+    frame = pd.DataFrame({"id": [7], "day": pd.to_datetime(["2026-01-02"])})
+    assert frame.clicdata.upsert(rec_id, on="id", session=session).complete
+    assert clicdata_sandbox.rows(rec_id)[7]["day"] == "2026-01-02"
+
+
 def test_dates_that_were_read_are_written_back_without_types(session: Session, clicdata_sandbox: Sandbox) -> None:
     days = pd.DataFrame({"id": [1, 2], "day": pd.to_datetime(["2026-01-01", "2026-01-02"])})
     rec_id = days.clicdata.push("Days", types={"day": "date"}, session=session).rec_id
@@ -241,6 +273,24 @@ def test_numbers_are_no_keys_where_the_data_set_has_texts(session: Session, clic
     with pytest.raises(errors.InputError, match="no key would match"):
         pd.DataFrame({"id": [101], "v": [2]}).clicdata.upsert(rec_id, on="id", session=session)
     assert len(clicdata_sandbox.rows(rec_id)) == 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("there", "keys"), [(["12", "13"], [12, 13]), (["12", "A7"], [12, 13]), ([12, 13], ["12", "13"])], ids=str
+)
+def test_keys_that_can_match_no_row_are_refused(
+    session: Session, clicdata_sandbox: Sandbox, verb: str, there: list[Any], keys: list[Any]
+) -> None:
+    rec_id = pd.DataFrame({"code": there, "v": 1}).clicdata.push("Kinds", session=session).rec_id
+    before, frame = held(clicdata_sandbox, rec_id), pd.DataFrame({"code": keys, "v": 2})
+    clicdata_sandbox.requests.clear()
+    by: Any = {"by" if verb == "replace" else "on": "code", "session": session}
+    plan = getattr(frame.clicdata, verb)(rec_id, **by, dry_run=True)
+    assert any("'code' holds" in problem and "no key would match" in problem for problem in plan.problems)
+    with pytest.raises(errors.InputError, match="no key would match"):
+        getattr(frame.clicdata, verb)(rec_id, **by)
+    assert (writes(clicdata_sandbox), held(clicdata_sandbox, rec_id)) == (0, before)
 
 
 def test_keys_that_differ_in_case_or_blanks_only_are_refused_unless_match_decides(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import re
 from collections import Counter
@@ -94,6 +95,43 @@ def test_without_keeping_the_data_set_is_not_read_where_the_service_counts(
     assert len(held(clicdata_sandbox, rec_id)) == 21
     with pytest.raises(errors.InputError, match="were not kept"):
         receipt.undo()
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen"])
+@pytest.mark.parametrize(("created", "there", "keys"), [("text", "12", [12, 13]), ("number", 12, ["12", "13"])])
+def test_no_row_comes_if_its_key_is_of_another_kind_than_those_there(
+    session: Session, clicdata_sandbox: Sandbox, tmp_path: Path, created: str, there: Any, keys: list[Any], seen: bool
+) -> None:
+    rec_id = clicdata_sandbox.create("Kinds", {"code": created, "v": "number"})
+    empty = 0 if seen else 1_200  # page 1 shows no code then
+    clicdata_sandbox.append(rec_id, [*[{"code": None, "v": 0}] * empty, {"code": there, "v": 1}])
+    if seen:
+        pd.read_clicdata(rec_id, session=session)
+    other = b'"none"' if created == "text" else b"99"
+    for way in ({"method": "DELETE"}, {"path": re.compile("/delete$")}):  # a service that finds no row for such a key
+        clicdata_sandbox.faults.edit_request(
+            lambda sent: dataclasses.replace(sent, body=re.sub(rb'"?\b1[23]\b"?', other, sent.body)), times=None, **way
+        )
+    clicdata_sandbox.requests.clear()
+    frame, path = pd.DataFrame({"code": keys, "v": [2, 3]}), tmp_path / "journal"
+    is_early = seen and created == "text"
+    expected = (errors.InputError, "has numbers, and data set") if is_early else (errors.WriteError, "no key would")
+    with pytest.raises(expected[0], match=expected[1]):
+        frame.clicdata.replace(rec_id, by="code", keep=False, journal=path, session=session)
+    if not is_early:
+        with pytest.raises(errors.ClicDataError, match="no key would match"):
+            resume_append(frame, path, session=session)
+    assert wrote(clicdata_sandbox)["insert"] == 0
+    assert clicdata_sandbox.count(rec_id) == empty + 1
+
+
+def test_the_only_rows_of_a_kind_may_be_replaced_without_keeping_them(
+    session: Session, clicdata_sandbox: Sandbox
+) -> None:
+    rec_id = pd.DataFrame({"code": ["a", "2026-01-01"], "v": 1}).clicdata.push("Labels", session=session).rec_id
+    frame = pd.DataFrame({"code": ["a"], "v": [2]})
+    assert frame.clicdata.replace(rec_id, by="code", keep=False, session=session).complete
+    assert [row["v"] for row in clicdata_sandbox.rows(rec_id)] == [1, 2]
 
 
 def test_with_append_first_there_are_never_fewer_rows(session: Session, clicdata_sandbox: Sandbox) -> None:
