@@ -111,7 +111,7 @@ def test_a_data_set_is_read_to_stdout(clicdata: Callable[..., Said], visits: int
         "shop": "01", "visits": 17, "open": True, "day": "2024-01-31",
     }  # fmt: skip
     said = clicdata("read", "Visits", "--json", "--column", "visits", "--rows", "2").json
-    assert said == {"ok": True, "rec_id": visits, "rows": 2, "data": [{"visits": 17}, {"visits": 4}]}
+    assert said == {"ok": True, "exit_code": 0, "rec_id": visits, "rows": 2, "data": [{"visits": 17}, {"visits": 4}]}
 
 
 def test_a_data_set_is_read_to_files(clicdata: Callable[..., Said], visits: int, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_data_set_is_read_to_files(clicdata: Callable[..., Said], visits: int,
     with pa.ipc.open_file(tmp_path / "a.arrow") as reader:
         assert reader.read_all()["visits"].to_pylist() == [17, 4, 9]
     said = clicdata("read", "Visits", "-o", tmp_path / "b.csv", "--json", "--types", "visits=text")
-    assert said.json == {"ok": True, "rec_id": visits, "rows": 3, "file": str(tmp_path / "b.csv")}
+    assert said.json == {"ok": True, "exit_code": 0, "rec_id": visits, "rows": 3, "file": str(tmp_path / "b.csv")}
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -169,7 +169,7 @@ def test_digits_are_an_id_unless_said_to_be_a_name(clicdata: Callable[..., Said]
 
 def test_columns_and_rows(clicdata: Callable[..., Said], visits: int) -> None:
     assert clicdata("count", "Visits").out == "3\n"
-    assert clicdata("count", str(visits), "--json").json == {"ok": True, "rec_id": visits, "rows": 3}
+    assert clicdata("count", str(visits), "--json").json == {"ok": True, "exit_code": 0, "rec_id": visits, "rows": 3}
     head, first, *_ = clicdata("columns", "Visits").out.splitlines()
     assert dict(zip(head.split("\t"), first.split("\t"), strict=True))["holds"] == "text"
     columns = clicdata("columns", "Visits", "--json").json["columns"]
@@ -783,6 +783,36 @@ def test_a_closed_pipe_ends_quietly(account: Sandbox) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("arguments", "redirect", "code", "words"),
+    [
+        ("append FILE Visits --json", "> /dev/full", 0, "1 of 1 row appended"),
+        ("append FILE Visits --json", ">&-", 0, "1 of 1 row appended"),
+        ("append FILE Visits", "2> /dev/full", 0, ""),
+        ("append FILE Visits --types day=number --json", "> /dev/full", 1, "error: "),
+        ("list", "> /dev/full", 1, "stdout can't be written: "),
+        ("list", ">&-", 1, "stdout can't be written: it is closed"),
+        ("--help", "> /dev/full", 1, "error: "),
+    ],
+)
+def test_the_exit_code_is_about_the_rows_even_if_no_output_can_be_written(
+    account: Sandbox, visits: int, tmp_path: Path, arguments: str, redirect: str, code: int, words: str
+) -> None:
+    file = written(tmp_path / "a.csv", "shop,day\n04,2024-01-31\n")
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirect}', "sh", *COMMAND, *arguments.replace("FILE", str(file)).split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert account.count(visits) == 3 + ("append" in arguments and code == 0)
 
 
 def test_a_stdout_that_lacks_a_letter_loses_none(account: Sandbox) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pandas_clicdata.commands import account, local, login, tables, verbs
-from pandas_clicdata.commands.console import Console, drop_stdout, profile_option
+from pandas_clicdata.commands.console import Console, flush_streams, profile_option
 from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.session.session import package_version
@@ -67,18 +67,22 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
         warnings.showwarning = lambda message, *_, **__: console.note(f"warning: {message}")
         try:
             code = app.main(given, prog_name, COMPLETE, standalone_mode=False, obj=console)
-            _flush()
+            console.flush()
         except click.ClickException as error:
             console.as_json = console.as_json or ("--json" in given and not _takes_json_file(error))
             code = Exit.WRONG_CALL if isinstance(error, click.UsageError) else Exit.REFUSED
             console.fail(error, code)
         except (ClicDataError, OSError, ModuleNotFoundError) as error:
-            code = exit_of(error)
-            console.fail(error, code, getattr(error, "receipt", None))
+            if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):  # click can't write
+                code = _interrupted(console, error.__context__)
+            else:
+                code = exit_of(error)
+                console.fail(error, code, getattr(error, "receipt", None))
         except (click.Abort, KeyboardInterrupt) as error:
             code = _interrupted(console, error)
         finally:
             console.close()
+            flush_streams()
     return int(code or 0)
 
 
@@ -94,13 +98,6 @@ def _interrupt_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the pipe has closed it
-        drop_stdout()
 
 
 def _takes_json_file(error: click.ClickException) -> bool:

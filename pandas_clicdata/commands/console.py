@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -25,7 +25,7 @@ from pandas_clicdata.commands.outcome import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -41,6 +41,7 @@ class Console:
         self.as_json = False
         self.profile: str | None = None
         self._session: Session | None = None
+        self._takes_output = True
 
     @property
     def session(self) -> Session:
@@ -60,13 +61,40 @@ class Console:
     # stdout
 
     def write(self, data: bytes) -> None:
-        """Write data to stdout. If the reader of a pipe has closed it, drop the rest."""
+        """Write data to stdout. Raises a `ClickException` if that fails."""
+        if not self._put(data):
+            raise click.ClickException("the result could not be written")
+
+    def _put(self, data: bytes) -> bool:
+        """Write to stdout, and return whether it takes the data. The reader of a pipe may have closed it."""
+        problem = "it is closed"
         try:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            if self._takes_output and sys.stdout is not None:
+                sys.stdout.flush()
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                return True
         except BrokenPipeError:
-            drop_stdout()
+            _drop(sys.stdout)
+            return True
+        except (OSError, ValueError) as error:
+            _drop(sys.stdout)
+            problem = getattr(error, "strerror", None) or str(error)
+        if self._takes_output:
+            self.note(f"warning: stdout can't be written: {problem}")
+        self._takes_output = False
+        return False
+
+    def _report(self, values: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """Write an object with ``--json``. Without it, or if stdout takes nothing, write lines to stderr."""
+        if not (self.as_json and self._put(_encoded(values))):
+            for line in lines:
+                self.note(line)
+
+    def flush(self) -> None:
+        """Flush stdout, where commands may have printed data. Raises a `ClickException` if that fails."""
+        if self._takes_output and sys.stdout is not None:
+            self.write(b"")
 
     def show(self, name: str, frame: pd.DataFrame) -> None:
         """Write a table: aligned on a terminal, with tabs in a pipe, as an object with ``--json``."""
@@ -78,7 +106,7 @@ class Console:
     def show_plan(self, plan: Any) -> None:
         """Write a plan: the changes that a verb would make."""
         if self.as_json:
-            self._write_json({"ok": plan.ok, "exit_code": int(not plan.ok), "plan": describe_plan(plan)})
+            self.write(_encoded({"ok": plan.ok, "exit_code": int(not plan.ok), "plan": describe_plan(plan)}))
             return
         lines = [plan.summary(), *(f"problem: {problem}" for problem in plan.problems)]
         self.write("".join(f"{printable(line)}\n" for line in lines).encode())
@@ -96,13 +124,12 @@ class Console:
 
     def show_receipt(self, receipt: Any, code: Exit, *, is_data: bool = False) -> Exit:
         """Write a receipt, and return the exit code. ``is_data`` writes its text to stdout, not to stderr."""
-        if self.as_json:
-            self._write_json({"ok": code is Exit.DONE, "exit_code": int(code), "receipt": describe(receipt)})
-        elif is_data:
-            self.write("".join(f"{line}\n" for line in receipt_lines(receipt)).encode())
+        values = {"ok": code is Exit.DONE, "exit_code": int(code), "receipt": describe(receipt)}
+        lines = receipt_lines(receipt)
+        if is_data:
+            self.write(_encoded(values) if self.as_json else "".join(f"{line}\n" for line in lines).encode())
         else:
-            for line in receipt_lines(receipt):
-                self.note(line)
+            self._report(values, lines)
         return code
 
     def finish(self, done: Any) -> Exit:
@@ -116,27 +143,27 @@ class Console:
         return self.show_receipt(done, Exit.DONE if whole else Exit.IN_DOUBT)
 
     def result(self, values: Mapping[str, Any], text: str | None = None) -> None:
-        """Write a result: an object with ``--json``, else its text to stderr."""
-        if self.as_json:
-            self._write_json({"ok": True, **values})
-        elif text is not None:
-            self.note(text)
+        """Write a result: an object with ``--json``, else its text to stderr. Without text, it is data."""
+        values = {"ok": True, "exit_code": 0, **values}
+        if text is not None:
+            self._report(values, [text])
+        elif self.as_json:
+            self.write(_encoded(values))
 
     def result_of_rows(self, values: Mapping[str, Any], rows: bytes) -> None:
         """Write a result with rows that are already JSON."""
-        head = json.dumps({"ok": True, **values})[:-1].encode()
+        head = json.dumps({"ok": True, "exit_code": 0, **values})[:-1].encode()
         self.write(head + b', "data": ' + rows.rstrip() + b"}\n")
-
-    def _write_json(self, values: Mapping[str, Any]) -> None:
-        self.write(f"{json.dumps(values, default=str, ensure_ascii=False, allow_nan=False)}\n".encode(errors="replace"))
 
     # -----------------------------------------------------------------------------------------------------
     # stderr
 
     def note(self, text: str) -> None:
-        """Write a message to stderr."""
-        with suppress(OSError):
+        """Write a message to stderr, if it can be written."""
+        try:
             click.echo(printable(text), err=True)
+        except (OSError, ValueError):
+            _drop(sys.stderr)
 
     def note_rows(self, rows: pd.DataFrame) -> None:
         """Write the first rows of a table to stderr."""
@@ -147,33 +174,52 @@ class Console:
         message = str(error) or type(error).__name__
         if isinstance(error, click.ClickException):
             message = error.format_message()
-        if self.as_json:
-            about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
-            for name in ("status", "code", "retry_after"):
-                if (value := getattr(error, name, None)) is not None:
-                    about[name] = value
-            shown = None if receipt is None else describe(receipt)
-            self._write_json({"ok": False, "exit_code": int(code), "error": about, "receipt": shown})
-            return
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            self.note(f"{error.ctx.get_usage()}\nSee '{error.ctx.command_path} --help'.")
+        about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
+        for name in ("status", "code", "retry_after"):
+            if (value := getattr(error, name, None)) is not None:
+                about[name] = value
+        shown = None if receipt is None else describe(receipt)
         message = without_python(message)
-        self.note(f"error: {message}")
-        for line in [] if receipt is None else receipt_lines(receipt):
-            if line not in message:
-                self.note(line)
+        lines = [
+            f"error: {message}",
+            *(line for line in ([] if receipt is None else receipt_lines(receipt)) if line not in message),
+        ]
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            lines.insert(0, f"{error.ctx.get_usage()}\nSee '{error.ctx.command_path} --help'.")
+        self._report({"ok": False, "exit_code": int(code), "error": about, "receipt": shown}, lines)
 
 
-def drop_stdout() -> None:
-    """Send later output of stdout to the null device, so that no flush fails at the end."""
+def _encoded(values: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(values, default=str, ensure_ascii=False, allow_nan=False)}\n".encode(errors="replace")
+
+
+def _drop(stream: TextIO | None) -> None:
+    """Send later output of a stream to the null device, so that no flush fails at the end."""
+    if stream is None:
+        return
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def flush_streams() -> None:
+    """Flush both streams. If Python's own flush at the exit failed, it would change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            _drop(stream)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal. Python has none for a stream that was closed at its start."""
+    return stream is not None and stream.isatty()
 
 
 def _lines(frame: pd.DataFrame) -> str:
     """Return a table as text: aligned on a terminal, with tabs elsewhere."""
     rows = [list(map(str, frame.columns)), *([text_of(cell) for cell in row] for row in rows_of(frame))]
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "".join("  ".join(map(str.ljust, row, widths)).rstrip() + "\n" for row in rows)
     return "".join("\t".join(row) + "\n" for row in rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pandas_clicdata import AppendReceipt, resume_append
-from pandas_clicdata.commands.console import Command, Console, pass_console
+from pandas_clicdata.commands.console import Command, Console, is_terminal, pass_console
 from pandas_clicdata.commands.files import Source, Target, write_rows
 from pandas_clicdata.commands.options import (
     data_set_argument,
@@ -286,7 +286,7 @@ def delete(
     **more: Any,
 ) -> Exit:
     """Delete the rows of DATASET that equal a row of FILE in the columns --on."""
-    if not (yes or dry_run) and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (yes or dry_run) and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError("There is no terminal to ask at: add --yes to delete, or --dry-run to look.")
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
     frame, typed = _rows(console, source, rec_id, types)
@@ -298,7 +298,8 @@ def delete(
         console.note_rows(rows)
         noun = "row" if len(rows) == 1 else "rows"
         if not click.confirm(f"Delete {len(rows):,} {noun} of data set {rec_id}?", err=True):
-            console.result({"rec_id": rec_id, "deleted": False}, "nothing was deleted")
+            refused = {"ok": False, "exit_code": int(Exit.REFUSED), "rec_id": rec_id, "deleted": False}
+            console.result(refused, "nothing was deleted")
             return Exit.REFUSED
     return console.finish(_apply(console, plan, keep))
 
