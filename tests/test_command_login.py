@@ -134,6 +134,71 @@ def test_a_key_is_accepted_before_it_is_written(
     assert "auth_method\tapi_key" in clicdata("whoami").out
 
 
+APP = 'client_id = "sandbox-client" # the app\nclient_secret = { env = "MY_SECRET" }\n'
+
+
+def written(config: Path, text: str) -> None:
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(text)
+    config.chmod(0o600)
+
+
+@pytest.mark.parametrize("method", ["api_key", "basic", "client_credentials", "authorization_code"])
+@pytest.mark.parametrize("before", ['api_key = "k"\n', APP, APP + 'refresh_token = "spent"\n'])
+def test_another_way_to_log_in_keeps_where_the_service_is(
+    clicdata: Callable[..., Said],
+    app: Sandbox,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    before: str,
+) -> None:
+    """No secret goes to another host than the one that the profile names."""
+    version = "2022.01" if method == "api_key" else "none"
+    where = f'[default]\nurl = "{app.url}" # ours\napi_version = "{version}"\nca_bundle = "{__file__}"\n'
+    written(config, where + before)
+    for name in ("api_key", "username", "password"):
+        monkeypatch.setenv(f"CLICDATA_{name.upper()}", getattr(app.credentials, name))
+    monkeypatch.setenv("CLICDATA_URL", "https://elsewhere.test/")
+    monkeypatch.setenv("MY_SECRET", "sandbox-secret")
+    said = clicdata("login", "--auth-method", method, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["url"] == app.url
+    content = config.read_text()
+    assert content.startswith(where)
+    has_app = "client_id" in before
+    assert ('client_id = "sandbox-client" # the app' in content) is (has_app and method != "api_key")
+    assert ('{ env = "MY_SECRET" }' in content) is (has_app and method in ("client_credentials", "authorization_code"))
+    assert "spent" not in content
+    assert ("api_key" in content.replace('auth_method = "api_key"', "")) is (method == "api_key")
+
+
+def test_the_app_of_a_profile_is_replaced_by_name_only(
+    clicdata: Callable[..., Said], app: Sandbox, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(config, f'[default]\nurl = "{app.url}"\nclient_id = "old"\nclient_secret = "older"\n')
+    arguments = ("login", "--auth-method", "client_credentials")
+    assert clicdata(*arguments).code == 4
+    assert clicdata(*arguments, "--client-id", "sandbox-client").code == 0
+    assert "old" not in config.read_text()
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: PTH123, SIM115
+    said = clicdata(*arguments, "--client-id", "another")
+    sys.stdin.close()
+    assert said.code == 2, "the secret of the environment is of another app"
+    assert "client_secret is missing: set CLICDATA_CLIENT_SECRET with the CLICDATA_CLIENT_ID of another" in said.err
+
+
+def test_a_profile_that_can_not_be_used_is_not_replaced(
+    clicdata: Callable[..., Said], app: Sandbox, config: Path
+) -> None:
+    written(config, '[default]\nurl = "https://elsewhere.test/"\napi_kee = "k"\n')
+    said = clicdata("login", "--auth-method", "client_credentials")
+    assert said.code == 4
+    assert "profile default: in " in said.err
+    assert "did you mean api_key?" in said.err
+    assert [request.path for request in app.requests] == []
+
+
 def test_secrets_are_kept_in_the_keyring(
     clicdata: Callable[..., Said], app: Sandbox, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

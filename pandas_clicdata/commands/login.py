@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +14,18 @@ from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.outcome import printable
 from pandas_clicdata.errors import NotConnected
 from pandas_clicdata.session import login as browser
-from pandas_clicdata.session import manager, profiles
+from pandas_clicdata.session import manager, profiles, references
 from pandas_clicdata.session.credentials import NEEDS, Secret
 from pandas_clicdata.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _CODE = "authorization_code"
 _CLEAR = ("client_id", "username")  # not secret: shown while typed, and allowed as an option
+_APP = ("client_id", "client_secret")
+_OWNERS = {"client_secret": "client_id", "password": "username"}
+_WHERE = ("url", "api_version", "ca_bundle")  # what a profile keeps, whatever the way to log in
 
 
 @click.command(cls=Command)
@@ -62,28 +66,33 @@ def login(
     ClicData accepts them.
 
     The name of the profile comes from --profile, else from CLICDATA_PROFILE, else it is "default". If the profile
-    exists, its API app is used again. Missing settings come from the environment, or you type them at a terminal. No
-    option takes a secret.
+    exists, its URL and its API app are used again; --url and --client-id replace them. Missing settings come from the
+    environment, or you type them at a terminal. No option takes a secret.
     """
     if paste and not sys.stdin.isatty():
         raise click.UsageError("--paste needs a terminal")
     name = profiles.check_name(console.profile or os.environ.get(manager.PROFILE) or profiles.DEFAULT)
-    profiles.check_file()
-    given = {"client_id": client_id, "username": username, "url": url}
-    keep = method == _CODE and client_id is None and _is_app(name)
-    found = {} if keep else _asked_for([key for key in NEEDS[method] if key != "refresh_token"], given)
-    url = url or (None if keep else os.environ.get(manager.ENVIRONMENT["url"]))
-    elsewhere: dict[str, Any] = {} if url is None else {"url": url}
+    before = profiles.held(name)
+    app = _app(name, before, NEEDS[method]) if client_id is None else {}
+    given = {"client_id": client_id or app.get("client_id"), "username": username}
+    typed = _asked_for([key for key in NEEDS[method] if key not in app and key != "refresh_token"], given)
+    if url is None and not before:
+        url = os.environ.get(manager.ENVIRONMENT["url"])
+    where = {key: before[key] for key in _WHERE if key in before} | ({} if url is None else {"url": url})
+    arguments: dict[str, Any] = {**app, **typed, **where}
+    if where.get("api_version", "").lower() == "none":
+        arguments["api_version"] = None
     if method == _CODE:
-        source: dict[str, Any] = {"profile": name} if keep else found
-        with Session(auth_method="client_credentials", **source, **elsewhere) as app:
-            found["refresh_token"] = _refresh_token(console, app, scope, port, paste, redirect_uri, seconds).reveal()
+        with Session(auth_method="client_credentials", **arguments) as session:
+            typed["refresh_token"] = _refresh_token(
+                console, session, scope, port, paste, redirect_uri, seconds
+            ).reveal()
     else:
-        with Session(auth_method=method, **found, **elsewhere) as session:
+        with Session(auth_method=method, **arguments) as session:
             session.check()
-    settings = {"auth_method": method, **elsewhere, **{key: found[key] for key in _CLEAR if key in found}}
-    secrets = {key: Secret(text) for key, text in found.items() if key not in _CLEAR}
-    path = profiles.save(name, settings, secrets, keyring=keyring, keep=keep)
+    settings = {"auth_method": method, "url": url, **{key: typed[key] for key in _CLEAR if key in typed}}
+    secrets = {key: Secret(text) for key, text in typed.items() if key not in _CLEAR}
+    path = profiles.save(name, settings, secrets, keyring=keyring, keep=(*_WHERE, *app))
     console.note(f"The profile {name} is in {path}")
     with Session(profile=name) as session:
         _show(console, {"profile": name, **session.check()})
@@ -105,24 +114,31 @@ def _show(console: Console, found: Mapping[str, str | None]) -> None:
         )
 
 
-def _is_app(name: str) -> bool:
-    """Return whether a profile has an API app with its secret."""
-    try:
-        Session(profile=name, auth_method="client_credentials").close()
-    except NotConnected:
-        return False
-    return True
+def _app(name: str, profile: Mapping[str, Any], needs: Collection[str]) -> dict[str, str]:
+    """Return the API app of a profile, as far as a way to log in needs it and it can be looked up."""
+    found: dict[str, str] = {}
+    with suppress(NotConnected):
+        for key in _APP:
+            if key in profile and key in needs:
+                found[key] = references.resolve(profile[key], f"{name}.{key}").reveal()
+    return found if "client_id" in found else {}
 
 
-def _asked_for(names: list[str], given: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return each setting: the option, else the variable of the environment, else what the user types."""
-    found = {}
+def _asked_for(names: list[str], given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return each setting: the option, else the variable of the environment, else what the user types.
+
+    The environment supplies no secret of another API app or user than its own.
+    """
+    found: dict[str, str] = {}
     for name in names:
-        variable = manager.ENVIRONMENT[name]
-        text = given.get(name) or os.environ.get(variable)
+        variable, owner = manager.ENVIRONMENT[name], _OWNERS.get(name, name)
+        its_own, used = os.environ.get(manager.ENVIRONMENT[owner]), found.get(owner) or given.get(owner)
+        is_foreign = bool(its_own and used and its_own != used)
+        text = given.get(name) or (None if is_foreign else os.environ.get(variable))
         if not text and not sys.stdin.isatty():
             option = f", or give --{name.replace('_', '-')}" if name in _CLEAR else ""
-            raise click.UsageError(f"{name} is missing: set {variable}{option}")
+            foreign = f" with the {manager.ENVIRONMENT[owner]} of {used}" if is_foreign else ""
+            raise click.UsageError(f"{name} is missing: set {variable}{foreign}{option}")
         found[name] = text or click.prompt(name, hide_input=name not in _CLEAR, err=True)
     return found
 

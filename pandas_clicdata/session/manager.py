@@ -116,6 +116,10 @@ def connect(
     del client_secret, password, api_key, refresh_token, url  # a traceback shows the variables of its frames
     try:
         session = opened(_completed(params))
+    except NotConnected as error:
+        if "profile" in params:
+            raise
+        raise _unconnected(params.get("auth_method"), str(error)) from None
     finally:
         params.clear()
     try:
@@ -265,11 +269,11 @@ def sources(environ: Mapping[str, str], asked: str | None = None) -> tuple[dict[
     profile is named and can't be used, no later source replaces it. No secret is looked up.
     """
     named = environ.get(PROFILE) or ""
-    problem = profiles.problem(named) if named else "not set"
+    problem = profiles.problem(named, asked) if named else "not set"
     method, ways = environment_sources(environ)
     if asked is not None:
         method = asked if asked in NEEDS and not _missing(NEEDS[asked], environ) else None
-    last = profiles.problem(profiles.DEFAULT)
+    last = profiles.problem(profiles.DEFAULT, asked)
     found: dict[str, Any] | None = None
     if named:
         found = None if problem else {"profile": named}
@@ -316,15 +320,25 @@ def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
 
 def _from_sources(asked: str | None) -> dict[str, Any]:
     """Return the arguments of a session from a profile or the environment, for the way to log in ``asked``."""
-    found, ways = sources(os.environ, asked)
+    found, _ = sources(os.environ, asked)
     if found is None:
-        tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
-        raise NotConnected(
-            "no connection to ClicData. Looked for credentials in:"
-            f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write a "
-            "profile with clicdata login; without an account, try pandas_clicdata.sandbox.start().session()."
-        )
+        raise NotConnected("no source has credentials")
     return found
+
+
+def _unconnected(asked: str | None, problem: str) -> NotConnected:
+    """Return the error that lists each source. ``problem`` is that of the profile, if one was chosen."""
+    found, ways = sources(os.environ, asked)
+    if found is not None and os.environ.get(PROFILE):
+        ways[0] = f"{PROFILE}: {problem}"
+    elif found is not None:
+        ways[-1] = problem
+    tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
+    return NotConnected(
+        "no connection to ClicData. Looked for credentials in:"
+        f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write a "
+        "profile with clicdata login; without an account, try pandas_clicdata.sandbox.start().session()."
+    )
 
 
 def _completed(params: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pandas_clicdata.session.credentials import GIVEN, NEEDS, AuthorizationCode,
 from pandas_clicdata.session.wire import LOG_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from tomlkit import TOMLDocument
 
@@ -106,20 +106,28 @@ def _credentials(auth_method: str | None, held: Mapping[str, Secret]) -> Credent
         return str(error)
 
 
-def problem(name: str) -> str | None:
-    """Return why the file shows that a profile can't be used; None if it shows no reason."""
-    table = _table(path_of_config(), check_name(name))
-    return table if isinstance(table, str) else None
+def problem(name: str, auth_method: str | None = None) -> str | None:
+    """Return why a profile can't be used; None if the file shows no reason. No secret is looked up."""
+    path = path_of_config()
+    table = _table(path, check_name(name))
+    if isinstance(table, str):
+        return table
+    method = auth_method or table.get("auth_method")
+    held = {key: value if isinstance(value, Secret) else Secret("looked up later") for key, value in table.items()}
+    found = _credentials(method, {key: held[key] for key in NEEDS.get(method or "", GIVEN) if key in held})
+    return f"in {path}: {found}" if isinstance(found, str) else None
 
 
-def check_file() -> None:
-    """Raise `NotConnected` if the file can't be written."""
+def held(name: str) -> Table:
+    """Return a profile, empty if there is none. Raise `NotConnected` if it can't be used, or the file not written."""
     path = Path(os.path.realpath(path_of_config()))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(path, _PATIENCE):
-        found = _tables(path) if path.exists() else {}
+        tables = _tables(path) if path.exists() else {}
+        found = {} if not isinstance(tables, str) and name not in tables else _table(path, name)
     if isinstance(found, str):
-        raise NotConnected(found)
+        raise NotConnected(f"profile {name}: {found}")
+    return found
 
 
 def save(
@@ -128,12 +136,12 @@ def save(
     secrets: Mapping[str, Secret],
     *,
     keyring: bool = False,
-    keep: bool = False,
+    keep: Collection[str] = (),
 ) -> Path:
     """Write a profile, and return the path of its file.
 
-    With ``keyring``, the secrets are written into the keyring, else into the file, as plain text. The old settings of
-    the profile are removed; with ``keep`` they stay, and a secret in the keyring stays there. Comments and other
+    With ``keyring``, the secrets are written into the keyring, else into the file, as plain text. A secret that was in
+    the keyring stays there. Other settings of the profile are removed, except those in ``keep``. Comments and other
     profiles don't change. The file is replaced as a whole, so that no other process sees a part of it.
     """
     check_name(name)
@@ -142,14 +150,14 @@ def save(
     values: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     values["logged_in"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     with _locked(path, _PATIENCE):
-        before = _table(path, name) if keep else {}
+        before = _table(path, name)
         failed = None
         for key, secret in secrets.items():
             place = before.get(key) if isinstance(before, dict) else None
             place = place if isinstance(place, dict) and "keyring" in place else _KEPT if keyring else None
             values[key] = place or secret
             failed = failed or (references.write(place, f"{name}.{key}", secret) if place else None)
-        failed = failed or _change(path, name, values, anew=not keep)
+        failed = failed or _change(path, name, values, keep=keep)
     if failed:
         raise NotConnected(f"profile {name}: {failed}")
     return path
@@ -178,17 +186,23 @@ class RefreshTokens:
                 raise NotConnected(
                     f"profile {self._name} was changed in {self._path} since this session was opened: open it again"
                 )
-            yield _looked_up(self._name, "refresh_token", table["refresh_token"])
+            newest = _looked_up(self._name, "refresh_token", table["refresh_token"])
+            if failed := self._written(newest):  # a request would use the token up, and the new one would be lost
+                raise NotConnected(
+                    f"profile {self._name}: a new refresh token can't be stored: {failed}. Nothing was sent"
+                )
+            yield newest
 
     def write(self, token: Secret) -> None:
         """Write a new token durably. Call this within `locked`."""
+        if failed := self._written(token):
+            raise NotConnected(f"profile {self._name}: the new refresh token is lost, because {failed}. {self.advice}")
+
+    def _written(self, token: Secret) -> str | None:
         kept = self._table["refresh_token"]
         if isinstance(kept, dict):
-            failed = references.write(kept, f"{self._name}.refresh_token", token)
-        else:
-            failed = _change(self._path, self._name, {"refresh_token": token}, anew=False)
-        if failed:
-            raise NotConnected(f"profile {self._name}: the new refresh token is lost, because {failed}. {self.advice}")
+            return references.write(kept, f"{self._name}.refresh_token", token)
+        return _change(self._path, self._name, {"refresh_token": token}, keep=_KNOWN)
 
 
 def _rest(table: Table) -> Table:
@@ -273,8 +287,8 @@ def _document(path: Path) -> TOMLDocument | str:
         return f"{path} is not TOML: {type(error).__name__}"
 
 
-def _change(path: Path, name: str, values: Mapping[str, Any], *, anew: bool) -> str | None:
-    """Write values into a profile; return the reason of a failure. ``anew`` removes its other values."""
+def _change(path: Path, name: str, values: Mapping[str, Any], *, keep: Collection[str]) -> str | None:
+    """Write values into a profile, and remove others that are not in ``keep``. Return the reason of a failure."""
     import tomlkit
 
     document = _document(path) if path.exists() else tomlkit.document()
@@ -283,7 +297,7 @@ def _change(path: Path, name: str, values: Mapping[str, Any], *, anew: bool) -> 
     if not isinstance(document.get(name), dict):
         document[name] = tomlkit.table()
     table: Any = document[name]
-    for key in [key for key in table if anew and key not in values]:
+    for key in [key for key in table if key not in keep and key not in values]:
         del table[key]
     for key, value in values.items():
         table[key] = _plain(value)

@@ -48,7 +48,7 @@ def write(value: Mapping[str, Any], owner: str, secret: Secret) -> str | None:
     except ImportError:
         return _NO_KEYRING
     except Exception as error:  # noqa: BLE001  # each backend has errors of its own
-        return f"the keyring can't be written: {type(error).__name__}"
+        return f"the keyring can't be written ({type(error).__name__}): unlock it, or keep the secret in the file"
     return None
 
 
@@ -72,7 +72,8 @@ def _from_keyring(value: Mapping[str, Any], owner: str) -> Secret:
     except ImportError:
         failed = _NO_KEYRING
     except Exception as error:  # noqa: BLE001  # each backend has errors of its own
-        failed = f"the keyring can't be read: {type(error).__name__}"
+        advice = "unlock it, install one, or name the secret by { command = ... } or { env = ... }"
+        failed = f"the keyring can't be read ({type(error).__name__}): {advice}"
     if found is None:
         raise NotConnected(failed or f"not in the keyring: store it with  keyring set {service} {username}")
     return found

@@ -167,15 +167,24 @@ def test_a_lost_token_says_to_log_in_again(config: Path, service: Sandbox) -> No
         session.check()
 
 
-def test_a_full_disk_says_so(config: Path, service: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replace(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_full_disk_says_so(config: Path, service: Sandbox, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    real, written = os.replace, []
 
+    def replace(old: str, new: Path) -> None:
+        if len(written) == room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(old, new)
+        written.append(new)
+
+    words = "is lost, because .* No space .* Log in again: clicdata login" if room else "No space .* Nothing was sent"
     with Session(profile="prod") as session:
-        monkeypatch.setattr("os.replace", replace)
-        with pytest.raises(
-            errors.NotConnected, match=r"is lost, because .* No space left .* Log in again: clicdata login"
-        ):
+        with monkeypatch.context() as full:
+            full.setattr("os.replace", replace)
+            with pytest.raises(errors.NotConnected, match=words):
+                session.check()
+        assert renewals(service) == [200] * room
+        if not room:  # the token was not used up
             session.check()
     assert [path.name for path in config.parent.iterdir() if path.name.startswith(".")] == []
 
@@ -195,7 +204,7 @@ def test_a_file_that_another_process_reads_is_replaced_a_little_later(
     for _ in range(2):
         with Session(profile="prod") as session:
             session.check()
-    assert len(tried) == 4
+    assert len(tried) == 6  # each log-in writes the file before the request and after it
 
 
 def test_a_folder_that_is_read_only_spends_no_token(
@@ -263,3 +272,28 @@ def test_a_token_in_a_keyring_is_replaced_there(
         assert held[PLACE] != before
     assert 'refresh_token = {keyring = "clicdata"}' in path.read_text("utf-8")
     assert "sandbox-secret" not in path.read_text("utf-8")
+
+
+def test_a_keyring_that_can_not_be_written_spends_no_token(
+    service: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: dict[tuple[str, str], str] = {}
+    monkeypatch.setattr("keyring.get_password", lambda *place: held.get(place))
+    monkeypatch.setattr("keyring.set_password", lambda service, name, text: held.update({(service, name): text}))
+    monkeypatch.setenv("CLICDATA_CONFIG", str(tmp_path / "config.toml"))
+    secrets = {"client_secret": Secret("sandbox-secret"), "refresh_token": Secret("sandbox-refresh-token")}
+    profiles.save("prod", {"client_id": "sandbox-client", "url": service.url}, secrets, keyring=True)
+
+    def locked(*_: object) -> None:
+        raise RuntimeError("locked")
+
+    with Session(profile="prod") as session:
+        with monkeypatch.context() as now:
+            now.setattr("keyring.set_password", locked)
+            with pytest.raises(
+                errors.NotConnected, match=r"can't be written \(RuntimeError\): unlock it, .* Nothing was"
+            ):
+                session.check()
+        assert renewals(service) == []
+        session.check()
+    assert held[PLACE] != "sandbox-refresh-token"

@@ -139,6 +139,45 @@ def test_no_connection_lists_each_source_and_why_it_was_skipped(config: Any, mon
         connect(profile="prod")
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('api_key = { env = "NOT_SET" }', "profile {}: api_key: the variable NOT_SET is not set"),
+        (f"api_key = {python('print()')}", "profile {}: api_key: its command .* printed nothing"),
+        ('api_key = { keyring = "clicdata" }', "profile {}: api_key: not in the keyring: store it"),
+        ('client_id = "a"', "(profile )?{}[:,] in .*config.toml: credentials are missing. Given: only client_id"),
+    ],
+)
+@pytest.mark.parametrize("name", ["default", "prod"])
+def test_a_profile_without_its_secrets_is_in_the_list_of_the_sources(
+    config: Any, monkeypatch: pytest.MonkeyPatch, keyring: Any, content: str, reason: str, name: str
+) -> None:
+    config(f"[{name}]\n{content}\n")
+    if name == "prod":
+        monkeypatch.setenv("CLICDATA_PROFILE", name)
+    with pytest.raises(errors.NotConnected) as caught:
+        Data().get_data()
+    lines = str(caught.value).split("\n  - ")
+    assert lines[0].startswith("no connection to ClicData. Looked for credentials in:")
+    assert "api_key: CLICDATA_API_KEY not set" in lines
+    named, default = lines[2], lines[-1]
+    assert re.match(
+        ("CLICDATA_PROFILE: " if name == "prod" else "") + reason.format(name), named if name == "prod" else default
+    )
+    assert named == "CLICDATA_PROFILE: not set" or name == "prod"
+    with pytest.raises(errors.NotConnected, match=f"^profile {name}"):
+        connect(profile=name)
+
+
+def test_a_way_to_log_in_is_asked_of_a_profile_that_has_several(config: Any) -> None:
+    config('[default]\napi_key = "k"\nclient_id = "a"\nclient_secret = "s"\n')
+    assert connect(auth_method="api_key").auth_method == "api_key"
+    with pytest.raises(
+        errors.NotConnected, match=r"profile default: in .*: the credentials given fit api_key and client"
+    ):
+        connect()
+
+
 def test_the_doctor_lists_each_source(
     config: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clicdata_sandbox: Sandbox
 ) -> None:
@@ -290,6 +329,18 @@ def test_without_the_library_a_keyring_says_what_to_install(config: Any, monkeyp
     monkeypatch.setitem(sys.modules, "keyring", None)
     config('[default]\napi_key = { keyring = "clicdata" }\n')
     with pytest.raises(errors.NotConnected, match=r"pip install 'pandas-clicdata\[keyring\]'"):
+        connect()
+
+
+def test_a_machine_without_a_keyring_says_what_to_do(config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import keyring
+    from keyring.backends.fail import Keyring
+
+    monkeypatch.setattr(keyring, "get_password", Keyring().get_password)
+    config('[default]\napi_key = { keyring = "clicdata" }\n')
+    with pytest.raises(
+        errors.NotConnected, match=r"can't be read \(NoKeyringError\): unlock it, .* or \{ env = ... \}"
+    ):
         connect()
 
 
