@@ -537,6 +537,29 @@ def test_an_append_with_an_id_is_done_once(
     assert clicdata("append", other, "Visits", "--append-id", "monday", "--journal", tmp_path / "j").code == 1
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 429])
+@pytest.mark.parametrize("with_journal", [False, True])
+def test_a_push_that_created_a_data_set_says_how_to_continue(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, status: int, with_journal: bool
+) -> None:
+    file, journal = written(tmp_path / "a.csv", "shop,name\n17,x\n"), tmp_path / "a.journal"
+    account.faults.status(status, method="POST", path="/data/1004/row", times=100)
+    options = ["--types", "shop=text", *(["--journal", journal] if with_journal else [])]
+    said = clicdata("push", file, "New", *options)
+    assert said.code == 3
+    assert "data set 1004 was created, and has no rows\n" in said.err
+    account.faults.clear()
+    *_, last = said.err.splitlines()
+    words = last.removeprefix("continue with: clicdata ").replace("FILE", str(file)).split()
+    assert words == (["resume", str(file), str(journal)] if with_journal else [
+        "append", str(file), "1004", "--types", "shop=text",
+    ])  # fmt: skip
+    said = clicdata(*words, "--json")
+    assert said.code == 0
+    assert said.json["receipt"]["created"] is with_journal
+    assert [row["shop"] for row in account.rows(1004)] == ["17"]
+
+
 def test_rows_in_doubt_of_a_change_are_a_number(
     clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from pandas_clicdata.errors import (
     TransportError,
     WriteError,
 )
+from pandas_clicdata.uploads.receipt import AppendReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -78,9 +80,14 @@ _PARTS = ("appended", "updated", "deleted")  # the receipts in a `SyncReceipt`
 
 
 def anything_done(receipt: Any) -> bool:
-    """Return whether any row was written, or may have been written."""
+    """Return whether any row was written, or may have been written, or a data set was created."""
     counts = ("rows_appended", "rows_in_doubt", "keys_applied", "keys_accepted", "keys_in_doubt", "anything_done")
-    return any(_count(receipt, name) for name in counts)
+    return _is_new(receipt) or any(_count(receipt, name) for name in counts)
+
+
+def _is_new(receipt: Any) -> bool:
+    """Return whether the data set was created for the rows."""
+    return isinstance(receipt, AppendReceipt) and receipt.job.made
 
 
 def _count(receipt: Any, name: str) -> Any:
@@ -104,6 +111,7 @@ def describe(receipt: Any) -> dict[str, Any]:
         found = [(int(start), int(stop), state) for start, stop, state in chunks]
         shown["in_doubt"] = _joined(found, ("sending", "in doubt", "partial", "doubled"))
         shown["remaining"] = _joined(found, ("pending", "refused"))
+        shown["created"] = _is_new(receipt)
     if hasattr(receipt, "users"):
         shown["users"] = records(receipt.users)
     for name in _PARTS:
@@ -156,8 +164,14 @@ def receipt_lines(receipt: Any) -> list[str]:
         for user in shown.get("users", ())
         if user["state"] in ("refused", "in doubt", "not sent")
     ]
+    is_empty = bool(stored.get("created")) and 0 < stored["rows_total"] == stored["rows_remaining"]
+    if is_empty:
+        lines.append(f"data set {shown['rec_id']} was created, and has no rows")
     if stored.get("journal") and not shown["complete"]:
         lines.append(f"continue with: clicdata resume FILE {stored['journal']}")
+    elif is_empty:
+        types = [f" --types {shlex.quote(f'{name}={of}')}" for name, of in (receipt.job.types or {}).items()]
+        lines.append(f"continue with: clicdata append FILE {shown['rec_id']}{''.join(types)}")
     return lines
 
 
