@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +114,11 @@ def test_a_live_read_is_refused_with_the_reason(service: Sandbox) -> None:
 
 def broken(kind: str, file: Path) -> None:
     whole = file.read_bytes()
-    if kind == "empty":
+    if kind == "of all":
+        file.chmod(0o666)
+    elif kind == "of another user":
+        os.chown(file, os.getuid() + 1, -1)
+    elif kind == "empty":
         file.write_bytes(b"")
     elif kind == "cut":
         file.write_bytes(whole[: len(whole) // 2])
@@ -133,10 +139,14 @@ def broken(kind: str, file: Path) -> None:
         file.mkdir()
 
 
-@pytest.mark.parametrize("kind", ["empty", "cut", "other bytes", "no parquet", "another table", "too few pages"])
-def test_a_broken_file_is_ignored_and_replaced(
+@pytest.mark.parametrize(
+    "kind", ["of all", "of another user", "empty", "cut", "other bytes", "no parquet", "another table", "too few pages"]
+)
+def test_a_file_that_can_not_be_used_is_ignored_and_replaced(
     kind: str, service: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    if kind == "of another user" and os.getuid() != 0:
+        pytest.skip("only root gives a file away")
     whole = read()
     [file] = folder.iterdir()
     broken(kind, file)
@@ -147,6 +157,7 @@ def test_a_broken_file_is_ignored_and_replaced(
     pd.testing.assert_frame_equal(read(), whole)
     assert asked(service) == []
     assert [*folder.iterdir()] == [file]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_any_other_byte_at_the_end_of_the_file_is_found_or_changes_nothing(folder: Path) -> None:
@@ -182,6 +193,22 @@ def test_a_read_goes_on_where_nothing_can_be_written(
     for _ in range(2):
         assert len(read()) == 35
     assert "not cached" in caplog.text
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_read_on_a_full_disk_keeps_its_rows(
+    room: int, service: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))  # Python ignores SIGXFSZ, so that a write fails
+    try:
+        assert len(read()) == 35
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "the version is not cached: " in caplog.text
+    assert [*folder.iterdir()] == []
+    assert len(read()) == 35
+    assert len([*folder.iterdir()]) == 1
 
 
 def test_a_part_is_never_kept(service: Sandbox, folder: Path) -> None:

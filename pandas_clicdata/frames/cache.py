@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _FORMAT = "1"
 _COLUMNS = pa.schema([("rows", pa.binary()), ("length", pa.int64()), ("is_last", pa.bool_())])
 
+_OTHERS = 0o077  # the rights of other users
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +48,7 @@ class CachedVersion:
         try:
             ends = [page.is_last for page in self._read()]  # finds a broken file before a page is used
         except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
-            _log.warning("the cache file %s is broken (%s) and will be replaced", self.path, problem)
+            _log.warning("the cache file %s can't be used (%s) and will be replaced", self.path, problem)
             return None
         if not ends or ends != [False] * (len(ends) - 1) + [True]:
             _log.warning("the cache file %s is incomplete and will be replaced", self.path)
@@ -56,7 +58,11 @@ class CachedVersion:
     def _read(self) -> Iterator[CachedPage]:
         import pyarrow.parquet as pq  # this import takes as long as the rest of a read
 
-        with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+        with self.path.open("rb") as opened:
+            status = os.fstat(opened.fileno())
+            if os.name == "posix" and (status.st_mode & _OTHERS or status.st_uid != os.geteuid()):
+                raise ValueError("other users may have written it, or may read it")
+            file = pq.ParquetFile(opened, page_checksum_verification=True)
             if not file.schema_arrow.equals(self._schema, check_metadata=True):
                 raise ValueError("it is of another version, or of another release of this package")
             for number in range(file.num_row_groups):
@@ -76,27 +82,29 @@ class CachedVersion:
             return
         import pyarrow.parquet as pq
 
-        with os.fdopen(handle, "wb") as file:
-            table = pq.ParquetWriter(file, self._schema, compression="zstd", write_page_checksum=True)
-            state = {"failed": False}
+        file = os.fdopen(handle, "wb")
+        table = pq.ParquetWriter(file, self._schema, compression="zstd", write_page_checksum=True)
+        state = {"failed": False}
 
-            def add(page: CachedPage) -> None:
-                if state["failed"]:
-                    return
-                try:
-                    table.write_batch(pa.RecordBatch.from_pylist([page._asdict()], self._schema))
-                    if page.is_last:
-                        table.close()
-                        file.close()
-                        os.replace(name, self.path)  # noqa: PTH105
-                except (OSError, ValueError, pa.ArrowException) as problem:
-                    state["failed"] = True
-                    _log.warning("the version is not cached: %s", problem)
-
+        def add(page: CachedPage) -> None:
+            if state["failed"]:
+                return
             try:
-                yield add
-            finally:
-                with suppress(OSError, ValueError, pa.ArrowException):
+                table.write_batch(pa.RecordBatch.from_pylist([page._asdict()], self._schema))
+                if page.is_last:
                     table.close()
-                with suppress(OSError):
-                    os.unlink(name)  # noqa: PTH108  # no such file if it was renamed
+                    file.close()
+                    os.replace(name, self.path)  # noqa: PTH105
+            except (OSError, ValueError, pa.ArrowException) as problem:
+                state["failed"] = True
+                _log.warning("the version is not cached: %s", problem)
+
+        try:
+            yield add
+        finally:
+            with suppress(OSError, ValueError, pa.ArrowException):
+                table.close()
+            with suppress(OSError):
+                file.close()  # writes what is left, and fails again if the disk is full
+            with suppress(OSError):
+                os.unlink(name)  # noqa: PTH108  # no such file if it was renamed
