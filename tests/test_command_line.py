@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pandas_clicdata.sandbox import Sandbox
+    from pandas_clicdata.sandbox.faults import Received
 
 CHECKOUT = Path(pandas_clicdata.__path__[0]).parent
 
@@ -236,6 +238,87 @@ def test_cells_become_what_the_data_set_holds(
     else:
         assert said.code == 0, said.err
         assert account.rows(visits)[-1] == row
+
+
+@pytest.fixture
+def sparse(account: Sandbox) -> int:
+    """A data set whose page 1 has no code, no count and no flag. Page 2 has codes and counts, and page 3 has flags."""
+    rec_id = account.create("Sparse", {"id": "number", "code": "text", "n": "number", "flag": "text"})
+    rows = [{"id": number, "code": None, "n": None, "flag": None} for number in range(2_100)]
+    account.append(rec_id, [*rows[:1200], {"id": 1200, "code": "1.20", "n": 5, "flag": None}, *rows[1201:]])
+    account.append(rec_id, [{"id": 2_100, "code": "007", "n": None, "flag": "True"}])
+    return rec_id
+
+
+def pages(account: Sandbox) -> list[str]:
+    """Return the page numbers that were requested since the last call."""
+    asked = [seen.query.get("page", "1") for seen in account.requests if seen.method == "GET" and "/data/" in seen.path]
+    account.requests.clear()
+    return asked
+
+
+@pytest.mark.parametrize("verb", ["append", "upsert", "replace", "push"])
+def test_a_later_page_shows_what_the_data_set_holds(
+    clicdata: Callable[..., Said], account: Sandbox, sparse: int, tmp_path: Path, verb: str
+) -> None:
+    file = written(tmp_path / "new.csv", "id,code,n,flag\n7,1.10,3,true\n8,12,4,false\n")
+    key = {"upsert": ["--on", "id"], "replace": ["--by", "id"], "push": ["--if-exists", "append"]}.get(verb, [])
+    said = clicdata(verb, file, "Sparse", *key)
+    assert said.code == 0, said.err
+    changed = [row for row in account.rows(sparse) if row["id"] in (7, 8) and row["code"] is not None]
+    assert changed == [
+        {"id": 7, "code": "1.10", "n": 3, "flag": "true"},
+        {"id": 8, "code": "12", "n": 4, "flag": "false"},
+    ]
+
+
+def test_only_columns_that_page_1_does_not_show_need_more_pages(
+    clicdata: Callable[..., Said], account: Sandbox, sparse: int, tmp_path: Path
+) -> None:
+    pages(account)
+    more: list[tuple[str, list[str], list[str]]] = [
+        ("id\n1\n", [], ["1"]),
+        ("code\nA7\n", [], ["1"]),  # can only be text
+        ("id,code\n1,\n", [], ["1"]),
+        ("code\n12\n", ["--types", "code=text"], ["1"]),
+        ("code\n12\n", [], ["1", "1", "2"]),
+        ("n\n12\n", [], ["1", "1", "2"]),
+        ("code,flag\n12,true\n", [], ["1", "1", "2", "3"]),
+    ]
+    for text, options, expected in more:
+        said = clicdata("append", written(tmp_path / "new.csv", text), "Sparse", *options, "--dry-run")
+        assert said.code == 0, said.err
+        assert pages(account) == expected, text
+    file = written(tmp_path / "keys.csv", "code,flag\n12,true\n")  # a delete sends only the keys
+    assert clicdata("delete", file, "Sparse", "--on", "code", "--dry-run").code == 0
+    assert pages(account) == ["1", "1", "2", "1", "2", "3"]
+
+
+def test_a_column_without_any_cell_is_what_the_cells_of_the_file_are(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path
+) -> None:
+    rec_id = account.create("Blank", {"id": "number", "n": "number"})
+    account.append(rec_id, [{"id": number, "n": None} for number in range(1_200)])
+    assert clicdata("append", written(tmp_path / "new.csv", "id,n\n1,5\n"), "Blank").code == 0
+    assert account.rows(rec_id)[-1] == {"id": 1, "n": 5}
+
+
+def test_if_the_other_pages_can_not_be_read_the_caller_says_the_types(
+    clicdata: Callable[..., Said], account: Sandbox, sparse: int, tmp_path: Path
+) -> None:
+    def loop(sent: Received) -> Received:
+        return dataclasses.replace(sent, query={**sent.query, "page": "1"})
+
+    account.faults.edit_request(loop, method="GET", path=f"/data/{sparse}", times=None)
+    file = written(tmp_path / "new.csv", "code\n12\n")
+    before = account.count(sparse)
+    said = clicdata("append", file, "Sparse")
+    assert said.code == 1
+    assert "page 1 shows no cell of 'code'" in said.err
+    assert "--types code=text" in said.err
+    assert account.count(sparse) == before
+    assert clicdata("append", file, "Sparse", "--types", "code=text").code == 0
+    assert account.rows(sparse)[-1]["code"] == "12"
 
 
 def test_files_of_all_formats_are_read_alike(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:

@@ -89,7 +89,12 @@ class Source:
         return self.format == "csv"
 
     def read(
-        self, types: Mapping[str, str], holds: Mapping[str, Sequence[str]] | None, *, all_text: bool = False
+        self,
+        types: Mapping[str, str],
+        holds: Mapping[str, Sequence[str]] | None,
+        look: Callable[[list[str]], Mapping[str, Sequence[str]]] | None = None,
+        *,
+        all_text: bool = False,
     ) -> tuple[pd.DataFrame, dict[str, str]]:
         """Return the rows, and the ClicData types to send them with.
 
@@ -102,6 +107,9 @@ class Source:
             The ClicData types of columns, as the caller chose them.
         holds : mapping or None
             The types that each column of the data set holds; None if it is new, or if they are not known.
+        look : function, optional
+            Returns the types that columns hold of which page 1 shows no cell. It is called if the cells of a CSV file
+            could be numbers, or true and false, in such columns.
         all_text : bool, default False
             Whether all cells of a CSV file stay text, such as passwords.
 
@@ -117,7 +125,7 @@ class Source:
             if all_text:
                 [frame] = frames_of(self._table(data))
                 return frame, dict(types)
-            return self._cells(data, dict(types), holds or {})
+            return self._cells(data, dict(types), dict(holds or {}), look)
         except (pa.ArrowException, UnicodeError, LookupError, ValueError, TypeError, csv.Error) as error:
             if isinstance(error, InputError):
                 raise
@@ -147,9 +155,20 @@ class Source:
         return frame
 
     def _cells(
-        self, data: bytes, types: dict[str, str], holds: Mapping[str, Sequence[str]]
+        self,
+        data: bytes,
+        types: dict[str, str],
+        holds: dict[str, Sequence[str]],
+        look: Callable[[list[str]], Mapping[str, Sequence[str]]] | None,
     ) -> tuple[pd.DataFrame, dict[str, str]]:
         table = self._table(data)
+        unseen = [
+            name
+            for name, cells in zip(table.column_names, table.columns, strict=True)
+            if holds.get(name) == [] and name not in types and _parsed(cells, None, is_guess=True) is not None
+        ]
+        if unseen and look is not None:
+            holds.update(look(unseen))
         for place, name in enumerate(table.column_names):
             held, cells = [*holds.get(name, ())], table.column(place)
             wanted = types.get(name) or (held[0] if len(held) == 1 else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,11 +25,19 @@ from pandas_clicdata.commands.options import (
     types_option,
 )
 from pandas_clicdata.commands.outcome import Exit, anything_done, exit_of
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import InputError, NotFound, ProtocolError, ReadError
+from pandas_clicdata.frames.compare import columns_seen
+from pandas_clicdata.frames.parse import parse_page
+from pandas_clicdata.frames.types import join_names
+from pandas_clicdata.progress import bar
+from pandas_clicdata.session.pages import PAGE_SIZE, iter_pages, retry_while_changing
+from pandas_clicdata.session.wire import get
 from pandas_clicdata.uploads.append import AppendOptions, ask_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from pandas_clicdata.session.session import Session
 
     _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -88,12 +97,52 @@ _tag = click.option("--tag-column", metavar="NAME", help="With --verify tag: the
 
 
 def _rows(
-    console: Console, source: Source, rec_id: int | None, types: dict[str, str]
+    console: Console, source: Source, rec_id: int | None, types: dict[str, str], sends: Sequence[str] | None = None
 ) -> tuple[Any, dict[str, str] | None]:
-    """Return the rows of a file, read for this data set, and the types to send them with."""
-    known = None if rec_id is None else ask_columns(console.session, rec_id, needed=False)
-    frame, types = source.read(types, None if known is None else known.holds)
+    """Return the rows of a file, read for this data set, and the types to send them with.
+
+    ``sends`` are the columns that the request sends; by default all.
+    """
+    if rec_id is None:
+        frame, types = source.read(types, None)
+        return frame, types or None
+    known = ask_columns(console.session, rec_id, needed=False)
+
+    def look(names: list[str]) -> Mapping[str, Sequence[str]]:
+        return _first_cells(console.session, rec_id, {name for name in names if sends is None or name in sends})
+
+    frame, types = source.read(types, None if known is None else known.holds, look)
     return frame, types or None
+
+
+def _first_cells(session: Session, rec_id: int, names: Collection[str]) -> dict[str, Sequence[str]]:
+    """Read page after page until each of these columns shows a cell. Return the types that they hold."""
+    request = get("read the columns", f"/data/{rec_id}", key="data")
+
+    def read() -> dict[str, Sequence[str]]:
+        holds: dict[str, Sequence[str]] = {}
+        with (
+            bar(None, f"read {rec_id} before", None, session=session) as shown,
+            closing(iter_pages(session, request, PAGE_SIZE, workers=0)) as pages,
+        ):
+            for page in pages:
+                shown.update(page.count, page.total)
+                columns = zip(*parse_page(page.rows, None)[1:], strict=True)
+                left = {name: cells for name, cells in columns if name in names and name not in holds}
+                seen = columns_seen({name: cells for name, cells in left.items() if cells.count(None) < len(cells)})
+                holds |= {} if seen is None else seen.holds
+                if len(holds) == len(names):
+                    break
+        return holds
+
+    try:
+        return retry_while_changing(read) if names else {}
+    except (ProtocolError, ReadError) as error:
+        example = min(names)
+        raise InputError(
+            f"page 1 shows no cell of {join_names(map(repr, sorted(names)))}, and the other pages can't be read "
+            f"({str(error).rstrip('.')}): name the types, such as --types {example}=text or --types {example}=number"
+        ) from error
 
 
 def _write(
@@ -184,7 +233,11 @@ def push(
             f"{name} looks like an id: 'append' writes to an existing data set; --name makes a new one of this name."
         )
     _check_options(options)
-    frame, typed = _rows(console, source, None, types)
+    rec_id = None
+    if if_exists != "fail" and source.is_text:  # an existing data set decides what the cells are
+        with suppress(NotFound):
+            rec_id = find_data_set(console.session, name, is_name=is_name)
+    frame, typed = _rows(console, source, rec_id, types)
     done = frame.clicdata.push(name, types=typed, if_exists=if_exists, session=console.session, **options)
     return console.finish(done)
 
@@ -289,7 +342,7 @@ def delete(
     if not (yes or dry_run) and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError("There is no terminal to ask at: add --yes to delete, or --dry-run to look.")
     rec_id = find_data_set(console.session, data_set, is_name=is_name)
-    frame, typed = _rows(console, source, rec_id, types)
+    frame, typed = _rows(console, source, rec_id, types, on)
     plan: Any = frame.clicdata.delete_rows(rec_id, [*on], types=typed, dry_run=True, session=console.session, **more)
     if dry_run:
         return console.finish(plan)
