@@ -255,6 +255,29 @@ def test_the_doctor_finds_nothing_wrong(
     assert re.search(r"data sets +yes", said)
 
 
+@pytest.mark.parametrize(
+    ("faults", "code", "words"),
+    [
+        ({"/": 403}, 4, "What to change: the credentials have none of these rights"),
+        ({"/data": 403, "/account": 403, "/dashboard": 403}, 0, "schedules                yes"),
+        ({"/account": 403, "/data": 503, "/dashboard": 503, "/schedule": 503}, 4, "not known: "),
+    ],
+)
+def test_the_doctor_tries_each_right(
+    environment: pytest.MonkeyPatch,
+    clicdata_sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+    faults: dict[str, int],
+    code: int,
+    words: str,
+) -> None:
+    environment.setattr("pandas_clicdata.session.session.time.sleep", lambda seconds: None)
+    for path, status in faults.items():
+        clicdata_sandbox.faults.status(status, method="GET", path=path, times=100)
+    status, said = diagnosis(capsys)
+    assert (status, words in said) == (code, True), said
+
+
 def test_the_doctor_without_any_setting(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = diagnosis(capsys)
     assert status == 4

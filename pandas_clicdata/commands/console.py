@@ -23,6 +23,8 @@ from pandas_clicdata.commands.outcome import (
     text_of,
     without_python,
 )
+from pandas_clicdata.errors import InputError
+from pandas_clicdata.session import profiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -230,7 +232,10 @@ pass_console = click.make_pass_decorator(Console, ensure=True)
 
 def _set_profile(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        context.ensure_object(Console).profile = value
+        try:
+            context.ensure_object(Console).profile = profiles.check_name(value)
+        except InputError as error:
+            raise click.BadParameter(f"{error}.") from None
 
 
 def profile_option() -> click.Option:

@@ -27,6 +27,7 @@ from pandas_clicdata.session.wire import get
 
 SECRETS = ("client_secret", "password", "api_key")
 RIGHTS = {"data sets": "/data", "account": "/account", "dashboards": "/dashboard", "schedules": "/schedule"}
+_NO_RIGHTS = "the credentials have none of these rights: see the scopes of the API app in ClicData, Account > API Apps."
 
 
 def doctor() -> int:
@@ -35,7 +36,7 @@ def doctor() -> int:
     Returns
     -------
     int
-        0 if a call succeeds, else the exit code for the error: 4 for wrong credentials.
+        0 if a call succeeds, else the exit code for the error: 4 for wrong credentials, or for none of the rights.
     """
     print(f"pandas_clicdata {package_version()}\n\nSettings")
     for name, variable in manager.ENVIRONMENT.items():
@@ -77,19 +78,29 @@ def _try_session(session: Session) -> int:
     _print_line("credentials", "accepted")
     _print_line("api_version", session.api_version or "none (the dialect without version)")
     print("\nRights")
-    for name, path in RIGHTS.items():
-        _print_line(name, _check_right(session, path))
-    return 0
+    tried = {name: _find_error(session, path) for name, path in RIGHTS.items()}
+    for name, failure in tried.items():
+        _print_line(name, _describe_right(failure))
+    failures = sorted(filter(None, tried.values()), key=lambda one: not isinstance(one, AuthError))
+    if len(failures) < len(tried):
+        return Exit.DONE
+    first = failures[0]
+    print(f"\nWhat to change: {_NO_RIGHTS if isinstance(first, AuthError) else _advise(first, session.url)}")
+    return exit_of(first)
 
 
-def _check_right(session: Session, path: str) -> str:
+def _find_error(session: Session, path: str) -> ClicDataError | None:
     try:
         session.call(get("look", path))
-    except AuthError as error:
-        return f"no: {error.description or error.code or 'refused'}"
     except ClicDataError as error:
-        return f"not known: {error}"
-    return "yes"
+        return error
+    return None
+
+
+def _describe_right(error: ClicDataError | None) -> str:
+    if isinstance(error, AuthError):
+        return f"no: {error.description or error.code or 'refused'}"
+    return "yes" if error is None else f"not known: {error}"
 
 
 def _advise(error: ClicDataError, url: str) -> str:

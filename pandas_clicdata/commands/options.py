@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pandas_clicdata.arguments import check_id, check_text
 from pandas_clicdata.commands.files import FORMATS, Source
+from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.types import COLUMN_TYPES
 from pandas_clicdata.names import DATA_SET, find_id, parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pandas_clicdata import Session
 
@@ -39,7 +42,17 @@ def is_id(text: str) -> bool:
 
 def id_or_name(text: str, *, is_name: bool = False) -> int | str:
     """Return an argument as the package takes it: digits are an id, all else is a name."""
-    return int(text) if is_id(text) and not is_name else text
+    with wrong_call():
+        return check_id("the id", int(text)) if is_id(text) and not is_name else check_text("the name", text)
+
+
+@contextmanager
+def wrong_call() -> Iterator[None]:
+    """Let an `InputError` about an argument of the command end it as a wrong call."""
+    try:
+        yield
+    except InputError as error:
+        raise click.UsageError(f"{error}.") from None
 
 
 def find_data_set(session: Session, text: str, *, is_name: bool) -> int:

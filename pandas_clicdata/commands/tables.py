@@ -63,8 +63,8 @@ def history(console: Console, data_set: str, is_name: bool) -> None:
 def _parse_version(_: click.Context, __: click.Parameter, given: str | None) -> int | str | None:
     if given is None or given == "latest":
         return given
-    if not is_id(given):
-        raise click.BadParameter(f"{given!r} is neither a number nor 'latest'.")
+    if not is_id(given) or not int(given):
+        raise click.BadParameter(f"{given!r} is neither a number above 0 nor 'latest'.")
     return int(given)
 
 

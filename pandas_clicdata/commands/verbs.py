@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pandas_clicdata import AppendReceipt, resume_append
+from pandas_clicdata.arguments import check_name
 from pandas_clicdata.commands.console import Command, Console, is_terminal, pass_console
 from pandas_clicdata.commands.files import Source, Target, write_rows
 from pandas_clicdata.commands.options import (
@@ -23,6 +24,7 @@ from pandas_clicdata.commands.options import (
     parse_share,
     source_argument,
     types_option,
+    wrong_call,
 )
 from pandas_clicdata.commands.outcome import Exit, anything_done, exit_of
 from pandas_clicdata.errors import InputError, NotFound, ProtocolError, ReadError
@@ -232,6 +234,8 @@ def push(
         raise click.UsageError(
             f"{name} looks like an id: 'append' writes to an existing data set; --name makes a new one of this name."
         )
+    with wrong_call():
+        check_name("the name", name)
     _check_options(options)
     rec_id = None
     if if_exists != "fail" and source.is_text:  # an existing data set decides what the cells are
