@@ -673,6 +673,8 @@ def _status(status: int, **more: Any) -> Callable[[Sandbox], object]:
         (_status(403, path="/data/1001"), ["read", "1001"], 4),
         (_status(401), ["list"], 4),
         (_status(404, path="/data/1001"), ["read", "1001"], 5),
+        (_status(404, path="/oauth20/token"), ["read", "1001"], 1),
+        (_status(404, path="/account"), ["whoami"], 1),
         (_status(429, path="/data/1001"), ["read", "1001"], 75),
         (_status(503, path="/data/1001"), ["read", "1001"], 75),
         (lambda sandbox: sandbox.faults.drop(path="/data/1001", times=100), ["read", "1001"], 75),

@@ -73,8 +73,7 @@ def _try_session(session: Session) -> int:
     except ClicDataError as error:
         _print_line("result", f"no: {error}")
         print(f"\nWhat to change: {_advise(error, session.url)}")
-        is_wrong_url = isinstance(error, NotFound) or doubt_url(session.url) is not None
-        return Exit.REFUSED if is_wrong_url else exit_of(error)
+        return Exit.REFUSED if doubt_url(session.url) is not None else exit_of(error)
     _print_line("credentials", "accepted")
     _print_line("api_version", session.api_version or "none (the dialect without version)")
     print("\nRights")

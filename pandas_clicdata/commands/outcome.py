@@ -22,6 +22,7 @@ from pandas_clicdata.errors import (
     TransportError,
     WriteError,
 )
+from pandas_clicdata.session.wire import OF_EACH_ACCOUNT
 from pandas_clicdata.uploads.receipt import AppendReceipt
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def exit_of(error: BaseException) -> Exit:
     if isinstance(error, (AuthError, NotConnected)):
         return Exit.CREDENTIALS
     if isinstance(error, NotFound):
-        return Exit.NOT_FOUND
+        return Exit.REFUSED if error.operation in OF_EACH_ACCOUNT else Exit.NOT_FOUND
     if isinstance(error, (RateLimited, JournalBusy, TornRead)):
         return Exit.TRY_LATER
     if isinstance(error, TransportError) and not isinstance(error, (TlsError, RedirectRefused)):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FIRST_MODERN = "2022.01"  # C: the version to use when the service requires one
 TABLE_VERSION = "2025.3"  # the only version in which /table is seen
 LOG_IN = "log in"  # the operation of each request to the token endpoint, and of its errors
+OF_EACH_ACCOUNT = (LOG_IN, "connect", "check the connection")  # if one of them is not found, the URL is wrong
 PROXY_LOGIN = "the proxy requires a user name and password, or refused these"  # the reason of a `TransportError`
 
 Query = tuple[tuple[str, str], ...]
@@ -434,4 +435,6 @@ def _refusal(
     versions = f"Data().get_data_history({data_set}) lists the stored versions of that data set."
     if kind in _ADVICE and (kind is not NotFound or request.path.startswith(("/data", "/table"))):
         message = f"{message}. {versions if kind is NotFound and version else _ADVICE[kind]}"
+    elif kind is NotFound and request.operation in OF_EACH_ACCOUNT:
+        message = f"{message}. Perhaps url= names another server."
     return kind(message, status=answer.status, code=code, description=description, operation=request.operation)

@@ -170,6 +170,13 @@ def test_a_url_with_a_path_is_told_as_such(
     assert f"What to change: CLICDATA_URL: {words}" in capsys.readouterr().out
 
 
+def test_a_url_of_another_server_is_named_by_the_log_in() -> None:
+    with ScriptedServer(lambda seen: Says({}, 404)) as server:
+        with Session(client_id="a", client_secret="s", url=server.url) as session:
+            with pytest.raises(errors.NotFound, match=r"log in: .*404\]. Perhaps url= names another server\."):
+                Data(session=session).get_data()
+
+
 def test_a_url_that_answered_once_is_not_doubted() -> None:
     with ScriptedServer(lambda seen: Says([]) if len(server.seen) < 2 else Says({}, 404)) as server:
         with Session(api_key="k", url=f"{server.url}/gateway/") as session:
