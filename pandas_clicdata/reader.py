@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pyarrow as pa
 from pandas.api.extensions import no_default
 
-from pandas_clicdata.arguments import check_choice, check_count, check_flag
+from pandas_clicdata.arguments import check_choice, check_count, check_flag, check_name
 from pandas_clicdata.endpoints.data import Data
 from pandas_clicdata.endpoints.versions import check_version, rows_request, stored_version
 from pandas_clicdata.errors import CALLER, InputError, TornReadWarning, public, short_traceback
@@ -67,7 +67,7 @@ def datasets(text: str | None = None, *, session: Session | None = None) -> pd.D
     1001    Shops
     Name: name, dtype: ...
     """
-    return Data(session=session).get_data(name=text).set_index("rec_id")
+    return Data(session=session).get_data(name=None if text is None else check_name("text", text)).set_index("rec_id")
 
 
 @overload
@@ -81,7 +81,7 @@ def read_clicdata(
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
-    skiprows: int = ...,
+    skiprows: int | None = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
@@ -104,7 +104,7 @@ def read_clicdata(
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     index_col: str | Sequence[str] | None = ...,
     filters: Filters | None = ...,
-    skiprows: int = ...,
+    skiprows: int | None = ...,
     nrows: int | None = ...,
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
@@ -127,7 +127,7 @@ def read_clicdata(
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = None,
     index_col: str | Sequence[str] | None = None,
     filters: Filters | None = None,
-    skiprows: int = 0,
+    skiprows: int | None = 0,
     nrows: int | None = None,
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
@@ -176,7 +176,7 @@ def read_clicdata(
         memory holds only the rows that match. Cells are compared before ``dtype`` and ``parse_dates``: text letter by
         letter, or as a timestamp with a date or datetime of Python (UTC if one of the two has no offset). Missing
         cells match no condition, not even ``!=`` and ``not in``.
-    skiprows : int, default 0
+    skiprows : int, default 0; None is 0 too
         The number of rows to leave out at the start, before ``filters`` and ``nrows``. Their pages are requested too.
     nrows : int, optional
         The largest number of rows to return. No page after these rows is requested.
@@ -238,7 +238,7 @@ def read_clicdata(
         index_col=index_col,
         on_drift=on_drift,
         filters=filters,
-        skiprows=check_count("skiprows", skiprows),
+        skiprows=check_count("skiprows", 0 if skiprows is None else skiprows),
     )
     reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, cache, workers, progress, session)
     return reading.whole() if chunksize is None else reading.chunks()
@@ -253,7 +253,7 @@ def read_arrow(
     dtype: Any = ...,
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
-    skiprows: int = ...,
+    skiprows: int | None = ...,
     nrows: int | None = ...,
     chunksize: None = ...,
     on_torn: Literal["raise", "warn"] = ...,
@@ -274,7 +274,7 @@ def read_arrow(
     dtype: Any = ...,
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = ...,
     filters: Filters | None = ...,
-    skiprows: int = ...,
+    skiprows: int | None = ...,
     nrows: int | None = ...,
     chunksize: int,
     on_torn: Literal["raise", "warn"] = ...,
@@ -295,7 +295,7 @@ def read_arrow(
     dtype: Any = None,
     parse_dates: Literal["infer", False] | Sequence[str] | Mapping[str, Any] | None = None,
     filters: Filters | None = None,
-    skiprows: int = 0,
+    skiprows: int | None = 0,
     nrows: int | None = None,
     chunksize: int | None = None,
     on_torn: Literal["raise", "warn"] = "raise",
@@ -353,7 +353,7 @@ def read_arrow(
         parse_dates=parse_dates,
         on_drift=on_drift,
         filters=filters,
-        skiprows=check_count("skiprows", skiprows),
+        skiprows=check_count("skiprows", 0 if skiprows is None else skiprows),
     )
     reading = _begun(rec_id, ver_id, builder, nrows, chunksize, on_torn, cache, workers, progress, session)
     if chunksize is None:

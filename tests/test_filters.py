@@ -105,6 +105,10 @@ def test_skipped_rows_are_those_at_the_start(skip: int, service: Sandbox) -> Non
     assert read(skiprows=skip, nrows=3)["at"].tolist() == read()["at"].iloc[skip : skip + 3].tolist()
 
 
+def test_none_skips_no_rows_as_in_pandas(service: Sandbox) -> None:
+    pd.testing.assert_frame_equal(read(skiprows=None), read())
+
+
 def test_no_page_is_requested_beyond_the_rows_wanted(service: Sandbox) -> None:
     read()
     service.requests.clear()
@@ -157,7 +161,7 @@ def test_what_is_no_filter_is_refused_before_any_request(filters: Any, words: st
     assert not service.requests
 
 
-@pytest.mark.parametrize("skip", [-1, 1.5, True, [1], "1", None])
+@pytest.mark.parametrize("skip", [-1, 1.5, True, [1], "1"])
 def test_rows_to_skip_are_a_number(skip: Any, service: Sandbox) -> None:
     service.requests.clear()
     with pytest.raises(errors.InputError, match="skiprows must be a whole number of rows"):

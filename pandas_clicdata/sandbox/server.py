@@ -302,8 +302,9 @@ class Sandbox:
         """Copy the first rows of data sets of an account, for tests on the shapes of real data.
 
         The account only gets ``GET /data`` and ``GET /data/{id}``. The copies have the ids, names, columns and cells
-        of the account. Start the sandbox with ``sample=False`` if a sample has the id or name of a copy. The cells
-        are real: with ``path``, the file holds them.
+        of the account. If the sandbox has one of these ids or names already, by a sample or by ``data``, start it with
+        ``sample=False``, copy, and push frames of your own after that. The cells are real: with ``path``, the file
+        holds them.
 
         Parameters
         ----------
@@ -341,7 +342,8 @@ class Sandbox:
             for copy in copies:
                 if any(copy.rec_id == one.rec_id or copy.name == one.name for one in self.data_sets()):
                     raise ValueError(
-                        f"the sandbox has a data set {copy.rec_id} or {copy.name!r} already: start it with sample=False"
+                        f"the sandbox has a data set {copy.rec_id} or {copy.name!r} already: start it with "
+                        "sample=False and without data=, copy, and push your frames after that"
                     )
                 history = self._settings.history
                 self._store.create(copy.name, copy.description, copy.columns, history=history, rec_id=copy.rec_id)

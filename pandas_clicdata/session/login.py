@@ -84,16 +84,17 @@ def code_of(pasted: str, state: str) -> Secret:
         if not pasted or not pasted.isprintable():
             raise InputError("log in: no code was pasted")
         return Secret(pasted)
-    found = _code_in(pasted, state)
+    found = _code_in(pasted, state, is_pasted=True)
     if found is None:
         raise InputError("log in: the address is of another log-in: paste the one that the browser shows now")
     return found
 
 
-def _code_in(address: str, state: str) -> Secret | None:
+def _code_in(address: str, state: str, *, is_pasted: bool = False) -> Secret | None:
     """Return the code in an address; None if it has the state of another log-in. Raise if the log-in was refused."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-    if not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
+    is_refusal = is_pasted and "error" in query and "state" not in query
+    if not is_refusal and not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
         return None
     if query.get("code"):
         return Secret(query["code"])

@@ -329,10 +329,9 @@ def _from_sources(asked: str | None) -> dict[str, Any]:
 def _unconnected(asked: str | None, problem: str) -> NotConnected:
     """Return the error that lists each source. ``problem`` is that of the profile, if one was chosen."""
     found, ways = sources(os.environ, asked)
-    if found is not None and os.environ.get(PROFILE):
-        ways[0] = f"{PROFILE}: {problem}"
-    elif found is not None:
-        ways[-1] = problem
+    if found is not None:
+        is_named = bool(os.environ.get(PROFILE))
+        ways[0 if is_named else -1] = f"{PROFILE}: {problem}" if is_named else problem
     tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
     return NotConnected(
         "no connection to ClicData. Looked for credentials in:"

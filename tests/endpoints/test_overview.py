@@ -40,8 +40,10 @@ def test_the_list_has_the_id_as_its_index(session: Session) -> None:
     pd.testing.assert_frame_equal(listed.reset_index(), Data().get_data())
     assert pandas_clicdata.datasets("rder").index.tolist() == [1002]
     assert pandas_clicdata.datasets("none", session=session).empty
-    with pytest.raises(errors.InputError, match="name must be text"):
+    with pytest.raises(errors.InputError, match="text must be text"):
         pandas_clicdata.datasets(5)  # type: ignore[arg-type]
+    with pytest.raises(errors.InputError, match="text must not be empty"):
+        pandas_clicdata.datasets("")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 10, 35])

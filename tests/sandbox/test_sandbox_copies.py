@@ -138,7 +138,12 @@ def test_a_data_set_without_rows_has_no_columns(session: Session, clicdata_sandb
     [
         ([1002, 4711], 5, LookupError, "none of the 3 data sets of the account is 4711"),
         (["Orders", "orders"], 5, LookupError, "'orders'"),
-        ([1002, 1001], 5, ValueError, r"has a data set 1002 or .* already: start it with sample=False"),
+        (
+            [1002, 1001],
+            5,
+            ValueError,
+            r"has a data set 1002 or .* already: start it with sample=False and without data=",
+        ),
         ([1002], 0, ValueError, "rows"),
     ],
 )
@@ -157,3 +162,11 @@ def test_what_was_deleted_meanwhile_is_an_error_of_the_account(session: Session,
         with pytest.raises(NotFound):
             own.copy_from(session, [1001, 1002])
         assert own.data_sets() == []
+
+
+def test_frames_are_pushed_after_the_copies(session: Session) -> None:
+    with start(sample=False) as own:
+        own.copy_from(session, [1001, 1003])
+        with own.session() as mine:
+            assert SHOPS.clicdata.push("Mine", session=mine).rec_id == 1004
+        assert [one.name for one in own.data_sets()] == ["Shops", "Sales targets", "Mine"]

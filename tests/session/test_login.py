@@ -121,6 +121,9 @@ def test_a_code_is_pasted(app: Session, whole: bool) -> None:
     [
         ("", errors.InputError, "no code was pasted"),
         ("http://127.0.0.1/?code=C0DE&state=old", errors.InputError, "of another log-in"),
+        ("http://127.0.0.1/?code=C0DE", errors.InputError, "of another log-in"),
+        ("http://127.0.0.1/?error=access_denied&state=old", errors.InputError, "of another log-in"),
+        ("http://127.0.0.1/?error=access_denied", errors.BadCredentials, "ClicData or its user refused: access_denied"),
         ("C0DE", errors.BadCredentials, "was used, or has expired"),
     ],
 )
