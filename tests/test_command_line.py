@@ -24,7 +24,7 @@ import pytest
 import pandas_clicdata
 from pandas_clicdata.__main__ import main
 from pandas_clicdata.commands.app import app
-from pandas_clicdata.commands.outcome import describe, exit_of
+from pandas_clicdata.commands.outcome import describe, exit_of, without_python
 from pandas_clicdata.errors import DeleteAmbiguous
 
 if TYPE_CHECKING:
@@ -729,6 +729,47 @@ def test_the_exit_code_says_what_happened(
     assert said.err == ""
     assert (said.json["ok"], said.json["exit_code"], said.code) == (False, code, code)
     assert said.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ('append_id= needs journal= or verify="tag", to', "--append-id needs --journal or --verify tag, to"),
+        ('verify="tag" needs tag_column="...": the name', "--verify tag needs --tag-column NAME: the name"),
+        ("max_deleted is 0. dry_run=True shows them", "--max-deletes is 0. --dry-run shows them"),
+        ("max_deletes=12 permits it", "--max-deletes 12 permits it"),
+        ('at fault; errors="collect" stores the rows. Next', "at fault. Next"),
+        ("2 in doubt: .in_doubt(df); 3 not stored: .keys. Next", "2 in doubt; 3 not stored. Next"),
+        ("2 deleted (copy of 1 in .deleted.rows)", "2 deleted"),
+        ("resume_append(df, 'a b/j'); else", "'clicdata resume FILE a b/j'; else"),
+        ("types={'a b': 'text'} sends text, or types=.", "--types 'a b=text' sends text, or --types."),
+        ("column 'max_rows' of a/max_rows.csv", "column 'max_rows' of a/max_rows.csv"),
+        ("the journal and its match can't be used", "the journal and its match can't be used"),
+    ],
+)
+def test_a_message_names_the_options_of_the_command(message: str, words: str) -> None:
+    assert without_python(message) == words
+
+
+def test_messages_say_what_the_user_of_a_command_can_do(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
+) -> None:
+    account.create("2026", {"a": "text"})
+    said = clicdata("read", "2026")
+    assert said.code == 5
+    assert "'clicdata list' lists the data sets. If it is a name of digits, add --name.\n" in said.err
+    account.faults.status(429, headers={"Retry-After": "500"}, path=f"/data/{visits}", times=9)
+    assert "Wait 500 s, or make fewer calls." in clicdata("read", "Visits").err
+    account.faults.clear()
+    account.faults.status(400, method="DELETE", path=f"/data/{visits}", after=1, times=9)
+    file = written(tmp_path / "a.csv", "shop,visits\n01,5\n02,5\n")
+    assert clicdata("replace", file, "Visits").err.startswith("error: stopped: delete rows: ")
+    account.faults.clear()
+    account.faults.status(400, method="POST", path=f"/data/{visits}", times=9)
+    one = written(tmp_path / "b.csv", "shop,visits\n01,5\n")
+    said = clicdata("append", one, "Visits")
+    assert "row 0 of them refused; " in said.err
+    assert "collect" not in said.err
 
 
 def test_without_credentials_or_service(

@@ -306,6 +306,7 @@ class Carrier:
         if not self.receipt.anything_done:
             error.receipt = self.receipt
             return error
-        stopped = SyncInterrupted(f"stopped: {str(error).rstrip('.')}. {self.receipt.summary()}")
+        reason = str(error).removeprefix("stopped: ").rstrip(".")
+        stopped = SyncInterrupted(f"stopped: {reason}. {self.receipt.summary()}")
         stopped.receipt = self.receipt
         return stopped

@@ -13,7 +13,7 @@ import click
 
 from pandas_clicdata.commands import account, local, login, tables, verbs
 from pandas_clicdata.commands.console import Console, flush_streams, profile_option
-from pandas_clicdata.commands.outcome import Exit, exit_of
+from pandas_clicdata.commands.outcome import Exit, exit_of, without_python
 from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.session.session import package_version
 
@@ -64,7 +64,7 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
     given = [*sys.argv[1:]] if arguments is None else [*arguments]
     console = Console()
     with warnings.catch_warnings(), _interrupt_on_sigterm():
-        warnings.showwarning = lambda message, *_, **__: console.note(f"warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: console.note(without_python(f"warning: {message}"))
         try:
             code = app.main(given, prog_name, COMPLETE, standalone_mode=False, obj=console)
             console.flush()

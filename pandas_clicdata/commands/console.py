@@ -110,7 +110,7 @@ class Console:
         if self.as_json:
             self.write(_encoded({"ok": plan.ok, "exit_code": int(not plan.ok), "plan": describe_plan(plan)}))
             return
-        lines = [plan.summary(), *(f"problem: {problem}" for problem in plan.problems)]
+        lines = [without_python(plan.summary()), *(f"problem: {without_python(one)}" for one in plan.problems)]
         self.write("".join(f"{printable(line)}\n" for line in lines).encode())
         tables = {
             "columns": columns_of(plan).drop(columns="rows", errors="ignore"),
@@ -176,12 +176,12 @@ class Console:
         message = str(error) or type(error).__name__
         if isinstance(error, click.ClickException):
             message = error.format_message()
+        message = without_python(message)
         about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
         for name in ("status", "code", "retry_after"):
             if (value := getattr(error, name, None)) is not None:
                 about[name] = value
         shown = None if receipt is None else describe(receipt)
-        message = without_python(message)
         lines = [
             f"error: {message}",
             *(line for line in ([] if receipt is None else receipt_lines(receipt)) if line not in message),

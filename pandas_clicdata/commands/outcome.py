@@ -118,7 +118,7 @@ def describe(receipt: Any) -> dict[str, Any]:
     for name in _PARTS:
         if (part := getattr(receipt, name, None)) is not None:
             shown[name] = describe(part)
-    return {"kind": type(receipt).__name__, **shown, "summary": receipt.summary()}
+    return {"kind": type(receipt).__name__, **shown, "summary": without_python(receipt.summary())}
 
 
 def columns_of(plan: Any) -> Any:
@@ -133,8 +133,8 @@ def describe_plan(plan: Any) -> dict[str, Any]:
         "verb": plan.verb,
         "rec_id": getattr(plan, "rec_id", None),
         "ok": plan.ok,
-        "problems": plan.problems,
-        "summary": plan.summary(),
+        "problems": [*map(without_python, plan.problems)],
+        "summary": without_python(plan.summary()),
         "requests": plan.requests,
         "columns": records(columns_of(plan)),
         "rows_to_append": len(plan.inserts),
@@ -144,18 +144,52 @@ def describe_plan(plan: Any) -> dict[str, Any]:
     }
 
 
-_OF_PYTHON = re.compile(r": \.[a-z_]+(\.[a-z_]+)*(\(df\))?| \((copy|old cells) in \.[a-z_.]+\)")
+# Words about Python code in a message of the package, and words for the command instead.
+_OF_PYTHON = {
+    r": \.(\w+\.)?(in_doubt|keys|problems|refused|remaining|rows|rows_in_doubt|unmatched|unsettled)\b(\(df\))?": "",
+    r" \((copy|old cells)( of [\d,]+)? in \.[a-z_.]+\)| \(tolerance= permits small ones\)": "",
+    r'; errors="collect" stores [^.;]*': "",
+    r"receipt\.resume\(df\) reads[^.]*\. To call it again is safe too": "To call it again is safe",
+    r": (replace\()?allow_empty=True(\) does that| permits it)": "",
+    r"Data\(\)\.get_data\(\) (lists the data sets)[\w ]*": r"'clicdata list' \1. If it is a name of digits, add --name",
+    r"Data\(\)\.get_data\([^()]*\)": "'clicdata list'",
+    r"Data\(\)\.get_data_history\((\d+)\)": r"'clicdata history \1'",
+    r"Schedule\(\)\.get_schedule\(\d*\)": "'clicdata schedule list'",
+    r"(pandas_clicdata\.)?resume_append\(df, (['\"])(.*?)\2\)": r"'clicdata resume FILE \3'",
+    r"resume_append\(df, receipt\)": "'clicdata resume FILE JOURNAL'",
+    r"push\(\.\.\., (if_exists=\"\w+\")\)": r"\1",
+    r" A text is always a name: give the id as a number, \w+=\d+\.": " Without --name, it is an id.",
+    r"\bgive \w+_id as a number, one of\b": "give an id, one of",
+    r"\btypes=\{(['\"])(.+?)\1: '(\w+)'\}": r"--types '\2=\3'",
+    r"\btypes=(?=[.,; ]|$)": "--types",
+    r"\bmax_deleted\b": "max_deletes",
+    r"\bthe frame\b": "the file",
+}
+_ARGUMENT = re.compile(
+    r"(?<![\w'\"`/\\.-])(append_id|dry_run|exclusive|if_exists|journal|match|max_deactivated|max_deletes|max_removed|"
+    r"max_rows|max_updates|tag_column|verify|workers)(=(True|\"[\w.]+\"|[\d.]*\d)?)?(?![\w'\"`(/\\-]|\.\w)"
+)
 
 
 def without_python(text: str) -> str:
-    """Return a text without the attributes of a receipt, which only Python code can use."""
-    return _OF_PYTHON.sub("", text)
+    """Return a text without the attributes of a receipt, and with options of the command as arguments."""
+    for pattern, words in _OF_PYTHON.items():
+        text = re.sub(pattern, words, text)
+    return _ARGUMENT.sub(_option, text)
+
+
+def _option(found: re.Match[str]) -> str:
+    name, equals, value = found.groups()
+    if equals is None and "_" not in name:  # a usual word
+        return found[0]
+    shown = {None: "", "True": "", '"..."': " NAME"}.get(value, f" {value}".replace('"', ""))
+    return f"--{name.replace('_', '-')}{shown}"
 
 
 def receipt_lines(receipt: Any) -> list[str]:
     """Return a receipt as lines of text: its summary, the rows in doubt or not stored, and how to continue."""
     shown = describe(receipt)
-    lines = [without_python(shown["summary"])]
+    lines = [shown["summary"]]
     stored = shown.get("appended", {}) if shown.get("verb") == "replace" else shown  # it appends all rows of the file
     for name, words in (("in_doubt", "in doubt"), ("remaining", "not stored")):
         if spans := stored.get(name):
@@ -169,7 +203,7 @@ def receipt_lines(receipt: Any) -> list[str]:
     if is_empty:
         lines.append(f"data set {shown['rec_id']} was created, and has no rows")
     if stored.get("journal") and not shown["complete"]:
-        lines.append(f"continue with: clicdata resume FILE {stored['journal']}")
+        lines.append(f"continue with: clicdata resume FILE {shlex.quote(stored['journal'])}")
     elif is_empty:
         types = [f" --types {shlex.quote(f'{name}={of}')}" for name, of in (receipt.job.types or {}).items()]
         lines.append(f"continue with: clicdata append FILE {shown['rec_id']}{''.join(types)}")

@@ -198,8 +198,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
     try:
         AppendOptions(**{name: value for name, value in options.items() if name in known})
     except InputError as error:
-        problems = [problem.replace("=", " ").replace("_", "-") for problem in error.problems]
-        raise click.UsageError(". ".join(problems)) from None
+        raise click.UsageError(". ".join(error.problems)) from None
 
 
 # ---------------------------------------------------------------------------------------------------------

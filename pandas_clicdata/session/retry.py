@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BASE = 0.5  # seconds, doubled at each attempt
 CAP = 20.0  # seconds, the longest pause unless the service asks for more
 LONGEST_RETRY_AFTER = 120.0  # seconds; a longer wait raises at once
+_LONGEST_DATE = 64  # characters; the longest date format of HTTP has 33
 TIMED_OUT = "no response in time"  # the reason of a `TransportError` after a timeout
 
 # Each retry costs a part of the budget. So a service that is down gets few repeated requests.
@@ -144,9 +145,6 @@ def retry_after(headers: Mapping[str, str], wall_clock: float) -> float | None:
         return None
     now = _timestamp(headers.get("date", ""))
     return max(0.0, then - (wall_clock if now is None else now))
-
-
-_LONGEST_DATE = 64  # characters; the longest date format of HTTP has 33
 
 
 def _timestamp(http_date: str) -> float | None:

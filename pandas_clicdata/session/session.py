@@ -474,6 +474,8 @@ class Session:
         except ClicDataError as error:
             if isinstance(error, ApiError):
                 error.retry_after = retry.retry_after(answer.headers, time.time())
+                if 0 < (wait := error.retry_after or 0) < 1e9:
+                    error.args = (error.args[0].replace("Wait, or", f"Wait {-(-wait // 1):,.0f} s, or"),)
             return error.with_traceback(None)
 
     def _send(

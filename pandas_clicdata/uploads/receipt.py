@@ -456,8 +456,9 @@ class AppendReceipt:
             parts.append(f"{self.rows_remaining:,} not stored: .remaining(df)")
         if self.rows_refused and self.job.errors == "collect":
             parts.append(f"{self.rows_refused:,} of them refused: .refused")
-        elif self.rows_refused:  # a chunk is refused as a whole, even if one row is at fault
-            parts.append(f"{join_names(c.label for c in self._refused())} of them refused together: .refused")
+        elif self.rows_refused:  # a chunk as a whole, even if one row is at fault
+            refused = join_names(c.label for c in self._refused())
+            parts.append(f"{refused} of them refused{' together' * (self.rows_refused > 1)}: .refused")
         parts += self._left_out()
         if self.audited is False:
             parts.append("the audit found another number of rows")
