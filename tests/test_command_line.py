@@ -737,6 +737,7 @@ def test_the_exit_code_says_what_happened(
         ('append_id= needs journal= or verify="tag", to', "--append-id needs --journal or --verify tag, to"),
         ('verify="tag" needs tag_column="...": the name', "--verify tag needs --tag-column NAME: the name"),
         ("max_deleted is 0. dry_run=True shows them", "--max-deletes is 0. --dry-run shows them"),
+        ("it. (check=True reads the columns again, check=False skips the comparison.)", "it."),
         ("max_deletes=12 permits it", "--max-deletes 12 permits it"),
         ('at fault; errors="collect" stores the rows. Next', "at fault. Next"),
         ("2 in doubt: .in_doubt(df); 3 not stored: .keys. Next", "2 in doubt; 3 not stored. Next"),
@@ -760,6 +761,11 @@ def test_messages_say_what_the_user_of_a_command_can_do(
     assert "'clicdata list' lists the data sets. If it is a name of digits, add --name.\n" in said.err
     account.faults.status(429, headers={"Retry-After": "500"}, path=f"/data/{visits}", times=9)
     assert "Wait 500 s, or make fewer calls." in clicdata("read", "Visits").err
+    account.faults.clear()
+    account.faults.status(429, headers={"Retry-After": "9" * 20}, path=f"/data/{visits}", times=9)
+    said = clicdata("read", "Visits", "--json")
+    assert (said.code, "retry_after" in said.json["error"]) == (75, False)
+    assert "Wait, or make fewer calls." in said.json["error"]["message"]
     account.faults.clear()
     account.faults.status(400, method="DELETE", path=f"/data/{visits}", after=1, times=9)
     file = written(tmp_path / "a.csv", "shop,visits\n01,5\n02,5\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from contextlib import suppress
@@ -179,7 +180,7 @@ class Console:
         message = without_python(message)
         about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
         for name in ("status", "code", "retry_after"):
-            if (value := getattr(error, name, None)) is not None:
+            if (value := getattr(error, name, None)) not in (None, math.inf):
                 about[name] = value
         shown = None if receipt is None else describe(receipt)
         lines = [

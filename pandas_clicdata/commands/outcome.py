@@ -148,7 +148,7 @@ def describe_plan(plan: Any) -> dict[str, Any]:
 _OF_PYTHON = {
     r": \.(\w+\.)?(in_doubt|keys|problems|refused|remaining|rows|rows_in_doubt|unmatched|unsettled)\b(\(df\))?": "",
     r" \((copy|old cells)( of [\d,]+)? in \.[a-z_.]+\)| \(tolerance= permits small ones\)": "",
-    r'; errors="collect" stores [^.;]*': "",
+    r'; errors="collect" stores [^.;]*| \(check=True reads [^()]*\)': "",
     r"receipt\.resume\(df\) reads[^.]*\. To call it again is safe too": "To call it again is safe",
     r": (replace\()?allow_empty=True(\) does that| permits it)": "",
     r"Data\(\)\.get_data\(\) (lists the data sets)[\w ]*": r"'clicdata list' \1. If it is a name of digits, add --name",
