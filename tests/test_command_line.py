@@ -760,7 +760,7 @@ def test_messages_say_what_the_user_of_a_command_can_do(
     assert said.code == 5
     assert "'clicdata list' lists the data sets. If it is a name of digits, add --name.\n" in said.err
     account.faults.status(429, headers={"Retry-After": "500"}, path=f"/data/{visits}", times=9)
-    assert "Wait 500 s, or make fewer calls." in clicdata("read", "Visits").err
+    assert "Wait, or make fewer calls. ClicData asks to wait 500 s." in clicdata("read", "Visits").err
     account.faults.clear()
     account.faults.status(429, headers={"Retry-After": "9" * 20}, path=f"/data/{visits}", times=9)
     said = clicdata("read", "Visits", "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import os
 import random
 import threading
@@ -25,6 +26,7 @@ from pandas_clicdata.errors import (
     NotConnected,
     PermissionDenied,
     ProtocolError,
+    RateLimited,
     RedirectRefused,
     TransportError,
     UsageError,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pandas_clicdata.session.watching import CallRecord
-
 
 _log = logging.getLogger(__name__)
 
@@ -473,9 +474,9 @@ class Session:
             return reply
         except ClicDataError as error:
             if isinstance(error, ApiError):
-                error.retry_after = retry.retry_after(answer.headers, time.time())
-                if 0 < (wait := error.retry_after or 0) < 1e9:
-                    error.args = (error.args[0].replace("Wait, or", f"Wait {-(-wait // 1):,.0f} s, or"),)
+                error.retry_after = wait = retry.retry_after(answer.headers, time.time())
+                if isinstance(error, RateLimited) and wait and wait < math.inf:
+                    _advise(error, f"ClicData asks to wait {wait:,.0f} s.")
             return error.with_traceback(None)
 
     def _send(
@@ -496,11 +497,7 @@ class Session:
         query = request.query if api_version is None else (*request.query, ("api_version", api_version))
         if query:
             url += f"?{urlencode(query)}"
-        headers = {
-            "User-Agent": self._user_agent,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-        }
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         body = request.body
         if request.fresh:
             headers["Cache-Control"] = "no-cache"
