@@ -752,6 +752,19 @@ def test_a_message_names_the_options_of_the_command(message: str, words: str) ->
     assert without_python(message) == words
 
 
+def test_stderr_says_why_a_command_waits(clicdata: Callable[..., Said], account: Sandbox, visits: int) -> None:
+    plain = clicdata("read", "Visits", "-o", "-")
+    assert plain.err == ""
+    account.faults.status(503, path=f"/data/{visits}", times=1)
+    said = clicdata("read", "Visits", "-o", "-")
+    assert (said.code, said.out) == (0, plain.out)
+    assert re.search(r"^read rows: attempt 1 failed \(\w+\), again in [0-9.]+ s$", said.err, re.MULTILINE)
+    account.faults.status(503, path=f"/data/{visits}", times=1)
+    said = clicdata("read", "Visits", "-o", "-", "--json")
+    assert said.json["ok"]
+    assert said.err == ""
+
+
 def test_messages_say_what_the_user_of_a_command_can_do(
     clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import signal
 import sys
 import warnings
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from tqdm import tqdm
 
 from pandas_clicdata.commands import account, local, login, tables, verbs
 from pandas_clicdata.commands.console import Console, flush_streams, profile_option
@@ -63,7 +65,7 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
         sys.stdout.reconfigure(errors="backslashreplace")  # names may have letters that the terminal lacks
     given = [*sys.argv[1:]] if arguments is None else [*arguments]
     console = Console()
-    with warnings.catch_warnings(), _interrupt_on_sigterm():
+    with warnings.catch_warnings(), _interrupt_on_sigterm(), _Waits(console):
         warnings.showwarning = lambda message, *_, **__: console.note(without_python(f"warning: {message}"))
         try:
             code = app.main(given, prog_name, COMPLETE, standalone_mode=False, obj=console)
@@ -84,6 +86,32 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
             console.close()
             flush_streams()
     return int(code or 0)
+
+
+class _Waits(logging.Handler):
+    """Write warnings, and why a call waits, to stderr: a command must not seem to hang. With ``--json`` write none."""
+
+    _OF_WAITS = ("pandas_clicdata.session.session", "pandas_clicdata.uploads.verify")
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console, self._log = console, logging.getLogger("pandas_clicdata")
+
+    def __enter__(self) -> None:
+        self._level = self._log.level
+        self._log.addHandler(self)
+        self._log.setLevel(min(logging.INFO, self._log.getEffectiveLevel()))
+
+    def __exit__(self, *_: object) -> None:
+        self._log.setLevel(self._level)
+        self._log.removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record between the progress bars."""
+        is_wait = record.levelno == logging.INFO and record.name in self._OF_WAITS
+        if (is_wait or record.levelno >= logging.WARNING) and not self._console.as_json:
+            with tqdm.external_write_mode(sys.stderr):
+                self._console.note(without_python(record.getMessage()))
 
 
 @contextmanager
