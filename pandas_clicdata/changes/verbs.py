@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -110,13 +110,18 @@ def _names(frame: pd.DataFrame, names: Any, argument: str) -> list[str]:
     return [str.__str__(name) if isinstance(name, str) else name for name in listed]
 
 
-class Read(NamedTuple):
-    """The rows of a data set, the seconds that the read took, the number of pages, and what its columns hold."""
+@dataclass(frozen=True)
+class Read:
+    """The rows of a data set, the seconds that the read took, and the number of its pages."""
 
     rows: Rows
     seconds: float
     pages: int
-    known: Known | None = None
+
+    @cached_property
+    def known(self) -> Known | None:
+        """What all rows show of the columns. A plan needs it, and a read that settles doubt doesn't."""
+        return columns_read(self.rows)
 
 
 def read_rows(
@@ -140,7 +145,7 @@ def read_rows(
         return rows, count
 
     rows, count = retry_while_changing(read)
-    return Read(rows, time.monotonic() - began, count, columns_read(rows))
+    return Read(rows, time.monotonic() - began, count)
 
 
 def pages_of(session: Session, rec_id: int) -> Pages:
