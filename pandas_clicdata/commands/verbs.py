@@ -177,10 +177,7 @@ def _apply(console: Console, plan: Any, keep: Target | None) -> Any:
     path = Path(keep.path)
     path.touch(exist_ok=False)
     try:
-        with path.open("wb") as file:
-            write_rows(rows, keep.format, file)
-            file.flush()
-            os.fsync(file.fileno())
+        keep.save(lambda file: write_rows(rows, keep.format, file))
         if not console.as_json:
             console.note(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'} to delete, written to {path} first")
         return plan.apply()
