@@ -255,35 +255,33 @@ def test_a_lock_ends_with_its_process(config: Path, service: Sandbox) -> None:
 PLACE = ("clicdata", "prod.refresh_token")
 
 
-def test_a_token_in_a_keyring_is_replaced_there(
-    service: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held: dict[tuple[str, str], str] = {}
-    monkeypatch.setattr("keyring.get_password", lambda *place: held.get(place))
-    monkeypatch.setattr("keyring.set_password", lambda service, name, text: held.update({(service, name): text}))
-    monkeypatch.setenv("CLICDATA_CONFIG", str(tmp_path / "config.toml"))
-    secrets = {"client_secret": Secret("sandbox-secret"), "refresh_token": Secret("sandbox-refresh-token")}
-    path = profiles.save("prod", {"client_id": "sandbox-client", "url": service.url}, secrets, keyring=True)
-    assert held[PLACE] == "sandbox-refresh-token"
-    for _ in range(2):
-        before = held[PLACE]
-        with Session(profile="prod") as session:
-            session.check()
-        assert held[PLACE] != before
-    assert 'refresh_token = {keyring = "clicdata"}' in path.read_text("utf-8")
-    assert "sandbox-secret" not in path.read_text("utf-8")
-
-
-def test_a_keyring_that_can_not_be_written_spends_no_token(
-    service: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def held(service: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
+    """A keyring that holds the secrets of the profile ``prod``, whose file is ``config.toml``."""
     held: dict[tuple[str, str], str] = {}
     monkeypatch.setattr("keyring.get_password", lambda *place: held.get(place))
     monkeypatch.setattr("keyring.set_password", lambda service, name, text: held.update({(service, name): text}))
     monkeypatch.setenv("CLICDATA_CONFIG", str(tmp_path / "config.toml"))
     secrets = {"client_secret": Secret("sandbox-secret"), "refresh_token": Secret("sandbox-refresh-token")}
     profiles.save("prod", {"client_id": "sandbox-client", "url": service.url}, secrets, keyring=True)
+    assert held[PLACE] == "sandbox-refresh-token"
+    return held
 
+
+def test_a_token_in_a_keyring_is_replaced_there(held: dict[tuple[str, str], str], tmp_path: Path) -> None:
+    for _ in range(2):
+        before = held[PLACE]
+        with Session(profile="prod") as session:
+            session.check()
+        assert held[PLACE] != before
+    written = (tmp_path / "config.toml").read_text("utf-8")
+    assert 'refresh_token = {keyring = "clicdata"}' in written
+    assert "sandbox-secret" not in written
+
+
+def test_a_keyring_that_can_not_be_written_spends_no_token(
+    held: dict[tuple[str, str], str], service: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def locked(*_: object) -> None:
         raise RuntimeError("locked")
 
