@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pandas_clicdata.commands.console import Command, Console, pass_console
+from pandas_clicdata.commands.console import Command, Console, is_terminal, pass_console
 from pandas_clicdata.commands.outcome import printable
 from pandas_clicdata.errors import NotConnected
 from pandas_clicdata.session import login as browser
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _CODE = "authorization_code"
 _CLEAR = ("client_id", "username")  # not secret: shown while typed, and allowed as an option
 _APP = ("client_id", "client_secret")
-_OWNERS = {"client_secret": "client_id", "password": "username"}
 _WHERE = ("url", "api_version", "ca_bundle")  # what a profile keeps, whatever the way to log in
 
 
@@ -69,7 +68,7 @@ def login(
     exists, its URL and its API app are used again; --url and --client-id replace them. Missing settings come from the
     environment, or you type them at a terminal. No option takes a secret.
     """
-    if paste and not sys.stdin.isatty():
+    if paste and not is_terminal(sys.stdin):
         raise click.UsageError("--paste needs a terminal")
     name = profiles.check_name(console.profile or os.environ.get(manager.PROFILE) or profiles.DEFAULT)
     before = profiles.held(name)
@@ -131,11 +130,11 @@ def _asked_for(names: list[str], given: Mapping[str, str | None]) -> dict[str, s
     """
     found: dict[str, str] = {}
     for name in names:
-        variable, owner = manager.ENVIRONMENT[name], _OWNERS.get(name, name)
+        variable, owner = manager.ENVIRONMENT[name], manager.OWNERS.get(name, name)
         its_own, used = os.environ.get(manager.ENVIRONMENT[owner]), found.get(owner) or given.get(owner)
         is_foreign = bool(its_own and used and its_own != used)
         text = given.get(name) or (None if is_foreign else os.environ.get(variable))
-        if not text and not sys.stdin.isatty():
+        if not text and not is_terminal(sys.stdin):
             option = f", or give --{name.replace('_', '-')}" if name in _CLEAR else ""
             foreign = f" with the {manager.ENVIRONMENT[owner]} of {used}" if is_foreign else ""
             raise click.UsageError(f"{name} is missing: set {variable}{foreign}{option}")

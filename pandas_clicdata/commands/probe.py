@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pandas_clicdata.commands.console import is_terminal
 from pandas_clicdata.commands.outcome import Exit, exit_of
 from pandas_clicdata.commands.questions import Service, print_report, settle, write_json
 from pandas_clicdata.commands.reads import Reads
@@ -79,7 +80,7 @@ def _agree(name: str, data_set: int | None) -> bool:
         _note("The API can't remove a data set: remove it in ClicData afterwards. Nothing else is changed.")
     else:
         _note(f"This appends three rows to data set {data_set}, if its name begins with zz_probe.")
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         _note("Add --yes to agree where there is no terminal.")
         return False
     _note("Go on? [y/N] ", end="")

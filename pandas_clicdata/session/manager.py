@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "url": "CLICDATA_URL",
     "api_version": "CLICDATA_API_VERSION",
 }
+OWNERS = {"client_secret": "client_id", "password": "username"}  # whose secret it is
 
 PROFILE = "CLICDATA_PROFILE"  # the variable that names a profile
 
@@ -363,7 +364,7 @@ def _completed(params: dict[str, Any]) -> dict[str, Any]:
         ways = " and ".join(complete)
         raise InputError(f"with those of the environment, the credentials fit {ways}: say which one with auth_method=")
     method = complete[0]
-    for secret, owner in (("client_secret", "client_id"), ("password", "username")):
+    for secret, owner in OWNERS.items():
         foreign = owner in given and os.environ.get(ENVIRONMENT[owner]) not in (None, "", params[owner])
         if foreign and secret in lacks[method]:
             raise InputError(
