@@ -46,14 +46,14 @@ class Ahead:
 
     def __init__(self, threads: int) -> None:
         self._most = threads
-        self._over = threading.Event()
+        self.over = threading.Event()  # drops the work that has not begun
         self._work: _Work = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()  # drops the work that has not begun
+        self.over.set()
         while self._started:
             self._work.put(None)
             self._started -= 1
@@ -70,7 +70,7 @@ class Ahead:
         if self._started < self._most:
             self._started += 1
             name = f"clicdata-{self._started}"
-            threading.Thread(target=_run, args=(self._work, self._over), name=name, daemon=True).start()
+            threading.Thread(target=_run, args=(self._work, self.over), name=name, daemon=True).start()
         return future
 
 

@@ -21,6 +21,7 @@ from pandas_clicdata.session.wire import NOT_JSON, Dialect, DialectChanged, Quer
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
+    from threading import Event
 
     from pandas_clicdata.session.wire import Caller
 
@@ -214,7 +215,7 @@ def _prefetch(
         while True:
             for number in reading.numbers_ahead(page, window, workers, wanted and wanted()):
                 if number not in requested and number <= last:
-                    requested[number] = ahead.submit(partial(reading.request, number))
+                    requested[number] = ahead.submit(partial(reading.request, number, cancelled=ahead.over))
             yield page
             if page.more is False or page.number == last:
                 return
@@ -254,13 +255,13 @@ class _Reading:
         self._size = part.size  # rows of the largest page
         self._torn: str | None = None
 
-    def request(self, number: int, *, fresh: bool = False) -> Page:
+    def request(self, number: int, *, fresh: bool = False, cancelled: Event | None = None) -> Page:
         """Request a page. Any thread may do so."""
         query = self._request.query
         # C: no list with pages was ever seen, so the first request of a list has no page number.
         if number > 1 or self._request.dialect is not None:
             query += page_query(self._request.dialect, number, self._page_size)
-        return page_of(self._call(replace(self._request, query=query, fresh=fresh)), number)
+        return page_of(self._call(replace(self._request, query=query, fresh=fresh, cancelled=cancelled)), number)
 
     def numbers_ahead(self, page: Page, window: int, workers: int, wanted: int | None) -> range:
         """Return the pages to request while this page is used: the pages that the service counts, else the window."""

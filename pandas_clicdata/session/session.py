@@ -195,7 +195,7 @@ class Session:
         self.responses, self.seconds = 0, 0.0  # how many came, and their waiting times added up
         self._clock: Callable[[], float] = time.monotonic
         self._sleep: Callable[[float], object] = time.sleep
-        self._random: Callable[[], float] = random.random
+        self._random: Callable[[], float] = random.SystemRandom().random  # not the sequence that the caller seeds
         self._begin()
         _sessions.add(self)
 

@@ -248,6 +248,23 @@ def test_a_service_with_one_connection_at_a_time_is_read_whole(pages: int) -> No
     assert frame["n"].tolist() == list(range(pages * SIZE))
 
 
+def test_a_page_ahead_is_not_requested_again_once_the_read_has_ended() -> None:
+    def script(seen: Seen) -> Says:
+        return Says(legacy(1, 9)) if seen.query["page"] == "1" else Says(b"", 503)
+
+    others, failed, go_on = set(threading.enumerate()), threading.Event(), threading.Event()
+    with ScriptedServer(script) as server, Session(api_key="k", url=server.url) as session:
+        session._sleep = lambda _: (failed.set(), go_on.wait(20))
+        with closing(iter_pages(session, get("read rows", "/data/5", key="data"), workers=1)) as pages:
+            assert next(pages).number == 1
+            assert failed.wait(20)
+        go_on.set()
+        for thread in set(threading.enumerate()) - others:
+            if thread.name.startswith("clicdata-"):
+                thread.join(20)
+        assert [seen.query["page"] for seen in server.seen] == ["1", "2"]
+
+
 @pytest.mark.parametrize("workers", [2, np.int64(2), np.uint8(32)])
 def test_workers_are_any_integer(workers: Any) -> None:
     assert checked_workers(workers) == int(workers)

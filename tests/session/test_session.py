@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import pickle
+import random
 import socket
 import threading
 import time
@@ -208,6 +209,16 @@ def test_a_url_without_a_token_endpoint_is_no_wrong_secret() -> None:
     with ScriptedServer(lambda _: Says(b"<html>nothing here</html>", 404)) as server, opened(server)[0] as session:
         with pytest.raises(errors.NotFound):
             session.call(READ)
+
+
+def test_retries_leave_the_random_numbers_of_the_caller_as_they_are() -> None:
+    with ScriptedServer(in_turn(Says(b"", 503), Says(b"", 503), OK)) as server:
+        with Session(url=server.url, api_key="k") as session:
+            session._sleep = lambda _: None
+            before = random.getstate()
+            assert session.call(READ).value() == [{"a": 1}]
+            assert random.getstate() == before
+        assert len(server.seen) == 3
 
 
 @pytest.mark.fault(36)

@@ -176,7 +176,7 @@ class Task:
 
     @property
     def is_over(self) -> bool:
-        return self.ended or (self.ahead._over and not self.begun)
+        return self.ended or (self.ahead.over.is_set() and not self.begun)
 
 
 TASKS: list[Task] = []
