@@ -240,6 +240,31 @@ def test_cells_become_what_the_data_set_holds(
         assert account.rows(visits)[-1] == row
 
 
+def test_a_column_whose_digits_no_float_holds_stays_text(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path
+) -> None:
+    kept = {"a": "0.30000000000000004", "b": "1234567890.123456", "c": "1.5e300"}
+    lost = {"d": "123456789012345.678", "e": "0.12345678901234567", "f": "1e-400", "g": "1e400", "h": "1.2345678e-320"}
+    cells = {**kept, **lost}
+    file = written(tmp_path / "own.csv", f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    assert clicdata("push", file, "Own").code == 0
+    numbers = {name: float(text) for name, text in kept.items()}
+    assert account.rows(account.data_sets()[-1].rec_id) == [{**numbers, **lost}]
+    said = clicdata("push", file, "Numbers", *(f"--types={name}=number" for name in cells), "--dry-run")
+    assert "beyond the range" in said.err
+
+
+def test_digits_that_no_float_holds_are_sent_to_a_column_of_numbers(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path
+) -> None:
+    rec_id = account.create("Numbers", {"n": "number"})
+    account.append(rec_id, [{"n": 1}])
+    file = written(tmp_path / "new.csv", "n\n123456789012345.678\n1e-400\n")
+    assert clicdata("append", file, "Numbers").code == 0
+    sent = json.loads(account.requests[-1].body, parse_float=str)["data"]
+    assert [[cell["value"] for cell in row] for row in sent] == [["123456789012345.678"], ["1E-400"]]
+
+
 @pytest.fixture
 def sparse(account: Sandbox) -> int:
     """A data set whose page 1 has no code, no count and no flag. Page 2 has codes and counts, and page 3 has flags."""
@@ -382,6 +407,8 @@ def test_a_file_that_was_read_is_appended_with_the_same_cells(
         ("own.csv", b"a,b\n1,2,3\n", "Expected 2 columns"),
         ("own.csv", b"a\n\xe9\n", "--encoding"),
         ("own.csv", b"a,a\n1,2\n", "come twice"),
+        ("own.csv", b"a,b,a\nx,2,3\n", "columns come twice: ['a']"),
+        ("own.csv", b"a,b,\n1,2,\n", "column 3 has no name in the first line"),
         ("own.json", b'{"a": 1}', "no list of objects"),
         ("own.json", b'[{"a": NaN}]', "JSON has no NaN"),
         ("own.json", b'[{"a": 1}, {"a": 1, "b": 2, "a": 3}]', "row 1 has the key 'a' twice"),

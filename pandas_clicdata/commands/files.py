@@ -45,6 +45,7 @@ _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Texts that are numbers without a loss. More than 15 digits may be a code.
 _INTEGER = "^-?(0|[1-9][0-9]{{0,{}}})$"
 _DECIMAL = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,17})?([eE][-+]?[0-9]{1,3})?$"
+_LONG_DECIMAL = "[eE]|^.{17}"  # 15 digits and a point have 16 characters
 _BOOLEAN = "^([Tt]rue|TRUE|[Ff]alse|FALSE)$"
 
 
@@ -193,6 +194,10 @@ class Source:
         names = next(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=self._separator)), [])
         if not any(names):
             raise ValueError("it has no line with the names of the columns")
+        if "" in names:
+            raise ValueError(f"column {names.index('') + 1} has no name in the first line")
+        if len(set(names)) < len(names):
+            raise ValueError(f"columns come twice: {sorted({name for name in names if names.count(name) > 1})}")
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             arrow_csv.ReadOptions(block_size=max(1 << 20, min(len(data) + 1, 1 << 30))),
@@ -236,10 +241,18 @@ def _parsed(cells: pa.ChunkedArray, wanted: str | None, *, is_guess: bool) -> pa
         if is_all(_INTEGER.format(14 if is_guess else 17)):
             return cells.cast(pa.int64())
         if is_all(_DECIMAL):
-            return cells.cast(pa.float64())
+            numbers = cells.cast(pa.float64())
+            return numbers if _keeps_digits(cells, numbers) else None
     if (is_guess or wanted == "checkbox") and is_all(_BOOLEAN):
         return pc.equal(pc.utf8_lower(cells), "true")
     return None
+
+
+def _keeps_digits(cells: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
+    """Return whether the numbers, as they will be written, are equal to the texts. Up to 15 digits they are."""
+    doubtful = pc.match_substring_regex(cells, _LONG_DECIMAL)
+    pairs = zip(cells.filter(doubtful).to_pylist(), numbers.filter(doubtful).to_pylist(), strict=True)
+    return all(Decimal(text) == Decimal(repr(number)) for text, number in pairs)
 
 
 # ---------------------------------------------------------------------------------------------------------
