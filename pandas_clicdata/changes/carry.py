@@ -27,7 +27,7 @@ from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.append import Append
 from pandas_clicdata.uploads.change import cheaper_way, counts_of, lost_error, send_delete, send_update
-from pandas_clicdata.uploads.receipt import DOUBTFUL, State, receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import receipt_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -219,10 +219,7 @@ class Carrier:
         if self._append is None or self.receipt.appended is None or self.receipt.appended.complete:
             return
         try:
-            if self.receipt.appended.chunks_in(*DOUBTFUL, State.REFUSED):
-                self._append.go_on(lambda position: not self._left[position])
-            else:
-                self._append.run()
+            self._append.run(lambda position: not self._left[position])
         finally:
             self._session.last_receipt = self.receipt
 

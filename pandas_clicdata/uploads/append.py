@@ -185,6 +185,8 @@ class Append:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.ended.set()
         if self._journal is not None:
             self._journal.close()
 
@@ -232,11 +234,22 @@ class Append:
         if replaces is not None:
             self._writer.begin()
 
-    def run(self) -> AppendReceipt:
-        """Append the rows that are pending."""
+    def run(self, is_stored: Callable[[int], bool] | None = None) -> AppendReceipt:
+        """Append the rows that are pending. After a stop, this continues.
+
+        ``is_stored(position)`` says whether a row of a chunk in doubt, or of a refused chunk, is stored.
+        """
         writer = self._writer
         assert writer is not None
+        if writer.ended.is_set():
+            writer = self._reopen(writer.receipt)
         receipt = writer.receipt
+        if is_stored is not None:
+            for chunk in receipt.chunks_in(*DOUBTFUL, State.REFUSED):
+                stored = [is_stored(position) for position in chunk.span]
+                stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
+                for part in writer.split(chunk, [*stops, chunk.stop]):
+                    writer.note(part, State.VERIFIED if stored[part.start - chunk.start] else State.PENDING)
         with run_alone(receipt.job), receipt_on_interrupt(receipt, LAST_RECEIPT):
             if self._options.append_id is not None and self._options.verify == "tag" and not receipt.job.made:
                 verify.find_chunks(self._session, receipt)
@@ -247,23 +260,9 @@ class Append:
             writer.begin()
             return Run(self._session, pieces, writer, self._options).run()
 
-    def go_on(self, is_stored: Callable[[int], bool]) -> AppendReceipt:
-        """Continue after a stop, and send refused rows again. ``is_stored(position)`` says whether a row is stored."""
-        writer = self._reopen()
-        for chunk in writer.receipt.chunks_in(*DOUBTFUL, State.REFUSED):
-            stored = [is_stored(position) for position in chunk.span]
-            stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
-            for part in writer.split(chunk, [*stops, chunk.stop]):
-                state = State.VERIFIED if stored[part.start - chunk.start] else State.PENDING
-                writer.note(part, state)
-        return self.run()
-
-    def _reopen(self) -> ReceiptWriter:
-        """Begin another run. Open the journal again, which the last run closed."""
-        receipt = self.receipt
-        assert receipt is not None
+    def _reopen(self, receipt: AppendReceipt) -> ReceiptWriter:
+        """Begin another run. Open the journal again, which the end of the last run closed."""
         if self._journal is not None:
-            self._journal.close()
             self._journal, found = self._journal.reopen(self._journal.path)
             if found.run != receipt.run:
                 raise JournalBusy("another call continued this append since: its journal says what is stored")

@@ -13,6 +13,7 @@ from pandas_clicdata import Data, Plan, errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
@@ -375,6 +376,25 @@ def test_deletes_go_last(session: Session, clicdata_sandbox: Sandbox, rec_id: in
     ]  # fmt: skip
     assert stopped.value.receipt.resume(frame).complete
     assert [row["id"] for row in clicdata_sandbox.rows(rec_id)] == [1, 4]
+
+
+@pytest.mark.parametrize("stop", range(4), ids="stop {}".format)
+@pytest.mark.parametrize("verb", ["upsert", "sync", "replace", "replace with a journal"])
+def test_resume_continues_where_a_log_in_failed(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, tmp_path: Path, verb: str, stop: int
+) -> None:
+    stop %= 2 if verb == "upsert" else 4  # an upsert sends two writes, and the other verbs four
+    faults = clicdata_sandbox.faults
+    faults.call(faults.expire_tokens, path=WRITES, after=stop)
+    faults.status(503, path="/oauth20/token")
+    frame = pd.DataFrame({"id": [1, 4], "name": ["z", "d"], "n": [1.5, 1.0]})
+    options = {"journal": tmp_path / "journal"} if "journal" in verb else {}
+    with pytest.raises(errors.ClicDataError, match="log in") as stopped:
+        call(frame, verb.split()[0], rec_id, session=session, **options)
+    receipt: Any = stopped.value.receipt
+    assert not receipt.complete
+    assert receipt.resume(frame).complete
+    assert sorted(row["id"] for row in clicdata_sandbox.rows(rec_id)) == ([1, 2, 3, 4] if verb == "upsert" else [1, 4])
 
 
 def test_diff_shows_what_sync_would_do(session: Session, rec_id: int) -> None:
