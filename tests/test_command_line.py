@@ -993,6 +993,8 @@ def test_a_closed_pipe_ends_quietly(account: Sandbox) -> None:
         ("append FILE Visits --json", "> /dev/full", 0, "1 of 1 row appended"),
         ("append FILE Visits --json", ">&-", 0, "1 of 1 row appended"),
         ("append FILE Visits", "2> /dev/full", 0, ""),
+        ("append FILE Visits", "> /dev/full", 0, "1 of 1 row appended"),
+        ("append FILE Visits", "> /dev/full 2>&1", 0, ""),
         ("append FILE Visits --types day=number --json", "> /dev/full", 1, "error: "),
         ("list", "> /dev/full", 1, "stdout can't be written: "),
         ("list", ">&-", 1, "stdout can't be written: it is closed"),

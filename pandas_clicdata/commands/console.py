@@ -74,7 +74,8 @@ class Console:
         try:
             if self._takes_output and sys.stdout is not None:
                 sys.stdout.flush()
-                sys.stdout.buffer.write(data)
+                if data:  # a full device refuses to write even nothing
+                    sys.stdout.buffer.write(data)
                 sys.stdout.buffer.flush()
                 return True
         except BrokenPipeError:
