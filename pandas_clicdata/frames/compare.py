@@ -172,7 +172,7 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
             if row is not None:
                 what = _mixed(column, row, encoder.frame.index, held, rec_id, known)
                 problems[column.name] = f"{what}." if collect is None else f"{what}; {_COLLECTS}"
-        elif held and not kinds & held and not _fits(column, kinds, held, known) and not is_empty(column):
+        elif held and not kinds & held and not _fits(column, kinds, held, known, collect) and not is_empty(column):
             problems[column.name] = _other_kind(column, kinds, held, rec_id, known)
     stamps = {name: set(holds[name]) for name in encoder.constants if name in holds}
     return problems | {
@@ -242,14 +242,14 @@ def _taken(held: set[str], known: Known | None) -> set[str]:
     return taken
 
 
-def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None) -> bool:
-    """Return whether any cell may be of a type that the data set holds: text may be a date or a number."""
+def _fits(column: Column, kinds: set[str], held: set[str], known: Known | None, collect: bool | None) -> bool:
+    """Return whether any cell may be of a type that the data set holds: text may be a date or, in appends, a number."""
     if kinds == {"text"}:
         texts = [cell for cell in column.array if isinstance(cell, str)]
         if any(map(DATETIME.fullmatch, texts)):
             kinds = kinds | TIMES
-        elif known is not None and known.rows is not None and any(map(NUMBER.fullmatch, texts)):
-            kinds = kinds | {"number"}  # a column that was created for numbers takes no numerals
+        elif collect is not None and known and known.rows is not None and any(map(NUMBER.fullmatch, texts)):
+            kinds = kinds | {"number"}  # a column that was created for numbers, or was read whole, takes no numerals
     return bool(kinds & _taken(held, known))
 
 

@@ -153,6 +153,22 @@ def test_all_cells_that_were_read_show_the_kind_of_a_column(
     assert as_text.columns.loc["code", "verdict"] == "same"
 
 
+@pytest.mark.parametrize("verb", ["update_rows", "upsert", "sync", "replace"])
+def test_text_that_reads_as_numbers_is_refused_for_a_column_of_numbers(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, verb: str
+) -> None:
+    before, frame = held(clicdata_sandbox, rec_id), STOCK.assign(n=["1.5", "3.25", None])
+    clicdata_sandbox.requests.clear()
+    plan = call(frame, verb, rec_id, dry_run=True, session=session)
+    assert plan.columns.loc["n", ["holds", "verdict"]].tolist() == ["number", "other kind"]
+    with pytest.raises(errors.InputError, match=r"has text, .* types=\{'n': 'number'\} sends numbers"):
+        call(frame, verb, rec_id, session=session)
+    assert (writes(clicdata_sandbox), held(clicdata_sandbox, rec_id)) == (0, before)
+    call(frame, verb, rec_id, types={"n": "number"}, session=session)
+    like = STOCK.assign(n=[1.5, 3.25, None]).clicdata.push("New", session=session).rec_id
+    assert held(clicdata_sandbox, rec_id) == held(clicdata_sandbox, like)
+
+
 def test_dates_are_written_as_any_page_shows_them(session: Session, clicdata_sandbox: Sandbox) -> None:
     rec_id = clicdata_sandbox.create("Days", {"id": "number", "day": "date"})
     rows = [{"id": number, "day": None} for number in range(1_200)]
