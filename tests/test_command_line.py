@@ -1018,6 +1018,16 @@ def test_the_exit_code_is_about_the_rows_even_if_no_output_can_be_written(
     assert account.count(visits) == 3 + ("append" in arguments and code == 0)
 
 
+@pytest.mark.usefixtures("account")
+def test_a_closed_stdin_and_deep_json_can_not_be_read(clicdata: Callable[..., Said], tmp_path: Path) -> None:
+    shell = ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "push", "-", "New"]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, env=environment())
+    assert (done.returncode, done.stderr) == (1, "error: stdin can't be read as csv (it is closed)\n")
+    found = clicdata("push", str(written(tmp_path / "deep.json", "[" * 100_000)), "New")
+    assert found.code == 1
+    assert "deep.json can't be read as json (" in found.err
+
+
 def test_a_stdout_that_lacks_a_letter_loses_none(account: Sandbox) -> None:
     for command in ("list", "read"):
         done = subprocess.run(

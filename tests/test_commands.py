@@ -44,6 +44,23 @@ def zipped(name: str, text: str) -> bytes:
     return packed.getvalue()
 
 
+@pytest.mark.parametrize("command", ["sandbox", "demo"])
+def test_a_missing_extra_is_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / "werkzeug.py").write_text("raise ModuleNotFoundError(name='werkzeug')", encoding="utf-8")
+    done = run(command, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The sandbox needs Werkzeug: install")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--json=report.json", "--yes", "--data-set=1"])
+def test_the_doctor_refuses_options_of_a_probe_without_a_probe(tmp_path: Path, option: str) -> None:
+    done = run("doctor", option, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--json, --yes and --data-set go with --probe or --probe-writes" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
 def test_the_demo_runs_the_main_job_and_says_what_it_did(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     done = run("demo", cwd=tmp_path, env={"TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path)})

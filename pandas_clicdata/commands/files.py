@@ -19,7 +19,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet as pq
 
 from pandas_clicdata.endpoints.pictures import draft_of
-from pandas_clicdata.errors import InputError
+from pandas_clicdata.errors import ClicDataError, InputError
 from pandas_clicdata.frames.columns import pc
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.frames.pieces import frames_of
@@ -127,14 +127,16 @@ class Source:
                 [frame] = frames_of(self._table(data))
                 return frame, dict(types)
             return self._cells(data, dict(types), dict(holds or {}), look)
-        except (pa.ArrowException, UnicodeError, LookupError, ValueError, TypeError, csv.Error) as error:
-            if isinstance(error, InputError):
+        except (pa.ArrowException, LookupError, ValueError, TypeError, RecursionError, csv.Error) as error:
+            if isinstance(error, ClicDataError):
                 raise
             said = " ".join(str(error).split())
             hint = ": say which --encoding it has" if isinstance(error, UnicodeError) or "UTF8" in said else ""
             raise InputError(f"{self.name} can't be read as {self.format}{hint} ({said})") from None
 
     def _bytes(self) -> bytes:
+        if self.path == STDIO and sys.stdin is None:
+            raise ValueError("it is closed")
         return sys.stdin.buffer.read() if self.path == STDIO else Path(self.path).read_bytes()
 
     def _frame(self, data: bytes) -> pd.DataFrame:

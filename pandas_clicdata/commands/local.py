@@ -51,6 +51,8 @@ def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes
         os.environ[PROFILE] = console.profile
     if reads and writes:
         raise click.UsageError("--probe and --probe-writes don't go together")
+    if not (reads or writes) and (yes or file is not None or data_set is not None):
+        raise click.UsageError("--json, --yes and --data-set go with --probe or --probe-writes")
     if reads or writes:
         from pandas_clicdata.commands.probe import probe
 
