@@ -346,6 +346,18 @@ def test_if_the_other_pages_can_not_be_read_the_caller_says_the_types(
     assert account.rows(sparse)[-1]["code"] == "12"
 
 
+def test_a_column_that_arrow_has_no_type_for_is_read_as_text(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path
+) -> None:
+    rec_id = account.create("Large", {"n": "number"})
+    account.append(rec_id, [{"n": 10**25}, {"n": 1}])
+    file = tmp_path / "a.parquet"
+    said = clicdata("read", "Large", "-o", file)
+    assert (said.code, "--types 'n=text' reads them" in said.err) == (1, True)
+    assert clicdata("read", "Large", "-o", file, "--types", "n=text").code == 0
+    assert pd.read_parquet(file)["n"].tolist() == [str(10**25), "1"]
+
+
 def test_files_of_all_formats_are_read_alike(clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path) -> None:
     frame = pd.DataFrame({"shop": ["01", None], "visits": [2**60 + 1, 3], "price": [0.1, None]})
     frame["visits"] = frame["visits"].astype("Int64")
@@ -385,6 +397,7 @@ def test_a_file_that_was_read_is_appended_with_the_same_cells(
         {"note": ["x", None, "", "y", None]},
         {"n": [1, None, 3]},
         {"note": ["", '"', "\n", None], "more": [None, "", "a,b", None]},
+        {"a\rb": ["1\r2", "\r", "\r\n", "", None, "\n\r", "x"]},
         {"day": ["2024-01-31", None]},
     ]
     for number, cells in enumerate(columns):
@@ -411,6 +424,8 @@ def test_a_file_that_was_read_is_appended_with_the_same_cells(
         ("own.csv", b"a,b,\n1,2,\n", "column 3 has no name in the first line"),
         ("own.json", b'{"a": 1}', "no list of objects"),
         ("own.json", b'[{"a": NaN}]', "JSON has no NaN"),
+        ("own.json", b'[{"a": {"b": 1}}]', "1 cell is of type object"),
+        ("own.json", b"[{}]", "The file has rows, but no columns"),
         ("own.json", b'[{"a": 1}, {"a": 1, "b": 2, "a": 3}]', "row 1 has the key 'a' twice"),
         ("own.parquet", b"a,b\n1,2\n", "can't be read as parquet"),
         ("own.arrow", b"a,b\n1,2\n", "can't be read as arrow"),

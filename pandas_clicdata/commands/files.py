@@ -225,6 +225,8 @@ def _refuse_constant(name: str) -> Any:
 class _Pairs(dict[str, Any]):
     """A JSON object, and the first of its keys that it repeats."""
 
+    __qualname__ = "object"  # its name in messages about cells
+
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         keys = [key for key, _ in pairs]
@@ -315,6 +317,8 @@ def write_rows(rows: Any, file_format: str, file: BinaryIO) -> None:
 
 def _csv_of(rows: pd.DataFrame) -> bytes:
     """Return rows as CSV. A missing cell is empty, also in the only column, and empty text is ``""``."""
-    missing, empty = secrets.token_hex(16), secrets.token_hex(16)  # to_csv writes both alike
-    text = rows.replace("", empty).to_csv(index=False, na_rep=missing)
-    return text.replace(missing, "").replace(empty, '""').encode()
+    missing, empty, line = (secrets.token_hex(16) for _ in range(3))
+    named = rows.rename(columns=lambda name: str(name).replace("\r", f"{line}\n"))
+    # to_csv writes missing cells as it writes empty text, and a lone \r without quotes
+    text = named.replace("", empty).replace("\r", f"{line}\n", regex=True).to_csv(index=False, na_rep=missing)
+    return text.replace(missing, "").replace(empty, '""').replace(f"{line}\n", "\r").encode()

@@ -160,10 +160,12 @@ _OF_PYTHON = {
     r"push\(\.\.\., (if_exists=\"\w+\")\)": r"\1",
     r" A text is always a name: give the id as a number, \w+=\d+\.": " Without --name, it is an id.",
     r"\bgive \w+_id as a number, one of\b": "give an id, one of",
-    r"\btypes=\{(['\"])(.+?)\1: '(\w+)'\}": r"--types '\2=\3'",
+    r"\bd?types?=\{(['\"])(.+?)\1: '(\w+)'\}": r"--types '\2=\3'",
+    r"\bdtype=\{(['\"])(.+?)\1: \.\.\.\}": r"--types '\2=...'",
     r"\btypes=(?=[.,; ]|$)": "--types",
     r"\bmax_deleted\b": "max_deletes",
     r"\bthe frame\b": "the file",
+    r"\bThe frame\b": "The file",
 }
 _ARGUMENT = re.compile(
     r"(?<![\w'\"`/\\.-])(append_id|dry_run|exclusive|if_exists|journal|match|max_deactivated|max_deletes|max_removed|"
