@@ -330,7 +330,7 @@ def _stated_error(
 
     def code_of(value: object) -> str | None:
         plain = _plain(str(value))
-        known = plain in _BY_CODE or (len(str(value)) <= 4 and plain.isdigit())
+        known = plain in _BY_CODE or (len(str(value)) <= 4 and plain.isdecimal())
         return str(value) if known else text(value)  # a known code is no secret
 
     values = {name: parsed(fields[name]) for name in ("error", "error_description") if name in fields}
@@ -384,7 +384,7 @@ def nothing_was_done(error: ApiError | AuthError) -> bool:
     if error.status is not None and not 200 <= error.status < 300:
         return error.status in _REFUSING
     code = _plain(error.code)
-    return code in _BY_CODE or (code.isdigit() and int(code[:4]) in _REFUSING)
+    return code in _BY_CODE or (code.isdecimal() and int(code[:4]) in _REFUSING)
 
 
 def means(error: ClicDataError, *statuses: int | None) -> bool:
@@ -395,7 +395,7 @@ def means(error: ClicDataError, *statuses: int | None) -> bool:
     if not isinstance(error, ApiError) or isinstance(error, ApiVersionError) or error.status is None:
         return False
     code = _plain(error.code)
-    stated = int(code) if code.isdigit() and len(code) == 3 else _STATUSES.get(_BY_CODE.get(code))
+    stated = int(code) if code.isdecimal() and len(code) == 3 else _STATUSES.get(_BY_CODE.get(code))
     if 200 <= error.status < 300:
         return stated in statuses
     return error.status in statuses and (stated is None or stated in statuses)
@@ -406,7 +406,7 @@ def _kind(status: int, code: str | None) -> type[ApiError | AuthError]:
     if _BY_CODE.get(plain) is ApiVersionError:
         return ApiVersionError
     if 200 <= status < 300:
-        if plain.isdigit():
+        if plain.isdecimal():
             return _BY_STATUS.get(int(plain[:4]), ApiError)
         return _BY_CODE.get(plain, ApiError)
     if status == 400 and _BY_CODE.get(plain) is BadCredentials:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from pandas_clicdata import errors
-from pandas_clicdata.session.wire import Answer, Request, get, judge, query_of
+from pandas_clicdata.session.wire import Answer, Request, get, judge, means, nothing_was_done, query_of
 
 READ = get("read rows", "/data/5", key="data")
 WRITE = Request("append rows", "POST", "/data/5/row", body=b"{}")
@@ -169,6 +169,15 @@ def test_what_the_service_said_is_in_the_error() -> None:
 
 
 @pytest.mark.fault(3)
+@pytest.mark.parametrize("code", ["\u00b2", "\u00b2\u00b2\u00b2", "\u0664\u0660\u0664"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_code_of_other_digits_than_ours_is_an_error_too(code: str, status: int) -> None:
+    with pytest.raises(errors.ApiError) as refused:
+        judge(get("look", "/data"), answer({"success": False, "error": {"code": code}}, status))
+    assert nothing_was_done(refused.value) or status == 200
+    assert means(refused.value, 404) is (status == 200 and code.isdecimal())
+
+
 def test_a_proxy_that_wants_a_login_is_not_the_service() -> None:
     with pytest.raises(errors.TransportError, match="HTTPS_PROXY") as caught:
         judge(WRITE, answer(b"<html>log in</html>", 407))
