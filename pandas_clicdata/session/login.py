@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import secrets
 import threading
@@ -150,6 +151,8 @@ class _Door:
                 """Log nothing: the path has the code."""
 
         class Server(ThreadingHTTPServer):
+            allow_reuse_address = os.name == "posix"  # on Windows, another program could take the port too
+
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Print nothing: the browser may hang up at any time."""
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pandas_clicdata import sandbox as package
-from pandas_clicdata.sandbox import start
+from pandas_clicdata.sandbox import listener, start
 
 ROOT = Path(__file__).parents[2]
 # An empty package in the place of the real one, which imports pandas.
@@ -53,6 +53,13 @@ class TestLife:
         with start(port=port) as again:
             assert urlsplit(again.url).port == port
             assert len(caller_of(again, "2022.01").ok("GET", "data")) == 3
+
+    def test_a_port_of_its_own_on_windows(self, monkeypatch):
+        """There, SO_REUSEADDR lets two programs listen on the same port."""
+        monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+        with listener._bound(0) as bound:
+            assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
 
     def test_closing_ends_open_connections(self, caller_of):
         sandbox = start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,3 +150,12 @@ def test_a_service_without_refresh_tokens_is_said() -> None:
         "client_secret": ["s"],
         "redirect_uri": ["http://127.0.0.1/"],
     }
+
+
+@pytest.mark.parametrize(("system", "reuses"), [("posix", True), ("nt", False)])
+def test_no_other_program_can_take_the_port_on_windows(
+    monkeypatch: pytest.MonkeyPatch, system: str, reuses: bool
+) -> None:
+    monkeypatch.setattr(login, "os", SimpleNamespace(name=system))
+    with login._Door("state", 0) as door:
+        assert bool(door._server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) is reuses
