@@ -41,6 +41,8 @@ _PREFIX = "CLICDATA_"
 _lock = threading.RLock()
 _default: Session | None = None
 _used: ContextVar[Session | None] = ContextVar("clicdata_session", default=None)
+if hasattr(os, "register_at_fork"):  # a thread of the parent may hold the lock for ever
+    os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.RLock()))
 
 
 @public
@@ -319,14 +321,6 @@ def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     return [name for name in names if not environ.get(ENVIRONMENT.get(name, ""))]
 
 
-def _from_sources(asked: str | None) -> dict[str, Any]:
-    """Return the arguments of a session from a profile or the environment, for the way to log in ``asked``."""
-    found, _ = sources(os.environ, asked)
-    if found is None:
-        raise NotConnected("no source has credentials")
-    return found
-
-
 def _unconnected(asked: str | None, problem: str) -> NotConnected:
     """Return the error that lists each source. ``problem`` is that of the profile, if one was chosen."""
     found, ways = sources(os.environ, asked)
@@ -348,7 +342,10 @@ def _completed(params: dict[str, Any]) -> dict[str, Any]:
     given = {name for name in GIVEN if params.get(name) is not None}
     asked = params.get("auth_method")
     if not given:
-        return {**_from_sources(asked), **params}
+        found, _ = sources(os.environ, asked)
+        if found is None:
+            raise NotConnected("no source has credentials")
+        return {**found, **params}
     lacks = {
         method: [name for name in names if name not in given]
         for method, names in NEEDS.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import multiprocessing
+import os
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ import pytest
 import pandas_clicdata
 from pandas_clicdata import Data, Session, SessionManager, User, connect, errors, use
 from pandas_clicdata.sandbox import start
+from pandas_clicdata.session import manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +51,29 @@ def test_all_calls_in_the_block_use_the_session(session: Session, other: Session
     assert data.session is session
     assert "Only there" not in Data().get_data()["name"].tolist()
     assert not other.closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_a_thread_that_connects(session: Session) -> None:
+    begun, ends = threading.Event(), threading.Event()
+
+    def connect_slowly() -> None:  # as with a keyring that asks for a passphrase
+        with manager._lock:
+            begun.set()
+            ends.wait(30)
+
+    thread = threading.Thread(target=connect_slowly)
+    thread.start()
+    begun.wait()
+    child = multiprocessing.get_context("fork").Process(target=SessionManager.get_session)
+    child.start()
+    child.join(20)
+    ends.set()
+    thread.join()
+    child.kill()  # of no effect on a process that ended
+    child.join()
+    assert child.exitcode == 0
 
 
 def test_blocks_are_nested_and_end_with_an_error(session: Session, other: Session) -> None:
