@@ -182,7 +182,7 @@ class RefreshTokens:
             table = _table(self._path, self._name)
             if isinstance(table, str):
                 raise NotConnected(f"profile {self._name}: {table}")
-            if _rest(table) != _rest(self._table):  # its token may be of another account
+            if "refresh_token" not in table or _rest(table) != _rest(self._table):  # it may be another account
                 raise NotConnected(
                     f"profile {self._name} was changed in {self._path} since this session was opened: open it again"
                 )
@@ -346,12 +346,10 @@ def _replace(path: Path, content: str) -> str | None:
 def _rename(temporary: Path, path: Path) -> None:
     """Rename a file. On Windows, this fails while another process reads the old file."""
     for _ in range(_TRIES):
-        try:
+        with suppress(PermissionError):
             os.replace(temporary, path)  # noqa: PTH105
-        except PermissionError:
-            time.sleep(_PAUSE)
-        else:
             return
+        time.sleep(_PAUSE)
     os.replace(temporary, path)  # noqa: PTH105
 
 

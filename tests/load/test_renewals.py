@@ -228,6 +228,14 @@ def test_a_profile_of_another_account_is_not_taken_over(config: Path, service: S
     assert renewals(service) == [200]
 
 
+def test_a_profile_whose_token_was_removed_meanwhile(config: Path, service: Sandbox) -> None:
+    with Session(profile="prod") as session:
+        kept = [line for line in config.read_text("utf-8").splitlines() if not line.startswith("refresh_token")]
+        config.write_text("\n".join(kept), "utf-8")
+        with pytest.raises(errors.NotConnected, match=r"prod was changed in .* since this session was opened: open it"):
+            session.check()
+
+
 HOLDER = """
 import sys
 from filelock import FileLock
