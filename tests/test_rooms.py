@@ -35,7 +35,7 @@ class Size(NamedTuple):
 
 ROOMS = {
     "frames": Size(17, 3_680),
-    "session": Size(14, 3_740),
+    "session": Size(14, 3_739),
     "uploads": Size(12, 2_934),
     "changes": Size(16, 4_437),
     "endpoints": Size(17, 4_790),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import numbers
 import os
 import re
 from difflib import get_close_matches
@@ -32,6 +33,7 @@ class Default(str):
 
 DEFAULT_URL = Default("https://api.clicdata.com/")  # C: the host and no path
 AUTO = Default("auto")
+LONGEST = 2_000_000  # seconds; Windows can't wait for 25 days
 
 VERSIONS = (
     f'"{FIRST_MODERN}" and "{TABLE_VERSION}" are known to work, "auto" uses what the service requires, '
@@ -100,7 +102,7 @@ def check_url(url: object) -> str:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine."""
-    octets = host.split(".")
+    octets = host.split(".") if host.isascii() else []
     in_127 = len(octets) == 4 and octets[0] == "127" and all(o.isdigit() and int(o) < 256 for o in octets)
     return host in ("localhost", "::1") or in_127
 
@@ -124,8 +126,8 @@ def check_version(api_version: object, method: str) -> str | None:
 
 def check_seconds(name: str, value: object) -> float:
     """Return a number of seconds, or raise `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e7:
-        raise InputError(f"{name} must be a number of seconds above 0")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not value < LONGEST or value <= 0:
+        raise InputError(f"{name} must be a number of seconds above 0 and below {LONGEST:,}")
     return float(value)
 
 
@@ -140,9 +142,10 @@ def check_timeout(timeout: object) -> tuple[float, float]:
 
 def check_retries(max_retries: object) -> int:
     """Return a number of retries, or raise `InputError`."""
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or not 0 <= max_retries <= 10:
+    number = int(max_retries) if isinstance(max_retries, numbers.Integral) else -1
+    if isinstance(max_retries, bool) or not 0 <= number <= 10:
         raise InputError("max_retries must be a whole number from 0 to 10")
-    return max_retries
+    return number
 
 
 def check_bundle(ca_bundle: str | os.PathLike[str] | None) -> str | bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,10 +77,8 @@ class Tokens:
             renewal = self._renewal = self._renewal or Future()
         if mine:
             self._renew(renewal, lambda: self._log_in(log_in, credentials, deadline, clock), clock)
-        try:
+        with suppress(concurrent.futures.TimeoutError):
             return renewal.result(max(0.0, deadline - clock()))
-        except concurrent.futures.TimeoutError:
-            pass
         raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
 
     def _log_in(self, log_in: LogIn, credentials: Credentials, deadline: float, clock: Callable[[], float]) -> Token:

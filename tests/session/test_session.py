@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from pandas_clicdata import errors
@@ -628,6 +629,8 @@ def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:
     [
         ({"url": "http://api.clicdata.com/"}, "unencrypted"),
         ({"url": "http://127.0.0.1.evil.example/"}, "unencrypted"),
+        ({"url": "http://127.0.0.\u00b2/"}, "unencrypted"),
+        ({"url": "http://127.0.0.\u0663/"}, "unencrypted"),
         ({"url": "ftp://api.clicdata.com/"}, "not a URL"),
         ({"url": "api.clicdata.com"}, "not a URL"),
         ({"url": "https://me:pw@api.clicdata.com/"}, "credentials"),
@@ -641,14 +644,25 @@ def test_a_long_body_on_a_slow_line_is_not_held_to_the_connect_limit() -> None:
         ({"timeout": (True, 5)}, "timeout"),
         ({"deadline": -1}, "deadline"),
         ({"deadline": float("nan")}, "deadline"),
+        ({"deadline": 2_000_000}, "above 0 and below 2,000,000"),
+        ({"deadline": -(10**400)}, "deadline"),
+        ({"deadline": np.bool_(True)}, "deadline"),
         ({"max_retries": -1}, "max_retries"),
         ({"max_retries": 1.5}, "max_retries"),
+        ({"max_retries": True}, "max_retries"),
         ({"ca_bundle": "/nowhere/at/all.pem"}, "ca_bundle"),
     ],
 )
 def test_arguments_that_cannot_be_used(params: dict[str, Any], message: str) -> None:
     with pytest.raises(errors.InputError, match=message):
         Session(**{"api_key": "k", **params})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    timeout: Any = (np.float32(0.5), np.int64(60))
+    with Session(api_key="k", timeout=timeout, deadline=np.int64(300), max_retries=np.int64(3)) as session:
+        assert (session._connect, session._read, session._deadline, session._attempts) == (0.5, 60, 300, 4)
+        assert type(session._attempts) is int
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/", "http://127.0.0.1:1", "http://127.9.9.9/", "http://[::1]:1/"])
