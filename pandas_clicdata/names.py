@@ -115,7 +115,7 @@ def _none(kind: Kind, name: str, listed: Sequence[Mapping[str, Any]]) -> str:
     listing = [f"{_shown(other)} ({kind.argument} {ids[other]})" for other in meant or ids][:_MOST_SHOWN]
     more = len(meant or ids) - len(listing)
     shown = (", ".join(listing) or "none") + (f", and {more:,} more" if more else "")
-    shown = f"did you mean {shown}?" if meant else f"there are: {shown}"
+    shown = f"did you mean {shown}?" if meant else f"there are: {shown}."
     said = f"there is no {kind.what} {kind.named} {_shown(name)}; {shown}"
     if wanted in squeezed:
         said += " Letter case and blanks count."

@@ -786,12 +786,45 @@ def test_the_exit_code_says_what_happened(
         ("2 deleted (copy of 1 in .deleted.rows)", "2 deleted"),
         ("resume_append(df, 'a b/j'); else", "'clicdata resume FILE a b/j'; else"),
         ("types={'a b': 'text'} sends text, or types=.", "--types 'a b=text' sends text, or --types."),
+        (
+            'several rows: duplicates="all" sets all of these rows',
+            'several rows; in Python, duplicates="all" sets all of these rows',
+        ),
         ("column 'max_rows' of a/max_rows.csv", "column 'max_rows' of a/max_rows.csv"),
         ("the journal and its match can't be used", "the journal and its match can't be used"),
     ],
 )
 def test_a_message_names_the_options_of_the_command(message: str, words: str) -> None:
     assert without_python(message) == words
+
+
+def test_without_credentials_the_message_names_commands(
+    clicdata: Callable[..., Said], account: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CLICDATA_CONFIG", str(tmp_path / "none.toml"))
+    for name in [name for name in os.environ if name.startswith("CLICDATA_") and name != "CLICDATA_CONFIG"]:
+        monkeypatch.delenv(name)
+    said = clicdata("list")
+    assert said.code == 4
+    assert "CLICDATA_CLIENT_ID not set" in said.err
+    assert "with 'clicdata login'; without an account, try 'clicdata sandbox'." in said.err
+    assert "pandas_clicdata" not in said.err
+    assert "session=" not in said.err
+
+
+@pytest.mark.parametrize("head", ["shop;visits", "shop\tvisits", "shop|visits"])
+def test_a_file_of_another_separator_is_no_single_column(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, head: str
+) -> None:
+    file = written(tmp_path / "a.csv", f"{head}\n{head.replace('shop', '01').replace('visits', '5')}\n")
+    said = clicdata("push", file, "New")
+    assert said.code == 1
+    assert f"its first line would be one column, {head!r}: say how" in said.err
+    assert account.data_sets()[-1].name != "New"
+    assert clicdata("push", file, "Two", "--sep", head[4]).code == 0
+    assert clicdata("columns", "Two").out.count("\n") == 3
+    assert clicdata("push", file, "One", "--sep", ",").code == 0
+    assert clicdata("columns", "One").out.count("\n") == 2
 
 
 def test_stderr_says_why_a_command_waits(clicdata: Callable[..., Said], account: Sandbox, visits: int) -> None:

@@ -118,10 +118,10 @@ def test_groups_that_can_match_no_row_are_refused(
         clicdata_sandbox.faults.edit_request(
             lambda sent: dataclasses.replace(sent, body=re.sub(rb'"?\b1[23]\b"?', other, sent.body)), times=None, **way
         )
-    frame, is_shown = new(pd.DataFrame({"shop": shops, "n": [2, 3]}), 1), created == "text" and not empty
+    frame, is_shown = new(pd.DataFrame({"shop": shops, "n": [2, 3]}), 1), not empty
     for limits in ({}, {"max_deleted": 10}):
         writes(clicdata_sandbox)
-        with pytest.raises(errors.ClicDataError, match="has numbers, and" if is_shown else "no key would match"):
+        with pytest.raises(errors.ClicDataError, match="has (numbers|text), and" if is_shown else "no key would match"):
             frame.clicdata.replace(rec_id, by="shop", **limits)
         assert writes(clicdata_sandbox) == ([] if is_shown or limits else ["delete"] * 2)
         assert clicdata_sandbox.count(rec_id) == empty + 1
@@ -160,7 +160,7 @@ def test_what_can_not_be_kept_is_refused_before_anything_is_computed(
         with pytest.raises(errors.InputError, match=message):
             frame.clicdata.replace(rec_id, **arguments)
     assert not counted.parts
-    with pytest.raises(errors.InputError, match="have a missing value in a key column"):
+    with pytest.raises(errors.InputError, match="1 row has a missing value in a key column"):
         new(NEW.assign(month=NEW["month"].where(NEW["n"] > 103))).clicdata.replace(rec_id, by="month")
     with pytest.raises(errors.InputError, match="20 rows of 40 would be deleted"):
         ddf.clicdata.replace(rec_id, by="month", max_deleted=19)

@@ -102,6 +102,8 @@ def test_the_message_says_which_ones_are_meant_perhaps(session: Session) -> None
         pandas_clicdata.read_clicdata("Zzz")
     with pytest.raises(errors.NotFound, match=r"A text is always a name: give the id as a number, rec_id=1001\.$"):
         pandas_clicdata.read_clicdata("1001")
+    with pytest.raises(errors.NotFound, match=r"\(rec_id 1003\)\. A text is always a name"):
+        pandas_clicdata.read_clicdata("777")
 
 
 def test_digits_are_a_name_too(session: Session, clicdata_sandbox: Sandbox) -> None:

@@ -145,8 +145,8 @@ def _missing_keys(compared: Comparison) -> list[str]:
         return []
     labels = ", ".join(repr(label) for label in compared.labels[null[:5]])
     return [
-        f"on: {len(null)} rows have a missing value in a key column (row labels {labels}): it isn't known which rows "
-        "of ClicData match them. Leave them out, such as with df.dropna(subset=[...])"
+        f"{count_rows(len(null))} {'has' if len(null) == 1 else 'have'} a missing value in a key column (row labels "
+        f"{labels}): it isn't known which rows of ClicData match. Leave them out, such as with df.dropna(subset=[...])"
     ]
 
 
@@ -168,8 +168,8 @@ def _repeated_keys(compared: Comparison, others: Sequence[str]) -> list[str]:
         return []
     labels = ", ".join(repr(label) for label in compared.labels[differing[:5]])
     return [
-        f"on: {len(differing)} rows have other values for a key than an earlier row of the frame (row labels "
-        f"{labels}): keep one row per key"
+        f"on: {count_rows(len(differing))} {'has' if len(differing) == 1 else 'have'} other values for a key than an "
+        f"earlier row of the frame (row labels {labels}): keep one row per key"
     ]
 
 

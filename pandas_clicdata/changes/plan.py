@@ -361,7 +361,10 @@ class Plan:
     def check(self) -> None:
         """Raise an `InputError` if there are problems."""
         if self.problems:
-            raise InputError([f"{problem.rstrip('.')}. Nothing was written" for problem in self.problems])
+            [first, *more] = self.problems
+            raise InputError(
+                self.problems if more else f"{first}{'' if first[-1] in '.?' else '.'} Nothing was written"
+            )
 
     # -----------------------------------------------------------------------------------------------------
     # Display

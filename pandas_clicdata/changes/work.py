@@ -108,7 +108,7 @@ def work_of_upsert(
     if duplicates == "raise" and len(work.duplicates):
         rows = work.duplicates
         work.problems.append(
-            f"on: {len(rows)} keys are each in several rows of the data set"
+            f"on: {len(rows):,} {'key is' if len(rows) == 1 else 'keys are each'} in several rows of the data set"
             f'{compared.shown(compared.frame, rows)}: duplicates="all" sets all of these rows'
         )
     if max_updates is not None and len(work.updates) > max_updates:

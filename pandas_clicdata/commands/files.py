@@ -83,6 +83,7 @@ class Source:
         self.name = "stdin" if path == STDIO else path
         is_tabbed = Path(path).suffix.lower() in (".tsv", ".tab")
         self._separator, self._encoding = separator or ("\t" if is_tabbed else ","), encoding
+        self._is_separator_given = bool(separator)
 
     @property
     def is_text(self) -> bool:
@@ -196,6 +197,11 @@ class Source:
         names = next(filter(None, csv.reader(io.StringIO(head, newline=""), delimiter=self._separator)), [])
         if not any(names):
             raise ValueError("it has no line with the names of the columns")
+        if len(names) == 1 and not self._is_separator_given and {*names[0]} & {*";\t|"}:
+            raise ValueError(
+                f"its first line would be one column, {names[0]!r}: say how the columns are separated, such as with "
+                "--sep ';' or --sep tab; --sep , reads one column"
+            )
         if "" in names:
             raise ValueError(f"column {names.index('') + 1} has no name in the first line")
         if len(set(names)) < len(names):

@@ -523,8 +523,8 @@ class Data(DataChanges, DataOverview):
             The ClicData types of columns that should not get the type of their dtype: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors
             As in `df.clicdata.append`. The new data set gets the column ``tag_column`` too.
-        audit : bool, default True
-            Whether to count the rows at the end, as in `df.clicdata.push`.
+        audit : bool, optional
+            Whether to count the rows at the end; by default they are counted, as in `df.clicdata.push`.
 
         Returns
         -------

@@ -159,7 +159,7 @@ def column_problems(encoder: FrameEncoder, rec_id: int, known: Known | None, *, 
     problems = {}
     if known is not None:
         unknown = [name for name in encoder.columns if name not in holds]
-        problems = {name: _unknown_name(name, holds, missing, rec_id) for name in unknown}
+        problems = {name: _unknown_name(name, holds, missing, rec_id, encoder.constants) for name in unknown}
     for column in encoder._columns:
         held = set(holds.get(column.name, ()))
         kinds = {_ALIKE.get(of, of) for of in ([column.column_type] if column.column_type else column.cell_types)}
@@ -277,10 +277,12 @@ def _odd_ones(column: Column) -> Iterator[int]:
 # ---------------------------------------------------------------- problems
 
 
-def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_id: int) -> str:
+def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_id: int, stamps: Iterable[str]) -> str:
     what = f"Column {name!r} is not in data set {rec_id}"
     if meant := ask_name(name, holds, missing):
         return f"{what}: {meant}"
+    if name in stamps:
+        return f"{what}, which has {join_names(map(repr, holds))}: the stamps need a text column that is there."
     return f"{what}, which has {join_names(map(repr, holds))}: leave it out, or rename it."
 
 

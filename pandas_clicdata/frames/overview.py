@@ -46,7 +46,7 @@ class Overview:
             {
                 "name": pd.Series([*self._columns], dtype="str"),
                 "holds": pd.Series([_holds(column) for column in columns], dtype="str"),
-                "missing": pd.Series([1 - column.cells / self.rows for column in columns], dtype="float64"),
+                "missing": pd.Series([(self.rows - column.cells) / self.rows for column in columns], dtype="float64"),
                 "example": pd.Series([column.example for column in columns], dtype="object"),
                 "type": pd.Series([_type(column.kinds) for column in columns], dtype="str"),
             }

@@ -52,7 +52,7 @@ def frames_of(data: Any) -> list[pd.DataFrame] | Iterator[pd.DataFrame]:
         return [_frame_of(_arrow(pa.table, data))]
     if hasattr(data, "__arrow_c_array__"):
         return [_frame_of(pa.Table.from_batches([_arrow(pa.record_batch, data)]))]
-    if hasattr(data, "__arrow_c_stream__"):
+    if hasattr(data, "__arrow_c_stream__") and not isinstance(data, pd.Series):
         return _cut(_arrow(pa.RecordBatchReader.from_stream, data))
     if isinstance(data, list) and all(isinstance(row, Mapping) for row in data):
         return [pd.DataFrame(data, dtype=object)]  # else pandas makes integers beside missing cells floats

@@ -490,7 +490,7 @@ class AppendReceipt:
         }
         steps = []
         if self.rows_in_doubt:
-            steps.append("check whether these rows are stored: .in_doubt(df)")
+            steps.append("check whether these rows are stored: .in_doubt(df); then resume_append(..., in_doubt=...)")
         if self.rows_remaining > self.rows_refused:
             steps.append("these rows are not stored: .remaining(df); resume_append(df, receipt) sends them")
         if self.rows_refused:

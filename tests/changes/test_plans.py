@@ -134,6 +134,9 @@ def test_each_column_has_a_verdict(session: Session, clicdata_sandbox: Sandbox) 
     assert plan.columns.loc["shop", "holds"] == "text"
     assert plan.columns["sent_as"].isna().sum() == 4
     assert ["did you mean 'n'?" in plan.problems[0], len(plan.problems)] == [True, 2]
+    with pytest.raises(errors.InputError) as caught:
+        plan.apply()
+    assert caught.value.problems == tuple(plan.problems)
     assert "N" in plan._repr_html_()
 
 

@@ -68,7 +68,7 @@ def test_columns_are_those_of_the_rows_looked_at(
         {"name": "n", "holds": "numbers", "example": 0, "type": "number"},
         {"name": "t", "holds": "text", "example": "00", "type": "text"},
     ]
-    assert found["missing"].tolist() == [0, 1 - -(-seen // 4) / seen]
+    assert found["missing"].tolist() == [0, (seen - -(-seen // 4)) / seen]
 
 
 def test_a_data_set_without_rows_shows_no_columns(paged: tuple[Sandbox, Data]) -> None:

@@ -315,8 +315,9 @@ def test_a_receipt_is_one_line_and_a_table_where_something_is_left_to_do(
         FRAME.clicdata.append(rec_id, chunksize=10)
     shown = receipt_of(caught)._repr_html_()
     assert Tags(shown).tags == {"p", "table", "tbody", "tr", "th", "td"}
-    for words in (".in_doubt(df)", ".remaining(df)", "not counted"):
+    for words in (".in_doubt(df)", ".remaining(df)", "not counted", "then resume_append(..., in_doubt=...)"):
         assert words in shown
+    assert resume_append(FRAME, receipt_of(caught), in_doubt="stored").complete
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -153,6 +153,12 @@ def test_a_refresh_may_bring_other_columns(session: Session, clicdata_sandbox: S
 # Messages and refusals
 
 
+def test_a_column_for_stamps_that_the_data_set_lacks_is_named_as_such(session: Session) -> None:
+    rec_id = made(FRAME, session)
+    with pytest.raises(errors.InputError, match=r"'load' is not in data set .*: the stamps need a text column"):
+        FRAME.clicdata.append(rec_id, verify="tag", tag_column="load")
+
+
 def test_columns_that_the_frame_lacks_are_told_and_stored_as_null(
     session: Session, clicdata_sandbox: Sandbox, tmp_path: Any
 ) -> None:
