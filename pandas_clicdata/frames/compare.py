@@ -281,9 +281,8 @@ def _unknown_name(name: str, holds: Mapping[str, Any], missing: list[str], rec_i
     what = f"Column {name!r} is not in data set {rec_id}"
     if meant := ask_name(name, holds, missing):
         return f"{what}: {meant}"
-    if name in stamps:
-        return f"{what}, which has {join_names(map(repr, holds))}: the stamps need a text column that is there."
-    return f"{what}, which has {join_names(map(repr, holds))}: leave it out, or rename it."
+    advice = "the stamps need a text column that is there" if name in stamps else "leave it out, or rename it"
+    return f"{what}, which has {join_names(map(repr, holds))}: {advice}."
 
 
 def ask_name(name: Any, names: Iterable[Any], free: Iterable[Any]) -> str:
