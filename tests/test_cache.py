@@ -69,6 +69,18 @@ def test_the_second_read_asks_nothing_and_gives_the_same(service: Sandbox, folde
     assert asked(service) == []
 
 
+def test_a_file_that_is_removed_while_it_is_read_is_still_whole(service: Sandbox, folder: Path) -> None:
+    read()
+    asked(service)
+    [file] = folder.iterdir()
+    kept = CachedVersion(manager.current().account, 1004, VERSION).pages()
+    assert kept is not None
+    file.unlink()
+    assert [page.length for page in kept] == [10, 10, 10, 5]
+    assert read()["n"].tolist() == [n + 2**53 for n in range(35)]
+    assert len(asked(service)) >= 4
+
+
 def test_only_the_user_can_read_the_file_and_its_name_holds_no_secret(service: Sandbox, folder: Path) -> None:
     read()
     [file] = folder.iterdir()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _FORMAT = "1"
 _COLUMNS = pa.schema([("rows", pa.binary()), ("length", pa.int64()), ("is_last", pa.bool_())])
-
 _OTHERS = 0o077  # the rights of other users
 
 _log = logging.getLogger(__name__)
@@ -31,50 +30,50 @@ class CachedPage(NamedTuple):
 
 
 class CachedVersion:
-    """The cache file of a stored version. If it can't be read or written, this is logged, and pages are requested.
+    """The cache file of a stored version. If it can't be read or written, this is logged, and pages are requested."""
 
-    ``account`` is the hash of service and user.
-    """
-
-    def __init__(self, account: str, rec_id: int, version: int) -> None:
+    def __init__(self, account: str, rec_id: int, version: int) -> None:  # account: a hash of service and user
         self.path = user_cache_path("pandas_clicdata", appauthor=False) / f"{account}-{rec_id}-{version}.parquet"
         known = {"format": _FORMAT, "account": account, "rec_id": str(rec_id), "version": str(version)}
         self._schema = _COLUMNS.with_metadata(known)
 
     def pages(self) -> Iterator[CachedPage] | None:
         """Return the pages; None if the file is missing or incomplete."""
-        if not self.path.exists():
-            return None
+        pages = self._read()
         try:
-            ends = [page.is_last for page in self._read()]  # finds a broken file before a page is used
+            next(pages)  # page 1, which comes again: a broken file is found before a page is used
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
             _log.warning("the cache file %s can't be used (%s) and will be replaced", self.path, problem)
             return None
-        if not ends or ends != [False] * (len(ends) - 1) + [True]:
-            _log.warning("the cache file %s is incomplete and will be replaced", self.path)
-            return None
-        return self._read()
+        return pages
 
     def _read(self) -> Iterator[CachedPage]:
         import pyarrow.parquet as pq  # this import takes as long as the rest of a read
 
-        with self.path.open("rb") as opened:
+        with self.path.open("rb") as opened:  # once: another process may remove it
             status = os.fstat(opened.fileno())
             if os.name == "posix" and (status.st_mode & _OTHERS or status.st_uid != os.geteuid()):
                 raise ValueError("other users may have written it, or may read it")
             file = pq.ParquetFile(opened, page_checksum_verification=True)
             if not file.schema_arrow.equals(self._schema, check_metadata=True):
                 raise ValueError("it is of another version, or of another release of this package")
-            for number in range(file.num_row_groups):
-                [page] = file.read_row_group(number).to_pylist()
-                yield CachedPage(**page)
+
+            def page(number: int) -> CachedPage:
+                [row] = file.read_row_group(number).to_pylist()
+                return CachedPage(**row)
+
+            ends = [page(number).is_last for number in range(file.num_row_groups)]
+            if ends != [False] * (len(ends) - 1) + [True]:
+                raise ValueError("it is incomplete")
+            yield from map(page, (0, *range(len(ends))))
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[CachedPage], None]]:
         """Return a function that adds a page. After the last page, the complete file gets its name."""
-        with suppress(OSError):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.stem}-")  # mode 0600
         except OSError as problem:
             _log.warning("the version is not cached: %s", problem)
