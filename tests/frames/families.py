@@ -124,7 +124,7 @@ def families() -> dict[str, pd.Series]:
                 pd.NaT,
                 None,
                 np.datetime64("2024-01-01T00:00:01"),
-                np.datetime64("NaT"),
+                np.datetime64("NaT", "s"),
             ],
             dtype=object,
         ),

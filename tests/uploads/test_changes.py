@@ -673,7 +673,7 @@ def test_a_first_change_finds_the_dialect() -> None:
         assert not sandbox.refreshes()
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("nan"), np.datetime64("NaT")])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, Decimal("nan"), np.datetime64("NaT", "s")])
 def test_a_filter_with_a_missing_value_is_refused(session: Session, clicdata_sandbox: Sandbox, missing: Any) -> None:
     rec_id = FRAME.clicdata.push("Missing").rec_id
     clicdata_sandbox.requests.clear()

@@ -41,8 +41,11 @@ if TYPE_CHECKING:
 
     OnAppend = Callable[["Service", list[dict[str, Any]]], Answer | None]
 
-# There is a place between the opening of a database and the statement that closes it.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning")
+pytestmark = [
+    # There is a place between the opening of a database and the statement that closes it.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <sqlite3.Connection:pytest.PytestWarning"),
+    pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="Python 3.12.1 crashes when opcodes are traced"),
+]
 
 PLACES = int(os.environ.get("CLICDATA_PLACES", "10"))
 ROWS, CHUNK = 12, 3
