@@ -127,7 +127,7 @@ def check_cells(name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
     if not hasattr(values, "items"):
         raise InputError(f"{name} must be a mapping of column to value, not {type(values).__name__}")
     if not list(values.items()):
-        raise InputError(f"{name} is empty: name one column at least (an empty filter would mean every row)")
+        raise InputError(f"{name} is empty: name one column at least")
     return values
 
 

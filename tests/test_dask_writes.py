@@ -48,6 +48,14 @@ def writes(service: Sandbox) -> list[str]:
     return [f"{seen.method} {seen.path}" for seen in service.requests if seen.method != "GET"]
 
 
+def test_an_append_of_rows_names_the_partitions_of_a_dask_frame(service: Sandbox) -> None:
+    rec_id = frame(4).clicdata.create_table("Rows")
+    ddf = dd.from_pandas(frame(4), npartitions=2)
+    with pytest.raises(errors.InputError, match=r"\(of dask: df\.clicdata\.partitions\(\)\)"):
+        pandas_clicdata.append(ddf, rec_id)
+    assert pandas_clicdata.append(ddf.clicdata.partitions(), rec_id).rows_appended == 4
+
+
 def guesses_of(call: Callable[[pd.DataFrame, int], object], rec_id: int) -> dict[str, Callable[[Any], object]]:
     """Each way in which dask calls a function with invented rows."""
 

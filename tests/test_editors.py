@@ -145,6 +145,7 @@ def test_jedi_completes_frames_without_running_code() -> None:
         "pandas_clicdata.read_clicdata(5)",
         "pandas_clicdata.DataFrame(pd.read_csv('visits.csv'))",
         "pandas_clicdata.Data().get_data(5)",
+        "pandas_clicdata.DataFrame(pandas_clicdata.read_clicdata(5).assign(n=1))",
         "pandas_clicdata.append(rows, 5).in_doubt(rows)",
         "pandas_clicdata.append(rows, 5).remaining(rows)",
     ):

@@ -80,7 +80,7 @@ def test_a_dtype_that_was_asked_for_counts() -> None:
 def test_it_is_refused_where_not_all_rows_are_known(session: Session) -> None:
     with pytest.raises(errors.InputError, match="needs all rows: with chunksize=, name the columns"):
         pandas_clicdata.read_clicdata(1001, parse_dates="infer", chunksize=5)
-    with pytest.raises(errors.InputError, match="parse_dates must be a list of columns or a mapping, not 'guess'"):
+    with pytest.raises(errors.InputError, match="parse_dates must be 'infer', False, a list of columns or a mapping"):
         pandas_clicdata.read_clicdata(1001, parse_dates="guess")
     pytest.importorskip("dask.dataframe")
     dask = importlib.import_module("pandas_clicdata.dask")

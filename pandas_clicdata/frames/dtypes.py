@@ -83,7 +83,7 @@ def check_parse_dates(parse_dates: Any, index_col: list[Any]) -> dict[Any, dict[
     if parse_dates is True:
         return {name: {} for name in index_col}
     if isinstance(parse_dates, (str, bytes)) or not hasattr(parse_dates, "__iter__"):
-        raise InputError(f"parse_dates must be a list of columns or a mapping, not {parse_dates!r}.")
+        raise InputError(f"parse_dates must be 'infer', False, a list of columns or a mapping, not {parse_dates!r}.")
     given = parse_dates.items() if isinstance(parse_dates, Mapping) else [(name, None) for name in parse_dates]
     unusable = [name for name, _ in given if not pd.api.types.is_hashable(name)]
     if unusable:

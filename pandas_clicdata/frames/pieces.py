@@ -15,7 +15,7 @@ from pandas_clicdata.frames.columns import TEXT
 STREAM_ROWS = 100_000  # of a piece of a stream, because its batches may differ in a second read
 _WANTED = (
     "a DataFrame, Arrow data (of polars, pyarrow or duckdb, say), a list of dicts, or an iterable of frames or Arrow "
-    "data"
+    "data (of dask: df.clicdata.partitions())"
 )
 
 
@@ -56,7 +56,8 @@ def frames_of(data: Any) -> list[pd.DataFrame] | Iterator[pd.DataFrame]:
         return _cut(_arrow(pa.RecordBatchReader.from_stream, data))
     if isinstance(data, list) and all(isinstance(row, Mapping) for row in data):
         return [pd.DataFrame(data, dtype=object)]  # else pandas makes integers beside missing cells floats
-    if isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping, pd.Series, pd.Index)):
+    is_one = isinstance(data, (str, bytes, Mapping, pd.Series, pd.Index)) or hasattr(data, "npartitions")  # of dask
+    if isinstance(data, Iterable) and not is_one:
         return _frames_in(data)
     raise InputError(f"The rows must be {_WANTED}, not {type(data).__name__}.")
 

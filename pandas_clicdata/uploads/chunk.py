@@ -218,7 +218,7 @@ class ChunkSender:
             return interrupted_error(self._receipt, error)
         failure = ambiguous_error(
             self._receipt,
-            f"{self._receipt.label(chunk)} may be stored or not: the response was lost, and nothing was sent again "
+            f"{self._receipt.label(chunk)} may be stored or not: no response confirms it, and nothing was sent again "
             f"({error})",
             "Check whether they are stored before you append them again.",
         )

@@ -313,6 +313,7 @@ def test_a_receipt_is_one_line_and_a_table_where_something_is_left_to_do(
     clicdata_sandbox.faults.drop(method="POST", path=re.compile("/(row|insert)$"), after=1)
     with pytest.raises(errors.AppendAmbiguous) as caught:
         FRAME.clicdata.append(rec_id, chunksize=10)
+    assert "may be stored or not: no response confirms it" in str(caught.value)
     shown = receipt_of(caught)._repr_html_()
     assert Tags(shown).tags == {"p", "table", "tbody", "tr", "th", "td"}
     for words in (".in_doubt(df)", ".remaining(df)", "not counted", "then resume_append(..., in_doubt=...)"):
