@@ -196,15 +196,15 @@ def replace_options(
     )
 
 
-def checked_share(argument: str, value: Any) -> float | None:
-    """Return a checked limit: an int is a number of rows, a float is a share of the rows."""
+def checked_share(argument: str, value: Any, of: str = "rows") -> float | None:
+    """Return a checked limit: an int is a number of rows or users, a float is a share of them."""
     if value is None:
         return None
     if isinstance(value, float) and 0 <= value <= 1:
-        return value
+        return float(value)
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0:
         return int(value)
-    raise InputError(f"{argument} must be a number of rows, or a share between 0.0 and 1.0, not {value!r}")
+    raise InputError(f"{argument} must be a number of {of}, or a share between 0.0 and 1.0, not {value!r}")
 
 
 def _checked_tolerance(tolerance: Any) -> dict[str, Any]:

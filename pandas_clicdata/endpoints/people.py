@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import logging
-import operator
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -22,10 +21,8 @@ from pandas_clicdata.errors import (
 )
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.types import refuse_made_up_rows
-from pandas_clicdata.names import parse_integer, rename_id
+from pandas_clicdata.names import USER, list_all, parse_integer, rename_id
 from pandas_clicdata.progress import bar, warn_of_cost
-from pandas_clicdata.session.pages import records
-from pandas_clicdata.session.wire import get
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.receipt import receipt_html, receipt_on_interrupt
 
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pandas_clicdata.session.session import Session
-    from pandas_clicdata.session.wire import Reply, Request
 
 CREATED, UPDATED, DEACTIVATED = "created", "updated", "deactivated"
 ADDED, REMOVED, UNCHANGED = "added", "removed", "unchanged"
@@ -93,14 +89,9 @@ class Found(NamedTuple):
 # The users of the account, and the addresses of a frame
 
 
-def list_users(call: Callable[[Request], Reply]) -> list[dict[str, Any]]:
-    """List the users, as ClicData sends them."""
-    return records(call, get("list users", "/user", key="users", fresh=True))
-
-
-def known_users(call: Callable[[Request], Reply]) -> list[dict[str, Any]]:
+def known_users(session: Session) -> list[dict[str, Any]]:
     """List the users, each with its ``user_id`` and ``email_address``."""
-    users = [rename_id(user, "user_id") for user in list_users(call)]
+    users = [rename_id(user, "user_id") for user in list_all(USER, session)]
     for user in users:
         user["user_id"] = parse_integer(user["user_id"])
         if user["user_id"] is None:
@@ -186,23 +177,6 @@ class Addresses:
 def cells_of(series: Any) -> list[Any]:
     """Return the cells of a column, None for a missing one."""
     return [None if missing else cell for cell, missing in zip(series.tolist(), series.isna().tolist(), strict=True)]
-
-
-def check_most(name: str, value: Any) -> float | None:
-    """Return how many users may be removed: a number, a share from 0.0 to 1.0 as a float, or None."""
-    if value is None:
-        return None
-    if type(value).__name__ not in ("bool", "bool_"):
-        try:
-            number = operator.index(value)
-        except TypeError:
-            share = float(value) if isinstance(value, float) else -1.0
-            if 0 <= share <= 1:
-                return share
-        else:
-            if number >= 0:
-                return number
-    raise InputError(f"{name} must be a number of users, or a share from 0.0 to 1.0, not {value!r}")
 
 
 def check_switch(name: str, value: Any) -> bool:

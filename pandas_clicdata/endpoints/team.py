@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pandas_clicdata.arguments import Output, check_flag, check_name, check_output, check_text
+from pandas_clicdata.changes.arguments import checked_share
 from pandas_clicdata.endpoints.answers import count, create
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
@@ -19,7 +20,6 @@ from pandas_clicdata.endpoints.people import (
     UserPlan,
     UserReceipt,
     by_address,
-    check_most,
     check_switch,
     fold,
     guard,
@@ -501,7 +501,7 @@ class Team(Endpoint):
         check_id_or_name(TEAM, team_id)
         wanted = Addresses(frame, on)
         takes_away, dry = check_switch("remove", remove), check_switch("dry_run", dry_run)
-        most = check_most("max_removed", max_removed)
+        most = checked_share("max_removed", max_removed, "users")
         if wanted.problems and not dry:
             raise InputError([f"{problem}. Nothing was sent" for problem in wanted.problems])
         progress = check_flag("progress", progress)
@@ -509,7 +509,7 @@ class Team(Endpoint):
         path = f"/team/{team_id}/user"
 
         def look() -> Found:
-            users = known_users(held._call)
+            users = known_users(held.session)
             addresses = {user["user_id"]: user.get("email_address") for user in users}
             members = held._members(team_id)
             steps, problems = _compare(wanted, users, members)

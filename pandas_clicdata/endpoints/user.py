@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from pandas_clicdata.arguments import Output, check_choice, check_flag, check_name, check_output, check_text
+from pandas_clicdata.changes.arguments import checked_share
 from pandas_clicdata.endpoints.answers import create, parse_object
 from pandas_clicdata.endpoints.bulk import send_rows
 from pandas_clicdata.endpoints.endpoint import Endpoint
@@ -21,17 +22,15 @@ from pandas_clicdata.endpoints.people import (
     by_address,
     cells_of,
     check_address,
-    check_most,
     check_switch,
     fold,
     guard,
     known_users,
-    list_users,
     planned,
 )
 from pandas_clicdata.errors import ApiError, AuthError, ClicDataError, InputError, RateLimited
 from pandas_clicdata.frames.decode import frame_of_records
-from pandas_clicdata.names import USER, parse_integer, rename_id
+from pandas_clicdata.names import USER, list_all, parse_integer, rename_id
 from pandas_clicdata.session.credentials import Secret, without
 from pandas_clicdata.session.wire import Request, get, json_body
 
@@ -120,7 +119,7 @@ class User(Endpoint):
         return listed if output == "dict" else _to_frame(listed)
 
     def _list(self) -> list[dict[str, Any]]:
-        return list_users(self._call)
+        return list_all(USER, self.session)
 
     # -----------------------------------------------------------------------------------------------------
     # Creating
@@ -492,12 +491,12 @@ class User(Endpoint):
         if wanted is None:
             raise InputError(problems)
         takes_away, dry = check_switch("deactivate", deactivate), check_switch("dry_run", dry_run)
-        most, progress = check_most("max_deactivated", max_deactivated), check_flag("progress", progress)
+        most, progress = checked_share("max_deactivated", max_deactivated, "users"), check_flag("progress", progress)
         if wanted.problems and not dry:
             raise InputError([f"{problem}. Nothing was sent" for problem in wanted.problems])
 
         def look() -> Found:
-            users = known_users(self._call)
+            users = known_users(self.session)
             steps, problems = _compare(wanted, users)
             kept = [user for user in users if fold(user.get("email_address")) not in wanted.folded]
             if takes_away and kept:
