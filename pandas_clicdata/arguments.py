@@ -26,7 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # the last two break
 def check_id(name: str, value: Any) -> int:
     """Return an id as an int. It may have any type of positive integer, but not be text, float or bool."""
     kind = type(value).__name__
-    if _is_bool(value):
+    if is_bool(value):
         raise InputError(f"{name} must be a whole number, not a bool ({value!r})")
     try:
         number = operator.index(value)
@@ -51,7 +51,7 @@ def _id_advice(name: str, value: Any) -> str:
 def check_count(name: str, value: Any, *, least: int = 0) -> int:
     """Return a number of rows as an int."""
     try:
-        number = None if _is_bool(value) else operator.index(value)
+        number = None if is_bool(value) else operator.index(value)
     except TypeError:
         number = None
     if number is None or number < least:
@@ -95,12 +95,13 @@ def check_flag(name: str, value: Any) -> bool | None:
     """Return True, False or None. A boolean of NumPy becomes one of Python."""
     if value is None:
         return None
-    if _is_bool(value):
+    if is_bool(value):
         return bool(value)
     raise InputError(f"{name} must be True, False or None, not {value!r}")
 
 
-def _is_bool(value: Any) -> bool:
+def is_bool(value: Any) -> bool:
+    """Return whether a value is a boolean of Python or NumPy."""
     return type(value).__name__ in ("bool", "bool_")  # the name of NumPy's class depends on its version
 
 

@@ -74,7 +74,8 @@ class FrameEncoder:
         self._columns: list[Column] = examine(self.frame, types, index=index, need_types=need_types, noted=noted)
         types_of = {column.name: column.column_type for column in self._columns}
         noted = {name: of for name, of in (noted or {}).items() if types_of.get(name) == of}
-        self.types = {**noted, **(types or {})} or None
+        chosen = {**noted, **(types or {})}
+        self.types = {str.__str__(name): str.__str__(of) for name, of in chosen.items()} or None
         self.index = sends_index(self.frame.index, index)
         self.rows = len(frame)
         self.first = first

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pandas_clicdata.arguments import check_count, check_flag
-from pandas_clicdata.errors import (
-    InputError,
-    JournalBusy,
-    PermissionDenied,
-    ProtocolError,
-    ReadError,
-)
+from pandas_clicdata.errors import InputError, JournalBusy, PermissionDenied, ProtocolError, ReadError
 from pandas_clicdata.frames.compare import columns_noted, columns_seen, compare, times_held
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.pieces import frames_of
@@ -27,13 +21,7 @@ from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import most_rows
 from pandas_clicdata.uploads.job import Job, Replaced
 from pandas_clicdata.uploads.pieces import Pieces
-from pandas_clicdata.uploads.receipt import (
-    DOUBTFUL,
-    AppendReceipt,
-    Piece,
-    State,
-    receipt_on_interrupt,
-)
+from pandas_clicdata.uploads.receipt import DOUBTFUL, AppendReceipt, Piece, State, receipt_on_interrupt
 from pandas_clicdata.uploads.receipt_writer import ReceiptWriter, run_alone
 from pandas_clicdata.uploads.run import Run
 from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, verify_problems

@@ -29,6 +29,8 @@ _SCHEMA = (
     " row_format TEXT, sha256 TEXT, rows_inserted INTEGER, reason TEXT, doubted INTEGER)",
 )
 _PUT = "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# msgspec writes no subclasses, such as the text and the numbers of numpy.
+_encode = msgspec.json.Encoder(enc_hook=lambda of: str.__str__(of) if isinstance(of, str) else float(of)).encode
 
 
 class Journal:
@@ -100,7 +102,7 @@ class Journal:
             *((statement, ()) for statement in _SCHEMA),
             (f"PRAGMA user_version = {FORMAT}", ()),
             ("DELETE FROM job", ()),
-            ("INSERT INTO job VALUES (?, ?, NULL, ?)", (msgspec.json.encode(receipt.job).decode(), run, receipt.ended)),
+            ("INSERT INTO job VALUES (?, ?, NULL, ?)", (_encode(receipt.job).decode(), run, receipt.ended)),
             ("DELETE FROM piece", ()),
             ("DELETE FROM chunk", ()),
             *self._new_pieces(receipt),

@@ -18,12 +18,7 @@ from pandas_clicdata.uploads import verify as verification
 from pandas_clicdata.uploads.append import LAST_RECEIPT, Append, AppendOptions
 from pandas_clicdata.uploads.change import send_delete
 from pandas_clicdata.uploads.pieces import Pieces, mismatch
-from pandas_clicdata.uploads.receipt import (
-    AppendReceipt,
-    State,
-    ambiguous_error,
-    receipt_on_interrupt,
-)
+from pandas_clicdata.uploads.receipt import AppendReceipt, State, ambiguous_error, receipt_on_interrupt
 from pandas_clicdata.uploads.receipt_writer import ReceiptWriter, run_alone
 from pandas_clicdata.uploads.run import Run
 from pandas_clicdata.uploads.stamps import stamp, verify_problems

@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pandas_clicdata.arguments import is_bool
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
@@ -102,7 +103,7 @@ def verify_problems(verify: Any, exclusive: Any, workers: int) -> list[str]:
     """Return the problems of these arguments."""
     if verify is not None and (not isinstance(verify, str) or verify not in ("count", "tag")):
         return [f'verify must be None, "count" or "tag", not {verify!r}']
-    if not isinstance(exclusive, bool):
+    if not is_bool(exclusive):
         return [f"exclusive must be True or False, not {exclusive!r}"]
     problems = []
     if verify == "count" and not exclusive:

@@ -10,6 +10,8 @@ import traceback
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import totals
@@ -23,6 +25,7 @@ from uploads.test_schedules import CHUNK, FRAME, ROWS, SCHEDULES, Unreliable, an
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pandas_clicdata import Session
     from pandas_clicdata.session.wire import Answer, Request
 
 APPENDS = SCHEDULES // 200
@@ -81,6 +84,24 @@ def test_a_journal_is_one_file_when_the_append_has_ended(tmp_path: Path, stop: s
             assert resume_append(FRAME, path, session=service, progress=False).complete
     assert list(tmp_path.iterdir()) == [path]
     assert AppendReceipt.load(path).complete is (stop != "stopped")
+
+
+def test_a_journal_takes_the_text_and_the_numbers_of_numpy(session: Session, rec_id: int, tmp_path: Path) -> None:
+    text: Any = np.str_
+    session._sleep = lambda seconds: None
+    frame = pd.DataFrame({"n": [1, 2], "t": ["a", "b"], "load": ["x", "y"]})
+    options = {"types": {text("n"): text("number")}, "errors": text("collect"), "append_id": text("1")}
+    stamps = {"verify": text("tag"), "tag_column": text("load")}
+    for how in (options, {"verify": text("count"), "exclusive": np.bool_(True)}, {**options, **stamps}):
+        path = tmp_path / f"{len(how)}"
+        kept = frame.drop(columns="load") if "tag_column" in how else frame
+        assert kept.clicdata.append(rec_id, journal=path, session=session, **how).complete
+        assert AppendReceipt.load(path).complete
+        assert resume_append(kept, path, session=session).complete
+    words = {"order": text("delete_first"), "match": text("exact"), "max_deleted": np.float64(1.0)}
+    path = tmp_path / "replace"
+    assert frame.clicdata.replace(rec_id, text("t"), journal=path, session=session, **words).complete
+    assert AppendReceipt.load(path).complete
 
 
 @pytest.mark.parametrize("workers", [1, 3])
