@@ -44,10 +44,10 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.commit()
             except BaseException:
-                self._connection.rollback()
+                self._connection.rollback()  # else later transactions would be parts of this one
                 raise
-            self._connection.commit()
 
     def insert(self, table: str, **fields: object) -> int:
         """Insert a row and return its id."""

@@ -6,6 +6,7 @@ import configparser
 import json
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -53,6 +54,26 @@ class TestLife:
         with start(port=port) as again:
             assert urlsplit(again.url).port == port
             assert len(caller_of(again, "2022.01").ok("GET", "data")) == 3
+
+    def test_a_commit_that_fails_loses_no_later_write(self, tmp_path):
+        with start(path=tmp_path / "account", sample=False) as sandbox:
+            database = sandbox._database
+            connection = database._connection
+
+            class Full:
+                def __getattr__(self, name):
+                    return getattr(connection, name)
+
+                def commit(self):
+                    raise sqlite3.OperationalError("database or disk is full")
+
+            database._connection = Full()
+            with pytest.raises(sqlite3.OperationalError):
+                sandbox.create("Lost", {"n": "number"})
+            database._connection = connection
+            sandbox.create("Kept", {"n": "number"})
+        with start(path=tmp_path / "account") as again:
+            assert [one.name for one in again.data_sets()] == ["Kept"]
 
     def test_a_port_of_its_own_on_windows(self, monkeypatch):
         """There, SO_REUSEADDR lets two programs listen on the same port."""
