@@ -25,12 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from pandas_clicdata.changes.arguments import (
-        AppendArguments,
-        NewArguments,
-        PushArguments,
-        Types,
-    )
+    from pandas_clicdata.changes.arguments import AppendArguments, NewArguments, PushArguments, Types
     from pandas_clicdata.changes.plan import Plan
     from pandas_clicdata.changes.sync_receipt import SyncReceipt
     from pandas_clicdata.session.session import Session

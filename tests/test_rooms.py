@@ -38,10 +38,10 @@ ROOMS = {
     "session": Size(14, 3_739),
     "uploads": Size(12, 2_920),
     "changes": Size(16, 4_437),
-    "endpoints": Size(17, 4_763),
+    "endpoints": Size(17, 4_756),
     "sandbox": Size(19, 4_020),
 }
-MOST_LINES = 22_440  # of the package without sandbox and commands
+MOST_LINES = 22_427  # of the package without sandbox and commands
 MOST_CODE_LINES = 350  # of a module, without docstrings, comments and blank lines
 MOST_OF_ACCESSOR = 390  # half of the lines are signatures, which overloads repeat
 

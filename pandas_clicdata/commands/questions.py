@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pandas_clicdata.commands.shapes import shape, show_code, show_key
-from pandas_clicdata.errors import (
-    ClicDataError,
-    PermissionDenied,
-)
+from pandas_clicdata.errors import ClicDataError, PermissionDenied
 from pandas_clicdata.names import ID_KEYS, parse_integer
 from pandas_clicdata.sandbox.switches import Switches
 from pandas_clicdata.session.session import Session, package_version

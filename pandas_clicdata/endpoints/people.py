@@ -11,14 +11,7 @@ from pandas_clicdata.arguments import check_flag, check_text
 from pandas_clicdata.changes.carry import ROUNDS
 from pandas_clicdata.changes.work import too_many
 from pandas_clicdata.endpoints.bulk import IN_DOUBT, NOT_SENT, REFUSED, send_pending
-from pandas_clicdata.errors import (
-    ClicDataError,
-    InputError,
-    ProtocolError,
-    SyncAmbiguous,
-    SyncInterrupted,
-    public,
-)
+from pandas_clicdata.errors import ClicDataError, InputError, ProtocolError, SyncAmbiguous, SyncInterrupted, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.types import refuse_made_up_rows
 from pandas_clicdata.names import USER, list_all, parse_integer, rename_id
