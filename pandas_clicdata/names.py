@@ -120,7 +120,7 @@ def _none(kind: Kind, name: str, listed: Sequence[Mapping[str, Any]]) -> str:
     if wanted in squeezed:
         said += " Letter case and blanks count."
     if name.strip().isdecimal() and len(name) <= _MOST_DIGITS:
-        said += f"{'' if meant else '.'} A text is always a name: give the id as a number, {kind.argument}={int(name)}."
+        said += f" A text is always a name: give the id as a number, {kind.argument}={int(name)}."
     return said
 
 
