@@ -19,6 +19,7 @@ from pyarrow import parquet as pq
 import pandas_clicdata
 from pandas_clicdata.errors import ClicDataError
 from pandas_clicdata.frames.types import clicdata_types
+from pandas_clicdata.uploads.receipt import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -315,22 +316,18 @@ def _print_findings(separator: str, encoding: str, commas: bool, text: list[str]
         _print_wrapped(f"kept as text, since numbers would lose zeros, signs or digits: {', '.join(text)}")
     if lines.short:
         what = f"fewer cells than the header, the first is line {lines.short[0]:,}: the cells at their ends are missing"
-        _print_wrapped(f"{_count(len(lines.short), 'row')} with {what}")
+        _print_wrapped(f"{counted(len(lines.short), 'row')} with {what}")
     if lines.long:
         left_out = lines.rows - count
         what = f"{left_out:,} left out" if left_out else "the cells beyond it left out"
         _print_wrapped(
-            f"{_count(len(lines.long), 'row')} with more cells than the header, the first is line"
+            f"{counted(len(lines.long), 'row')} with more cells than the header, the first is line"
             f" {lines.long[0]:,}: {what}"
         )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _size(frame: pd.DataFrame) -> str:
-    return f"{_count(len(frame), 'row')} x {_count(len(frame.columns), 'column')}"
+    return f"{counted(len(frame), 'row')} x {counted(len(frame.columns), 'column')}"
 
 
 def _one_line(error: Exception) -> str:
@@ -421,8 +418,8 @@ def _choose_change(table: DataFrame, key: str) -> tuple[str | None, Any]:
 
 def _show_history(data: pandas_clicdata.Data, rec_id: int, table: DataFrame, *, read: bool) -> None:
     versions = data.get_data_history(rec_id)
-    last = f", the last of {_count(versions['row_count'].iloc[-1], 'row')}" if len(versions) else ""
-    print(f"history   {_count(len(versions), 'version')}{last}")
+    last = f", the last of {counted(versions['row_count'].iloc[-1], 'row')}" if len(versions) else ""
+    print(f"history   {counted(len(versions), 'version')}{last}")
     complete = versions.loc[versions["row_count"] == len(table), "version"]
     if read and len(complete):
         version = int(complete.iloc[0])

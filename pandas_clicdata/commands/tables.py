@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pandas_clicdata import Data, read_arrow, read_clicdata
+from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
 from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, types_option
@@ -116,8 +117,7 @@ def read(
     about = {"rec_id": rec_id, "rows": len(found)}
     if not target.is_stdout:
         target.save(lambda file: write_rows(found, target.format, file))
-        noun = "row" if len(found) == 1 else "rows"
-        console.result({**about, "file": output}, f"{len(found):,} {noun} of data set {rec_id} written to {output}")
+        console.result({**about, "file": output}, f"{count_rows(len(found))} of data set {rec_id} written to {output}")
         return
     written = io.BytesIO()
     write_rows(found, target.format, written)

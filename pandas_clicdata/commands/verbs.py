@@ -13,6 +13,7 @@ import click
 
 from pandas_clicdata import AppendReceipt, resume_append
 from pandas_clicdata.arguments import check_name
+from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.commands.console import Command, Console, is_terminal, pass_console
 from pandas_clicdata.commands.files import Source, Target, write_rows
 from pandas_clicdata.commands.options import (
@@ -179,7 +180,7 @@ def _apply(console: Console, plan: Any, keep: Target | None) -> Any:
     try:
         keep.save(lambda file: write_rows(rows, keep.format, file))
         if not console.as_json:
-            console.note(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'} to delete, written to {path} first")
+            console.note(f"{count_rows(len(rows))} to delete, written to {path} first")
         return plan.apply()
     except BaseException as error:
         if exit_of(error) is not Exit.IN_DOUBT and not anything_done(console.session.last_receipt):
@@ -349,8 +350,7 @@ def delete(
     rows = plan.deletes
     if plan.ok and not yes:
         console.note_rows(rows)
-        noun = "row" if len(rows) == 1 else "rows"
-        if not click.confirm(f"Delete {len(rows):,} {noun} of data set {rec_id}?", err=True):
+        if not click.confirm(f"Delete {count_rows(len(rows))} of data set {rec_id}?", err=True):
             refused = {"ok": False, "exit_code": int(Exit.REFUSED), "rec_id": rec_id, "deleted": False}
             console.result(refused, "nothing was deleted")
             return Exit.REFUSED

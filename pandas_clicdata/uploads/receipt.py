@@ -374,7 +374,7 @@ class AppendReceipt:
         frames = frames_of(df)
         if number >= len(self.parts) or not isinstance(frames, list):
             raise InputError(
-                f"this receipt is of {_counted(len(self.parts), 'piece')}: give one that is in memory as a whole, and "
+                f"this receipt is of {counted(len(self.parts), 'piece')}: give one that is in memory as a whole, and "
                 "its number, counted from 0"
             )
         (start, stop, wanted), [frame] = self.parts[number], frames
@@ -446,10 +446,10 @@ class AppendReceipt:
 
     def summary(self) -> str:
         """Return one line: the rows that are stored, in doubt and not stored."""
-        stored = f"{self.rows_appended:,} of {_counted(self.rows_total, 'row')} appended to data set {self.rec_id}"
-        pieces = "" if self.ended and len(self.parts) == 1 else f" of {_counted(len(self.parts), 'piece')}"
+        stored = f"{self.rows_appended:,} of {counted(self.rows_total, 'row')} appended to data set {self.rec_id}"
+        pieces = "" if self.ended and len(self.parts) == 1 else f" of {counted(len(self.parts), 'piece')}"
         so_far = "" if self.ended else ", and there may be more"
-        parts = [f"{stored} in {_counted(len(self.chunks_in()), 'chunk')}{pieces}{so_far}"]
+        parts = [f"{stored} in {counted(len(self.chunks_in()), 'chunk')}{pieces}{so_far}"]
         if self.rows_in_doubt:
             parts.append(f"{self.rows_in_doubt:,} in doubt: .in_doubt(df)")
         if self.rows_remaining:
@@ -469,7 +469,7 @@ class AppendReceipt:
         found, levels = self.rows_found, ", ".join(map(repr, self.job.levels_left_out))
         notes = [f"the index {levels} was left out"] if levels else []
         if found:
-            notes.append(f"{_counted(found, 'row')} {'was' if found == 1 else 'were'} there before")
+            notes.append(f"{counted(found, 'row')} {'was' if found == 1 else 'were'} there before")
         uncounted = any(chunk.rows_inserted is None for chunk in self.chunks_in(State.APPLIED))
         if self.job.has_key and uncounted and not self.audited:
             notes.append("the data set has a unique key: rows whose key existed may have been left out")
@@ -517,7 +517,8 @@ def takes_index(df: pd.DataFrame, job: Job) -> bool:
     return [*df.columns] != sent and (job.index or [*df.index.names, *df.columns] == sent)
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 

@@ -250,12 +250,10 @@ def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) 
     failure: ClicDataError | None = None
     before = None
     for _ in range(MAX_COUNTS):
-        counted = None
         try:
-            counted = evidence.count()
-            failure = None
+            counted, failure = evidence.count(), None
         except ReadError as error:  # the data set is changing
-            failure = error
+            counted, failure = None, error
         except ClicDataError as error:
             failure = error
             break
