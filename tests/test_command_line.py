@@ -901,6 +901,24 @@ def test_schedules_are_listed_and_run(
     assert "its run goes on" in said.err
 
 
+@pytest.mark.parametrize(
+    "call",
+    [["schedule", "run", "3001"], ["refresh", "1003"], ["team", "add", "North", "5004"]],
+    ids=lambda call: call[0],
+)
+def test_a_call_whose_response_is_lost_may_be_done(
+    clicdata: Callable[..., Said], account: Sandbox, call: list[str]
+) -> None:
+    for _ in range(2):
+        account.faults.drop(applied=True, method="POST")
+    said = clicdata(*call)
+    assert said.code == 3
+    assert said.err.endswith("ClicData may have done it: look before you call again.\n")
+    error = clicdata(*call, "--json").json["error"]
+    assert error["in_doubt"]
+    assert error["message"].endswith("look before you call again.")
+
+
 def test_a_picture_of_a_dashboard(clicdata: Callable[..., Said], tmp_path: Path) -> None:
     assert "Best sellers" in clicdata("dashboard", "list").out
     for _ in range(2):
