@@ -150,7 +150,7 @@ FAULTS: list[RequestFault] = [
         at_request("drip", seconds=0.1),
         errors.DeadlineExceeded,
         applied=True,
-        deadline=0.3,
+        deadline=0.9,
         not_for=no_number,
         lasting_only=True,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -79,9 +80,10 @@ def receipt_of(caught: Any) -> AppendReceipt:
 
 
 def quiet(sandbox: Sandbox, seconds: float = 10.0) -> None:
-    """Wait until the sandbox has handled all requests on connections that are closed now."""
+    """Wait until the sandbox has handled all requests on connections that are closed now, also late ones."""
     with contextlib.suppress(OSError):
         urllib.request.urlopen(sandbox.url, timeout=seconds).close()  # it is accepted after all others
     end = time.monotonic() + seconds
-    while sandbox._listener._connections and time.monotonic() < end:
+    while any("process_request_thread" in one.name for one in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.002)
+    sandbox.faults.settle()

@@ -122,7 +122,8 @@ class Interrupt:
 @functools.cache
 def _may_come(code: CodeType, before: int, now: int) -> bool:
     """Return whether a signal may come at the end of an instruction, with the same state as at the next one."""
-    if not dis.opname[code.co_code[before]].startswith(LOOKS_FOR_SIGNALS):
+    name = dis.opname[code.co_code[before]]
+    if not name.startswith(LOOKS_FOR_SIGNALS) or name.startswith("CALL_INTRINSIC"):  # which calls no function
         return False
     if sys.version_info < (3, 11):  # it comes at the next one
         return True

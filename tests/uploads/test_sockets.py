@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import sys
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from faults.kinds import add
 from pandas_clicdata import errors, resume_append
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.uploads import verify
-from uploads.oracle import assert_true
+from uploads.oracle import assert_true, quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,11 +90,8 @@ class Schedule:
 
     def rest(self, session: Session) -> None:
         """Wait until the service has handled all requests, also late ones and those of a slow machine."""
-        self.sandbox.faults.settle()
         session._transport.close()
-        end = time.monotonic() + 5
-        while self.sandbox._listener._connections and time.monotonic() < end:
-            time.sleep(0.001)
+        quiet(self.sandbox)
 
     def ledger(self, session: Session) -> Counter[int]:
         """Return the rows of the frame that are stored at the end."""
