@@ -190,10 +190,7 @@ def _evidence(session: Session, receipt: AppendReceipt, verify: str) -> Evidence
 
 
 def find_chunks(session: Session, receipt: AppendReceipt) -> None:
-    """Wait, then find by their stamps the chunks that an earlier run stored under the id of this append.
-
-    The wait is needed because that run may have ended just now, with a chunk on the wire.
-    """
+    """Wait, since an earlier run of this id may have ended just now, then find its stored chunks by their stamps."""
     wait(session, 0.0)
     counted = _steady_count(session, receipt, StampCount(session, receipt))
     parsed = sorted((parse_stamp(text, receipt.append_id), rows) for text, rows in counted.items())
@@ -252,15 +249,16 @@ def _steady_count(session: Session, receipt: AppendReceipt, evidence: Evidence) 
     for _ in range(MAX_COUNTS):
         try:
             counted, failure = evidence.count(), None
-        except ReadError as error:  # the data set is changing
-            counted, failure = None, error
         except ClicDataError as error:
-            failure = error
-            break
+            counted, failure = None, error
+            if not isinstance(error, ReadError):  # a data set that changes is counted again
+                break
         if counted is not None and counted == before:
             return counted
         before = counted
         session.sleep(APART)
+    if failure and len(receipt.chunks_in(State.PENDING)) == len(receipt.chunks_in()):
+        raise failure  # nothing was sent
     why = f"they could not be counted ({failure})" if failure else "their number keeps changing"
     raise ambiguous_error(receipt, f"some rows may be stored or not, and {why}") from failure
 

@@ -101,6 +101,30 @@ def test_the_same_id_with_other_rows_is_refused(service: Unreliable, how: dict[s
     assert service.land() == Counter(range(ROWS))
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, errors.NotFound), (403, errors.PermissionDenied), (503, errors.ApiError), (None, errors.TransportError)],
+    ids=str,
+)
+def test_a_first_look_that_fails_is_no_doubt(
+    clicdata_sandbox: Sandbox, tmp_path: Path, status: int | None, error: type[errors.ClicDataError]
+) -> None:
+    rec_id = clicdata_sandbox.create("Stamped", {"n": "number", "load": "text"})
+    how: dict[str, Any] = {"append_id": ID, "verify": "tag", "tag_column": "load", "journal": tmp_path / "journal"}
+    with clicdata_sandbox.session(max_retries=0) as session:
+        session._sleep = lambda _: None
+        at: dict[str, Any] = {"method": "GET", "path": f"/data/{rec_id}"}
+        fault = clicdata_sandbox.faults.status(status, **at) if status else clicdata_sandbox.faults.drop(**at)
+        with pytest.raises(error) as caught:
+            pd.DataFrame({"n": [1, 2]}).clicdata.append(rec_id, session=session, **how)
+        assert fault.hits == 1
+        assert not caught.value.in_doubt
+        assert clicdata_sandbox.count(rec_id) == 0
+        for _ in range(2):
+            assert pd.DataFrame({"n": [1, 2]}).clicdata.append(rec_id, session=session, **how).complete
+        assert clicdata_sandbox.count(rec_id) == 2
+
+
 def test_other_ids_are_other_appends(service: Unreliable, tmp_path: Path) -> None:
     for name in ("a", "ab", "A"):
         assert called(service, append_id=name, **TAG).complete
