@@ -180,6 +180,8 @@ class Carrier:
             try:
                 if again and self.receipt.anything_done:
                     self._look(None)
+                elif again:
+                    self._settle()
                 self._run()
             finally:
                 if self._append is not None:

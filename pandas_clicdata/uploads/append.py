@@ -28,7 +28,7 @@ from pandas_clicdata.uploads.stamps import encoder_of, fingerprint, verify_probl
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from typing_extensions import Self
@@ -225,24 +225,24 @@ class Append:
     def run(self, is_stored: Callable[[int], bool] | None = None) -> AppendReceipt:
         """Append the rows that are pending. After a stop, this continues.
 
-        ``is_stored(position)`` says whether a row of a chunk in doubt, or of a refused chunk, is stored.
+        ``is_stored(position)`` says whether a row that isn't known to be stored is stored by now.
         """
         writer = self._writer
         assert writer is not None
-        if writer.ended.is_set():
-            writer = self._reopen(writer.receipt)
         receipt = writer.receipt
-        if is_stored is not None:
-            for chunk in receipt.chunks_in(*DOUBTFUL, State.REFUSED):
+        if writer.ended.is_set() and is_stored is not None:
+            writer = self._reopen(receipt)
+            for chunk in receipt.chunks_in(*DOUBTFUL, State.REFUSED, State.PENDING):
                 stored = [is_stored(position) for position in chunk.span]
-                stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
-                for part in writer.split(chunk, [*stops, chunk.stop]):
-                    writer.note(part, State.VERIFIED if stored[part.start - chunk.start] else State.PENDING)
+                if any(stored) or chunk.state is not State.PENDING:
+                    stops = [chunk.start + at for at in range(1, chunk.rows) if stored[at] != stored[at - 1]]
+                    for part in writer.split(chunk, [*stops, chunk.stop]):
+                        writer.note(part, State.VERIFIED if stored[part.start - chunk.start] else State.PENDING)
         with run_alone(receipt.job), receipt_on_interrupt(receipt, LAST_RECEIPT):
             if self._options.append_id is not None and self._options.verify == "tag" and not receipt.job.made:
                 verify.find_chunks(self._session, receipt)
                 writer = ReceiptWriter(receipt, self._journal)  # new chunks get numbers after the found ones
-            rest: Iterable[pd.DataFrame] = [] if self._in_memory else self._frames
+            rest = [] if self._in_memory else self._frames
             known = self._known or self._session.columns.get(receipt.rec_id)
             pieces = Pieces(receipt, rest, self._encoder, known=known)
             writer.begin()

@@ -413,6 +413,22 @@ def test_resume_continues_where_a_log_in_failed(
     assert sorted(row["id"] for row in clicdata_sandbox.rows(rec_id)) == ([1, 2, 3, 4] if verb == "upsert" else [1, 4])
 
 
+@pytest.mark.parametrize("sent", [0, 1])
+def test_resume_adds_no_key_that_another_writer_added_since(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, sent: int
+) -> None:
+    faults = clicdata_sandbox.faults
+    faults.call(faults.expire_tokens, path=WRITES, after=sent)
+    faults.status(503, path="/oauth20/token")
+    frame = pd.DataFrame({"id": [4, 5], "name": ["d", "e"], "n": [1.0, 2.0]})
+    with pytest.raises(errors.ClicDataError, match="log in") as stopped:
+        call(frame, "upsert", rec_id, chunksize=1, session=session)
+    clicdata_sandbox.append(rec_id, [{"id": 5, "name": "e", "n": 2.0}])
+    receipt: Any = stopped.value.receipt
+    assert receipt.resume(frame).complete
+    assert sorted(row["id"] for row in clicdata_sandbox.rows(rec_id)) == [1, 2, 3, 4, 5]
+
+
 def test_diff_shows_what_sync_would_do(session: Session, rec_id: int) -> None:
     frame = pd.DataFrame({"id": [1, 4], "name": ["z", "d"], "n": [1.5, 1.0]})
     shown = frame.clicdata.diff(rec_id, on="id", session=session)
