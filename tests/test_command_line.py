@@ -919,6 +919,18 @@ def test_a_call_whose_response_is_lost_may_be_done(
     assert error["message"].endswith("look before you call again.")
 
 
+@pytest.mark.parametrize(("method", "in_doubt"), [("GET", False), ("POST", True)])
+def test_an_interrupted_call_may_be_done_if_it_was_sent(
+    clicdata: Callable[..., Said], account: Sandbox, method: str, in_doubt: bool
+) -> None:
+    account.faults.call(lambda: signal.raise_signal(signal.SIGINT), method=method)
+    account.faults.stall(2, applied=True, method=method)
+    said = clicdata("schedule", "run", "Every morning", "--json")
+    error = said.json["error"]
+    assert (said.code, error["in_doubt"]) == (130, in_doubt)
+    assert error["message"] == "interrupted" + ". ClicData may have done it: look before you call again." * in_doubt
+
+
 def test_a_picture_of_a_dashboard(clicdata: Callable[..., Said], tmp_path: Path) -> None:
     assert "Best sellers" in clicdata("dashboard", "list").out
     for _ in range(2):

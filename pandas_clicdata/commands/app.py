@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
@@ -138,5 +138,7 @@ def _interrupted(console: Console, error: BaseException) -> Exit:
     """Write the error and the receipt of a command that Ctrl-C ended."""
     cause = error.__cause__ if isinstance(error, click.Abort) else error
     receipt = getattr(cause, "receipt", None)
-    console.fail(KeyboardInterrupt("interrupted"), Exit.INTERRUPTED, receipt)
+    shown: Any = KeyboardInterrupt("interrupted")
+    shown.in_doubt = getattr(cause, "in_doubt", False)  # the session sets it
+    console.fail(shown, Exit.INTERRUPTED, receipt)
     return Exit.INTERRUPTED

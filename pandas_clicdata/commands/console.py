@@ -24,7 +24,7 @@ from pandas_clicdata.commands.outcome import (
     text_of,
     without_python,
 )
-from pandas_clicdata.errors import ClicDataError, InputError, WriteError
+from pandas_clicdata.errors import InputError, WriteError
 from pandas_clicdata.session import profiles
 
 if TYPE_CHECKING:
@@ -179,12 +179,8 @@ class Console:
         if isinstance(error, click.ClickException):
             message = error.format_message()
         message = without_python(message)
-        if (
-            receipt is None
-            and isinstance(error, ClicDataError)
-            and error.in_doubt
-            and not isinstance(error, WriteError)
-        ):
+        is_lost = getattr(error, "in_doubt", False) and not isinstance(error, WriteError)  # a WriteError says more
+        if receipt is None and is_lost:
             message = f"{message.removesuffix('.')}. ClicData may have done it: look before you call again."
         about = {"type": type(error).__name__, "message": message, "in_doubt": is_in_doubt(error, receipt)}
         for name in ("status", "code", "retry_after"):

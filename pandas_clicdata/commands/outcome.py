@@ -70,7 +70,7 @@ def is_in_doubt(error: BaseException, receipt: Any = None) -> bool:
     """Return whether the service may have done the work of the command, or may still do it."""
     parts = [receipt, *(getattr(receipt, name, None) for name in _PARTS)]
     doubtful = any(_count(part, name) for part in parts for name in ("rows_in_doubt", "keys_in_doubt"))
-    return doubtful or (isinstance(error, ClicDataError) and (error.in_doubt or error._goes_on))
+    return doubtful or bool(getattr(error, "in_doubt", False) or getattr(error, "_goes_on", False))
 
 
 # ---------------------------------------------------------------------------------------------------------

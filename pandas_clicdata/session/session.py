@@ -325,8 +325,8 @@ class Session:
                 _advise(error, f"But first check url=: {doubt}")
             raise
         except (KeyboardInterrupt, SystemExit) as interrupt:
-            sent = call.sent and getattr(interrupt, "sent", True)
-            interrupt.sent = sent  # type: ignore[union-attr]  # see `retry.outcome`
+            sent = interrupt.sent = call.sent and getattr(interrupt, "sent", True)  # type: ignore[union-attr]
+            interrupt.in_doubt = sent and request.replay is not wire.Replay.FREELY  # type: ignore[union-attr]
             raise
 
     def check(self) -> dict[str, str | None]:
