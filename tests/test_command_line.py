@@ -643,6 +643,7 @@ def test_an_append_in_doubt_is_resumed(
     said = clicdata("resume", many, journal, "--json")
     assert (said.code, said.json["ok"], said.json["error"]["in_doubt"]) == (3, False, True)
     assert account.count(visits) == 1003
+    assert "then give --in-doubt stored or --in-doubt missing" in clicdata("resume", many, journal).err
     assert clicdata("resume", many, journal, "--in-doubt", "stored").code == 0
     assert account.count(visits) == 1203
     assert clicdata("receipt", journal).code == 0

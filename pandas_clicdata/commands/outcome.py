@@ -168,6 +168,7 @@ _OF_PYTHON = {
     r"\bdtype=\{(['\"])(.+?)\1: \.\.\.\}": r"--types '\2=...'",
     r"\btypes=(?=[.,; ]|$)": "--types",
     r"\bmax_deleted\b": "max_deletes",
+    r"\bin_doubt=\"(stored|missing)\"": r"--in-doubt \1",
     r"\bthe frame\b": "the file",
     r"\bThe frame\b": "The file",
 }
