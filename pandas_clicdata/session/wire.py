@@ -309,7 +309,7 @@ def _check_keys(request: Request, answer: Answer, body: bytes) -> None:
             return
     except (ValueError, RecursionError):
         pass
-    raise _unclear(request, answer, "a repeated key, or is too long or too deeply nested for an envelope")
+    raise _unclear(request, answer, "a repeated key or text that isn't UTF-8, or is too long or nested too deeply")
 
 
 def _unclear(request: Request, answer: Answer, what: str) -> ProtocolError:

@@ -226,6 +226,13 @@ def test_an_envelope_without_repeated_keys_passes(body: bytes) -> None:
 
 
 @pytest.mark.fault(27)
+@pytest.mark.parametrize("request_", [READ, WRITE])
+def test_text_that_is_not_utf_8_is_an_error_that_says_so(request_: Request) -> None:
+    with pytest.raises(errors.ProtocolError, match="text that isn't UTF-8"):
+        judge(request_, answer('{"success":true,"data":[{"a":"café"}]}'.encode("latin-1")))
+
+
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("number", [b"9" * 5_000, b"1e" + b"9" * 30])
 def test_a_number_that_python_cannot_hold_leaves_a_write_in_doubt_and_a_read_not(number: bytes) -> None:
     for request in (READ, WRITE):

@@ -298,7 +298,7 @@ def test_each_receipt_agrees_with_the_ledger(kind: str, tmp_path: Path) -> None:
         ended["complete" if receipt.complete else "stopped"] += 1
         service.close()
     assert set(faults) == set(FAULTS) or SCHEDULES < 1000
-    assert ended["complete"] > 0
+    assert ended["complete"] > 0 or SCHEDULES < 1000  # one in seven, where every doubt stops an append
     if kind in ("count", "tag"):
         assert doubtful < ended.total() / 20, "what is in doubt is settled, but for what can't be flags"
     totals.add("random schedules of faults", schedules)
