@@ -22,6 +22,7 @@ import pyarrow as pa
 import pytest
 
 import pandas_clicdata
+from pandas_clicdata import Session
 from pandas_clicdata.__main__ import main
 from pandas_clicdata.commands.app import app
 from pandas_clicdata.commands.outcome import describe, exit_of, without_python
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox import Sandbox
     from pandas_clicdata.sandbox.faults import Received
+    from pandas_clicdata.session.wire import Reply, Request
 
 CHECKOUT = Path(pandas_clicdata.__path__[0]).parent
 
@@ -1176,6 +1178,31 @@ def test_a_table_is_aligned_on_a_terminal(account: Sandbox) -> None:
     assert terminal.code() == 0
     assert "1001    Shops  " in terminal.shown
     assert "\x1b[31m" not in terminal.shown
+
+
+def test_an_error_of_others_shows_the_receipt(
+    clicdata: Callable[..., Said], visits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(session: Session, request: Request) -> Reply:
+        if request.method == "POST":
+            raise MemoryError
+        return call(session, request)
+
+    call = Session.call
+    monkeypatch.setattr(Session, "call", full)
+    said = clicdata("append", written(tmp_path / "a.csv", "shop,visits\n04,5\n"), "Visits")
+    assert said.code == 3
+    assert "MemoryError" in said.err
+    assert "0 of 1 row appended" in said.err
+    assert "in doubt: row 0" in said.err
+
+
+def test_an_error_of_others_that_wrote_nothing_is_shown_whole(
+    clicdata: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "call", lambda session, request: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        clicdata("list")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

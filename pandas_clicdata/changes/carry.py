@@ -57,7 +57,7 @@ def send_changes(
     workers: int = 1,
 ) -> ChangeReceipt:
     """Send the pending changes. Stop at the first change that fails, or that reaches more rows than were known."""
-    with receipt_on_interrupt(receipt, ".receipt of this interrupt"):
+    with receipt_on_interrupt(receipt, ".receipt of this error"):
         what, pending = f"{receipt.operation} of {receipt.rec_id}", receipt.pending()
         warn_of_cost(caller, what, -(-len(pending) // workers), cheaper_way(receipt.operation, receipt._keys))
         with bar(progress, what, receipt.keys_total, "key", session=caller, result=receipt.summary) as shown:

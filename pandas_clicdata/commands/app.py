@@ -74,14 +74,16 @@ def run(arguments: Sequence[str] | None = None, prog_name: str | None = None) ->
             console.as_json = console.as_json or ("--json" in given and not _takes_json_file(error))
             code = Exit.WRONG_CALL if isinstance(error, click.UsageError) else Exit.REFUSED
             console.fail(error, code)
-        except (ClicDataError, OSError, ImportError) as error:  # an extra is not installed
-            if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):  # click can't write
-                code = _interrupted(console, error.__context__)
-            else:
-                code = exit_of(error)
-                console.fail(error, code, getattr(error, "receipt", None))
         except (click.Abort, KeyboardInterrupt) as error:
             code = _interrupted(console, error)
+        except Exception as error:
+            if isinstance(error, OSError) and isinstance(error.__context__, KeyboardInterrupt):  # click can't write
+                code = _interrupted(console, error.__context__)
+            elif isinstance(error, (ClicDataError, OSError, ImportError)) or hasattr(error, "receipt"):
+                code = exit_of(error)
+                console.fail(error, code, getattr(error, "receipt", None))
+            else:
+                raise
         finally:
             console.close()
             flush_streams()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from pandas_clicdata.arguments import check_count
-from pandas_clicdata.errors import AppendAmbiguous, InputError, public
+from pandas_clicdata.errors import AppendAmbiguous, ClicDataError, InputError, public
 from pandas_clicdata.frames.decode import frame_of_records
 from pandas_clicdata.frames.encode import FrameEncoder
 from pandas_clicdata.frames.pieces import concat, frames_of
@@ -531,11 +531,12 @@ def ambiguous_error(receipt: AppendReceipt, what: str, advice: str = "") -> Appe
 
 @contextmanager
 def receipt_on_interrupt(receipt: Receipt, where: str) -> Iterator[None]:
-    """Attach a receipt to a Ctrl-C as ``.receipt``, with a note that says where else it can be found."""
+    """Attach a receipt to a Ctrl-C or an error of others as ``.receipt``. A note says where else it can be found."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as interrupt:
-        interrupt.receipt = receipt  # type: ignore[union-attr]
-        if hasattr(interrupt, "add_note"):  # Python 3.11
-            interrupt.add_note(f"{receipt.summary()} ({where})")
+    except BaseException as error:
+        if not isinstance(error, ClicDataError):  # which says itself what happened to the rows
+            error.receipt = receipt  # type: ignore[attr-defined]
+            if hasattr(error, "add_note"):  # Python 3.11
+                error.add_note(f"{receipt.summary()} ({where})")
         raise

@@ -191,9 +191,9 @@ class Run:
     def _worst(self, failures: list[BaseException]) -> BaseException:
         """Return the failure to raise: one with rows in doubt before others. Its message says what is stored now."""
         worst = min(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
-        if isinstance(worst, DialectChanged):
+        if isinstance(worst, DialectChanged) or not isinstance(worst, ClicDataError):
             return worst
-        if isinstance(worst, ClicDataError) and not isinstance(worst, WriteError):
+        if not isinstance(worst, WriteError):
             return interrupted_error(self._receipt, worst)
         if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
             summary = self._receipt.summary()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
-    from pandas_clicdata.session.wire import Answer
+    from pandas_clicdata.session.wire import Answer, Reply, Request
 
 
 def test_every_row_is_stored_once_and_in_order(session: Session, clicdata_sandbox: Sandbox, rec_id: int) -> None:
@@ -238,6 +238,29 @@ def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandb
     assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
     assert receipt.in_doubt(FRAME)["n"].tolist() == list(range(10, 20))
     assert session.last_receipt is receipt
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_others_has_the_receipt(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    call, sent = session.call, []
+
+    def full(request: Request) -> Reply:
+        sent.append(request.method)
+        if sent.count("POST") > 1:
+            raise MemoryError
+        return call(request)
+
+    monkeypatch.setattr(session, "call", full)
+    with pytest.raises(MemoryError) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=5, workers=workers)
+    receipt = getattr(caught.value, "receipt", None)
+    assert receipt is session.last_receipt
+    assert receipt is not None
+    assert receipt.rows_appended == 5
+    assert_true(receipt, FRAME, stored(clicdata_sandbox, rec_id))
+    assert receipt.summary() in "".join(getattr(caught.value, "__notes__", [receipt.summary()]))
 
 
 def test_ctrl_c_while_a_refused_chunk_waits_leaves_nothing_in_doubt(
