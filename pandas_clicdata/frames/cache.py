@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -41,13 +42,13 @@ class CachedVersion:
         """Return the pages; None if the file is missing or incomplete."""
         pages = self._read()
         try:
-            next(pages)  # page 1, which comes again: a broken file is found before a page is used
+            first = next(pages)  # finds a broken file before a page is used
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
             _log.warning("the cache file %s can't be used (%s) and will be replaced", self.path, problem)
             return None
-        return pages
+        return chain([first], pages)
 
     def _read(self) -> Iterator[CachedPage]:
         import pyarrow.parquet as pq  # this import takes as long as the rest of a read
@@ -67,7 +68,7 @@ class CachedVersion:
             ends = [page(number).is_last for number in range(file.num_row_groups)]
             if ends != [False] * (len(ends) - 1) + [True]:
                 raise ValueError("it is incomplete")
-            yield from map(page, (0, *range(len(ends))))
+            yield from map(page, range(len(ends)))
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[CachedPage], None]]:
