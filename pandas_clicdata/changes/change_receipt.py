@@ -14,7 +14,7 @@ from pandas_clicdata.frames.match import match as match_rows
 from pandas_clicdata.frames.rows import frame_of_rows
 from pandas_clicdata.session import manager
 from pandas_clicdata.uploads.change import COUNTS, parse_filter, rows_changed
-from pandas_clicdata.uploads.receipt import receipt_html
+from pandas_clicdata.uploads.receipt import counted, receipt_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -450,8 +450,7 @@ class ChangeReceipt:
 
     def summary(self) -> str:
         """Return one line: the known results of the change."""
-        keys = f"{self.keys_total:,} {'key' if self.keys_total == 1 else 'keys'}"
-        return f"{self.operation} of data set {self.rec_id}, {keys}: {self.outcome()}"
+        return f"{self.operation} of data set {self.rec_id}, {counted(self.keys_total, 'key')}: {self.outcome()}"
 
     def outcome(self) -> str:
         """Return the known results of the change, without the data set."""

@@ -15,6 +15,7 @@ from pandas_clicdata.frames import match
 from pandas_clicdata.frames.rows import NULL, row_cells
 from pandas_clicdata.frames.types import join_names
 from pandas_clicdata.session.wire import json_body, parsed
+from pandas_clicdata.uploads.receipt import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -270,7 +271,7 @@ def repeated_there(compared: Comparison) -> Any:
 
 def count_rows(count: int) -> str:
     """Return a number of rows in words."""
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
+    return counted(count, "row")
 
 
 def refuse(problems: Sequence[str]) -> None:

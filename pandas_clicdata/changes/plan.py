@@ -16,6 +16,7 @@ from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.session.wire import parsed
 from pandas_clicdata.uploads.chunk import most_rows
+from pandas_clicdata.uploads.receipt import counted
 from pandas_clicdata.uploads.stamps import fingerprint
 
 if TYPE_CHECKING:
@@ -387,10 +388,9 @@ class Plan:
         where = "a new data set" if self.rec_id is None else f"data set {self.rec_id}"
         of_rows = {"to append", "to delete", "alike but not equal"}
         parts = [
-            f"{count:,} {'row' if name in of_rows else 'key'}{'' if count == 1 else 's'} {name}"
-            for name, count in self._counts().items()
+            f"{counted(count, 'row' if name in of_rows else 'key')} {name}" for name, count in self._counts().items()
         ]
-        cost = f"{self.requests:,} request{'' if self.requests == 1 else 's'}"
+        cost = counted(self.requests, "request")
         if self.seconds is not None and self.requests:
             cost += f", about {self.seconds:,.1f} s"
         problems = f"; {len(self.problems)} problem{'' if len(self.problems) == 1 else 's'}: .problems"

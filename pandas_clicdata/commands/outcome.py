@@ -169,8 +169,7 @@ _OF_PYTHON = {
     r"\btypes=(?=[.,; ]|$)": "--types",
     r"\bmax_deleted\b": "max_deletes",
     r"\bin_doubt=\"(stored|missing)\"": r"--in-doubt \1",
-    r"\bthe frame\b": "the file",
-    r"\bThe frame\b": "The file",
+    r"\b([Tt])he frame\b": r"\1he file",
 }
 _ARGUMENT = re.compile(
     r"(?<![\w'\"`/\\.-])(append_id|dry_run|exclusive|if_exists|journal|match|max_deactivated|max_deletes|max_removed|"

@@ -17,7 +17,7 @@ from pandas_clicdata.frames.types import refuse_made_up_rows
 from pandas_clicdata.names import USER, list_all, parse_integer, rename_id
 from pandas_clicdata.progress import bar, warn_of_cost
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.receipt import receipt_html, receipt_on_interrupt
+from pandas_clicdata.uploads.receipt import counted, receipt_html, receipt_on_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -346,7 +346,7 @@ class UserPlan:
         parts = _counted([step.state for step in self.steps], _TO_DO)
         if self._kept:
             parts.append(f"{len(self._kept):,} not in the frame stay")
-        cost = f"{self.requests:,} request{'' if self.requests == 1 else 's'}"
+        cost = counted(self.requests, "request")
         if self.seconds is not None and self.requests:
             cost += f", about {self.seconds:,.1f} s"
         parts += [cost, *self._notes]
