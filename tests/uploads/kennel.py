@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Self
 
     from pandas_clicdata.sandbox import Sandbox
@@ -28,6 +30,15 @@ def frame_of(rows: int) -> Any:
     import pandas as pd
 
     return pd.DataFrame({"n": range(rows), "t": [f"row {n}" for n in range(rows)]})
+
+
+def slow_pieces(sizes: list[int], seconds: float) -> Iterator[Any]:
+    """Give a frame of ``sum(sizes)`` rows in pieces of these sizes, each after ``seconds``."""
+    frame, start = frame_of(sum(sizes)), 0
+    for size in sizes:
+        time.sleep(seconds)
+        yield frame[start : start + size]
+        start += size
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -46,7 +57,8 @@ class Kennel:
     def start(self, sandbox: Sandbox, rec_id: int, rows: int, report: Path, **more: Any) -> int:
         """Begin an append, or another ``verb``, and return its process.
 
-        ``die`` is the place where it kills itself, ``limit`` the largest size of a file in bytes.
+        ``die`` is the place where it kills itself, ``limit`` the largest size of a file in bytes, ``pieces`` the
+        sizes of the pieces that the rows come in.
         """
         known = sandbox.credentials
         session = {"url": sandbox.url, "client_id": known.client_id, "client_secret": known.client_secret}
@@ -97,6 +109,19 @@ def main() -> None:
         sys.stdout.flush()
 
 
+class Interrupts:
+    """Raises a KeyboardInterrupt at the first SIGINT, and none once ``over`` is set."""
+
+    def __init__(self) -> None:
+        self.over = False
+        signal.signal(signal.SIGINT, self)
+
+    def __call__(self, *_: object) -> None:
+        if not self.over:
+            self.over = True
+            raise KeyboardInterrupt
+
+
 def appended(job: dict[str, Any]) -> None:
     """Append in a process of its own, and end it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -112,20 +137,27 @@ def appended(job: dict[str, Any]) -> None:
 
 
 def _append(job: dict[str, Any]) -> dict[str, Any]:
-    from pandas_clicdata import Session
+    from pandas_clicdata import Session, append
 
     if job.get("die"):
         _die_at(*job["die"])
+    interrupts = Interrupts()
     Path(job["report"]).write_text("begun")
     if job.get("limit"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], resource.RLIM_INFINITY))
     session = Session(**job["session"])
     found: dict[str, Any] = {}
     try:
-        how = {"check": False} if "verb" not in job else {}
-        verb = getattr(frame_of(job["rows"]).clicdata, job.get("verb", "append"))
-        verb(job["rec_id"], session=session, progress=False, **how, **job.get("how", {}))
+        how = {"rec_id": job["rec_id"], "session": session, "progress": False, **job.get("how", {})}
+        if "pieces" in job:
+            append(slow_pieces(job["pieces"], 0.01), **how)
+        elif "verb" in job:
+            getattr(frame_of(job["rows"]).clicdata, job["verb"])(**how)
+        else:
+            frame_of(job["rows"]).clicdata.append(check=False, **how)
+        interrupts.over = True
     except BaseException as error:  # noqa: BLE001  # reported
+        interrupts.over = True
         found = {"error": type(error).__name__, "text": str(error), "at": time.monotonic()}
         # The interrupt may also come between two lines here. Then the session has the receipt.
         found["has_receipt"] = getattr(error, "receipt", session.last_receipt) is session.last_receipt

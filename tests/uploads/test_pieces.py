@@ -28,6 +28,8 @@ import totals
 from faults.kinds import add
 from pandas_clicdata import AppendReceipt, Session, errors, resume_append
 from pandas_clicdata.frames.pieces import frames_of
+from uploads.kennel import Kennel
+from uploads.oracle import quiet
 from uploads.test_schedules import FAULTS, SCHEDULES, SEED, Unreliable, answer
 
 if TYPE_CHECKING:
@@ -376,29 +378,28 @@ KILLS = int(os.environ.get("CLICDATA_KILLS", "20")) // 6
 def test_pieces_are_stored_once_though_the_process_is_killed(
     clicdata_sandbox: Sandbox, tmp_path: Path, signal_number: int
 ) -> None:
-    for number in range(KILLS):
-        rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
-        path = tmp_path / f"{number}"
-        child = os.fork()
-        if not child:
-            with contextlib.suppress(BaseException), clicdata_sandbox.session() as session:
-                slow = (time.sleep(0.01) or piece for piece in PIECES)
-                pandas_clicdata.append(slow, rec_id, chunksize=CHUNK, journal=path, session=session, **TAG)
-            os._exit(0)
-        time.sleep(random.uniform(0, 0.25))
-        os.kill(child, signal_number)
-        os.waitpid(child, 0)
-        time.sleep(0.05)  # rows that were being sent are stored now
-        with clicdata_sandbox.session() as session:
-            session._sleep = lambda _: None
-            try:
-                done = path.exists() and resume_append(iter(PIECES), path, session=session).complete
-            except errors.InputError:  # killed before the journal was begun
-                done = False
-            if done:
-                assert sorted(stored(clicdata_sandbox, rec_id)) == list(range(ROWS))
-            else:
-                assert not stored(clicdata_sandbox, rec_id)
+    with Kennel() as kennel:
+        for number in range(KILLS):
+            rec_id = clicdata_sandbox.create(f"Target {number}", {"n": "number", "t": "text", "load": "text"})
+            path, report = tmp_path / f"{number}", tmp_path / f"report {number}"
+            how = {"chunksize": CHUNK, "journal": str(path), **TAG}
+            process = kennel.start(clicdata_sandbox, rec_id, ROWS, report, pieces=SIZES, how=how)
+            while not report.exists():
+                time.sleep(0.001)
+            time.sleep(random.uniform(0, 0.2))
+            os.kill(process, signal_number)
+            assert kennel.wait(process) in (0, signal.SIGKILL)
+            quiet(clicdata_sandbox)
+            with clicdata_sandbox.session() as session:
+                session._sleep = lambda _: None
+                try:
+                    done = path.exists() and resume_append(iter(PIECES), path, session=session).complete
+                except errors.InputError:  # killed before the journal was begun
+                    done = False
+                if done:
+                    assert sorted(stored(clicdata_sandbox, rec_id)) == list(range(ROWS))
+                else:
+                    assert not stored(clicdata_sandbox, rec_id)
     totals.add("processes killed", KILLS)
 
 
