@@ -8,12 +8,12 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pandas_clicdata.errors import ApiError, AppendAmbiguous, AppendInterrupted, ClicDataError, ProtocolError, TooLarge
+from pandas_clicdata.errors import ApiError, AppendAmbiguous, ClicDataError, ProtocolError, TooLarge
 from pandas_clicdata.frames.compare import find_misfit, name_row, show_cell
 from pandas_clicdata.frames.encode import RowFormat
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.session.wire import Dialect, DialectChanged, Reply, Request
-from pandas_clicdata.uploads.receipt import NEVER_SENT, AppendReceipt, Chunk, State, ambiguous_error
+from pandas_clicdata.uploads.receipt import NEVER_SENT, Chunk, State, ambiguous_error
 from pandas_clicdata.uploads.stamps import digest, stamp, stamped
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class ChunkSender:
             self._writer.note(chunk, State.PENDING)
             raise
         except ClicDataError as error:
+            error.receipt = self._receipt
             return error
         except BaseException as interrupt:
             self._writer.note(chunk, _STATE_AFTER[outcome(interrupt)], reason=type(interrupt).__name__)
@@ -156,11 +157,11 @@ class ChunkSender:
             stops = self._refused_in_a_row > MAX_REFUSED
         if stops:
             error.args = (f"{MAX_REFUSED} rows in sequence were refused; the rows are hardly why: {error.args[0]}",)
-            raise interrupted_error(self._receipt, error)
+            raise error
         if self._receipt.job.errors != "collect":
             row = name_row(self.encoder, chunk.start)
             error.args = (f"{row} is too large for one request: {error.args[0]}",)
-            raise interrupted_error(self._receipt, error)
+            raise error
 
     def _send_smaller(self, chunk: Chunk, max_rows: int) -> None:
         """Split a chunk that is not stored, and send the smaller ones."""
@@ -215,7 +216,7 @@ class ChunkSender:
             self._locate(chunk, error)
         self._writer.note(chunk, _STATE_AFTER[what], reason=_reason(error), error=str(error))
         if what is not Outcome.UNKNOWN:
-            return interrupted_error(self._receipt, error)
+            return error
         failure = ambiguous_error(
             self._receipt,
             f"{self._receipt.label(chunk)} may be stored or not: no response confirms it, and nothing was sent again "
@@ -252,17 +253,6 @@ def row_counts(reply: Reply) -> tuple[int | None, int | None]:
     raise ProtocolError(
         "append rows: ClicData's response doesn't say whether the rows are stored", operation="append rows"
     )
-
-
-def interrupted_error(receipt: AppendReceipt, error: ClicDataError) -> ClicDataError:
-    """Return the error itself if no row is stored; else an error that says which rows are stored."""
-    if not receipt.rows_appended:
-        error.receipt = receipt
-        return error
-    failure = AppendInterrupted(f"stopped: {str(error).rstrip('.')}. {receipt.summary()}.")
-    failure.receipt = receipt
-    failure.__cause__ = error
-    return failure
 
 
 def _reason(error: ClicDataError) -> str:

@@ -13,7 +13,7 @@ from pandas_clicdata.progress import bar
 from pandas_clicdata.session.ahead import Ahead
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
-from pandas_clicdata.uploads.chunk import ChunkSender, interrupted_error
+from pandas_clicdata.uploads.chunk import ChunkSender
 from pandas_clicdata.uploads.receipt import STORED, AppendReceipt, Chunk, Piece, State
 from pandas_clicdata.uploads.stamps import fingerprint
 
@@ -65,6 +65,13 @@ class Run:
                 self._send_pieces(shown)
                 self._writer.save()
                 self._audit()
+        except ClicDataError as error:
+            if error.receipt is not receipt or isinstance(error, WriteError):
+                raise
+            if receipt.rows_appended or receipt.rows_in_doubt:
+                raise self._stopped(str(error)) from error
+            error.args = (f"{str(error).rstrip('.')}. No row was appended.",)
+            raise
         finally:
             self._writer.close()
         return receipt
@@ -88,17 +95,16 @@ class Run:
                 if sending is not None:
                     sending.result()
                 if failure is not None:
-                    raise self._stopped(failure) from failure
+                    is_known = isinstance(failure, ClicDataError)
+                    why = str(failure) if is_known else f"{type(failure).__name__} was raised"
+                    raise self._stopped(f"reading piece {self._pieces.number} (counted from 0): {why}") from failure
                 if sending is None:
                     send()
         self._receipt.ended = self._receipt.ended or self._only is None
 
-    def _stopped(self, failure: Exception) -> AppendInterrupted:
-        """Return the error for a piece that can't be read, or that doesn't belong to this append."""
-        why = str(failure).rstrip(".") if isinstance(failure, ClicDataError) else f"{type(failure).__name__} was raised"
-        stopped = AppendInterrupted(
-            f"stopped: reading piece {self._pieces.number} (counted from 0): {why}. {self._receipt.summary()}."
-        )
+    def _stopped(self, why: str) -> AppendInterrupted:
+        """Return the error for an append that ends before all rows are stored."""
+        stopped = AppendInterrupted(f"stopped: {why.rstrip('.')}. {self._receipt.summary()}.")
         stopped.receipt = self._receipt
         return stopped
 
@@ -191,11 +197,7 @@ class Run:
     def _worst(self, failures: list[BaseException]) -> BaseException:
         """Return the failure to raise: one with rows in doubt before others. Its message says what is stored now."""
         worst = min(failures, key=lambda e: (isinstance(e, DialectChanged), not isinstance(e, AppendAmbiguous)))
-        if isinstance(worst, DialectChanged) or not isinstance(worst, ClicDataError):
-            return worst
-        if not isinstance(worst, WriteError):
-            return interrupted_error(self._receipt, worst)
-        if len(failures) > 1 or isinstance(worst, AppendAmbiguous):
+        if isinstance(worst, WriteError) and (len(failures) > 1 or isinstance(worst, AppendAmbiguous)):
             summary = self._receipt.summary()
             worst.args = (worst.args[0] if summary in worst.args[0] else f"{worst.args[0]} In the end: {summary}.",)
         return worst

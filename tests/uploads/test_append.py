@@ -241,6 +241,29 @@ def test_ctrl_c_arrives_and_the_receipt_is_true(session: Session, clicdata_sandb
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
+def test_an_error_says_whether_a_row_was_appended(
+    session: Session, clicdata_sandbox: Sandbox, rec_id: int, status: int, workers: int
+) -> None:
+    session._sleep = lambda seconds: None
+    how = {"headers": {"Retry-After": "1"}, "path": f"/data/{rec_id}", "method": "POST", "times": None}
+    clicdata_sandbox.faults.status(status, **how)
+    with pytest.raises(errors.ClicDataError) as caught:
+        FRAME.clicdata.append(rec_id, chunksize=5, workers=workers)
+    assert not isinstance(caught.value, errors.WriteError)
+    assert str(caught.value).endswith(". No row was appended.")
+    assert str(caught.value).count("No row") == 1
+    assert caught.value.receipt is session.last_receipt
+    assert not stored(clicdata_sandbox, rec_id)
+    clicdata_sandbox.faults.clear()
+    clicdata_sandbox.faults.status(status, after=2, **how)
+    with pytest.raises(errors.AppendInterrupted, match=r"^stopped: append rows: .*10 of 25 rows appended") as later:
+        FRAME.clicdata.append(rec_id, chunksize=5, workers=workers)
+    assert "No row" not in str(later.value)
+    assert type(later.value.__cause__) is type(caught.value)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_others_has_the_receipt(
     session: Session, clicdata_sandbox: Sandbox, rec_id: int, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
