@@ -105,7 +105,7 @@ class ClicDataAccessor(FrameChanges):
             unnamed index of integers counts as positions, and is not sent. Any other unnamed index is refused.
         workers : int, default 1
             Chunks that are sent at once, 32 at most. With one worker, the rows are stored in the frame's order. With
-            more workers, the chunks are stored in any order.
+            more workers, the chunks are stored in any order. ``verify="count"`` needs one worker.
         compress : bool, default False
             Whether to send the rows compressed (gzip). It is not known whether the service accepts this.
         progress : bool, optional
@@ -125,7 +125,7 @@ class ClicDataAccessor(FrameChanges):
             most three at the end. ``"tag"`` counts the rows with the chunk's stamp: it requests all pages, twice if
             in doubt, and once at the end.
         exclusive : bool, default False
-            For ``verify="count"``: your promise that nobody else writes to the data set meanwhile.
+            Your promise that nobody else writes to the data set meanwhile. ``verify="count"`` needs it.
         tag_column : str, optional
             For ``verify="tag"``: a text column of the data set that the frame does not have. It gets the stamp of each
             row: the id of the append, and the positions and the digest of the rows of its chunk.
@@ -134,26 +134,27 @@ class ClicDataAccessor(FrameChanges):
             refused rows alone, puts these into ``receipt.refused``, and stores the others. It costs about 20 requests
             per refused row, and stops after 100 of them in sequence. Too large chunks are halved in any case.
         audit : bool, optional
-            Whether to count the rows at the end; by default with ``verify``.
+            Whether to count the rows at the end; by default with ``verify``. True needs ``verify``.
         check : bool, optional
             Whether to compare the columns with those of the data set before the first row is sent. It refuses a name
-            that the data set lacks, a column whose kind of cells differs there, and a column of mixed kinds. Columns
-            that only the data set has get null, and the receipt names them. By default, the columns come from the
+            that the data set lacks, a column of another type than there, and a column that mixes types. Columns that
+            only the data set has get null, and the receipt names them. By default, the columns come from the
             session, if it created or read the data set, or from ``df.attrs``, where `read_clicdata` notes them. If
             neither has them, page 1 is requested, but only if the frame needs more than one request. True always
-            requests page 1; False compares nothing. ClicData states no types: the create in this session shows them,
-            else the first 1,000 rows.
+            requests page 1; False compares nothing. ClicData sends no types of columns. If this session created the
+            data set, its types are known. Otherwise, the first 1,000 rows show them.
         dry_run : bool, default False
             Whether to write nothing, and return the plan. ``.columns`` compares the columns of both sides, if those of
             the data set are known without a request; with ``check=True``, page 1 is requested. ``.problems`` says why
             the append would be refused. ``.apply()`` carries the plan out, once.
         append_id : str, optional
-            Your own id of this append, for a call that may be repeated, such as by a scheduler. The same rows with the
-            same id are appended once, even if another process repeats the call after a kill. It has 1 to 100 letters,
-            digits and ``._:@+=~-``. With ``journal``, the call continues from that file if it exists, and sends nothing
-            if all rows are stored. With ``verify="tag"`` and no such file, it waits as for a chunk in doubt. Then it
-            looks for rows with stamps of this id, by two requests per page of the data set. If other rows are stored
-            under the id, it raises `JournalMismatch`. Two such calls must not run at once without a common journal.
+            Your own id of this append, for a call that may be repeated, such as by a scheduler. It needs ``journal`` or
+            ``verify="tag"``. The same rows with the same id are appended once, even if another process repeats the call
+            after a kill. It has 1 to 100 letters, digits and ``._:@+=~-``. With ``journal``, the call continues from
+            that file if it exists, and sends nothing if all rows are stored. With ``verify="tag"`` and no such file, it
+            waits as for a chunk in doubt. Then it looks for rows with stamps of this id, by two requests per page of
+            the data set. If other rows are stored under the id, it raises `JournalMismatch`. Two such calls must not
+            run at once without a common journal.
         session : Session, optional
             The session to send through; the default session if not given.
 
@@ -248,7 +249,7 @@ class ClicDataAccessor(FrameChanges):
         dry_run: bool = False,
         session: Session | None = None,
     ) -> int | Plan:
-        """Create an empty table with this frame's columns and types.
+        """Create an empty data set with this frame's columns and types.
 
         Parameters
         ----------
@@ -270,7 +271,7 @@ class ClicDataAccessor(FrameChanges):
         Returns
         -------
         int, or Plan with ``dry_run``
-            The ``rec_id`` of the new table.
+            The ``rec_id`` of the new data set.
 
         Raises
         ------
@@ -279,7 +280,7 @@ class ClicDataAccessor(FrameChanges):
         Conflict
             A data set of that name exists.
         CreateAmbiguous
-            The response was lost, and the list of data sets didn't show whether the table was created.
+            The response was lost, and the list of data sets didn't show whether it was created.
 
         Notes
         -----
@@ -361,7 +362,7 @@ class ClicDataAccessor(FrameChanges):
         append_id: str | None = None,
         session: Session | None = None,
     ) -> AppendReceipt | SyncReceipt | Plan:
-        """Create a table with this frame's columns and append the rows.
+        """Create a data set with this frame's columns and append the rows.
 
         Parameters
         ----------
@@ -370,17 +371,18 @@ class ClicDataAccessor(FrameChanges):
         desc : str, default ""
             A description.
         if_exists : {"fail", "append", "replace", "delete_rows"}, default "fail"
-            What to do if a table of that name exists: raise `Conflict`, append to it, or delete its rows first as
-            `replace` does (``"replace"`` and ``"delete_rows"`` are the same: the columns stay).
+            What to do if a data set of that name exists: raise `Conflict`, append to it, or first delete its rows as
+            `replace` does. The last two are the same: the columns stay, ``desc`` and ``check`` are not used, and
+            ``verify``, ``exclusive``, ``tag_column``, ``errors``, ``audit`` and ``append_id`` are refused.
         types : mapping of str to str, optional
             The ClicData types of columns that should not get the type of their dtype: ``{"fee": "money"}``.
         chunksize, index, workers, compress, progress, journal, verify, exclusive, tag_column, errors, check, session
-            As in `append`. A new table gets the column ``tag_column`` too.
+            As in `append`. A new data set gets the column ``tag_column`` too.
         append_id : str, optional
-            As in `append`. Without a journal, a second call needs ``if_exists="append"`` to find the table.
+            As in `append`. Without a journal, a second call needs ``if_exists="append"`` to find the data set.
         audit : bool, optional
-            Whether to count the rows at the end; by default if the table is new, or with ``verify``. This is one
-            request from version 2022.01 on, and at most two in the legacy dialect. All pages are read only if these
+            Whether to count the rows at the end; by default if the data set is new, or with ``verify``. This is one
+            request from version 2022.01 on, and at most three in the legacy dialect. All pages are read only if these
             find another number, or with ``verify="tag"``.
         dry_run : bool, default False
             Whether to write nothing, and return the plan, as in `append` and `create_table`.
@@ -388,18 +390,20 @@ class ClicDataAccessor(FrameChanges):
         Returns
         -------
         AppendReceipt, SyncReceipt where rows were replaced, or Plan with ``dry_run``
-            Every row was appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the data set.
 
         Raises
         ------
         InputError
             The frame can't be sent. The message names every problem, and nothing was sent.
         Conflict
-            With ``if_exists="fail"``: a table of that name exists.
+            With ``if_exists="fail"``: a data set of that name exists.
         CreateAmbiguous
-            The response was lost, and the list of data sets didn't show whether the table was created.
+            The response was lost, and the list of data sets didn't show whether it was created.
         WriteError
             The append stopped: ``.receipt`` says which rows are stored, which are not, and which are in doubt.
+        ApiError, AuthError, TransportError
+            No row was stored. If the error has a ``.receipt``, the data set was created: ``.receipt.rec_id``.
 
         Notes
         -----
@@ -414,14 +418,17 @@ class ClicDataAccessor(FrameChanges):
         """
         check_name("name", name)
         check_choice("if_exists", if_exists, IF_EXISTS)
+        shared: dict[str, Any] = {
+            "types": types,
+            "chunksize": chunksize,
+            "index": index,
+            "workers": workers,
+            "compress": compress,
+            "progress": progress,
+            "journal": journal,
+        }
         options = AppendOptions(
-            types=types,
-            chunksize=chunksize,
-            index=index,
-            workers=workers,
-            compress=compress,
-            progress=progress,
-            journal=journal,
+            **shared,
             verify=verify,
             exclusive=exclusive,
             tag_column=tag_column,
@@ -437,20 +444,9 @@ class ClicDataAccessor(FrameChanges):
                 raise InputError(
                     f"if_exists={if_exists!r} takes no verify, exclusive, tag_column, errors, audit or append_id"
                 )
-            replace: Any = self.replace
             if (found := id_named(data, name)) is not None:
-                replaced: AppendReceipt | SyncReceipt | Plan = replace(
-                    found,
-                    types=types,
-                    chunksize=chunksize,
-                    index=index,
-                    workers=workers,
-                    compress=compress,
-                    progress=progress,
-                    journal=journal,
-                    dry_run=dry,
-                    session=data.session,
-                )
+                shared |= {"dry_run": dry, "session": data.session}
+                replaced: SyncReceipt | Plan = self.replace(found, **shared)
                 return replaced
         if dry:
             return push_plan(data, name, self._frame, desc, options, may_exist=may_exist)

@@ -371,7 +371,7 @@ class ClicDataDaskAccessor:
         session: Session | None = None,
         **options: Unpack[AppendArguments],
     ) -> AppendReceipt:
-        """Create a table with the columns of the meta, and append the rows.
+        """Create a data set with the columns of the meta, and append the rows.
 
         Parameters
         ----------
@@ -385,14 +385,14 @@ class ClicDataDaskAccessor:
         Returns
         -------
         AppendReceipt
-            Every row was appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the data set.
 
         Raises
         ------
         InputError
             The columns can't be sent; nothing was computed or sent.
         Conflict
-            With ``if_exists="fail"``: a table of that name exists.
+            With ``if_exists="fail"``: a data set of that name exists.
         WriteError
             The append stopped, as in `append`: ``.receipt`` says which rows are stored.
 
@@ -475,14 +475,13 @@ class ClicDataDaskAccessor:
         InputError
             The frame can't be sent, or it isn't known which rows would be deleted; nothing was written.
         JournalMismatch
-            The journal is of another replace, or the frame has other groups than the one that stopped; nothing was
-            sent.
+            The journal is of another replace, or the frame has other groups than the stopped one; nothing was sent.
         SyncInterrupted
             It stopped midway, with nothing in doubt: ``.receipt`` says which rows are deleted and appended. A partition
             that can't be computed, or that differs the second time, also stops it. It is safe to repeat the call: it
             deletes and appends again, or with ``append_id`` and ``journal`` sends the rest.
         SyncAmbiguous
-            A response was lost, and its effect is unknown: ``.receipt``. It is safe to call it without this journal.
+            A response was lost, and its effect is unknown: ``.receipt``. The call can be repeated with a new journal.
 
         Examples
         --------

@@ -94,9 +94,9 @@ class ClicDataError(Exception):
 
     Attributes
     ----------
-    receipt : AppendReceipt, ChangeReceipt, SyncReceipt or None
-        Which part of an append, delete or update was done before this error; None for any other call. A pickle of
-        the error has it too, with the deleted or refused rows that it keeps.
+    receipt : AppendReceipt, ChangeReceipt, SyncReceipt, UserReceipt, DataFrame or None
+        Which part of a write was done before this error: a DataFrame for `create_users` and `add_users`, None for a
+        call without parts. A pickle of the error has it too, with the deleted or refused rows that it keeps.
     in_doubt : bool
         Whether the call was a write that the service may have applied although this error was raised.
     """
@@ -118,15 +118,15 @@ def _rebuild(kind: type[ClicDataError], args: tuple[Any, ...], state: dict[str, 
 
 
 class UsageError(ClicDataError):
-    """The call can't be made like this. Nothing was sent."""
+    """The call can't be made like this. Nothing was written."""
 
 
 class NotConnected(UsageError):
-    """There is no session to use, or the session was closed."""
+    """There is no session to use, the session was closed, or a profile can't be used."""
 
 
 class InputError(UsageError, ValueError):
-    """A bad argument, column or cell. Nothing was sent.
+    """A bad argument, column or cell. Nothing was written.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class InputError(UsageError, ValueError):
             message = self.problems[0]
         else:
             listed = "".join(f"\n  - {problem}" for problem in self.problems)
-            message = f"{len(self.problems)} problems, nothing was sent:{listed}"
+            message = f"{len(self.problems)} problems, nothing was written:{listed}"
         super().__init__(message)
 
 
@@ -260,7 +260,7 @@ class TransportError(ClicDataError):
 
 
 class DeadlineExceeded(TransportError):
-    """The call, with all its attempts, took longer than ``deadline`` seconds."""
+    """A request, with all its attempts, took longer than ``deadline`` seconds, or a wait longer than ``timeout``."""
 
 
 class TlsError(TransportError):
@@ -320,7 +320,7 @@ class WriteError(ClicDataError):
 
 
 class AppendInterrupted(WriteError):
-    """Some rows are stored, the others are not, and no row is in doubt: see ``.receipt.remaining(df)``."""
+    """The append stopped before all rows were stored, and no row is in doubt: see ``.receipt.remaining(df)``."""
 
 
 class AppendAmbiguous(WriteError):

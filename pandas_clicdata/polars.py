@@ -76,16 +76,16 @@ class ClicDataNamespace:
         session: Session | None = None,
         **options: Unpack[AppendArguments],
     ) -> AppendReceipt:
-        """Create a table with the columns of the frame, and append the rows.
+        """Create a data set with the columns of the frame, and append the rows.
 
         Parameters
         ----------
         name : str
-            The name of the table.
+            The name of the data set.
         desc : str, default ""
             A description.
         if_exists : {"fail", "append"}, default "fail"
-            What to do if a table of that name exists: raise `Conflict`, or append to it.
+            What to do if a data set of that name exists: raise `Conflict`, or append to it.
         session : Session, optional
             The session to send through; the default session if not given.
         **options
@@ -94,12 +94,12 @@ class ClicDataNamespace:
         Returns
         -------
         AppendReceipt
-            Every row was appended; ``.rec_id`` is the table.
+            Every row was appended; ``.rec_id`` is the data set.
 
         Raises
         ------
         Conflict
-            With ``if_exists="fail"``: a table of that name exists.
+            With ``if_exists="fail"``: a data set of that name exists.
         WriteError
             The append stopped midway, as in `append`.
 

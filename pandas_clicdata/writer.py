@@ -47,8 +47,7 @@ def append(
         The session to send through; the default session if not given.
     **options
         As in ``df.clicdata.append``: ``types``, ``chunksize``, ``index``, ``workers``, ``compress``, ``progress``,
-        ``journal``, ``verify``, ``exclusive``, ``tag_column``, ``errors``, ``audit``, ``check`` and
-        ``append_id``.
+        ``journal``, ``verify``, ``exclusive``, ``tag_column``, ``errors``, ``audit``, ``check`` and ``append_id``.
 
     Returns
     -------
@@ -90,7 +89,7 @@ def push(
     session: Session | None = None,
     **options: Unpack[AppendArguments],
 ) -> AppendReceipt:
-    """Create a table with the columns of the first piece, and append all rows.
+    """Create a data set with the columns of the first piece, and append all rows.
 
     It works like ``df.clicdata.push``, with the same arguments.
 
@@ -100,11 +99,11 @@ def push(
         The rows, as in `append`. A column that has no value in the first piece is text, unless ``types`` has another
         type.
     name : str
-        The name of the table.
+        The name of the data set.
     desc : str, default ""
         A description.
     if_exists : {"fail", "append"}, default "fail"
-        What to do if a table of that name exists: raise `Conflict`, or append to it.
+        What to do if a data set of that name exists: raise `Conflict`, or append to it.
     session : Session, optional
         The session to send through; the default session if not given.
     **options
@@ -113,16 +112,16 @@ def push(
     Returns
     -------
     AppendReceipt
-        Every row of every piece was appended; ``.rec_id`` is the table.
+        Every row of every piece was appended; ``.rec_id`` is the data set.
 
     Raises
     ------
     InputError
         The first piece can't be sent; nothing was sent.
     Conflict
-        With ``if_exists="fail"``: a table of that name exists.
+        With ``if_exists="fail"``: a data set of that name exists.
     CreateAmbiguous
-        The response was lost, and the list of data sets didn't show whether the table was created.
+        The response was lost, and the list of data sets didn't show whether it was created.
     WriteError
         The append stopped, as in `append`: ``.receipt`` says which rows are stored.
 

@@ -286,8 +286,7 @@ class ChangeReceipt:
         Returns
         -------
         DataFrame
-            Rows of the keys that were applied, in their order in the data set. Only rows that are known to be
-            changed.
+            Rows of the keys that were applied, in their order in the data set. Rows in doubt are left out.
 
         Raises
         ------

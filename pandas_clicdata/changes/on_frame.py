@@ -200,8 +200,7 @@ class FrameChanges:
         The data set is read first (a request per page; not with ``keep=False``). Then each distinct key whose cells
         differ is one request. Keys that match no row are not sent, and cells that are equal already are not sent
         either. It isn't known how ClicData compares text. If it may set rows that differ from a key only in letter case
-        or trailing blanks, nothing is set unless ``match`` decides. A reader of a dashboard sees the new cells key by
-        key.
+        or trailing blanks, nothing is set unless ``match`` decides. A dashboard shows the new cells key by key.
 
         Parameters
         ----------
@@ -324,7 +323,7 @@ class FrameChanges:
             The data set, by its id or exact name.
         on : str or sequence of str
             The key columns, or levels of the index, without missing values. Two different rows with the same key are
-            refused. So are keys of another kind than the data set's: no key would match, every row would look new.
+            refused. So are keys of another type than the data set's: no key would match, every row would look new.
         columns : sequence of str, optional
             The columns to compare and set; by default all others. New rows have only these and the key.
         missing : {"set", "keep"}, default "set"
@@ -372,6 +371,10 @@ class FrameChanges:
             It stopped midway, with nothing in doubt: see ``.receipt``.
         SyncAmbiguous
             Responses were lost, and three reads of the data set did not show their effect: see ``.receipt``.
+
+        Notes
+        -----
+        ``GET /data/{id}``; then as `append` for new rows, and as `update_rows` for the others.
 
         Examples
         --------
@@ -443,7 +446,7 @@ class FrameChanges:
             The key columns, as in `upsert`.
         max_deletes : int or float, optional
             The most rows that may be deleted: an int is a number of rows, a float is a share of the data set (0.1). By
-            default, a delete of more than ten rows and more than a tenth is refused. An empty frame always is.
+            default ten rows, or a tenth of the data set if that is more. An empty frame is always refused.
         columns, missing, duplicates, tolerance, types, index, match, max_updates, recheck, keep, dry_run, chunksize
             As in `upsert`.
         workers, compress, progress, session
@@ -460,6 +463,10 @@ class FrameChanges:
             As in `upsert`, or more rows would be deleted than ``max_deletes``; nothing was written.
         ReadError, SyncInterrupted, SyncAmbiguous
             As in `upsert`.
+
+        Notes
+        -----
+        As `upsert`, then as `delete_rows`.
 
         Examples
         --------
@@ -588,6 +595,10 @@ class FrameChanges:
             ``.resume(df)`` continues, and its ``.undo()`` restores the old rows.
         SyncAmbiguous
             Responses were lost, and the rows of the data set don't show their effect: see ``.receipt``.
+
+        Notes
+        -----
+        ``GET /data/{id}``; then as `delete_rows`, and as `append`.
 
         Examples
         --------

@@ -48,8 +48,9 @@ def resume_append(
     ----------
     data : DataFrame, or other rows as in `append`
         The frame that was appended; or all pieces again, from the first piece on, in the same order.
-    path_or_receipt : str, path or AppendReceipt
-        The journal of the append, or its receipt (of the error, or ``session.last_receipt``).
+        Of a replace, the DataFrame of its call.
+    path_or_receipt : str, path, AppendReceipt or SyncReceipt
+        The journal of the append or replace, or its receipt (of the error, or ``session.last_receipt``).
     session : Session, optional
         The session to send through; the default session if not given.
     progress : bool, optional

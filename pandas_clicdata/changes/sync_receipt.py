@@ -40,7 +40,8 @@ class SyncReceipt:
     rechecked : bool
         Whether the data set was read at the end.
     unsettled : DataFrame
-        After that read, a row per cell that differs from the sent cell, as in `Plan.updates`. ``tolerance=`` allows it.
+        After that read, a row per cell that differs from the sent cell, as in `Plan.updates`. ``tolerance=`` of the
+        call allows small differences.
     """
 
     def __init__(self, plan: Plan, carrier: Carrier, *, keep: bool = True) -> None:

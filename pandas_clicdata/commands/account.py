@@ -10,7 +10,14 @@ import click
 from pandas_clicdata import Dashboard, Schedule, Team, User
 from pandas_clicdata.commands.console import Console, Group, pass_console
 from pandas_clicdata.commands.files import STDIO, Source, Target
-from pandas_clicdata.commands.options import dry_run_option, id_or_name, name_option, parse_share, source_argument
+from pandas_clicdata.commands.options import (
+    dry_run_option,
+    id_or_name,
+    name_option,
+    parse_share,
+    source_argument,
+    timeout_option,
+)
 from pandas_clicdata.commands.outcome import Exit
 
 if TYPE_CHECKING:
@@ -37,7 +44,7 @@ def list_schedules(console: Console) -> None:
 @click.argument("schedule", metavar="SCHEDULE")
 @name_option("SCHEDULE")
 @click.option("--wait", is_flag=True, help="Wait for the end of the run.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600, help="Seconds to wait at most.")
+@timeout_option
 @pass_console
 def run_schedule(console: Console, /, schedule: str, is_name: bool, wait: bool, timeout: float) -> Exit:
     """Run SCHEDULE, an id or a name, now.

@@ -120,6 +120,8 @@ def source_argument(function: Callable[..., Any]) -> Any:
 # ---------------------------------------------------------------------------------------------------------
 # Others
 
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+timeout_option = click.option("--timeout", type=_POSITIVE, default=600, help="Seconds to wait at most (default: 600).")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Write nothing, and print the plan.")
 
 

@@ -11,7 +11,7 @@ from pandas_clicdata import Data, read_arrow, read_clicdata
 from pandas_clicdata.changes.compare import count_rows
 from pandas_clicdata.commands.console import Command, Console, pass_console
 from pandas_clicdata.commands.files import FORMATS, STDIO, Target, write_rows
-from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, types_option
+from pandas_clicdata.commands.options import data_set_argument, find_data_set, is_id, timeout_option, types_option
 from pandas_clicdata.endpoints.refresh import REFRESHED, REFRESHES
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def read(
     "--method", type=click.Choice([*REFRESHES]), default="reload", help="What happens to the rows (default: reload)."
 )
 @click.option("--wait", is_flag=True, help="Wait for the end of the refresh.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=600, help="Seconds to wait at most.")
+@timeout_option
 @pass_console
 def refresh(console: Console, data_set: str, is_name: bool, method: Any, wait: bool, timeout: float) -> None:
     """Refresh DATASET, an id or a name, from its source.

@@ -657,7 +657,7 @@ class Data(DataChanges, DataOverview):
         Notes
         -----
         ``DELETE /data/{id}/row``; from version 2022.01 on ``POST /data/{id}/delete``. If ClicData has no such path,
-        ``DELETE /data/{id}/row`` is sent again.
+        ``DELETE /data/{id}/row`` is sent instead.
 
         Examples
         --------

@@ -464,8 +464,8 @@ class Team(Endpoint):
         dry_run : bool, default False
             Whether to return the plan instead of carrying it out.
         max_removed : int or float, optional
-            The most users to remove: a number, or as a float a share of the team (0.1). By default, more than ten users
-            are refused if they are also more than a tenth. An empty frame is always refused.
+            The most users to remove: a number, or as a float a share of the team (0.1). By default ten users, or
+            a tenth of the team if that is more. An empty frame is always refused.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 

@@ -446,14 +446,14 @@ class User(Endpoint):
         on : str, default "email_address"
             The column with the address. If the frame lacks the default column, ``email`` is used.
         deactivate : bool, default False
-            Whether users that the frame lacks lose their access. The API can only delete them (``DELETE
-            /user/{id}``), also from their teams. They are deleted last. The session's own user is never deleted, if
+            Whether to delete the users that the frame lacks (``DELETE /user/{id}``), also from their teams: the API
+            can't only deactivate a user. They are deleted last. The session's own user is never deleted, if
             it is known: by ``GET /profile/user``, or by a log-in with Basic.
         dry_run : bool, default False
             Whether to return the plan instead of carrying it out.
         max_deactivated : int or float, optional
-            The most users to deactivate: a number, or as a float a share of all (0.1). By default, more than ten users
-            are refused if they are also more than a tenth. An empty frame is always refused.
+            The most users to delete: a number, or as a float a share of all (0.1). By default ten users, or a tenth of
+            all if that is more. An empty frame is always refused.
         progress : bool, optional
             Whether to show a bar; by default in a notebook, and if stderr is a terminal.
 

@@ -248,7 +248,7 @@ class SessionManager:
 
     @staticmethod
     def get_session() -> Session:
-        """The session that calls without ``session=`` use here: that of `use`, else the default one.
+        """Return the session that calls without ``session=`` use here: that of `use`, else the default one.
 
         Raises
         ------

@@ -52,7 +52,7 @@ def write(value: Mapping[str, Any], owner: str, secret: Secret) -> str | None:
     return None
 
 
-_NO_KEYRING = "the library keyring is not installed: pip install 'pandas-clicdata[keyring]'"
+_NO_KEYRING = "the library keyring is not installed: pip install keyring"
 
 
 def _place(value: Mapping[str, Any], owner: str) -> tuple[str, str]:

@@ -93,7 +93,7 @@ class Session:
     timeout : float or (float, float), default (5, 60)
         The seconds to connect, and the seconds that each step of sending and reading may take, in one attempt.
     deadline : float, default 300
-        The seconds that one call may take, with all its attempts and pauses.
+        The seconds that one request may take, with all its attempts and pauses. A read or an append sends many.
     max_retries : int, default 3
         The number of attempts after the first. A write whose outcome is unknown is never sent again.
     ca_bundle : str or path, optional

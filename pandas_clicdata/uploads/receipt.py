@@ -295,8 +295,8 @@ class AppendReceipt:
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended, or one of the pieces: a DataFrame, Arrow data or a list of dicts. Of more than
-            1,000 rows, 1,000 are compared.
+            The frame that was appended, or one of the pieces: a DataFrame, Arrow data or a list of dicts. If it has
+            more than 1,000 rows, 1,000 of them are compared.
         piece : int, optional
             The number of the piece, counted from 0; needed if there are several.
 
@@ -411,12 +411,13 @@ class AppendReceipt:
         send the rest of the frame: `resume_append` does.
 
         Each chunk costs one request to delete it and one to send it. The data set is also read three times, to count
-        that its rows were deleted and are stored again. Before the first count it waits half a minute or more.
+        that its rows were deleted and are stored again. Before the first count, it waits for
+        the read timeout, a minute by default.
 
         Parameters
         ----------
         df : DataFrame
-            The frame that was appended. Of more than 1,000 rows, 1,000 are compared.
+            The frame that was appended. If it has more than 1,000 rows, 1,000 of them are compared.
         session : Session, optional
             The session to send through; the default session if not given.
 
