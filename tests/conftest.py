@@ -99,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--long"):
         for name, size in LONG.items():
             os.environ.setdefault(name, str(size))
+        config.option.timeout = config.option.timeout or 900  # in seconds, as a test may do 30 times as much
     else:
         settings.register_profile("short", max_examples=25, deadline=None)
         settings.load_profile("short")

@@ -8,6 +8,7 @@ read is sent ``asks`` times, and a write ``write_asks`` times. If it happens onc
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BOM = b"\xef\xbb\xbf"
 TOKEN_PATH = "/oauth20/token"
+CLOSED = socket.socket()  # its port refuses each connection, as it doesn't listen, and no other program can take it
+CLOSED.bind(("127.0.0.1", 0))
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,16 @@ def known(number: int, *, error: Any = None, **statuses: Any) -> list[RequestFau
 
 
 FAULTS: list[RequestFault] = [
-    RequestFault(1, "refused", elsewhere("http://127.0.0.1:1"), TRANSPORT, 4, 4, "not sent", arrives=False),
+    RequestFault(
+        1,
+        "refused",
+        elsewhere(f"http://127.0.0.1:{CLOSED.getsockname()[1]}"),
+        TRANSPORT,
+        4,
+        4,
+        "not sent",
+        arrives=False,
+    ),
     RequestFault(2, "no TLS", elsewhere("https://127.0.0.1:{port}"), errors.TlsError, fate="not sent", arrives=False),
     RequestFault(3, "proxy wants a login", says(407), TRANSPORT, fate="not sent"),
     RequestFault(4, "silence", at_request("stall"), TRANSPORT, 2, **SLOW),
