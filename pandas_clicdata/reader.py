@@ -493,7 +493,7 @@ class _Reading:
         if self.builder.noted:
             notes["types"] = dict(self.builder.noted)
             known = self.session.columns.get(self.rec_id)
-            if known is not None and known.rows is not None:  # the types of a creation are sure, so they stay
+            if known is not None:
                 self.session.columns[self.rec_id] = known._replace(dates=known.dates.union(self.builder.noted))
         frame.attrs["clicdata"] = {"rec_id": self.rec_id, "ver_id": self.version[0], **notes}
         self.left = None if self.left is None else self.left - len(frame)

@@ -222,6 +222,36 @@ def test_text_of_a_csv_file_stays_text(clicdata: Callable[..., Said], account: S
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        'shop,visits\n17,"3',
+        '17,3\nshop,"vis',
+        'shop,visits\n"17,3',
+        'shop,visits\n17,3\n02,"2\n03,3\n',
+        'shop,visits\r17,"3\r',
+        'shop\n"17',
+        'shop\n17\n"',
+    ],
+)
+def test_a_file_that_ends_within_quotation_marks_is_refused(
+    clicdata: Callable[..., Said], account: Sandbox, visits: int, tmp_path: Path, text: str
+) -> None:
+    before = account.rows(visits)
+    said = clicdata("sync", written(tmp_path / "cut.csv", text), "Visits", "--on", "shop", "--max-deletes", "1.0")
+    assert said.code == 1
+    assert "a quotation mark is not closed: the file may be cut" in said.err
+    assert account.rows(visits) == before
+
+
+@pytest.mark.parametrize("text", ['a,b\n1,"x\ny"', 'a,b\r\n1,"x\ny"\r\n', 'a,b\r1,"x\ny"\r', '"a",b\n1,"x\ny"\n\n'])
+def test_the_end_of_a_file_is_no_row(
+    clicdata: Callable[..., Said], account: Sandbox, tmp_path: Path, text: str
+) -> None:
+    assert clicdata("push", written(tmp_path / "whole.csv", text), "Whole").code == 0
+    assert account.rows(account.data_sets()[-1].rec_id) == [{"a": 1, "b": "x\ny"}]
+
+
+@pytest.mark.parametrize(
     ("text", "row"),
     [
         ("shop,visits\n17,3\n", {"shop": "17", "visits": 3, "open": None, "day": None}),
@@ -1254,3 +1284,30 @@ def test_a_shell_completes_it(
     monkeypatch.setenv("COMP_CWORD", "ups" if shell == "fish" else "1")
     assert words in ask("source")
     assert "upsert" in ask("complete")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["push"],
+        ["demo"],
+        ["stubs"],
+        ["resume", "a.csv"],
+        *(["read", "Shops", option] for option in ("-o", "--output")),
+        ["append", "a.csv", "Shops", "--journal"],
+        ["delete", "Shops", "--keep"],
+        ["dashboard", "snapshot", "Sales", "-o"],
+        ["sandbox", "--path"],
+        ["doctor", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_names_of_files(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_CLICDATA_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"clicdata {' '.join(words)} ")
+    monkeypatch.setenv("COMP_CWORD", str(len(words) + 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split(",")[0] in ("file", "dir")

@@ -80,7 +80,9 @@ def list_dashboards(console: Console) -> None:
 @dashboard.command()
 @click.argument("dashboard", metavar="DASHBOARD")
 @name_option("DASHBOARD")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The picture: FILE.png; - is stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(), required=True, metavar="FILE", help="The picture: FILE.png; - is stdout."
+)
 @pass_console
 def snapshot(console: Console, /, dashboard: str, is_name: bool, output: str) -> Exit:
     """Save a picture of DASHBOARD, an id or a name, as it is now."""

@@ -39,6 +39,7 @@ _SUFFIXES = {
     ".feather": "arrow",
 }
 STDIO = "-"
+_IS_CUT = "a quotation mark is not closed: the file may be cut"
 _LONGEST_HEAD = 1 << 20  # bytes of the line with the names of the columns
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -206,22 +207,30 @@ class Source:
             raise ValueError(f"column {names.index('') + 1} has no name in the first line")
         if len(set(names)) < len(names):
             raise ValueError(f"columns come twice: {sorted({name for name in names if names.count(name) > 1})}")
-        table = arrow_csv.read_csv(
-            pa.BufferReader(data),
-            arrow_csv.ReadOptions(block_size=max(1 << 20, min(len(data) + 1, 1 << 30))),
-            arrow_csv.ParseOptions(
-                delimiter=self._separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1
-            ),
-            arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
+        last = [secrets.token_hex(16)] * len(names)  # a row of its own, unless a quotation mark before it is open
+        line_break = b"" if data.endswith((b"\r", b"\n")) else b"\n"
+        data += line_break + self._separator.join(last).encode() + b"\n"
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(data),
+                arrow_csv.ReadOptions(block_size=max(1 << 20, min(len(data) + 1, 1 << 30))),
+                arrow_csv.ParseOptions(
+                    delimiter=self._separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1
+                ),
+                arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowException as error:
+            raise ValueError(_IS_CUT if last[0] in str(error) else str(error)) from None
         if table.column_names != names:
             raise ValueError("the line with the names of the columns can't be read for certain")
-        return table
+        if [cell for column in table.slice(max(len(table) - 1, 0)).columns for cell in column.to_pylist()] != last:
+            raise ValueError(_IS_CUT)
+        return table.slice(0, len(table) - 1)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -15,7 +15,7 @@ from pandas_clicdata.session.manager import PROFILE
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", type=click.Path(), required=False)
 @click.option(
     "--rows",
     type=click.IntRange(min=1),
@@ -39,7 +39,7 @@ def demo(file: str | None, rows: int, api_version: str) -> int:
 @click.option(
     "--probe-writes", "writes", is_flag=True, help="Ask the open questions that need writes, to a new data set."
 )
-@click.option("--json", "file", metavar="FILE", help="A file for the report of a probe, as JSON.")
+@click.option("--json", "file", type=click.Path(), metavar="FILE", help="A file for the report of a probe, as JSON.")
 @click.option("--yes", is_flag=True, help="With --probe-writes: agree to the new data set.")
 @click.option(
     "--data-set", type=int, metavar="ID", help="With --probe-writes: the data set of an earlier run, now with a key."
@@ -66,7 +66,7 @@ def doctor(console: Console, /, reads: bool, writes: bool, file: str | None, yes
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port (default: any free port)."
 )
-@click.option("--path", metavar="FILE", help="A file for the data (default: keep it in memory).")
+@click.option("--path", type=click.Path(), metavar="FILE", help="A file for the data (default: keep it in memory).")
 def sandbox(port: int, path: str | None) -> int:
     """Run a sandbox, a ClicData on this machine, until Ctrl-C."""
     from pandas_clicdata.sandbox import start
@@ -84,7 +84,7 @@ def sandbox(port: int, path: str | None) -> int:
 
 
 @click.command()
-@click.argument("folder", default="typings")
+@click.argument("folder", type=click.Path(file_okay=False), default="typings")
 def stubs(folder: str) -> int:
     """Write types of pandas with df.clicdata and pd.read_clicdata, for pyright and Pylance.
 

@@ -72,7 +72,12 @@ def _parse_version(_: click.Context, __: click.Parameter, given: str | None) -> 
 @click.command(cls=Command)
 @data_set_argument
 @click.option(
-    "-o", "--output", default=STDIO, metavar="FILE", help="A file, written whole or not at all; - is stdout (default)."
+    "-o",
+    "--output",
+    type=click.Path(),
+    default=STDIO,
+    metavar="FILE",
+    help="A file, written whole or not at all; - is stdout (default).",
 )
 @click.option("--format", "file_format", type=click.Choice(FORMATS), help="Default: by the suffix; CSV on stdout.")
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="Read only this column; repeat it for more.")

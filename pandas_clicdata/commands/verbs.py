@@ -69,7 +69,9 @@ _match = click.option(
     type=click.Choice(["exact", "wide"]),
     help="Whether case and blanks make keys different (exact) or not (wide).",
 )
-_journal = click.option("--journal", metavar="PATH", help="A new file for the receipt; 'resume' continues from it.")
+_journal = click.option(
+    "--journal", type=click.Path(), metavar="PATH", help="A new file for the receipt; 'resume' continues from it."
+)
 _verify = _options(
     click.option("--verify", type=click.Choice(["count", "tag"]), help="How to find out which rows are stored."),
     click.option("--exclusive", is_flag=True, help="With --verify count: no other program writes meanwhile."),
@@ -92,6 +94,7 @@ def _parse_kept(_: click.Context, __: click.Parameter, given: str | None) -> Tar
 
 _keep = click.option(
     "--keep",
+    type=click.Path(),
     callback=_parse_kept,
     metavar="FILE",
     help="Write the rows to this new CSV or JSON file before they are deleted.",

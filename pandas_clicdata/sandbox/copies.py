@@ -43,8 +43,11 @@ def copies_of(session: Session, rec_ids: int | str | Iterable[int | str], rows: 
     for wanted in rec_ids if isinstance(rec_ids, Iterable) and not isinstance(rec_ids, str) else [rec_ids]:
         fitting = [one for one in listed if wanted == one["name" if isinstance(wanted, str) else "rec_id"]]
         if len(fitting) != 1:
-            raise LookupError(f"{len(fitting) or 'none'} of the {len(listed)} data sets of the account is {wanted!r}")
-        found += fitting
+            known = ", ".join(f"{one['rec_id']} ({one['name']!r})" for one in (fitting or listed)[:20])
+            several = f"several of the {len(listed)} data sets of the account are {wanted!r}, give an id: {known}"
+            none = f"none of the {len(listed)} data sets of the account is {wanted!r}: {known}"
+            raise LookupError(several if fitting else none)
+        found += [one for one in fitting if one not in found]
     return [_copy(data, rows, **{str(key): value for key, value in one.items()}) for one in found]
 
 

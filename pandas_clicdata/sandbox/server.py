@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from decimal import Decimal
+from operator import index
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -343,7 +344,7 @@ class Sandbox:
                 if any(copy.rec_id == one.rec_id or copy.name == one.name for one in self.data_sets()):
                     raise ValueError(
                         f"the sandbox has a data set {copy.rec_id} or {copy.name!r} already: start it with "
-                        "sample=False and without data=, copy, and push your frames after that"
+                        "sample=False and without data=, copy, and push your frames after that; names must differ"
                     )
                 history = self._settings.history
                 self._store.create(copy.name, copy.description, copy.columns, history=history, rec_id=copy.rec_id)
@@ -359,7 +360,7 @@ class Sandbox:
 
     def count(self, rec_id: int) -> int:
         """Return the number of rows of a data set."""
-        return self._store.data_set(rec_id).row_count
+        return self._store.data_set(index(rec_id)).row_count
 
     def rows(self, rec_id: int, version: int | None = None, *, exact: bool = False) -> list[dict[str, Any]]:
         """Return the rows as they are stored.
@@ -379,7 +380,8 @@ class Sandbox:
             Column name to value, in the order of the columns.
         """
         fraction = Decimal if exact else float
-        return [json.loads(row, parse_float=fraction) for row in self._store.rows(rec_id, version=version)[0]]
+        stored = self._store.rows(index(rec_id), version=None if version is None else index(version))[0]
+        return [json.loads(row, parse_float=fraction) for row in stored]
 
     def create(
         self, name: str, columns: Mapping[str, str], description: str = "", *, history: bool | None = None
@@ -395,17 +397,17 @@ class Sandbox:
 
     def set_key(self, rec_id: int, columns: Sequence[str]) -> None:
         """Set the key columns of a data set, as its owner would by hand; an empty list removes the key."""
-        self._store.set_key(rec_id, columns)
+        self._store.set_key(index(rec_id), columns)
 
     def append(self, rec_id: int, rows: Sequence[Mapping[str, object]]) -> None:
         """Append rows without the API, as another writer would."""
-        body = msgspec.json.encode({"data": rows})
-        self._store.append(rec_id, read_rows(body, self._store.data_set(rec_id).columns))
+        body, at = msgspec.json.encode({"data": rows}), index(rec_id)
+        self._store.append(at, read_rows(body, self._store.data_set(at).columns))
 
     def delete(self, rec_id: int, find: Mapping[str, object]) -> int:
         """Delete the matching rows without the API, as another writer would, and return their number."""
         wanted = {name: [msgspec.json.encode(value)] for name, value in find.items()}
-        return self._store.delete(rec_id, wanted, first_only=False)
+        return self._store.delete(index(rec_id), wanted, first_only=False)
 
     def refreshes(self, rec_id: int | None = None) -> list[str]:
         """Return the word of each refresh, such as ``"reload"``, oldest first."""
@@ -413,7 +415,7 @@ class Sandbox:
 
     def runs(self, schedule_id: int) -> list[str]:
         """Return the outcome of each run of a schedule, oldest first: ``"succeeded"`` or ``"failed"``."""
-        return self._account.runs(schedule_id)
+        return self._account.runs(index(schedule_id))
 
 
 def _method_of(overrides: Mapping[str, object]) -> str:

@@ -101,8 +101,7 @@ def connect(
     InputError
         An argument can't be used, or credentials are missing.
     ClicDataError
-        With ``check``: there is no connection, or ClicData refused the credentials. The session is closed, and the
-        default one stays as it was.
+        With ``check``: no connection, or refused credentials. The session is closed. The default one stays as it was.
 
     Examples
     --------
@@ -120,9 +119,7 @@ def connect(
     try:
         session = opened(_completed(params))
     except NotConnected as error:
-        if "profile" in params:
-            raise
-        raise _unconnected(params.get("auth_method"), str(error)) from None
+        raise _unconnected(params.get("auth_method"), str(error), is_given="profile" in params) from None
     finally:
         params.clear()
     try:
@@ -321,17 +318,20 @@ def _missing(names: Iterable[str], environ: Mapping[str, str]) -> list[str]:
     return [name for name in names if not environ.get(ENVIRONMENT.get(name, ""))]
 
 
-def _unconnected(asked: str | None, problem: str) -> NotConnected:
-    """Return the error that lists each source. ``problem`` is that of the profile, if one was chosen."""
+def _unconnected(asked: str | None, problem: str, *, is_given: bool) -> NotConnected:
+    """Return the error that lists each source. ``problem`` is that of the profile, if one was chosen or given."""
     found, ways = sources(os.environ, asked)
-    if found is not None:
-        is_named = bool(os.environ.get(PROFILE))
+    is_named = is_given or bool(os.environ.get(PROFILE))
+    if found is not None and not is_given:
         ways[0 if is_named else -1] = f"{PROFILE}: {problem}" if is_named else problem
-    tried = "".join(f"\n  - {line}" for line in ("session= of the call, connect(...): not given", *ways))
+    if is_named:
+        ways[-1] = f"profile {profiles.DEFAULT}: not used, as no other source replaces a profile that is named"
+    first = problem if is_given else "session= of the call, connect(...): not given"
+    tried = "".join(f"\n  - {line}" for line in (first, *ways))
     return NotConnected(
         "no connection to ClicData. Looked for credentials in:"
-        f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write a "
-        "profile with clicdata login; without an account, try pandas_clicdata.sandbox.start().session()."
+        f"{tried}\nCall pandas_clicdata.connect(client_id=..., client_secret=...), set these variables or write "
+        "a profile with clicdata login; without an account, try pandas_clicdata.sandbox.start().session()."
     )
 
 

@@ -137,7 +137,7 @@ def test_a_data_set_without_rows_has_no_columns(session: Session, clicdata_sandb
     ("wanted", "rows", "error", "words"),
     [
         ([1002, 4711], 5, LookupError, "none of the 3 data sets of the account is 4711"),
-        (["Orders", "orders"], 5, LookupError, "'orders'"),
+        (["Orders", "orders"], 5, LookupError, r"'orders': 1001 \('Shops'\), 1002 \('Orders'\), 1003"),
         (
             [1002, 1001],
             5,
@@ -154,6 +154,28 @@ def test_nothing_is_copied_where_one_cant_be(
         with pytest.raises(error, match=words):
             own.copy_from(session, wanted, rows)
         assert [one.name for one in own.data_sets()] == ["Orders"]
+
+
+def test_two_data_sets_of_one_name_are_told_apart_by_their_ids(session: Session, clicdata_sandbox: Sandbox) -> None:
+    clicdata_sandbox.faults.edit(lambda text: text.replace(b'"Orders"', b'"Shops"'), path="/data", times=None)
+    with start(sample=False) as own:
+        with pytest.raises(
+            LookupError, match=r"several .* are 'Shops', give an id: 1001 \('Shops'\), 1002 \('Shops'\)$"
+        ):
+            own.copy_from(session, "Shops")
+        assert [one.rec_id for one in own.copy_from(session, [1002, 1002])] == [1002]
+
+
+def test_ids_of_the_list_of_data_sets_are_ids(session: Session) -> None:
+    with start() as own, own.session() as mine:
+        [*_, rec_id] = pandas_clicdata.datasets(session=mine).index
+        before = own.count(rec_id)
+        own.append(rec_id, own.rows(rec_id)[:1])
+        assert own.count(rec_id) == before + 1
+        assert len(own.rows(rec_id, version=np.int64(1))) <= before
+        own.set_key(rec_id, [])
+        assert own.delete(rec_id, own.rows(rec_id)[0]) > 0
+        assert own.runs(np.int64(3001)) == own.runs(3001) != []
 
 
 def test_what_was_deleted_meanwhile_is_an_error_of_the_account(session: Session, clicdata_sandbox: Sandbox) -> None:

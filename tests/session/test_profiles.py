@@ -165,8 +165,12 @@ def test_a_profile_without_its_secrets_is_in_the_list_of_the_sources(
         ("CLICDATA_PROFILE: " if name == "prod" else "") + reason.format(name), named if name == "prod" else default
     )
     assert named == "CLICDATA_PROFILE: not set" or name == "prod"
-    with pytest.raises(errors.NotConnected, match=f"^profile {name}"):
+    with pytest.raises(errors.NotConnected) as given:
         connect(profile=name)
+    lines = str(given.value).split("\n")
+    assert re.match(f"  - profile {name}", lines[1])
+    assert lines[2:4] == ["  - CLICDATA_PROFILE: not set", "  - api_key: CLICDATA_API_KEY not set"] or name == "prod"
+    assert lines[-2].startswith("  - profile default: not used, as no other source replaces")
 
 
 def test_a_way_to_log_in_is_asked_of_a_profile_that_has_several(config: Any) -> None:
