@@ -50,6 +50,7 @@ class Kennel:
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{PACKAGE / 'tests'}"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # a process with a limit of bytes would cut a module in the cache
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         )
