@@ -105,6 +105,23 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("short")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one case in ``n`` of a test with the mark ``wide(n)``, always the same ones; all cases in a long run."""
+    from sample import some  # reads what pytest_configure sets
+
+    tests: dict[tuple[object, ...], list[pytest.Item]] = {}
+    for item in items:
+        if (mark := item.get_closest_marker("wide")) is not None:
+            tests.setdefault((*mark.args, item.nodeid.partition("[")[0]), []).append(item)
+    left_out = set[pytest.Item]()
+    for (one_in, name), cases in tests.items():
+        ordered = sorted(cases, key=lambda case: case.nodeid)
+        left_out.update({*ordered} - {*some(ordered, int(str(one_in)), name)})
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return one process more than there are cores: many tests wait, for processes or for the end of a time limit."""
     return (os.cpu_count() or 1) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -209,8 +210,9 @@ def test_a_read_goes_on_where_nothing_can_be_written(
 
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_read_on_a_full_disk_keeps_its_rows(
-    room: int, service: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture
+    room: int, service: Sandbox, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a module in Python's cache would be cut
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))  # Python ignores SIGXFSZ, so that a write fails
     try:

@@ -957,7 +957,7 @@ def test_an_interrupted_call_may_be_done_if_it_was_sent(
     clicdata: Callable[..., Said], account: Sandbox, method: str, in_doubt: bool
 ) -> None:
     account.faults.call(lambda: signal.raise_signal(signal.SIGINT), method=method)
-    account.faults.stall(2, applied=True, method=method)
+    account.faults.stall(0.5, applied=True, method=method)
     said = clicdata("schedule", "run", "Every morning", "--json")
     error = said.json["error"]
     assert (said.code, error["in_doubt"]) == (130, in_doubt)
@@ -1097,6 +1097,7 @@ def test_a_closed_pipe_ends_quietly(account: Sandbox) -> None:
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.wide(3)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     ("arguments", "redirect", "code", "words"),
@@ -1235,6 +1236,7 @@ def test_an_error_of_others_that_wrote_nothing_is_shown_whole(
         clicdata("list")
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_ctrl_c_and_sigterm_say_what_happened_to_the_rows(

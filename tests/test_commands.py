@@ -53,6 +53,7 @@ def test_a_missing_extra_is_one_line(tmp_path: Path, command: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.wide(3)
 @pytest.mark.parametrize("option", ["--json=report.json", "--yes", "--data-set=1"])
 def test_the_doctor_refuses_options_of_a_probe_without_a_probe(tmp_path: Path, option: str) -> None:
     done = run("doctor", option, cwd=tmp_path)
@@ -91,6 +92,7 @@ def test_the_demo_takes_a_table_of_the_users_own(
     assert """df = pd.read_csv('my own.csv', dtype={'row': 'str'})\n""" in said
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize(
     ("content", "found", "python"),
     [

@@ -71,6 +71,7 @@ def edit(service: Sandbox, old: str, new: str) -> None:
     service.faults.edit(lambda body: body.replace(old.encode(), new.encode()), path="/data/", times=None)
 
 
+@pytest.mark.wide(4)
 @pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 20, ROWS, 100])
 @pytest.mark.parametrize("partition_rows", [1, 25, 1000])
 def test_a_dask_frame_holds_every_row_once(service: Sandbox, rows: int, partition_rows: int) -> None:

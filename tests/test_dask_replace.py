@@ -265,6 +265,7 @@ def test_a_stop_midway_is_known_and_the_same_call_goes_on(
     assert AppendReceipt.load(journal).complete
 
 
+@pytest.mark.wide(4)
 @pytest.mark.parametrize("with_journal", [True, False])
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize(("lost", "by"), [(0, "month"), (2, "month"), (3, "month"), (6, "month"), (1, None)])

@@ -82,6 +82,7 @@ FILTERS: dict[str, tuple[Any, Any]] = {
 }
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("name", FILTERS)
 def test_rows_and_dtypes_are_those_of_the_whole_that_match(name: str, service: Sandbox) -> None:
     filters, mask = FILTERS[name]

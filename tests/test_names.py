@@ -69,6 +69,7 @@ def asked(sandbox: Sandbox) -> list[str]:
     return [f"{seen.method} {seen.path}" for seen in sandbox.requests]
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("name", CALLS)
 def test_every_call_takes_a_name_and_reaches_that_data_set_only(
     name: str, rec_id: int, clicdata_sandbox: Sandbox
@@ -80,6 +81,7 @@ def test_every_call_takes_a_name_and_reaches_that_data_set_only(
     assert all(f"/{rec_id}" in other for other in others), others
 
 
+@pytest.mark.wide(6)
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("unknown", [NAME.upper(), f"{NAME}  ", "1001"])
 def test_a_name_of_none_sends_nothing_but_the_look(

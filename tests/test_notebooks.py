@@ -103,6 +103,7 @@ def seen(notebook: Any) -> list[list[str]]:
     return [[plain(output) for output in cell.get("outputs", [])] for cell in notebook.cells]
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     notebook = executed(path, tmp_path)

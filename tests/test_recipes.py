@@ -164,6 +164,7 @@ def test_dlt_tries_again(service: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_
     assert [row["amount"] for row in service.rows(DATA_SET)] == [n / 4 for n in range(5_000)]
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("has_disk", [True, False])
 def test_a_function_that_is_called_again(service: Sandbox, tmp_path: Path, has_disk: bool) -> None:
     [recipe] = RECIPES["A scheduler that tries again"]

@@ -133,7 +133,7 @@ class Bench:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench" in metafunc.fixturenames:
-        metafunc.parametrize(("setting", "dialect"), some(SETTINGS, 2, metafunc.function.__name__))
+        metafunc.parametrize(("setting", "dialect"), some(SETTINGS, 4, metafunc.function.__name__))
 
 
 @pytest.fixture

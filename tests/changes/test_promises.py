@@ -130,6 +130,7 @@ def test_a_kind_that_no_cell_has_is_refused_before_anything_is_sent(
     assert writes(clicdata_sandbox) == 0
 
 
+@pytest.mark.wide(3)
 @pytest.mark.parametrize("verb", ["update_rows", "upsert", "sync", "replace"])
 @pytest.mark.parametrize("empty", [3, 1_200], ids=["page 1", "page 2"])
 @pytest.mark.parametrize("texts", [("1.20", "007"), ("1.20",), ("12",)], ids=str)
@@ -394,6 +395,7 @@ def test_deletes_go_last(session: Session, clicdata_sandbox: Sandbox, rec_id: in
     assert [row["id"] for row in clicdata_sandbox.rows(rec_id)] == [1, 4]
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("stop", range(4), ids="stop {}".format)
 @pytest.mark.parametrize("verb", ["upsert", "sync", "replace", "replace with a journal"])
 def test_resume_continues_where_a_log_in_failed(

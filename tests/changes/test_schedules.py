@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.sandbox import Sandbox
 
-CHANGES = int(os.environ.get("CLICDATA_CHANGES", "50"))
+CHANGES = int(os.environ.get("CLICDATA_CHANGES", "30"))
 KILLS = int(os.environ.get("CLICDATA_KILLS", "10"))
 PARTS = 10
 CALLS = 25  # calls until a verb must have ended
@@ -214,6 +214,7 @@ VERBS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.wide(3)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("verb", VERBS)

@@ -184,6 +184,7 @@ def test_missing_cells_and_small_differences(session: Session, clicdata_sandbox:
     assert held(clicdata_sandbox, rec_id) == {1: None, 2: 2.001}
 
 
+@pytest.mark.wide(4)
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("version", [None, "2022.01"])
 def test_after_faults_it_is_called_again_and_every_key_is_there_once(version: str | None, seed: int) -> None:

@@ -341,6 +341,7 @@ ERRORS: dict[str, Says] = {
 }
 
 
+@pytest.mark.wide(2)
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("dialect", [LEGACY, MODERN], ids=["legacy", "modern"])

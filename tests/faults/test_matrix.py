@@ -208,7 +208,7 @@ def check_failure(cell: Cell, bench: Bench, outcome: Any) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"F{fault.number} {fault.name}")
 def test_every_operation_survives_the_fault(fault: RequestFault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "LONGEST_BODY", 1 << 20)
-    cells = some((cell for cell in CELLS if cell.fault is fault and cell.beyond is None), 4, fault.name)
+    cells = some((cell for cell in CELLS if cell.fault is fault and cell.beyond is None), 8, fault.name)
 
     def failures(part: list[Cell]) -> list[str]:
         wrong = []

@@ -69,6 +69,7 @@ def test_every_family_without_rows(family: str) -> None:
     assert list(encoder.rows_as(RowFormat.CELLS)) == []
 
 
+@pytest.mark.wide(4)
 @pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
 def test_long_columns_are_written_as_short_ones_in_a_row(family: str) -> None:
     series = FAMILIES[family]
@@ -78,6 +79,7 @@ def test_long_columns_are_written_as_short_ones_in_a_row(family: str) -> None:
     assert body_of(frame) == b'{"data":[' + b",".join([once] * times) + b"]}"
 
 
+@pytest.mark.wide(4)
 @pytest.mark.parametrize("which", ["all", "present", "missing"])
 @pytest.mark.parametrize("family", [family for family in FAMILIES if "endian" not in family])
 def test_any_column_name_and_any_neighbour(family: str, which: str) -> None:

@@ -36,6 +36,7 @@ def measured(*what: object) -> dict[str, Any]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("version", ["legacy", "2022.01"])
 def test_the_memory_of_an_append_does_not_grow(version: str) -> None:
     """C12: a million rows in 2,000 chunks: 64 MiB over the frame at most; no growth from chunk 100 to 2,000 (2 MiB).
@@ -53,6 +54,7 @@ def test_the_memory_of_an_append_does_not_grow(version: str) -> None:
     totals.add("rows through one call", ROWS)
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("version", ["legacy", "2022.01"])
 def test_a_read_holds_no_more_than_three_frames(version: str) -> None:
     """C13: a million rows in pages of 1,000: 3 times the frame at the most."""

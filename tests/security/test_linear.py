@@ -115,6 +115,7 @@ def login(text: str) -> object:
 READERS = [header, refused, not_json, page, frame, names, match, picture, login, make_file_name]
 
 
+@pytest.mark.wide(3)
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
 @pytest.mark.parametrize("what", TEXTS)
 def test_a_long_text_is_read(what: str, read: Callable[[str], object]) -> None:

@@ -36,6 +36,7 @@ BODY = b'{"multiplerows":"all","find":[{"column":"a","value":1}]}'
 DONE = Says({"success": True})
 
 
+@pytest.mark.wide(4)
 @pytest.mark.fault(54)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

@@ -290,6 +290,7 @@ def test_the_harness_finds_each_spelling_of_a_secret(place: int, secret: Canarie
 # Interrupts and callbacks
 
 
+@pytest.mark.wide(3)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("where", ["start", "join", "stop", "_http_request", "judge"])
 @pytest.mark.parametrize("nth", [1, 2, 3])

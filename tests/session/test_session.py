@@ -508,6 +508,7 @@ def in_chunks(body: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
+@pytest.mark.wide(3)
 @pytest.mark.parametrize("size", [100, 2**18 - 1, 2**18, 2**18 + 1, 3 * 2**18, 10**6])
 @pytest.mark.parametrize("compressed", [False, True], ids=["as it is", "compressed"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "in chunks"])

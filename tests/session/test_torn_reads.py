@@ -22,7 +22,7 @@ from pandas_clicdata.session.wire import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READS = int(os.environ.get("CLICDATA_READS", "60"))
+READS = int(os.environ.get("CLICDATA_READS", "40"))
 SIZE = 5  # rows a page
 
 

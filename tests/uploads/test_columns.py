@@ -234,6 +234,7 @@ def times(clicdata_sandbox: Sandbox) -> int:
     return rec_id
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("kind", ["created", "seen"])
 @pytest.mark.parametrize(
     ("name", "cell"),

@@ -103,7 +103,7 @@ STEPS: list[tuple[str, int, str]] = [
 
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
-@pytest.mark.parametrize("step", some(STEPS, 4), ids=str)
+@pytest.mark.parametrize("step", some(STEPS, 8), ids=str)
 def test_a_kill_at_each_step_of_the_journal(
     clicdata_sandbox: Sandbox,
     kennel: Kennel,

@@ -487,6 +487,7 @@ def test_the_namespace_of_polars(session: Session, clicdata_sandbox: Sandbox, la
     assert frame.clicdata.push("New", if_exists="append").rec_id == receipt.rec_id
 
 
+@pytest.mark.wide(2)
 @pytest.mark.parametrize("rows", [0, 1, 99_999, 100_000, 100_001, 250_000])
 @pytest.mark.parametrize("batch", [70_000, 250_000])
 def test_a_stream_is_cut_into_pieces_whatever_its_batches_are(rows: int, batch: int) -> None:

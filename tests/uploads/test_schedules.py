@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.session.wire import Request
     from pandas_clicdata.uploads.receipt import AppendReceipt
 
-SCHEDULES = int(os.environ.get("CLICDATA_SCHEDULES", "200"))
+SCHEDULES = int(os.environ.get("CLICDATA_SCHEDULES", "120"))
 SEED = os.environ.get("CLICDATA_SEED")
 HOW_MANY = {"tag": 3 * SCHEDULES // 5}  # C5: 10,000 chunks that are faulted and bear stamps
 FAULTED = 0.2  # of all attempts to append

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas_clicdata import Session
     from pandas_clicdata.sandbox import Sandbox
 
-RUNS = int(os.environ.get("CLICDATA_SOCKET_RUNS", "25"))
+RUNS = int(os.environ.get("CLICDATA_SOCKET_RUNS", "15"))
 SEED = os.environ.get("CLICDATA_SEED")
 KINDS = ("plain", "workers", "count", "tag", "journal")
 FAULTED = 0.2  # of all requests that append

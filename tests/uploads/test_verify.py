@@ -65,6 +65,7 @@ def deletes(session: Session, rec_id: int) -> dict[str, Any]:
     return {"method": "DELETE"} if session.dialect is Dialect.LEGACY else {"path": f"/data/{rec_id}/delete"}
 
 
+@pytest.mark.wide(3)
 @pytest.mark.fault(5)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", [fault for fault in LOST if "count" not in fault])
@@ -331,7 +332,7 @@ def test_counting_takes_as_many_requests_as_documented(clicdata_sandbox: Sandbox
 
 
 @pytest.mark.fault(5)
-@pytest.mark.parametrize("paging", some(GRID, 3, "twice"), ids=str)
+@pytest.mark.parametrize("paging", some(GRID, 6, "twice"), ids=str)
 def test_no_chunk_is_stored_twice_whatever_pages_say(paging: Paging) -> None:
     with paging.start(10) as (sandbox, session):
         for way, before, applied in product(WAYS, (8, 25), (True, False)):
@@ -352,7 +353,7 @@ def test_no_chunk_is_stored_twice_whatever_pages_say(paging: Paging) -> None:
                 assert stored(sandbox, rec_id) == Counter([*range(25), *range(1000, 1000 + before)])
 
 
-@pytest.mark.parametrize("paging", some(GRID, 3, "counted"), ids=str)
+@pytest.mark.parametrize("paging", some(GRID, 6, "counted"), ids=str)
 def test_rows_are_counted_or_it_is_an_error_whatever_pages_say(paging: Paging) -> None:
     with paging.start(10) as (sandbox, session):
         for rows in (0, 1, 9, 10, 11, 20, 35):
