@@ -1,4 +1,4 @@
-"""The cases of a large grid that a run tries: a fixed sample, or all with ``--long``."""
+"""How many cases of a large grid, and examples of hypothesis, a run tries: a sample, or all with ``--long``."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def some(cases: Iterable[T], one_in: int, seed: object = 0) -> list[T]:
         return every
     drawn = random.Random(str(seed)).sample(range(len(every)), max(1, len(every) // one_in))
     return [every[number] for number in sorted(drawn)]
+
+
+def examples(most: int) -> int:
+    """Return how many examples hypothesis draws: all in a long run, else a fourth."""
+    return most if LONG else most // 4

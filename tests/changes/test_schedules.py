@@ -1,6 +1,6 @@
 """Upsert, sync, replace, undo and restore under random faults and kills, held against the sandbox's own rows.
 
-``CLICDATA_CHANGES`` is the number of schedules: 50 if it isn't set, 600 for ``--long``. A third of
+``CLICDATA_CHANGES`` is the number of schedules: 30 if it isn't set, 600 for ``--long``. A third of
 ``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 3 and 3 if it isn't set, 51 and 30 for ``--long``.
 """
 

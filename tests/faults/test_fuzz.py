@@ -1,6 +1,6 @@
 """Thousands of changed answers: calls raise only our errors, and no write is reported wrongly.
 
-2,000, or 20,000 with ``--long`` (``CLICDATA_ANSWERS``), and one in twenty on a real socket; ``CLICDATA_SEED`` repeats
+1,000, or 20,000 with ``--long`` (``CLICDATA_ANSWERS``), and one in twenty on a real socket; ``CLICDATA_SEED`` repeats
 those of another run.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pandas_clicdata.session.wire import Answer, Request
 
-ANSWERS = int(os.environ.get("CLICDATA_ANSWERS", "2000"))
+ANSWERS = int(os.environ.get("CLICDATA_ANSWERS", "1000"))
 SEED = os.environ.get("CLICDATA_SEED")
 MOST_REQUESTS = 200  # of one call
 NEW = pd.DataFrame({"n": [7, 8, 9], "t": ["a", "b", "c"]})

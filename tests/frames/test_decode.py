@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pandas_clicdata.errors import InputError, ProtocolError, SchemaDrift
 from pandas_clicdata.frames.decode import FrameBuilder
+from sample import examples
 
 TEXT_DTYPE = pd.Series(["a"]).dtype  # str from pandas 3 on, object before
 UNIT = "us" if pd.to_datetime(["2024-01-01"]).dtype == "M8[us]" else "ns"
@@ -176,7 +177,7 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(data=st.data())
 def test_any_pages_are_read_exactly(data: st.DataObject) -> None:
     names = data.draw(NAMES)
@@ -202,7 +203,7 @@ def test_any_pages_are_read_exactly(data: st.DataObject) -> None:
                 assert isinstance(cell, bool) == isinstance(value, bool)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(data=st.data())
 def test_page_bounds_do_not_change_the_frame(data: st.DataObject) -> None:
     cells = data.draw(KINDS)

@@ -22,6 +22,7 @@ from frames.reference_encoder import agrees, assert_cells, assert_object, expect
 from pandas_clicdata.errors import InputError
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat, cells
 from pandas_clicdata.frames.types import clicdata_types
+from sample import examples
 
 FAMILIES = families()
 CHECKS = {RowFormat.CELLS: assert_cells, RowFormat.OBJECTS: assert_object}
@@ -302,7 +303,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 
 
 @FORMATS
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(frame=frames())
 def test_any_frame(frame: pd.DataFrame, row_format: RowFormat) -> None:
     before = frame.copy(deep=True)
@@ -310,7 +311,7 @@ def test_any_frame(frame: pd.DataFrame, row_format: RowFormat) -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(values=st.dictionaries(TEXT, ANY_CELL, max_size=5))
 def test_cells_of_any_values(values: dict[str, object]) -> None:
     written = parsed(cells(values))
@@ -359,7 +360,7 @@ def cuts(draw: st.DrawFn) -> tuple[pd.DataFrame, int, int]:
 
 
 @FORMATS
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(case=cuts())
 def test_chunks(case: tuple[pd.DataFrame, int, int], row_format: RowFormat) -> None:
     frame, max_rows, max_bytes = case

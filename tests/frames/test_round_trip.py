@@ -22,7 +22,7 @@ from pandas_clicdata.frames.decode import FrameBuilder
 from pandas_clicdata.frames.encode import FrameEncoder, RowFormat
 
 FAMILIES = families()
-FRAMES = int(os.environ.get("CLICDATA_FRAMES", "200"))  # half of them here
+FRAMES = int(os.environ.get("CLICDATA_FRAMES", "120"))  # half of them here
 
 # Families whose dtype can't be requested, or is not returned, with the reason.
 NOT_BY_DTYPE = {

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pandas_clicdata.sandbox import Sandbox
 
 NUMBERS = itertools.count()
-FRAMES = int(os.environ.get("CLICDATA_FRAMES", "200"))
+FRAMES = int(os.environ.get("CLICDATA_FRAMES", "120"))
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAIVE = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999))

@@ -234,7 +234,7 @@ def create(session: Session, secret: Canaries) -> object:
 OPERATIONS = [read, append, delete, create]
 
 
-@pytest.mark.parametrize(("kind", "method"), some(itertools.product(FAULTS, METHODS), 4))
+@pytest.mark.parametrize(("kind", "method"), some(itertools.product(FAULTS, METHODS), 8))
 def test_no_error_shows_a_secret(
     kind: str, method: str, secret: Canaries, sinks: Sinks, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,6 @@
 """Reads of a data set that others change meanwhile, page by page, compared with a list (C23).
 
-``CLICDATA_READS`` is how many in each way: 60 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
+``CLICDATA_READS`` is how many in each way: 40 if it isn't set, 700 for ``--long``, over 2,000 in each dialect.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from pandas_clicdata.frames.match import match as match_rows
 from pandas_clicdata.frames.rows import Rows
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
+from sample import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,7 +296,7 @@ def sandboxes() -> Iterator[dict[tuple[str, str], Sandbox]]:
     texts=st.sampled_from(["exact", "sql_server"]),
     match=st.sampled_from([None, None, "exact", "wide"]),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_row_is_deleted_that_was_not_shown(
     sandboxes: dict[tuple[str, str], Sandbox],
     case: tuple[dict[str, str], list[dict[str, Any]], pd.DataFrame, str],
@@ -579,7 +580,7 @@ SPECIAL = "aAiIıİsSſßẞkKÅåÅéÉσςΣΑǅŉﬁＦ２²\u0307\u0301\u034
 
 @example("\u0130\u0307")
 @given(text=st.text(st.sampled_from(SPECIAL) | st.characters(codec="utf-8"), max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_no_comparison_is_wider_than_the_fold(text: str) -> None:
     for compared in (str.lower, str.upper, str.casefold, str.swapcase, str.rstrip):
         assert fold(compared(text)) == fold(text)

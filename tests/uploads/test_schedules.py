@@ -1,7 +1,7 @@
 """Appends with thousands of random schedules of faults, each compared with the ledger of the service.
 
 The service is in this process and its clock is not real, so that waiting costs nothing. ``CLICDATA_SCHEDULES`` is how
-many there are: 200 if it isn't set, 10,000 for ``--long``, and two fifths more, which bear stamps. ``CLICDATA_SEED``
+many there are: 120 if it isn't set, 10,000 for ``--long``, and two fifths more, which bear stamps. ``CLICDATA_SEED``
 repeats those of another run.
 """
 
