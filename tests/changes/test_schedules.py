@@ -1,7 +1,7 @@
 """Upsert, sync, replace, undo and restore under random faults and kills, held against the sandbox's own rows.
 
 ``CLICDATA_CHANGES`` is the number of schedules: 30 if it isn't set, 600 for ``--long``. A third of
-``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 3 and 3 if it isn't set, 51 and 30 for ``--long``.
+``CLICDATA_KILLS`` processes are killed, and a tenth interrupted: 51 and 30 for ``--long``, else one in each case.
 """
 
 from __future__ import annotations

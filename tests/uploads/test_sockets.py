@@ -1,7 +1,7 @@
 """Appends through random schedules of real faults on real sockets, each resumed until every row is stored once.
 
 `test_schedules` tries far more of them on a service in this process; here the requests use real sockets and real time.
-25 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
+15 runs, 500 with ``--long`` (``CLICDATA_SOCKET_RUNS``); ``CLICDATA_SEED`` repeats one.
 """
 
 from __future__ import annotations
