@@ -232,8 +232,7 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether the session was closed."""
-        tokens = getattr(self, "_tokens", None)
-        return tokens is None or tokens.credentials is None
+        return getattr(getattr(self, "_tokens", None), "credentials", None) is None
 
     @property
     def account(self) -> str:

@@ -6,6 +6,7 @@ import concurrent.futures
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,9 @@ class Tokens:
         if mine:
             self._renew(renewal, lambda: self._log_in(log_in, credentials, deadline, clock), clock)
         with suppress(concurrent.futures.TimeoutError):
-            return renewal.result(max(0.0, deadline - clock()))
+            if (error := renewal.exception(max(0.0, deadline - clock()))) is None:
+                return renewal.result()
+            raise copy(error) from error.__cause__  # other threads wait for it too, and each adds a receipt of its own
         raise DeadlineExceeded(f"{LOG_IN}: no token within deadline= seconds", sent="no", operation=LOG_IN)
 
     def _log_in(self, log_in: LogIn, credentials: Credentials, deadline: float, clock: Callable[[], float]) -> Token:

@@ -36,8 +36,7 @@ class CallRecord:
     bytes_sent, bytes_received : int
         The sizes of both bodies: as sent, and after decompression. The body of a log-in counts as 0.
     error : str or None
-        The name of the class in `pandas_clicdata.errors`, if the attempt failed. ClicData refuses some requests under
-        status 200.
+        The name of the class in `pandas_clicdata.errors`, if the attempt failed, which is possible with status 200.
 
     Examples
     --------

@@ -100,8 +100,7 @@ class Answer:
 class Reply:
     """A response that is not an error.
 
-    ``payload`` is the requested JSON (or text) without its envelope, ``fields`` are the other fields of the envelope,
-    each as JSON.
+    ``payload`` is the requested JSON (or text) without its envelope, ``fields`` are its other fields, each as JSON.
     """
 
     request: Request

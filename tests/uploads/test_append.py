@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -261,6 +262,24 @@ def test_an_error_says_whether_a_row_was_appended(
         FRAME.clicdata.append(rec_id, chunksize=5, workers=workers)
     assert "No row" not in str(later.value)
     assert type(later.value.__cause__) is type(caught.value)
+
+
+def test_appends_that_wait_for_one_log_in_have_receipts_of_their_own(clicdata_sandbox: Sandbox) -> None:
+    rec_ids = [clicdata_sandbox.create(name, {"n": "number", "t": "text"}) for name in ("First", "Second")]
+    clicdata_sandbox.faults.latency(0.5, path="/oauth20/token")
+    clicdata_sandbox.faults.status(401, path="/oauth20/token", times=None)
+    together = threading.Barrier(2)
+
+    def append(rec_id: int) -> errors.ClicDataError:
+        together.wait(20)
+        with pytest.raises(errors.BadCredentials) as caught:
+            FRAME.clicdata.append(rec_id, session=session, check=False)
+        return caught.value
+
+    with clicdata_sandbox.session() as session, ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(append, rec_ids))
+    assert [error.receipt.rec_id for error in found if error.receipt is not None] == rec_ids
+    assert [str(error).count("No row was appended.") for error in found] == [1, 1]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
