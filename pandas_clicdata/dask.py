@@ -327,8 +327,7 @@ class ClicDataDaskAccessor:
         ahead : int, default 4
             Partitions that are computed in advance, all at once. On a cluster, give at least the number of its workers.
         client : distributed.Client, optional
-            The cluster that computes. By default dask decides, as for ``ddf.compute()``: threads, processes or a
-            cluster.
+            The cluster that computes. By default dask decides, as for ``ddf.compute()``.
         session : Session, optional
             The session to send through; the default session if not given.
         **options
@@ -435,8 +434,7 @@ class ClicDataDaskAccessor:
 
         Old rows are deleted first, so they are missing while the frame is computed and sent: ``persist`` the frame
         first, if it fits into the memory of the cluster. ``order="append_first"`` and ``batch_column=`` of
-        ``df.clicdata.replace`` are not offered. Old rows are not kept; with Data History, ``Data().restore`` restores
-        them.
+        ``df.clicdata.replace`` are not offered. Old rows are not kept; Data History may have them.
 
         Parameters
         ----------

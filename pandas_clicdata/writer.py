@@ -96,8 +96,7 @@ def push(
     Parameters
     ----------
     data : DataFrame, Arrow data, list of dict, or iterable of these
-        The rows, as in `append`. A column that has no value in the first piece is text, unless ``types`` has another
-        type.
+        The rows, as in `append`. A column without a value in the first piece is text, unless ``types`` says otherwise.
     name : str
         The name of the data set.
     desc : str, default ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,7 +136,10 @@ def run_each(tasks: Iterator[Callable[[], Any]], workers: int) -> Iterator[None]
                 running += 1
             if not running:
                 break
-            error = done.get()
+            try:
+                error = done.get(timeout=0.2)  # a Ctrl-C just before a wait is noticed at its end only
+            except Empty:
+                continue
             running -= 1
             if error is None:
                 yield

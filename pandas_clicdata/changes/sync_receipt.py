@@ -31,8 +31,7 @@ class SyncReceipt:
     rec_id : int
         The data set.
     appended : AppendReceipt or None
-        The receipt of the new rows; None if there are no new rows, or none was sent. Its positions count only the new
-        rows.
+        The receipt of the new rows; None if there are none, or none was sent. Its positions count only new rows.
     updated, deleted : ChangeReceipt or None
         The receipts of the keys to update and of the keys to delete; None if there are none.
     unchanged : int
@@ -237,8 +236,7 @@ class SyncReceipt:
         Raises
         ------
         InputError
-            Rows have been changed since, or were not kept (``keep=False``), or this receipt was pickled; nothing was
-            written.
+            Rows were changed since, or not kept (``keep=False``), or this receipt was pickled; nothing was written.
         SyncInterrupted, SyncAmbiguous
             It stopped midway, or it isn't known which changes are done.
 

@@ -84,7 +84,8 @@ class Transport:
         problem: BaseException | None = None
         try:
             exchange.start()
-            exchange.join(limits.left)
+            while exchange.is_alive() and (left := ends - time.monotonic()) > 0:
+                exchange.join(min(left, 0.2))  # a Ctrl-C just before a wait is noticed at its end only
         except Exception as error:  # noqa: BLE001  # no thread can be started
             problem = error
         except BaseException as interrupt:

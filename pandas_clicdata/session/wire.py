@@ -224,8 +224,7 @@ def judge(request: Request, answer: Answer, hide: Callable[[str], str] = str) ->
     """Return the reply in a response, or raise its error.
 
     A response is an error if its status is not 2xx, if ``success`` is false, or if it has an ``error``, with any
-    status. ``success`` may be missing: the legacy dialect never sends it. ``hide`` removes secrets from the text of the
-    response that an error shows.
+    status. ``success`` may be missing: the legacy dialect never sends it. ``hide`` removes secrets from errors.
     """
     if 300 <= answer.status < 400:
         raise RedirectRefused(

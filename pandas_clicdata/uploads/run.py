@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from itertools import count
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, ClicDataError, WriteError
@@ -185,7 +185,10 @@ class Run:
                     on_the_wire += 1
                     written = next(bodies, None)
                     continue
-                chunk, failure = done.get()
+                try:
+                    chunk, failure = done.get(timeout=0.2)  # a Ctrl-C just before a wait is noticed at its end only
+                except Empty:
+                    continue
                 on_the_wire -= 1
                 if failure is None:
                     yield chunk
