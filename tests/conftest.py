@@ -118,6 +118,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for (one_in, name), cases in tests.items():
         ordered = sorted(cases, key=lambda case: case.nodeid)
         left_out.update({*ordered} - {*some(ordered, int(str(one_in)), name)})
+    totals.left_out = len(left_out)
     config.hook.pytest_deselected(items=[*left_out])
     items[:] = [item for item in items if item not in left_out]
 
@@ -130,19 +131,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send the counts of a worker process of pytest-xdist to the main process."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["counted"] = dict(totals.counted)
+        session.config.workeroutput.update(counted=dict(totals.counted), left_out=totals.left_out)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add the counts of a worker process."""
-    totals.counted.update(getattr(node, "workeroutput", {}).get("counted", {}))
+    output = getattr(node, "workeroutput", {})
+    totals.counted.update(output.get("counted", {}))
+    totals.left_out = output.get("left_out", totals.left_out)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print three lines: calls, faults and skipped tests; with --long, each count."""
     reasons = Counter(str(report.longrepr[-1]) for report in terminalreporter.stats.get("skipped", []))
     skipped = [f"{number} x {reason.removeprefix('Skipped: ')}" for reason, number in sorted(reasons.items())]
+    skipped += [f"{totals.left_out:,} cases of wide tests, left to --long"] * bool(totals.left_out)
     terminalreporter.write_line(f"put through: {totals.told(totals.WORK)}")
     terminalreporter.write_line(f"with: {totals.told(totals.HARM)}")
     terminalreporter.write_line(f"skipped: {'; '.join(skipped) or 'nothing'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 counted: Counter[str] = Counter()
+left_out = 0  # cases of wide tests, which only a long run tries
 
 # The beginnings of the counts to add up. Counts with a colon, or of rows with stamps, are part of others.
 WORK = ("calls", "requests", "reads", "rows", "frames", "answers", "journals", "random schedules")
