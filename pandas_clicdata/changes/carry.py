@@ -22,7 +22,7 @@ from pandas_clicdata.errors import (
     WriteError,
 )
 from pandas_clicdata.progress import bar, warn_of_cost
-from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata.session.ahead import STEP, Ahead
 from pandas_clicdata.session.retry import Outcome, outcome
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.append import Append
@@ -137,7 +137,7 @@ def run_each(tasks: Iterator[Callable[[], Any]], workers: int) -> Iterator[None]
             if not running:
                 break
             try:
-                error = done.get(timeout=0.2)  # a Ctrl-C just before a wait is noticed at its end only
+                error = done.get(timeout=STEP)
             except Empty:
                 continue
             running -= 1

@@ -23,7 +23,7 @@ MOST_WORKERS = 32
 _T = TypeVar("_T")
 _Work: TypeAlias = "queue.SimpleQueue[tuple[Future[object], Callable[[], object]] | None]"
 
-
+STEP = 0.2  # seconds of a long wait: a Ctrl-C that comes just before a wait is noticed at its end only
 BOOLS = ("bool", "bool_")  # the name of Python's class, and of NumPy's, which depends on its version
 
 

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from pandas_clicdata.errors import ClicDataError, DeadlineExceeded, ProtocolError, TlsError, TransportError
-from pandas_clicdata.session.ahead import MOST_WORKERS
+from pandas_clicdata.session.ahead import MOST_WORKERS, STEP
 from pandas_clicdata.session.arguments import is_loopback
 from pandas_clicdata.session.retry import TIMED_OUT
 from pandas_clicdata.session.wire import PROXY_LOGIN, Answer
@@ -84,15 +84,15 @@ class Transport:
         problem: BaseException | None = None
         try:
             exchange.start()
+            exchange.join(min(limits.left, STEP))
             while exchange.is_alive() and (left := ends - time.monotonic()) > 0:
-                exchange.join(min(left, 0.2))  # a Ctrl-C just before a wait is noticed at its end only
+                exchange.join(min(left, STEP))
         except Exception as error:  # noqa: BLE001  # no thread can be started
             problem = error
         except BaseException as interrupt:
             interrupt.sent = exchange.stop()  # type: ignore[attr-defined]
             raise
-        late = exchange.is_alive()
-        sent = exchange.stop()
+        late, sent = exchange.is_alive(), exchange.stop()
         if exchange.answer is not None and not late:
             return exchange.answer
         problem = problem or exchange.problem or TimeoutError()

@@ -411,8 +411,8 @@ class AppendReceipt:
         send the rest of the frame: `resume_append` does.
 
         Each chunk costs one request to delete it and one to send it. The data set is also read three times, to count
-        that its rows were deleted and are stored again. Before the first count, it waits for
-        the read timeout, a minute by default.
+        that its rows were deleted and are stored again. Before the first count, it waits for the read timeout, a minute
+        by default.
 
         Parameters
         ----------

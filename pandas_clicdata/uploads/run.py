@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pandas_clicdata.errors import AppendAmbiguous, AppendInterrupted, ClicDataError, WriteError
 from pandas_clicdata.progress import bar
-from pandas_clicdata.session.ahead import Ahead
+from pandas_clicdata.session.ahead import STEP, Ahead
 from pandas_clicdata.session.wire import DialectChanged
 from pandas_clicdata.uploads import verify
 from pandas_clicdata.uploads.chunk import ChunkSender
@@ -186,7 +186,7 @@ class Run:
                     written = next(bodies, None)
                     continue
                 try:
-                    chunk, failure = done.get(timeout=0.2)  # a Ctrl-C just before a wait is noticed at its end only
+                    chunk, failure = done.get(timeout=STEP)
                 except Empty:
                     continue
                 on_the_wire -= 1
