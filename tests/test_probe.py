@@ -26,7 +26,7 @@ from pandas_clicdata.commands.reads import FAR, SIZES, Reads
 from pandas_clicdata.commands.writes import Writes
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.sandbox.switches import Switches
-from sample import LONG, some
+from sample import LONG
 from scripted import TOKEN, Says, ScriptedServer
 
 if TYPE_CHECKING:
@@ -260,7 +260,8 @@ def covering(seed: int = 1) -> list[dict[str, str]]:
     return chosen
 
 
-@pytest.mark.parametrize("switches", some(covering(), 3), ids=lambda switches: "-".join(switches.values()))
+@pytest.mark.wide(3)
+@pytest.mark.parametrize("switches", covering(), ids=lambda switches: "-".join(switches.values()))
 def test_each_pair_of_switches_is_told(switches: dict[str, str]) -> None:
     assert found_out(**switches) == switches
 

@@ -16,7 +16,6 @@ from grid import GRID, Paging
 from pandas_clicdata import errors
 from pandas_clicdata.sandbox import start
 from pandas_clicdata.session import manager
-from sample import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,7 +145,8 @@ def test_pages_without_end_are_a_loop(service: Sandbox) -> None:
 # The possible flags of pages, and accepted page sizes (O1)
 
 
-@pytest.mark.parametrize("paging", some(GRID, 3), ids=str)
+@pytest.mark.wide(3)
+@pytest.mark.parametrize("paging", GRID, ids=str)
 def test_no_read_is_short_whatever_pages_say(paging: Paging) -> None:
     # A service that ignores the page number has one page, which holds every row.
     with paging.start(10 if paging.page_number == "honoured" else 40) as (sandbox, session):

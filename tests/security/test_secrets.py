@@ -23,7 +23,6 @@ from certificates import Listener, head_of, over_tls, self_signed
 from pandas_clicdata import Data, Session, errors
 from pandas_clicdata.session import transport, wire
 from pandas_clicdata.session.wire import get
-from sample import some
 from scripted import Says, ScriptedServer, Seen, reset
 
 if TYPE_CHECKING:
@@ -234,7 +233,8 @@ def create(session: Session, secret: Canaries) -> object:
 OPERATIONS = [read, append, delete, create]
 
 
-@pytest.mark.parametrize(("kind", "method"), some(itertools.product(FAULTS, METHODS), 8))
+@pytest.mark.wide(8)
+@pytest.mark.parametrize(("kind", "method"), [*itertools.product(FAULTS, METHODS)])
 def test_no_error_shows_a_secret(
     kind: str, method: str, secret: Canaries, sinks: Sinks, capfd: pytest.CaptureFixture[str]
 ) -> None:

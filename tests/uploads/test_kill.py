@@ -20,7 +20,6 @@ import pytest
 
 import totals
 from pandas_clicdata import AppendReceipt, errors, resume_append
-from sample import some
 from uploads.kennel import Kennel, frame_of
 from uploads.oracle import assert_true, quiet, stored
 
@@ -104,7 +103,8 @@ STEPS: list[tuple[str, int, str]] = [
 
 @pytest.mark.fault(49)
 @pytest.mark.parametrize("tagged", [False, True], ids=["bare", "tagged"])
-@pytest.mark.parametrize("step", some(STEPS, 8), ids=str)
+@pytest.mark.wide(8)
+@pytest.mark.parametrize("step", STEPS, ids=str)
 def test_a_kill_at_each_step_of_the_journal(
     clicdata_sandbox: Sandbox,
     kennel: Kennel,

@@ -16,7 +16,6 @@ from pandas_clicdata.sandbox import start
 from pandas_clicdata.session.wire import Dialect
 from pandas_clicdata.uploads.receipt import AppendReceipt
 from pandas_clicdata.uploads.verify import count_rows, has_rows
-from sample import some
 from uploads.oracle import FRAME, LOST, arm, assert_true, patience, receipt_of, stored
 
 if TYPE_CHECKING:
@@ -332,7 +331,8 @@ def test_counting_takes_as_many_requests_as_documented(clicdata_sandbox: Sandbox
 
 
 @pytest.mark.fault(5)
-@pytest.mark.parametrize("paging", some(GRID, 6, "twice"), ids=str)
+@pytest.mark.wide(6)
+@pytest.mark.parametrize("paging", GRID, ids=str)
 def test_no_chunk_is_stored_twice_whatever_pages_say(paging: Paging) -> None:
     with paging.start(10) as (sandbox, session):
         for way, before, applied in product(WAYS, (8, 25), (True, False)):
@@ -353,7 +353,8 @@ def test_no_chunk_is_stored_twice_whatever_pages_say(paging: Paging) -> None:
                 assert stored(sandbox, rec_id) == Counter([*range(25), *range(1000, 1000 + before)])
 
 
-@pytest.mark.parametrize("paging", some(GRID, 6, "counted"), ids=str)
+@pytest.mark.wide(6)
+@pytest.mark.parametrize("paging", GRID, ids=str)
 def test_rows_are_counted_or_it_is_an_error_whatever_pages_say(paging: Paging) -> None:
     with paging.start(10) as (sandbox, session):
         for rows in (0, 1, 9, 10, 11, 20, 35):
